@@ -1,0 +1,101 @@
+"""What a node says of itself: the value of an ND answer, and the body of a frame 95.
+
+Both have one layout: ``MY(2) SH(4) SL(4) NI 00 parent(2) role(1) status-or-event(1) profile(2)
+manufacturer(2) [DD(4)] [RSSI(1)]``; DD and RSSI are there if the searching radio's NO asks for them
+(90000976, "ND", "NO" and "Node Identification Indicator").
+"""
+
+from __future__ import annotations
+
+import struct
+import unicodedata
+from dataclasses import dataclass
+
+from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
+
+#: Bits of NO, which choose the optional parts of an answer.
+NO_DEVICE_TYPE = 0x01
+NO_RSSI = 0x02
+
+_BEFORE = struct.Struct(">HQ")
+_AFTER = struct.Struct(">HBBHH")
+_DD = struct.Struct(">I")
+
+
+@dataclass(slots=True)
+class NodeDescription:
+    """
+    @ivar node_identifier: NI as sent, up to 20 bytes; `label` is its text.
+    @ivar parent16: the router an end device talks through, FFFE for a router.
+    @ivar role: 0 coordinator, 1 router, 2 end device.
+    @ivar event: in a frame 95 what made the node speak (1 button, 2 join, 3 power-up); in an ND
+        answer a status, always 0.
+    @ivar device_type_identifier: DD, None if not sent.
+    @ivar rssi: strength of the last hop in -dBm, None if not sent.
+    """
+
+    address16: Address16
+    address64: Address64
+    node_identifier: bytes
+    parent16: Address16 = UNKNOWN16
+    role: int = 1
+    event: int = 0
+    profile_id: int = 0xC105
+    manufacturer_id: int = 0x101E
+    device_type_identifier: int | None = None
+    rssi: int | None = None
+
+    @classmethod
+    def parse(cls, data: bytes) -> NodeDescription:
+        """
+        @raise ValueError: `data` is not of the layout above.
+        """
+        end = data.find(0, _BEFORE.size)
+        if end < 0:
+            raise ValueError("a node description has no end of the node identifier")
+        optional = data[end + 1 + _AFTER.size :]
+        if len(data) < end + 1 + _AFTER.size or len(optional) not in (0, 1, 4, 5):
+            raise ValueError(f"a node description ends after {len(data)} bytes, where none ends")
+        address16, address64 = _BEFORE.unpack_from(data)
+        return cls(
+            address16,
+            address64,
+            data[_BEFORE.size : end],
+            *_AFTER.unpack_from(data, end + 1),
+            _DD.unpack_from(optional)[0] if len(optional) >= _DD.size else None,
+            optional[-1] if len(optional) % _DD.size else None,
+        )
+
+    def to_bytes(self) -> bytes:
+        """The inverse of `parse`."""
+        data = (
+            _BEFORE.pack(self.address16, self.address64)
+            + self.node_identifier
+            + b"\0"
+            + _AFTER.pack(
+                self.parent16, self.role, self.event, self.profile_id, self.manufacturer_id
+            )
+        )
+        if self.device_type_identifier is not None:
+            data += _DD.pack(self.device_type_identifier)
+        if self.rssi is not None:
+            data += bytes([self.rssi])
+        return data
+
+    @property
+    def label(self) -> str:
+        """The node identifier as text that is fit to show."""
+        return label_text(self.node_identifier)
+
+
+def label_text(node_identifier: bytes) -> str:
+    """Return a node identifier as text: UTF-8, else Latin-1, without control characters.
+
+    A radio takes any bytes as NI, and pads with blanks; XML and terminals do not take them all.
+    """
+    try:
+        text = node_identifier.decode("utf-8")
+    except UnicodeDecodeError:
+        text = node_identifier.decode("latin-1")
+    shown = (c for c in text if unicodedata.category(c) not in ("Cc", "Cs", "Cn", "Co"))
+    return "".join(shown).strip()

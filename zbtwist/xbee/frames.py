@@ -1,0 +1,805 @@
+"""One class per frame type: `parse` reads frame data, `to_bytes` is its inverse.
+
+`parse_frame` is the way in for received bytes: a table leads from the type byte to the class, and
+nothing raises, since what a radio sends is not our mistake: a type that is not in the table comes
+out as an `UnknownFrame`, one that does not fit its layout as a `MalformedFrame`.
+
+Fields are in the order of the wire. Layouts: 90000976 and 90001539, "API frames"; types 00 to 01
+and 80 to 89: 90000982 (XBee 802.15.4), "API frames". An AT command is a str of two characters,
+read as Latin-1 so that any two bytes come back as they were.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from zbtwist.xbee.address import Address16, Address64
+from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.samples import IOSample
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+#: Endpoint, cluster and profile of a node's serial data (90000976, "Explicit Addressing").
+SERIAL_ENDPOINT = 0xE8
+DIGI_PROFILE = 0xC105
+SERIAL_CLUSTER = 0x0011
+IO_SAMPLE_CLUSTER = 0x0092
+NODE_IDENTIFICATION_CLUSTER = 0x0095
+
+#: Transmit options of frames 10 and 11.
+OPTION_NO_RETRIES = 0x01
+OPTION_ENCRYPTION = 0x20
+OPTION_EXTENDED_TIMEOUT = 0x40
+
+#: Option of a remote AT command: the change takes effect at once.
+OPTION_APPLY = 0x02
+
+#: Receive options of frames 90, 91, 92 and 95.
+RECEIVED_ACKNOWLEDGED = 0x01
+RECEIVED_BROADCAST = 0x02
+
+_NODE = struct.Struct(">QHB")
+_TRANSMIT = struct.Struct(">BQHBB")
+_EXPLICIT_TRANSMIT = struct.Struct(">BQHBBHHBB")
+_EXPLICIT_RECEIVE = struct.Struct(">QHBBHHB")
+_REMOTE_AT = struct.Struct(">BQHB2s")
+_AT_RESPONSE = struct.Struct(">B2sB")
+_REMOTE_AT_RESPONSE = struct.Struct(">BQH2sB")
+_TRANSMIT_STATUS = struct.Struct(">BHBBB")
+_SOURCE_ROUTE = struct.Struct(">BQHBB")
+_ROUTE_RECORD = struct.Struct(">QHBB")
+_REGISTER = struct.Struct(">BQHB")
+_ROUTE_INFORMATION = struct.Struct(">BB4sBBBQQQQ")
+_TX64 = struct.Struct(">BQB")
+_TX16 = struct.Struct(">BHB")
+_RX64 = struct.Struct(">QBB")
+_RX16 = struct.Struct(">HBB")
+
+
+class Frame:
+    """The frame data of one API frame.
+
+    @cvar frame_type: the type byte.
+    """
+
+    __slots__ = ()
+    frame_type: ClassVar[int]
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        """
+        @param frame_data: type byte and fields, without start byte, length and checksum.
+        @raise ValueError, struct.error: it does not fit the layout of this type.
+        """
+        raise NotImplementedError
+
+    def to_bytes(self) -> bytes:
+        """The frame data: what `parse` reads."""
+        raise NotImplementedError
+
+
+def _must_be(frame_data: bytes, size: int) -> None:
+    if len(frame_data) != size:
+        raise ValueError(
+            f"frame type {frame_data[0]:02x} has {size} bytes here, not {len(frame_data)}"
+        )
+
+
+# --- AT commands -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class ATCommand(Frame):
+    """Read (no parameter), set or execute an AT command on the local radio, at once."""
+
+    frame_type: ClassVar[int] = 0x08
+    frame_id: int
+    command: str
+    parameter: bytes = b""
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        if len(frame_data) < 4:
+            raise ValueError(f"an AT command frame has 4 bytes or more, not {len(frame_data)}")
+        return cls(frame_data[1], frame_data[2:4].decode("latin-1"), frame_data[4:])
+
+    def to_bytes(self) -> bytes:
+        return (
+            bytes((self.frame_type, self.frame_id))
+            + self.command.encode("latin-1")
+            + self.parameter
+        )
+
+
+@dataclass(slots=True)
+class QueuedATCommand(ATCommand):
+    """Like `ATCommand`, but a new value waits for AC or the next `ATCommand` to take effect."""
+
+    frame_type: ClassVar[int] = 0x09
+
+
+@dataclass(slots=True)
+class ATCommandResponse(Frame):
+    """The local radio's answer to a frame 08 or 09; `status`: see `zbtwist.xbee.status`."""
+
+    frame_type: ClassVar[int] = 0x88
+    frame_id: int
+    command: str
+    status: int
+    value: bytes = b""
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        frame_id, command, status = _AT_RESPONSE.unpack_from(frame_data, 1)
+        return cls(frame_id, command.decode("latin-1"), status, frame_data[5:])
+
+    def to_bytes(self) -> bytes:
+        command = self.command.encode("latin-1")
+        return b"\x88" + _AT_RESPONSE.pack(self.frame_id, command, self.status) + self.value
+
+
+@dataclass(slots=True)
+class RemoteATCommand(Frame):
+    """An AT command for another node; `options`: `OPTION_APPLY`."""
+
+    frame_type: ClassVar[int] = 0x17
+    frame_id: int
+    address64: Address64
+    address16: Address16
+    options: int
+    command: str
+    parameter: bytes = b""
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        *fields, command = _REMOTE_AT.unpack_from(frame_data, 1)
+        return cls(*fields, command.decode("latin-1"), frame_data[15:])
+
+    def to_bytes(self) -> bytes:
+        return (
+            b"\x17"
+            + _REMOTE_AT.pack(
+                self.frame_id,
+                self.address64,
+                self.address16,
+                self.options,
+                self.command.encode("latin-1"),
+            )
+            + self.parameter
+        )
+
+
+@dataclass(slots=True)
+class RemoteATCommandResponse(Frame):
+    """Another node's answer to a frame 17, or the local radio's word that there is none."""
+
+    frame_type: ClassVar[int] = 0x97
+    frame_id: int
+    address64: Address64
+    address16: Address16
+    command: str
+    status: int
+    value: bytes = b""
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        *fields, command, status = _REMOTE_AT_RESPONSE.unpack_from(frame_data, 1)
+        return cls(*fields, command.decode("latin-1"), status, frame_data[15:])
+
+    def to_bytes(self) -> bytes:
+        return (
+            b"\x97"
+            + _REMOTE_AT_RESPONSE.pack(
+                self.frame_id,
+                self.address64,
+                self.address16,
+                self.command.encode("latin-1"),
+                self.status,
+            )
+            + self.value
+        )
+
+
+# --- Data to nodes -----------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class TransmitRequest(Frame):
+    """Bytes for a node's serial line.
+
+    @ivar broadcast_radius: hops a broadcast may take, 0 for as many as the network allows.
+    @ivar options: `OPTION_NO_RETRIES` and its neighbours.
+    """
+
+    frame_type: ClassVar[int] = 0x10
+    frame_id: int
+    address64: Address64
+    address16: Address16
+    broadcast_radius: int
+    options: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(*_TRANSMIT.unpack_from(frame_data, 1), frame_data[14:])
+
+    def to_bytes(self) -> bytes:
+        return (
+            b"\x10"
+            + _TRANSMIT.pack(
+                self.frame_id,
+                self.address64,
+                self.address16,
+                self.broadcast_radius,
+                self.options,
+            )
+            + self.data
+        )
+
+
+@dataclass(slots=True)
+class ExplicitTransmitRequest(Frame):
+    """Bytes for an endpoint and cluster of a node."""
+
+    frame_type: ClassVar[int] = 0x11
+    frame_id: int
+    address64: Address64
+    address16: Address16
+    source_endpoint: int
+    destination_endpoint: int
+    cluster_id: int
+    profile_id: int
+    broadcast_radius: int
+    options: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(*_EXPLICIT_TRANSMIT.unpack_from(frame_data, 1), frame_data[20:])
+
+    def to_bytes(self) -> bytes:
+        return (
+            b"\x11"
+            + _EXPLICIT_TRANSMIT.pack(
+                self.frame_id,
+                self.address64,
+                self.address16,
+                self.source_endpoint,
+                self.destination_endpoint,
+                self.cluster_id,
+                self.profile_id,
+                self.broadcast_radius,
+                self.options,
+            )
+            + self.data
+        )
+
+
+@dataclass(slots=True)
+class TransmitStatus(Frame):
+    """What became of a frame 10 or 11.
+
+    @ivar address16: the address that the packet went to, FFFE if none was found.
+    @ivar retries: how often the packet was sent again.
+    @ivar delivery_status: 0 for delivered; see `zbtwist.xbee.status`.
+    @ivar discovery_status: 0 for no search; 1 address, 2 route, 3 both; 40 extended timeout.
+    """
+
+    frame_type: ClassVar[int] = 0x8B
+    frame_id: int
+    address16: Address16
+    retries: int
+    delivery_status: int
+    discovery_status: int
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        _must_be(frame_data, 7)
+        return cls(*_TRANSMIT_STATUS.unpack_from(frame_data, 1))
+
+    def to_bytes(self) -> bytes:
+        return b"\x8b" + _TRANSMIT_STATUS.pack(
+            self.frame_id,
+            self.address16,
+            self.retries,
+            self.delivery_status,
+            self.discovery_status,
+        )
+
+
+# --- Data and news from nodes ------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class ReceivePacket(Frame):
+    """Bytes from a node's serial line (AO=0)."""
+
+    frame_type: ClassVar[int] = 0x90
+    address64: Address64
+    address16: Address16
+    options: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(*_NODE.unpack_from(frame_data, 1), frame_data[12:])
+
+    def to_bytes(self) -> bytes:
+        return b"\x90" + _NODE.pack(self.address64, self.address16, self.options) + self.data
+
+
+@dataclass(slots=True)
+class ExplicitReceive(Frame):
+    """Bytes from an endpoint and cluster of a node (AO other than 0)."""
+
+    frame_type: ClassVar[int] = 0x91
+    address64: Address64
+    address16: Address16
+    source_endpoint: int
+    destination_endpoint: int
+    cluster_id: int
+    profile_id: int
+    options: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(*_EXPLICIT_RECEIVE.unpack_from(frame_data, 1), frame_data[18:])
+
+    def to_bytes(self) -> bytes:
+        return (
+            b"\x91"
+            + _EXPLICIT_RECEIVE.pack(
+                self.address64,
+                self.address16,
+                self.source_endpoint,
+                self.destination_endpoint,
+                self.cluster_id,
+                self.profile_id,
+                self.options,
+            )
+            + self.data
+        )
+
+
+@dataclass(slots=True)
+class IODataSample(Frame):
+    """A node's I/O sample, sent by its own clock or on a change."""
+
+    frame_type: ClassVar[int] = 0x92
+    address64: Address64
+    address16: Address16
+    options: int
+    sample: IOSample
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(*_NODE.unpack_from(frame_data, 1), IOSample.parse(frame_data[12:]))
+
+    def to_bytes(self) -> bytes:
+        node = _NODE.pack(self.address64, self.address16, self.options)
+        return b"\x92" + node + self.sample.to_bytes()
+
+
+@dataclass(slots=True)
+class NodeIdentification(Frame):
+    """A node says who it is: it joined, was switched on, or its button was pressed.
+
+    `address64` is the sender, `description.address64` the node spoken of.
+    """
+
+    frame_type: ClassVar[int] = 0x95
+    address64: Address64
+    address16: Address16
+    options: int
+    description: NodeDescription
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(*_NODE.unpack_from(frame_data, 1), NodeDescription.parse(frame_data[12:]))
+
+    def to_bytes(self) -> bytes:
+        node = _NODE.pack(self.address64, self.address16, self.options)
+        return b"\x95" + node + self.description.to_bytes()
+
+
+@dataclass(slots=True)
+class ModemStatus(Frame):
+    """Something happened to the local radio; see `zbtwist.xbee.status`."""
+
+    frame_type: ClassVar[int] = 0x8A
+    status: int
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        _must_be(frame_data, 2)
+        return cls(frame_data[1])
+
+    def to_bytes(self) -> bytes:
+        return bytes((0x8A, self.status))
+
+
+@dataclass(slots=True)
+class ExtendedModemStatus(Frame):
+    """Stack diagnostics of some firmware (type 98)."""
+
+    frame_type: ClassVar[int] = 0x98
+    status: int
+    data: bytes = b""
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(frame_data[1], frame_data[2:])
+
+    def to_bytes(self) -> bytes:
+        return bytes((0x98, self.status)) + self.data
+
+
+# --- Routes ------------------------------------------------------------------------------------
+
+
+def _hops(count: int, data: bytes) -> list[Address16]:
+    if len(data) != 2 * count:
+        raise ValueError(f"{count} hops need {2 * count} bytes, not {len(data)}")
+    return list(struct.unpack(f">{count}H", data))
+
+
+def _pack_hops(hops: list[Address16]) -> bytes:
+    return struct.pack(f">{len(hops)}H", *hops)
+
+
+@dataclass(slots=True)
+class CreateSourceRoute(Frame):
+    """Tell the radio the way to a node; no answer follows. Hops: from the node back to here."""
+
+    frame_type: ClassVar[int] = 0x21
+    frame_id: int
+    address64: Address64
+    address16: Address16
+    options: int
+    hops: list[Address16]
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        *fields, count = _SOURCE_ROUTE.unpack_from(frame_data, 1)
+        return cls(*fields, _hops(count, frame_data[14:]))
+
+    def to_bytes(self) -> bytes:
+        return (
+            b"\x21"
+            + _SOURCE_ROUTE.pack(
+                self.frame_id, self.address64, self.address16, self.options, len(self.hops)
+            )
+            + _pack_hops(self.hops)
+        )
+
+
+@dataclass(slots=True)
+class RouteRecord(Frame):
+    """The way a node's packet came. Hops: from the node's neighbour to ours."""
+
+    frame_type: ClassVar[int] = 0xA1
+    address64: Address64
+    address16: Address16
+    options: int
+    hops: list[Address16]
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        *fields, count = _ROUTE_RECORD.unpack_from(frame_data, 1)
+        return cls(*fields, _hops(count, frame_data[13:]))
+
+    def to_bytes(self) -> bytes:
+        return (
+            b"\xa1"
+            + _ROUTE_RECORD.pack(self.address64, self.address16, self.options, len(self.hops))
+            + _pack_hops(self.hops)
+        )
+
+
+@dataclass(slots=True)
+class ManyToOneRouteRequest(Frame):
+    """A data collector made itself known."""
+
+    frame_type: ClassVar[int] = 0xA3
+    address64: Address64
+    address16: Address16
+    reserved: int = 0
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        _must_be(frame_data, 12)
+        return cls(*_NODE.unpack_from(frame_data, 1))
+
+    def to_bytes(self) -> bytes:
+        return b"\xa3" + _NODE.pack(self.address64, self.address16, self.reserved)
+
+
+@dataclass(slots=True)
+class RouteInformation(Frame):
+    """Where a packet went, or where it stuck (type 8D)."""
+
+    frame_type: ClassVar[int] = 0x8D
+    source_event: int
+    information_length: int
+    timestamp: bytes
+    acknowledgement_timeouts: int
+    blocked: int
+    reserved: int
+    destination64: Address64
+    source64: Address64
+    responder64: Address64
+    receiver64: Address64
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        _must_be(frame_data, 1 + _ROUTE_INFORMATION.size)
+        return cls(*_ROUTE_INFORMATION.unpack_from(frame_data, 1))
+
+    def to_bytes(self) -> bytes:
+        return b"\x8d" + _ROUTE_INFORMATION.pack(
+            self.source_event,
+            self.information_length,
+            self.timestamp,
+            self.acknowledgement_timeouts,
+            self.blocked,
+            self.reserved,
+            self.destination64,
+            self.source64,
+            self.responder64,
+            self.receiver64,
+        )
+
+
+# --- Joining -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class RegisterJoiningDevice(Frame):
+    """Let a node join with a key of its own (XBee 3)."""
+
+    frame_type: ClassVar[int] = 0x24
+    frame_id: int
+    address64: Address64
+    address16: Address16
+    options: int
+    key: bytes
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(*_REGISTER.unpack_from(frame_data, 1), frame_data[13:])
+
+    def to_bytes(self) -> bytes:
+        return (
+            b"\x24"
+            + _REGISTER.pack(self.frame_id, self.address64, self.address16, self.options)
+            + self.key
+        )
+
+
+@dataclass(slots=True)
+class RegisterJoiningDeviceStatus(Frame):
+    """The answer to a frame 24: 0 is success."""
+
+    frame_type: ClassVar[int] = 0xA4
+    frame_id: int
+    status: int
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        _must_be(frame_data, 3)
+        return cls(frame_data[1], frame_data[2])
+
+    def to_bytes(self) -> bytes:
+        return bytes((0xA4, self.frame_id, self.status))
+
+
+@dataclass(slots=True)
+class UserDataRelay(Frame):
+    """Bytes for another interface of the radio: 0 serial, 1 Bluetooth, 2 MicroPython (XBee 3)."""
+
+    frame_type: ClassVar[int] = 0x2D
+    frame_id: int
+    interface: int
+    data: bytes = b""
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(frame_data[1], frame_data[2], frame_data[3:])
+
+    def to_bytes(self) -> bytes:
+        return bytes((0x2D, self.frame_id, self.interface)) + self.data
+
+
+# --- 802.15.4 firmware -------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class TX64(Frame):
+    """802.15.4: bytes to a 64-bit address."""
+
+    frame_type: ClassVar[int] = 0x00
+    frame_id: int
+    address64: Address64
+    options: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(*_TX64.unpack_from(frame_data, 1), frame_data[11:])
+
+    def to_bytes(self) -> bytes:
+        return b"\x00" + _TX64.pack(self.frame_id, self.address64, self.options) + self.data
+
+
+@dataclass(slots=True)
+class TX16(Frame):
+    """802.15.4: bytes to a 16-bit address."""
+
+    frame_type: ClassVar[int] = 0x01
+    frame_id: int
+    address16: Address16
+    options: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(*_TX16.unpack_from(frame_data, 1), frame_data[5:])
+
+    def to_bytes(self) -> bytes:
+        return b"\x01" + _TX16.pack(self.frame_id, self.address16, self.options) + self.data
+
+
+@dataclass(slots=True)
+class RX64(Frame):
+    """802.15.4: bytes from a 64-bit address; `rssi` in -dBm."""
+
+    frame_type: ClassVar[int] = 0x80
+    address64: Address64
+    rssi: int
+    options: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(*_RX64.unpack_from(frame_data, 1), frame_data[11:])
+
+    def to_bytes(self) -> bytes:
+        fields = _RX64.pack(self.address64, self.rssi, self.options)
+        return bytes((self.frame_type,)) + fields + self.data
+
+
+@dataclass(slots=True)
+class RX16(Frame):
+    """802.15.4: bytes from a 16-bit address; `rssi` in -dBm."""
+
+    frame_type: ClassVar[int] = 0x81
+    address16: Address16
+    rssi: int
+    options: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        return cls(*_RX16.unpack_from(frame_data, 1), frame_data[5:])
+
+    def to_bytes(self) -> bytes:
+        fields = _RX16.pack(self.address16, self.rssi, self.options)
+        return bytes((self.frame_type,)) + fields + self.data
+
+
+@dataclass(slots=True)
+class IO64(RX64):
+    """802.15.4: I/O samples from a 64-bit address, in `data` as sent."""
+
+    frame_type: ClassVar[int] = 0x82
+
+
+@dataclass(slots=True)
+class IO16(RX16):
+    """802.15.4: I/O samples from a 16-bit address, in `data` as sent."""
+
+    frame_type: ClassVar[int] = 0x83
+
+
+@dataclass(slots=True)
+class TXStatus(Frame):
+    """802.15.4: what became of a frame 00 or 01; 0 is success."""
+
+    frame_type: ClassVar[int] = 0x89
+    frame_id: int
+    status: int
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        _must_be(frame_data, 3)
+        return cls(frame_data[1], frame_data[2])
+
+    def to_bytes(self) -> bytes:
+        return bytes((0x89, self.frame_id, self.status))
+
+
+# --- What is none of these ---------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class UnparsedFrame(Frame):
+    """A frame with a good checksum that has no class, or does not fit it; `to_bytes` gives it back.
+
+    @ivar frame_data: all of it, the type byte included.
+    @ivar reason: a sentence for the log.
+    """
+
+    frame_data: bytes
+    reason: str
+
+    def to_bytes(self) -> bytes:
+        return self.frame_data
+
+
+@dataclass(slots=True)
+class UnknownFrame(UnparsedFrame):
+    """Its type is not in the table."""
+
+
+@dataclass(slots=True)
+class MalformedFrame(UnparsedFrame):
+    """Its type is known, its fields do not fit."""
+
+
+FRAME_CLASSES: dict[int, type[Frame]] = {
+    frame_class.frame_type: frame_class
+    for frame_class in (
+        TX64,
+        TX16,
+        ATCommand,
+        QueuedATCommand,
+        TransmitRequest,
+        ExplicitTransmitRequest,
+        RemoteATCommand,
+        CreateSourceRoute,
+        RegisterJoiningDevice,
+        UserDataRelay,
+        RX64,
+        RX16,
+        IO64,
+        IO16,
+        ATCommandResponse,
+        TXStatus,
+        ModemStatus,
+        TransmitStatus,
+        RouteInformation,
+        ReceivePacket,
+        ExplicitReceive,
+        IODataSample,
+        NodeIdentification,
+        RemoteATCommandResponse,
+        ExtendedModemStatus,
+        RouteRecord,
+        ManyToOneRouteRequest,
+        RegisterJoiningDeviceStatus,
+    )
+}
+
+_PARSERS = {number: frame_class.parse for number, frame_class in FRAME_CLASSES.items()}
+
+
+def parse_frame(frame_data: bytes) -> Frame:
+    """Give frame data its type. Never raises.
+
+    @param frame_data: what a `zbtwist.xbee.framing.FrameDecoder` found.
+    @return: an instance of one of `FRAME_CLASSES`, else an `UnknownFrame` or a `MalformedFrame`.
+    """
+    parser = _PARSERS.get(frame_data[0]) if frame_data else None
+    if parser is None:
+        kind = f"type {frame_data[0]:02x}" if frame_data else "no type"
+        return UnknownFrame(frame_data, f"a frame of {kind}, which this program does not know")
+    try:
+        return parser(frame_data)
+    except (ValueError, IndexError, struct.error) as error:
+        return MalformedFrame(
+            frame_data, f"a frame of type {frame_data[0]:02x} does not fit its layout: {error}"
+        )
