@@ -57,13 +57,20 @@ class NodeDescription:
         if len(data) < end + 1 + _AFTER.size or len(optional) not in (0, 1, 4, 5):
             raise ValueError(f"a node description ends after {len(data)} bytes, where none ends")
         address16, address64 = _BEFORE.unpack_from(data)
+        parent16, role, event, profile_id, manufacturer_id = _AFTER.unpack_from(data, end + 1)
         return cls(
             address16,
             address64,
             data[_BEFORE.size : end],
-            *_AFTER.unpack_from(data, end + 1),
-            _DD.unpack_from(optional)[0] if len(optional) >= _DD.size else None,
-            optional[-1] if len(optional) % _DD.size else None,
+            parent16,
+            role,
+            event,
+            profile_id,
+            manufacturer_id,
+            device_type_identifier=(
+                _DD.unpack_from(optional)[0] if len(optional) >= _DD.size else None
+            ),
+            rssi=optional[-1] if len(optional) % _DD.size else None,
         )
 
     def to_bytes(self) -> bytes:

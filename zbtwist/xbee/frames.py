@@ -155,8 +155,9 @@ class RemoteATCommand(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        *fields, command = _REMOTE_AT.unpack_from(frame_data, 1)
-        return cls(*fields, command.decode("latin-1"), frame_data[15:])
+        frame_id, address64, address16, options, command = _REMOTE_AT.unpack_from(frame_data, 1)
+        command = command.decode("latin-1")
+        return cls(frame_id, address64, address16, options, command, frame_data[15:])
 
     def to_bytes(self) -> bytes:
         return (
@@ -186,8 +187,11 @@ class RemoteATCommandResponse(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        *fields, command, status = _REMOTE_AT_RESPONSE.unpack_from(frame_data, 1)
-        return cls(*fields, command.decode("latin-1"), status, frame_data[15:])
+        frame_id, address64, address16, command, status = _REMOTE_AT_RESPONSE.unpack_from(
+            frame_data, 1
+        )
+        command = command.decode("latin-1")
+        return cls(frame_id, address64, address16, command, status, frame_data[15:])
 
     def to_bytes(self) -> bytes:
         return (
@@ -224,7 +228,10 @@ class TransmitRequest(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_TRANSMIT.unpack_from(frame_data, 1), frame_data[14:])
+        frame_id, address64, address16, broadcast_radius, options = _TRANSMIT.unpack_from(
+            frame_data, 1
+        )
+        return cls(frame_id, address64, address16, broadcast_radius, options, frame_data[14:])
 
     def to_bytes(self) -> bytes:
         return (
@@ -258,7 +265,29 @@ class ExplicitTransmitRequest(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_EXPLICIT_TRANSMIT.unpack_from(frame_data, 1), frame_data[20:])
+        (
+            frame_id,
+            address64,
+            address16,
+            source_endpoint,
+            destination_endpoint,
+            cluster_id,
+            profile_id,
+            broadcast_radius,
+            options,
+        ) = _EXPLICIT_TRANSMIT.unpack_from(frame_data, 1)
+        return cls(
+            frame_id,
+            address64,
+            address16,
+            source_endpoint,
+            destination_endpoint,
+            cluster_id,
+            profile_id,
+            broadcast_radius,
+            options,
+            frame_data[20:],
+        )
 
     def to_bytes(self) -> bytes:
         return (
@@ -325,7 +354,8 @@ class ReceivePacket(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_NODE.unpack_from(frame_data, 1), frame_data[12:])
+        address64, address16, options = _NODE.unpack_from(frame_data, 1)
+        return cls(address64, address16, options, frame_data[12:])
 
     def to_bytes(self) -> bytes:
         return b"\x90" + _NODE.pack(self.address64, self.address16, self.options) + self.data
@@ -347,7 +377,25 @@ class ExplicitReceive(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_EXPLICIT_RECEIVE.unpack_from(frame_data, 1), frame_data[18:])
+        (
+            address64,
+            address16,
+            source_endpoint,
+            destination_endpoint,
+            cluster_id,
+            profile_id,
+            options,
+        ) = _EXPLICIT_RECEIVE.unpack_from(frame_data, 1)
+        return cls(
+            address64,
+            address16,
+            source_endpoint,
+            destination_endpoint,
+            cluster_id,
+            profile_id,
+            options,
+            frame_data[18:],
+        )
 
     def to_bytes(self) -> bytes:
         return (
@@ -377,7 +425,8 @@ class IODataSample(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_NODE.unpack_from(frame_data, 1), IOSample.parse(frame_data[12:]))
+        address64, address16, options = _NODE.unpack_from(frame_data, 1)
+        return cls(address64, address16, options, IOSample.parse(frame_data[12:]))
 
     def to_bytes(self) -> bytes:
         node = _NODE.pack(self.address64, self.address16, self.options)
@@ -399,7 +448,8 @@ class NodeIdentification(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_NODE.unpack_from(frame_data, 1), NodeDescription.parse(frame_data[12:]))
+        address64, address16, options = _NODE.unpack_from(frame_data, 1)
+        return cls(address64, address16, options, NodeDescription.parse(frame_data[12:]))
 
     def to_bytes(self) -> bytes:
         node = _NODE.pack(self.address64, self.address16, self.options)
@@ -464,8 +514,8 @@ class CreateSourceRoute(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        *fields, count = _SOURCE_ROUTE.unpack_from(frame_data, 1)
-        return cls(*fields, _hops(count, frame_data[14:]))
+        frame_id, address64, address16, options, count = _SOURCE_ROUTE.unpack_from(frame_data, 1)
+        return cls(frame_id, address64, address16, options, _hops(count, frame_data[14:]))
 
     def to_bytes(self) -> bytes:
         return (
@@ -489,8 +539,8 @@ class RouteRecord(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        *fields, count = _ROUTE_RECORD.unpack_from(frame_data, 1)
-        return cls(*fields, _hops(count, frame_data[13:]))
+        address64, address16, options, count = _ROUTE_RECORD.unpack_from(frame_data, 1)
+        return cls(address64, address16, options, _hops(count, frame_data[13:]))
 
     def to_bytes(self) -> bytes:
         return (
@@ -570,7 +620,8 @@ class RegisterJoiningDevice(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_REGISTER.unpack_from(frame_data, 1), frame_data[13:])
+        frame_id, address64, address16, options = _REGISTER.unpack_from(frame_data, 1)
+        return cls(frame_id, address64, address16, options, frame_data[13:])
 
     def to_bytes(self) -> bytes:
         return (
@@ -629,7 +680,8 @@ class TX64(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_TX64.unpack_from(frame_data, 1), frame_data[11:])
+        frame_id, address64, options = _TX64.unpack_from(frame_data, 1)
+        return cls(frame_id, address64, options, frame_data[11:])
 
     def to_bytes(self) -> bytes:
         return b"\x00" + _TX64.pack(self.frame_id, self.address64, self.options) + self.data
@@ -647,7 +699,8 @@ class TX16(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_TX16.unpack_from(frame_data, 1), frame_data[5:])
+        frame_id, address16, options = _TX16.unpack_from(frame_data, 1)
+        return cls(frame_id, address16, options, frame_data[5:])
 
     def to_bytes(self) -> bytes:
         return b"\x01" + _TX16.pack(self.frame_id, self.address16, self.options) + self.data
@@ -665,7 +718,8 @@ class RX64(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_RX64.unpack_from(frame_data, 1), frame_data[11:])
+        address64, rssi, options = _RX64.unpack_from(frame_data, 1)
+        return cls(address64, rssi, options, frame_data[11:])
 
     def to_bytes(self) -> bytes:
         fields = _RX64.pack(self.address64, self.rssi, self.options)
@@ -684,7 +738,8 @@ class RX16(Frame):
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_RX16.unpack_from(frame_data, 1), frame_data[5:])
+        address16, rssi, options = _RX16.unpack_from(frame_data, 1)
+        return cls(address16, rssi, options, frame_data[5:])
 
     def to_bytes(self) -> bytes:
         fields = _RX16.pack(self.address16, self.rssi, self.options)

@@ -65,7 +65,7 @@ def escape(data: bytes) -> bytes:
 
 
 def unescape(data: bytes) -> bytes:
-    """Undo `escape`. Any ``7D, byte`` pair is read as ``byte ^ 20``; a 7D at the end is left out."""
+    """Undo `escape`: any ``7D, byte`` is read as ``byte ^ 20``; a 7D at the end is left out."""
     escapes = data.count(ESCAPE_BYTE)
     if not escapes:
         return data
@@ -93,7 +93,8 @@ class FrameDecoder:
     Nothing raises: what is not a frame is counted and left out.
 
     @ivar good_frames: how many frames were found.
-    @ivar bad_frames: how many candidates had a wrong checksum, an impossible length, or were cut short.
+    @ivar bad_frames: how many candidates had a wrong checksum or an impossible length, or were cut
+        short.
     @ivar discarded_bytes: how many bytes of the stream, as received, belong to no good frame.
     """
 
