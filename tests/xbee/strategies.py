@@ -1,0 +1,115 @@
+"""What Hypothesis draws for the tests of the protocol: frames of every class, garbage, chunks.
+
+`repeatable` is the profile of all of them: the same examples on every run, no deadline, no
+database, so that a slow or a shared machine changes nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from zbtwist.xbee import frames
+from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.samples import IOSample
+
+
+def repeatable(max_examples: int = 100) -> settings:
+    """The profile, with so many examples."""
+    return settings(
+        max_examples=max_examples,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+uint8 = st.integers(0, 0xFF)
+uint16 = st.integers(0, 0xFFFF)
+uint32 = st.integers(0, 0xFFFF_FFFF)
+uint64 = st.integers(0, 0xFFFF_FFFF_FFFF_FFFF)
+
+#: Bytes in which those that matter to framing are frequent.
+busy_bytes = st.lists(st.one_of(st.sampled_from(b"\x7e\x7d\x11\x13\x00\x5e"), uint8), max_size=40)
+payloads = st.one_of(busy_bytes.map(bytes), st.binary(max_size=100))
+
+commands = st.one_of(
+    st.sampled_from(("NI", "ND", "IS", "TP", "%V", "D0")),
+    st.binary(min_size=2, max_size=2).map(lambda two: two.decode("latin-1")),
+)
+#: A node identifier may be any bytes but the one that ends it.
+node_identifiers = st.binary(max_size=20).map(lambda name: name.replace(b"\0", b" "))
+hops = st.lists(uint16, max_size=10)
+
+
+@st.composite
+def samples(draw: st.DrawFn) -> IOSample:
+    """An I/O sample: with or without digital lines, with any of the analog channels."""
+    digital_mask = draw(st.one_of(st.just(0), uint16))
+    digital = draw(uint16) if digital_mask else None
+    channels = sorted(draw(st.sets(st.integers(0, 7))))
+    return IOSample(digital_mask, digital, {channel: draw(uint16) for channel in channels})
+
+
+descriptions = st.builds(
+    NodeDescription,
+    address16=uint16,
+    address64=uint64,
+    node_identifier=node_identifiers,
+    parent16=uint16,
+    role=uint8,
+    event=uint8,
+    profile_id=uint16,
+    manufacturer_id=uint16,
+    device_type_identifier=st.none() | uint32,
+    rssi=st.none() | uint8,
+)
+
+#: By the names of the fields, which mean the same in every class that has them.
+_FIELDS: dict[str, st.SearchStrategy[object]] = {
+    "address64": uint64,
+    "address16": uint16,
+    "cluster_id": uint16,
+    "profile_id": uint16,
+    "destination64": uint64,
+    "source64": uint64,
+    "responder64": uint64,
+    "receiver64": uint64,
+    "command": commands,
+    "parameter": payloads,
+    "value": payloads,
+    "data": payloads,
+    "key": payloads,
+    "timestamp": st.binary(min_size=4, max_size=4),
+    "hops": hops,
+    "sample": samples(),
+    "description": descriptions,
+}
+
+
+def frames_of(frame_class: type[frames.Frame]) -> st.SearchStrategy[frames.Frame]:
+    """Any frame of this class; a field that is not in the table above is one byte."""
+    names = [field.name for field in dataclasses.fields(frame_class)]  # type: ignore[arg-type]
+    return st.builds(frame_class, **{name: _FIELDS.get(name, uint8) for name in names})
+
+
+any_frame: st.SearchStrategy[frames.Frame] = st.sampled_from(
+    list(frames.FRAME_CLASSES.values())
+).flatmap(frames_of)
+
+#: Sizes of the chunks in which a stream arrives, taken in turn.
+chunk_sizes = st.lists(st.integers(1, 50), min_size=1, max_size=8)
+
+
+def chunks(stream: bytes, sizes: list[int]) -> Iterator[bytes]:
+    """Cut `stream` into pieces of these sizes, beginning again when they are used up."""
+    position = turn = 0
+    while position < len(stream):
+        size = sizes[turn % len(sizes)]
+        yield stream[position : position + size]
+        position += size
+        turn += 1
