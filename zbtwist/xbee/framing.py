@@ -259,13 +259,16 @@ class EscapedDecoder(FrameDecoder):
             else:
                 self._discard(piece)
             return
-        if missing < 0:
-            self.discarded_bytes += len(piece) - _escaped_size(piece, length + 3)
-            body = body[:missing]
+        size = len(piece)
+        # What follows the checksum is nobody's; so is a lone 7D, which `unescape` leaves out.
+        if missing < 0 or piece[-1] == 0x7D:
+            size = _escaped_size(piece, length + 3)
+            body = body[: length + 3]
+            self.discarded_bytes += len(piece) - size
         if sum(body) - body[0] - body[1] & 0xFF == 0xFF:
             frames.append(body[2:-1])
         else:
-            self.discarded_bytes += 1 + _escaped_size(piece, length + 3)
+            self.discarded_bytes += 1 + size
             self._bad(START_BYTE + body)
 
     def _discard(self, piece: bytes) -> None:
