@@ -1,0 +1,73 @@
+"""The seams between the rooms: what one room asks of another, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
+from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.frames import Frame, TransmitStatus
+
+if TYPE_CHECKING:
+    from zbtwist.network import Node
+    from zbtwist.radio.bring_up import RadioFacts
+
+
+class IRadioListener(Interface):
+    """Hears of a radio's link and of the frames that answer no request."""
+
+    def radio_up(facts: RadioFacts) -> None:
+        """The radio answers and is set up; requests may be made."""
+
+    def radio_down(reason: str) -> None:
+        """The link is gone; every outstanding request has failed."""
+
+    def frame_received(frame: Frame) -> None:
+        """A frame came that no request was waiting for."""
+
+
+class IRadio(Interface):
+    """The local XBee, whether its link is up or not.
+
+    Every request fails with `zbtwist.radio.errors.RadioOffline` while the link is down, and with
+    `zbtwist.radio.errors.NoAnswer` when its time is up.
+    """
+
+    facts: RadioFacts | None = Attribute("What bring-up read from the radio; None while down.")
+    offline_reason: str = Attribute("A sentence: why the link is down; empty while it is up.")
+
+    def add_listener(listener: IRadioListener) -> None:
+        """Tell `listener` of all that comes from now on."""
+
+    def at(command: str, parameter: bytes = b"") -> Awaitable[bytes]:
+        """Read, set or execute an AT command on the radio itself; returns the answer's value."""
+
+    def remote_at(
+        address64: Address64,
+        command: str,
+        parameter: bytes = b"",
+        address16: Address16 = UNKNOWN16,
+    ) -> Awaitable[bytes]:
+        """The same on another node."""
+
+    def transmit(
+        address64: Address64, data: bytes, address16: Address16 = UNKNOWN16
+    ) -> Deferred[TransmitStatus]:
+        """Send `data`, at most `facts.payload_limit` bytes, to a node's serial line."""
+
+    def discover() -> Awaitable[list[NodeDescription]]:
+        """Search the network, for as long as the radio's NT says."""
+
+
+class INodeListener(Interface):
+    """Hears of nodes as the table learns of them."""
+
+    def node_added(node: Node) -> None:
+        """A node that was never seen before."""
+
+    def node_changed(node: Node) -> None:
+        """A node's name, type, parent or 16-bit address is new."""

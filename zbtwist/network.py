@@ -1,0 +1,362 @@
+"""Who is out there: the nodes of the network, by 64-bit address, and what changed.
+
+Nodes are learnt from answers to ND, from node identification frames, and from the data of a node
+that was never seen before: such a node is in the table at once, and asked for its name (NI) and
+device type (DD) afterwards, when it is awake for sure. A 16-bit address belongs to the node that
+used it last, so it follows nodes as they move.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
+from zbtwist.radio.bring_up import RadioFacts
+from zbtwist.radio.errors import RadioError
+from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
+from zbtwist.xbee.description import NodeDescription, label_text
+from zbtwist.xbee.frames import (
+    DIGI_PROFILE,
+    NODE_IDENTIFICATION_CLUSTER,
+    SERIAL_CLUSTER,
+    SERIAL_ENDPOINT,
+    ATCommandResponse,
+    ExplicitReceive,
+    Frame,
+    IODataSample,
+    ManyToOneRouteRequest,
+    NodeIdentification,
+    ReceivePacket,
+    RouteRecord,
+)
+from zbtwist.xbee.status import AT_OK
+
+#: How many nodes the table holds: as many as 16-bit addresses can tell apart.
+MAXIMUM_NODES = 0xFFF7
+
+#: How many nodes are asked for their name at once, and how many may wait for it.
+INQUIRIES_AT_ONCE = 4
+#: Seconds between two inquiries of a node that did not answer the first.
+INQUIRY_PAUSE = 60.0
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A remote XBee.
+
+    @ivar label: its node identifier, None until it is known.
+    @ivar role: 0 coordinator, 1 router, 2 end device; None until it is known.
+    @ivar device_type_identifier: DD, None until it is known.
+    @ivar last_seen: when it was last heard of, seconds of the clock.
+    @ivar receiver: takes the bytes of its serial line.
+    @ivar has_temperature_command: whether its module knows TP; None until it was asked.
+    """
+
+    address64: Address64
+    address16: Address16 = UNKNOWN16
+    label: str | None = None
+    role: int | None = None
+    parent16: Address16 = UNKNOWN16
+    profile_id: int = 0
+    manufacturer_id: int = 0
+    device_type_identifier: int | None = None
+    last_seen: float = 0.0
+    receiver: Callable[[bytes], None] | None = None
+    has_temperature_command: bool | None = None
+    next_inquiry: float = 0.0
+
+    @property
+    def is_described(self) -> bool:
+        """Whether name and device type are known."""
+        return self.label is not None and self.device_type_identifier is not None
+
+    def __str__(self) -> str:
+        address = format_address64(self.address64)
+        return f"{self.label} ({address})" if self.label else address
+
+
+class NodeTable:
+    """The nodes by address. Tells its listeners what is new."""
+
+    log = Logger()
+
+    def __init__(self, maximum: int = MAXIMUM_NODES) -> None:
+        self._nodes: dict[Address64, Node] = {}
+        self._by_address16: dict[Address16, Node] = {}
+        self._listeners: list[INodeListener] = []
+        self._maximum = maximum
+        self._full = False
+
+    def add_listener(self, listener: INodeListener) -> None:
+        """Tell `listener` of all that comes from now on."""
+        self._listeners.append(listener)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(list(self._nodes.values()))
+
+    def get(self, address64: Address64) -> Node | None:
+        """Return the node with that address, None if there is none."""
+        return self._nodes.get(address64)
+
+    def seen(self, address64: Address64, address16: Address16, now: float) -> Node | None:
+        """Note that a node was heard.
+
+        @return: the node; None if the frame did not say which (no 64-bit address, and a 16-bit
+            address that nobody has), or if the table is full.
+        """
+        node = self._nodes.get(address64)
+        if node is None:
+            if address64 == UNKNOWN64:
+                node = self._by_address16.get(address16)
+            else:
+                node = self._add(address64)
+            if node is None:
+                return None
+        node.last_seen = now
+        if node.address16 != address16 and address16 != UNKNOWN16:
+            self._move(node, address16)
+        return node
+
+    def described(self, description: NodeDescription, now: float) -> Node | None:
+        """Note what a node says of itself.
+
+        @return: the node; None if the table is full.
+        """
+        node = self.seen(description.address64, description.address16, now)
+        if node is None:
+            return None
+        dd = description.device_type_identifier
+        before = (node.label, node.role, node.parent16, node.device_type_identifier)
+        node.label = description.label
+        node.role = description.role
+        node.parent16 = description.parent16
+        node.profile_id = description.profile_id
+        node.manufacturer_id = description.manufacturer_id
+        if dd is not None:
+            node.device_type_identifier = dd
+        if before != (node.label, node.role, node.parent16, node.device_type_identifier):
+            self.changed(node)
+        return node
+
+    def changed(self, node: Node) -> None:
+        """Tell the listeners that a node is not as it was."""
+        for listener in self._listeners:
+            listener.node_changed(node)
+
+    def _add(self, address64: Address64) -> Node | None:
+        if len(self._nodes) >= self._maximum:
+            if not self._full:
+                self._full = True
+                self.log.warn(
+                    "The table holds {count} nodes and takes no more: {address} is ignored.",
+                    count=len(self._nodes),
+                    address=format_address64(address64),
+                )
+            return None
+        node = self._nodes[address64] = Node(address64)
+        for listener in self._listeners:
+            listener.node_added(node)
+        return node
+
+    def _move(self, node: Node, address16: Address16) -> None:
+        if self._by_address16.get(node.address16) is node:
+            del self._by_address16[node.address16]
+        previous = self._by_address16.get(address16)
+        if previous is not None:
+            previous.address16 = UNKNOWN16
+        self._by_address16[address16] = node
+        node.address16 = address16
+        self.changed(node)
+
+
+@implementer(IRadioListener)
+class NetworkService(Service):
+    """Keeps a `NodeTable` by what the radio says, and hands each node its bytes.
+
+    @ivar nodes: the table.
+    @ivar unattributed_frames: frames with data of a node that could not be told.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, radio: IRadio) -> None:
+        self._clock = clock
+        self._radio = radio
+        self.nodes = NodeTable()
+        self.unattributed_frames = 0
+        self._search: Deferred[None] | None = None
+        self._searchers: list[Deferred[None]] = []
+        self._inquiries: deque[Node] = deque()
+        self._inquiring: set[Deferred[None]] = set()
+        self._handlers: dict[type[Frame], Callable[..., None]] = {
+            ReceivePacket: self._data,
+            ExplicitReceive: self._explicit,
+            IODataSample: self._heard,
+            RouteRecord: self._heard,
+            ManyToOneRouteRequest: self._heard,
+            NodeIdentification: self._identified,
+            ATCommandResponse: self._found,
+        }
+        radio.add_listener(self)
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._inquiries.clear()
+        for running in [*self._inquiring, *([self._search] if self._search else [])]:
+            running.cancel()
+
+    # --- searching -----------------------------------------------------------------------------
+
+    async def discover(self) -> None:
+        """Search the network and wait for the search to end. Two at once share one search.
+
+        @raise RadioError: the radio is offline, or refused.
+        """
+        searcher: Deferred[None] = Deferred(self._searchers.remove)
+        self._searchers.append(searcher)
+        if self._search is None:
+            search = self._search = Deferred.fromCoroutine(self._run_search())
+            search.addBoth(self._search_ended)
+        await searcher
+
+    async def _run_search(self) -> None:
+        # The nodes come through `frame_received` while the search goes on.
+        await self._radio.discover()
+
+    def _search_ended(self, result: Failure | None) -> None:
+        self._search = None
+        searchers, self._searchers = self._searchers, []
+        for searcher in searchers:
+            if isinstance(result, Failure):
+                searcher.errback(result)
+            else:
+                searcher.callback(None)
+
+    # --- what the radio says -------------------------------------------------------------------
+
+    def radio_up(self, facts: RadioFacts) -> None:
+        search = Deferred.fromCoroutine(self.discover())
+        search.addErrback(
+            lambda failure: self.log.info(
+                "The first search came to nothing: {reason}", reason=failure.getErrorMessage()
+            )
+        )
+
+    def radio_down(self, reason: str) -> None:
+        pass
+
+    def frame_received(self, frame: Frame) -> None:
+        handler = self._handlers.get(type(frame))
+        if handler is not None:
+            handler(frame)
+
+    def _data(self, frame: ReceivePacket | ExplicitReceive) -> None:
+        node = self._sender(frame)
+        if node is None:
+            return
+        if node.receiver is not None:
+            node.receiver(frame.data)
+        if not node.is_described:
+            self._inquire(node)
+
+    def _explicit(self, frame: ExplicitReceive) -> None:
+        if frame.profile_id != DIGI_PROFILE or frame.source_endpoint != SERIAL_ENDPOINT:
+            self._heard(frame)
+        elif frame.cluster_id == SERIAL_CLUSTER:
+            self._data(frame)
+        elif frame.cluster_id == NODE_IDENTIFICATION_CLUSTER:
+            self._describe(frame.data)
+        else:
+            self._heard(frame)
+
+    def _heard(
+        self, frame: ExplicitReceive | IODataSample | RouteRecord | ManyToOneRouteRequest
+    ) -> None:
+        self._sender(frame)
+
+    def _identified(self, frame: NodeIdentification) -> None:
+        self._note(frame.description)
+
+    def _found(self, frame: ATCommandResponse) -> None:
+        if frame.command == "ND" and frame.status == AT_OK and frame.value:
+            self._describe(frame.value)
+
+    def _describe(self, data: bytes) -> None:
+        try:
+            description = NodeDescription.parse(data)
+        except ValueError as error:
+            self.log.warn("A node's description of itself makes no sense: {error}", error=error)
+        else:
+            self._note(description)
+
+    def _note(self, description: NodeDescription) -> None:
+        if self._is_local(description.address64):
+            return
+        node = self.nodes.described(description, self._clock.seconds())
+        if node is not None and not node.is_described:
+            self._inquire(node)
+
+    def _sender(
+        self,
+        frame: ReceivePacket | ExplicitReceive | IODataSample | RouteRecord | ManyToOneRouteRequest,
+    ) -> Node | None:
+        if self._is_local(frame.address64):
+            return None
+        node = self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
+        if node is None:
+            self.unattributed_frames += 1
+        return node
+
+    def _is_local(self, address64: Address64) -> bool:
+        facts = self._radio.facts
+        return facts is not None and facts.address64 == address64
+
+    # --- asking nodes who they are -------------------------------------------------------------
+
+    def _inquire(self, node: Node) -> None:
+        """Ask a node for what is not known of it, soon, and not too often."""
+        now = self._clock.seconds()
+        if now < node.next_inquiry or self._radio.facts is None:
+            return
+        node.next_inquiry = now + INQUIRY_PAUSE
+        self._inquiries.append(node)
+        self._next_inquiry()
+
+    def _next_inquiry(self) -> None:
+        while self._inquiries and len(self._inquiring) < INQUIRIES_AT_ONCE:
+            inquiry = Deferred.fromCoroutine(self._ask(self._inquiries.popleft()))
+            if not inquiry.called:
+                self._inquiring.add(inquiry)
+                inquiry.addBoth(self._inquiry_ended, inquiry)
+
+    def _inquiry_ended(self, result: object, inquiry: Deferred[None]) -> None:
+        self._inquiring.discard(inquiry)
+        self._next_inquiry()
+
+    async def _ask(self, node: Node) -> None:
+        try:
+            if node.label is None:
+                node.label = label_text(await self.remote_at(node, "NI"))
+                self.nodes.changed(node)
+            if node.device_type_identifier is None:
+                value = await self.remote_at(node, "DD")
+                node.device_type_identifier = int.from_bytes(value, "big")
+                self.nodes.changed(node)
+        except RadioError as error:
+            self.log.debug("{node} did not say who it is: {error}", node=node, error=error)
+
+    def remote_at(self, node: Node, command: str, parameter: bytes = b"") -> Awaitable[bytes]:
+        """An AT command to a node, by both its addresses. See `IRadio.remote_at`."""
+        return self._radio.remote_at(node.address64, command, parameter, node.address16)

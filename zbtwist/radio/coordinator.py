@@ -1,0 +1,364 @@
+"""Requests to the local radio and their answers: each request is one awaitable.
+
+A request takes a frame id from the pool of 255 and gives it back when its answer is in. What came
+to an end without an answer (its time was up, it was cancelled, the link went down) keeps its id for
+`QUARANTINE` seconds more, so that an answer that comes late finds no other request with the same
+id; and the pool gives out the id that has rested longest. An answer is matched by id, frame type,
+and where it has them command and address; one that matches nothing is counted and ignored.
+
+The coordinator outlives links. `link_up` and `link_down` are for its owner, the radio service.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from zbtwist.interfaces import IRadio, IRadioListener
+from zbtwist.radio.errors import ATRefused, NoAnswer, RadioOffline, TooManyRequests
+from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
+from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.frames import (
+    OPTION_APPLY,
+    ATCommand,
+    ATCommandResponse,
+    Frame,
+    QueuedATCommand,
+    RemoteATCommand,
+    RemoteATCommandResponse,
+    TransmitRequest,
+    TransmitStatus,
+)
+from zbtwist.xbee.status import AT_OK
+
+if TYPE_CHECKING:
+    from zbtwist.radio.bring_up import RadioFacts
+
+#: Seconds that the local radio has for an AT command; it answers in milliseconds, but while it is
+#: busy with the air it may take its time.
+AT_TIMEOUT = 3.0
+#: Seconds for a remote AT command: there and back over several hops, with address and route search.
+REMOTE_AT_TIMEOUT = 10.0
+#: Seconds for a Transmit Status: three tries of up to 1.6 s each, after address and route search
+#: (90000976, "Transmission timeouts"), with room for a busy channel.
+TRANSMIT_TIMEOUT = 20.0
+#: Seconds that a search goes on after NT, for answers that are still on the serial line.
+DISCOVERY_MARGIN = 0.5
+#: Seconds for a search while NT is not known: the module's default of 6 s.
+DEFAULT_DISCOVERY_TIME = 6.0
+#: Seconds that the id of an unanswered request is kept out of use.
+QUARANTINE = 60.0
+#: Requests that may wait for a frame id.
+MAXIMUM_WAITING = 4096
+
+
+@dataclass(slots=True)
+class _Request:
+    make: Callable[[int], Frame]
+    answer: type[Frame]
+    command: str
+    address64: Address64
+    timeout: float
+    frame_id: int = 0
+    finished: Deferred[Any] = field(init=False)
+    timer: IDelayedCall | None = None
+    found: list[NodeDescription] | None = None
+
+    def matches(self, frame: Frame) -> bool:
+        if type(frame) is not self.answer:
+            return False
+        if isinstance(frame, ATCommandResponse):
+            return frame.command == self.command
+        if isinstance(frame, RemoteATCommandResponse):
+            return frame.command == self.command and self.address64 in (
+                frame.address64,
+                UNKNOWN64,
+            )
+        return True
+
+
+@implementer(IRadio)
+class Coordinator:
+    """The local XBee, as the rest of the program sees it.
+
+    @ivar late_answers: answers that no request waited for: late, doubled, or to someone else.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime) -> None:
+        """
+        @param clock: times the requests.
+        """
+        self._clock = clock
+        self._listeners: list[IRadioListener] = []
+        self._send: Callable[[Frame], None] | None = None
+        self._free = deque(range(1, 256))
+        self._pending: dict[int, _Request] = {}
+        self._waiting: deque[_Request] = deque()
+        self._quarantined: dict[int, IDelayedCall] = {}
+        self.late_answers = 0
+        self.facts: RadioFacts | None = None
+        self.offline_reason = "The gateway has not opened the radio yet."
+
+    # --- the link ------------------------------------------------------------------------------
+
+    def add_listener(self, listener: IRadioListener) -> None:
+        self._listeners.append(listener)
+
+    def link_up(self, send: Callable[[Frame], None]) -> None:
+        """Frames can be sent; the radio is not set up yet."""
+        self._send = send
+
+    def ready(self, facts: RadioFacts) -> None:
+        """The radio is set up: tell the listeners."""
+        self.facts = facts
+        self.offline_reason = ""
+        for listener in self._listeners:
+            listener.radio_up(facts)
+
+    def link_down(self, reason: str) -> None:
+        """Fail what is outstanding with `RadioOffline(reason)`, and all that comes until `link_up`.
+
+        @param reason: a sentence.
+        """
+        was_ready = self.facts is not None
+        self._send = None
+        self.facts = None
+        self.offline_reason = reason
+        pending, self._pending = self._pending, {}
+        waiting, self._waiting = self._waiting, deque()
+        for frame_id in pending:
+            self._quarantine(frame_id)
+        for request in [*pending.values(), *waiting]:
+            self._finish(request, RadioOffline(reason))
+        if was_ready:
+            for listener in self._listeners:
+                listener.radio_down(reason)
+
+    def close(self) -> None:
+        """Let go of the clock: nothing more will be asked."""
+        for call in self._quarantined.values():
+            call.cancel()
+        self._free.extend(self._quarantined)
+        self._quarantined.clear()
+
+    # --- requests ------------------------------------------------------------------------------
+
+    async def at(self, command: str, parameter: bytes = b"", timeout: float = AT_TIMEOUT) -> bytes:
+        """Read (no parameter), set or execute an AT command on the local radio.
+
+        @param command: two characters.
+        @param timeout: seconds.
+        @return: the value of the answer, empty unless the command was a read.
+        @raise ATRefused: the radio answered with another status than OK.
+        @raise NoAnswer, RadioOffline, TooManyRequests: as their names say.
+        """
+        return await self._local(ATCommand, command, parameter, timeout)
+
+    async def queued_at(
+        self, command: str, parameter: bytes = b"", timeout: float = AT_TIMEOUT
+    ) -> bytes:
+        """Like `at`, but the new value takes effect at the next AC, or the next `at`."""
+        return await self._local(QueuedATCommand, command, parameter, timeout)
+
+    async def _local(
+        self, kind: type[ATCommand], command: str, parameter: bytes, timeout: float
+    ) -> bytes:
+        answer: ATCommandResponse = await self._request(
+            _Request(
+                lambda frame_id: kind(frame_id, command, parameter),
+                ATCommandResponse,
+                command,
+                UNKNOWN64,
+                timeout,
+            )
+        )
+        if answer.status != AT_OK:
+            raise ATRefused(command, answer.status, "The radio")
+        return answer.value
+
+    async def remote_at(
+        self,
+        address64: Address64,
+        command: str,
+        parameter: bytes = b"",
+        address16: Address16 = UNKNOWN16,
+        timeout: float = REMOTE_AT_TIMEOUT,
+    ) -> bytes:
+        """Read, set (with effect at once) or execute an AT command on another node.
+
+        @return: the value of the answer.
+        @raise ATRefused: the node refused, or could not be reached (status 4).
+        @raise NoAnswer, RadioOffline, TooManyRequests: as their names say.
+        """
+        answer: RemoteATCommandResponse = await self._request(
+            _Request(
+                lambda frame_id: RemoteATCommand(
+                    frame_id, address64, address16, OPTION_APPLY, command, parameter
+                ),
+                RemoteATCommandResponse,
+                command,
+                address64,
+                timeout,
+            )
+        )
+        if answer.status != AT_OK:
+            raise ATRefused(command, answer.status, format_address64(address64))
+        return answer.value
+
+    def transmit(
+        self,
+        address64: Address64,
+        data: bytes,
+        address16: Address16 = UNKNOWN16,
+        options: int = 0,
+        timeout: float = TRANSMIT_TIMEOUT,
+    ) -> Deferred[TransmitStatus]:
+        """Send bytes to a node's serial line.
+
+        @param data: at most `RadioFacts.payload_limit` bytes.
+        @param options: transmit options, such as `zbtwist.xbee.frames.OPTION_EXTENDED_TIMEOUT`.
+        @return: fires with the status, whatever it says; fails with `NoAnswer`, `RadioOffline` or
+            `TooManyRequests`.
+        """
+        return self._request(
+            _Request(
+                lambda frame_id: TransmitRequest(frame_id, address64, address16, 0, options, data),
+                TransmitStatus,
+                "",
+                address64,
+                timeout,
+            )
+        )
+
+    async def discover(self) -> list[NodeDescription]:
+        """Search the network with ND. Listeners get each answer as it comes.
+
+        Zigbee sends no end mark, so this takes NT and a margin; 802.15.4's empty OK ends it early.
+
+        @return: the nodes that answered in time.
+        """
+        facts = self.facts
+        seconds = facts.discovery_time if facts else DEFAULT_DISCOVERY_TIME
+        request = _Request(
+            lambda frame_id: ATCommand(frame_id, "ND"),
+            ATCommandResponse,
+            "ND",
+            UNKNOWN64,
+            seconds + DISCOVERY_MARGIN,
+            found=[],
+        )
+        found: list[NodeDescription] = await self._request(request)
+        return found
+
+    def _request(self, request: _Request) -> Deferred[Any]:
+        if self._send is None:
+            return fail(RadioOffline(self.offline_reason))
+        request.finished = Deferred(lambda _: self._cancelled(request))
+        if self._free:
+            self._start(request)
+        elif len(self._waiting) < MAXIMUM_WAITING:
+            self._waiting.append(request)
+        else:
+            return fail(
+                TooManyRequests(
+                    f"{MAXIMUM_WAITING} requests wait for the radio already: try again later."
+                )
+            )
+        return request.finished
+
+    def _start(self, request: _Request) -> None:
+        assert self._send is not None
+        frame_id = self._free.popleft()
+        self._pending[frame_id] = request
+        request.frame_id = frame_id
+        request.timer = self._clock.callLater(request.timeout, self._timed_out, frame_id)
+        self._send(request.make(frame_id))
+
+    def _finish(self, request: _Request, result: object) -> None:
+        if request.timer is not None and request.timer.active():
+            request.timer.cancel()
+        finished = request.finished
+        if finished.called:
+            return
+        if isinstance(result, Exception):
+            finished.errback(result)
+        else:
+            finished.callback(result)
+
+    def _timed_out(self, frame_id: int) -> None:
+        request = self._pending.pop(frame_id)
+        self._quarantine(frame_id)
+        if request.found is not None:
+            self._finish(request, request.found)
+            return
+        what = f"{request.command} command" if request.command else "packet"
+        who = "the radio" if request.address64 == UNKNOWN64 else format_address64(request.address64)
+        self._finish(
+            request, NoAnswer(f"No answer to a {what} for {who} within {request.timeout:g} s.")
+        )
+
+    def _cancelled(self, request: _Request) -> None:
+        # A request that still waits for an id is passed over when its turn comes.
+        if self._pending.pop(request.frame_id, None) is not None:
+            self._quarantine(request.frame_id)
+            assert request.timer is not None
+            request.timer.cancel()
+
+    def _quarantine(self, frame_id: int) -> None:
+        self._quarantined[frame_id] = self._clock.callLater(QUARANTINE, self._release, frame_id)
+
+    def _release(self, frame_id: int) -> None:
+        self._quarantined.pop(frame_id, None)
+        self._free.append(frame_id)
+        while self._waiting and self._free and self._send is not None:
+            request = self._waiting.popleft()
+            if not request.finished.called:
+                self._start(request)
+
+    # --- answers -------------------------------------------------------------------------------
+
+    def frame_received(self, frame: Frame) -> None:
+        """Take a frame from the radio: settle its request, or pass it to the listeners."""
+        if isinstance(frame, _ANSWERS):
+            self._answered(frame)
+            # An ND answer is news of a node even if nobody searched, or the search is over.
+            if not (isinstance(frame, ATCommandResponse) and frame.command == "ND"):
+                return
+        for listener in self._listeners:
+            listener.frame_received(frame)
+
+    def _answered(
+        self, frame: ATCommandResponse | RemoteATCommandResponse | TransmitStatus
+    ) -> None:
+        request = self._pending.get(frame.frame_id)
+        if request is None or not request.matches(frame):
+            self.late_answers += 1
+            self.log.debug("No request waits for {frame}", frame=frame)
+            return
+        if request.found is not None and isinstance(frame, ATCommandResponse):
+            if frame.status == AT_OK and frame.value:
+                try:
+                    request.found.append(NodeDescription.parse(frame.value))
+                except ValueError as error:
+                    self.log.warn("An answer to ND makes no sense: {error}", error=error)
+                return
+            result: object = request.found
+            if frame.status != AT_OK:
+                result = ATRefused("ND", frame.status, "The radio")
+        else:
+            result = frame
+        del self._pending[frame.frame_id]
+        self._finish(request, result)
+        self._release(frame.frame_id)
+
+
+_ANSWERS = (ATCommandResponse, RemoteATCommandResponse, TransmitStatus)

@@ -1,0 +1,190 @@
+"""`serial:` as a Twisted client endpoint, and its string parser.
+
+The port is opened for this program alone: by a lock (flock) that other serial programs honour, and
+by TIOCEXCL, which makes the kernel refuse the rest.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import grp
+import os
+import termios
+from collections.abc import Callable
+from typing import Any
+
+import serial
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.interfaces import (
+    IAddress,
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+    IStreamClientEndpointStringParserWithReactor,
+)
+from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.serialport import SerialPort
+from twisted.plugin import IPlugin
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from zbtwist.radio.errors import SerialOpenError
+
+DEFAULT_BAUD_RATE = 9600
+
+#: Seconds that closing a port may take to write what is still buffered.
+CLOSE_TIMEOUT = 0.3
+
+
+@implementer(IAddress)
+class SerialAddress:
+    """The "address" of a serial line: the path of its device."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"SerialAddress({self.path!r})"
+
+
+def open_exclusively(path: str, **settings: Any) -> serial.Serial:
+    """Open a serial port as pyserial does, and lock everyone else out of it."""
+    port = serial.Serial(path, exclusive=True, **settings)
+    # A pty keeps the flag after the last close, as long as its master is open: a program that was
+    # killed would leave it behind for good. The lock alone has to do there.
+    if not os.path.realpath(path).startswith("/dev/pts/"):
+        fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
+    return port
+
+
+class ExclusiveSerialPort(SerialPort):
+    """A SerialPort that nobody else has open, and that closes even if nobody reads."""
+
+    reactor: Any
+    _serialFactory = staticmethod(open_exclusively)  # type: ignore[assignment]
+
+    def loseConnection(self) -> None:
+        """Write what is buffered and close; after `CLOSE_TIMEOUT`, close all the same."""
+        super().loseConnection()
+        if self.connected:
+            self.reactor.callLater(CLOSE_TIMEOUT, self._close_now)
+
+    def abortConnection(self) -> None:
+        """Close without writing what is buffered."""
+        self.reactor.callLater(0, self._close_now)
+
+    def _close_now(self) -> None:
+        if self.connected:
+            self.stopReading()
+            self.stopWriting()
+            self.connectionLost(Failure(CONNECTION_DONE))
+
+
+@implementer(IStreamClientEndpoint)
+class SerialEndpoint:
+    """Connects a protocol to a serial port."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        path: str,
+        baud_rate: int = DEFAULT_BAUD_RATE,
+        rtscts: bool = False,
+        port_factory: Callable[..., object] = ExclusiveSerialPort,
+    ) -> None:
+        """
+        @param path: the device, such as ``/dev/ttyUSB0``.
+        @param baud_rate: bits per second; always 8 data bits, no parity, 1 stop bit.
+        @param rtscts: honour the RTS and CTS lines.
+        @param port_factory: called as `ExclusiveSerialPort`.
+        """
+        self._reactor = reactor
+        self.path = path
+        self.baud_rate = baud_rate
+        self.rtscts = rtscts
+        self._port_factory = port_factory
+
+    def __repr__(self) -> str:
+        return f"serial:{self.path}:baudrate={self.baud_rate}"
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Open the port.
+
+        @return: fires with the protocol, or fails with `SerialOpenError`, whose text is a sentence
+            that says what to do.
+        """
+        return execute(self._open, protocolFactory)
+
+    def _open(self, factory: IProtocolFactory) -> IProtocol:
+        protocol = factory.buildProtocol(SerialAddress(self.path))
+        if protocol is None:
+            raise SerialOpenError(f"Nothing wants to talk to {self.path}.")
+        try:
+            self._port_factory(
+                protocol, self.path, self._reactor, baudrate=self.baud_rate, rtscts=self.rtscts
+            )
+        except (OSError, ValueError, termios.error) as error:
+            raise SerialOpenError(_explain(self.path, self.baud_rate, error)) from error
+        return protocol
+
+
+def _explain(path: str, baud_rate: int, error: Exception) -> str:
+    """Say in one sentence why a port did not open, and what to do."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV):
+        return (
+            f"There is no serial port {path}: plug the radio in, or name another port "
+            "(ls /dev/serial/by-id lists those that are there)."
+        )
+    if number in (errno.EACCES, errno.EPERM):
+        return (
+            f"This user may not open {path}: add the user to the group {_group_of(path)} "
+            "(sudo usermod -aG GROUP USER) and log in again."
+        )
+    if number in (errno.EBUSY, errno.EAGAIN):
+        return (
+            f"{path} is in use by another program: stop it first "
+            f"(fuser {path} tells which one it is)."
+        )
+    if isinstance(error, ValueError):
+        return f"{path} does not take {baud_rate} baud: name another rate with --baud."
+    return f"{path} cannot be used as a serial port: {error}."
+
+
+def _group_of(path: str) -> str:
+    try:
+        return grp.getgrgid(os.stat(path).st_gid).gr_name
+    except (OSError, KeyError):
+        return "dialout"
+
+
+@implementer(IPlugin, IStreamClientEndpointStringParserWithReactor)
+class SerialEndpointParser:
+    """Parses ``serial:/dev/ttyUSB0:baudrate=115200:rtscts=yes``.
+
+    A path may hold colons (``serial:/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0``): what is
+    not ``name=value`` belongs to it.
+    """
+
+    prefix = "serial"
+
+    def parseStreamClient(
+        self,
+        reactor: Any,
+        *path: Any,
+        baudrate: Any = str(DEFAULT_BAUD_RATE),
+        rtscts: Any = "no",
+        **unknown: object,
+    ) -> SerialEndpoint:
+        if unknown:
+            raise ValueError(
+                f"serial: has no option {', '.join(unknown)}; it takes baudrate and rtscts"
+            )
+        if not any(path):
+            raise ValueError("serial: needs the path of a port, such as serial:/dev/ttyUSB0")
+        if not baudrate.isdecimal() or int(baudrate) == 0:
+            raise ValueError(f"baudrate must be a number of bits per second, not {baudrate!r}")
+        if rtscts not in ("yes", "no"):
+            raise ValueError(f"rtscts must be yes or no, not {rtscts!r}")
+        return SerialEndpoint(reactor, ":".join(path), int(baudrate), rtscts == "yes")

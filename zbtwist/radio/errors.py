@@ -1,0 +1,46 @@
+"""What can go wrong with a radio, each with a message that is a sentence for the user."""
+
+from __future__ import annotations
+
+from twisted.internet.error import ConnectError
+
+from zbtwist.xbee.status import at_status_text
+
+
+class RadioError(Exception):
+    """Anything that a request to the radio can fail with."""
+
+
+class RadioOffline(RadioError):
+    """The link is down, or went down before the answer came."""
+
+
+class NoAnswer(RadioError):
+    """The time for an answer is up."""
+
+
+class TooManyRequests(RadioError):
+    """More requests wait for a frame id than the coordinator is willing to hold."""
+
+
+class ATRefused(RadioError):
+    """The radio, or the node, answered an AT command with a status other than OK.
+
+    @ivar status: the AT status, see `zbtwist.xbee.status`.
+    """
+
+    def __init__(self, command: str, status: int, who: str) -> None:
+        super().__init__(f"{who} refused {command}: {at_status_text(status)}")
+        self.command = command
+        self.status = status
+
+
+class SerialOpenError(ConnectError):
+    """A serial port could not be opened. `str()` of it is just the sentence."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(string=sentence)
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence

@@ -1,0 +1,116 @@
+"""Between a transport and frames: bytes in, typed frames up; frames down, bytes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
+from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
+
+#: Seconds of silence in the middle of a frame after which it is taken for a false start. A radio
+#: sends a frame without a pause, and the longest takes half a second at 9600 baud.
+SILENCE = 1.0
+
+
+class RadioProtocol(Protocol):
+    """The serial line of one radio.
+
+    @ivar malformed_frames: good checksum, but an unknown type or fields that do not fit.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        api_mode: int,
+        frame_received: Callable[[Frame], None],
+        made: Callable[[RadioProtocol], None] = lambda protocol: None,
+        lost: Callable[[RadioProtocol, Failure], None] = lambda protocol, reason: None,
+    ) -> None:
+        """
+        @param clock: times the silence that ends a false start.
+        @param api_mode: 1 or 2, to begin with.
+        @param frame_received: called with each frame that comes, also unknown and malformed ones.
+        @param made: called when the transport is there.
+        @param lost: called when it is gone, with the reason.
+        """
+        self._clock = clock
+        self._decoder = decoder_for(api_mode)
+        self._frame_received = frame_received
+        self._made = made
+        self._lost = lost
+        self._chunks = 0
+        self._silence_call: IDelayedCall | None = None
+        self.malformed_frames = 0
+
+    @property
+    def decoder(self) -> FrameDecoder:
+        """The decoder in use, with its counters."""
+        return self._decoder
+
+    @property
+    def api_mode(self) -> int:
+        """The API mode in use, 1 or 2."""
+        return self._decoder.api_mode
+
+    def set_api_mode(self, api_mode: int) -> None:
+        """Read and write in API mode 1 or 2 from now on; the counters go on."""
+        if api_mode == self.api_mode:
+            return
+        old = self._decoder
+        self._decoder = decoder_for(api_mode)
+        self._decoder.good_frames = old.good_frames
+        self._decoder.bad_frames = old.bad_frames
+        self._decoder.discarded_bytes = old.discarded_bytes + len(old.pending)
+
+    def connectionMade(self) -> None:
+        self._made(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._silence_call is not None:
+            self._silence_call.cancel()
+            self._silence_call = None
+        self._lost(self, reason)
+
+    def send(self, frame: Frame) -> None:
+        """Write a frame to the radio."""
+        assert self.transport is not None
+        self.transport.write(encode(frame.to_bytes(), self._decoder.api_mode))
+
+    def dataReceived(self, data: bytes) -> None:
+        self._chunks += 1
+        decoder = self._decoder
+        frames = decoder.feed(data)
+        if frames:
+            self._deliver(frames)
+        if decoder.pending and self._silence_call is None:
+            self._watch_silence()
+
+    def _deliver(self, frames: list[bytes]) -> None:
+        for frame_data in frames:
+            frame = parse_frame(frame_data)
+            if isinstance(frame, UnparsedFrame):
+                self.malformed_frames += 1
+            try:
+                self._frame_received(frame)
+            except Exception:
+                # A mistake of ours must not cost the link and with it every other node.
+                self.log.failure("A frame could not be handled: {frame}", frame=frame)
+
+    def _watch_silence(self) -> None:
+        self._silence_call = self._clock.callLater(SILENCE, self._check_silence, self._chunks)
+
+    def _check_silence(self, chunks: int) -> None:
+        self._silence_call = None
+        if not self._decoder.pending:
+            return
+        if chunks == self._chunks:
+            self._deliver(self._decoder.give_up())
+        else:
+            self._watch_silence()

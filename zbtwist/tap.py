@@ -1,0 +1,127 @@
+"""`twistd zbgate`: from options to the service tree. The one room that knows all the others."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+from twisted.logger import Logger
+from twisted.python import usage
+
+import zbtwist
+from zbtwist import config
+from zbtwist.binding.service import BindingService
+from zbtwist.config import ConfigError, Settings
+from zbtwist.control.api import GatewayAPI
+from zbtwist.control.service import ControlService
+from zbtwist.control.xmlrpc import control_site
+from zbtwist.network import NetworkService
+from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE
+from zbtwist.radio.service import RadioService
+
+log = Logger()
+
+
+class Options(usage.Options):
+    """The command line of `twistd zbgate`."""
+
+    synopsis = "Usage: twistd [-n] zbgate --serial PORT [options]"
+    longdesc = (
+        "Gives every XBee node of a Zigbee network a TCP port. Connect a Digi XBee in API mode, "
+        "name its serial port, and each node found gets a port from 27001 up; XML-RPC on port "
+        "27000 tells which is which."
+    )
+    optParameters = [
+        [
+            "serial",
+            "s",
+            None,
+            (
+                "Where the radio is: a serial port such as /dev/ttyUSB0, a Twisted client endpoint "
+                "such as tcp:HOST:PORT (a serial server), or sim: (a network in software, to try)"
+            ),
+        ],
+        ["baud", "b", str(DEFAULT_BAUD_RATE), "Rate of the serial port, bits per second"],
+        ["api-mode", "m", "auto", "API mode of the radio: 1, 2, or auto to ask it"],
+        [
+            "control",
+            "c",
+            config.DEFAULT_CONTROL,
+            "Port of the XML-RPC control interface, or a Twisted server endpoint",
+        ],
+        ["base-port", "p", str(config.DEFAULT_BASE_PORT), "First TCP port that a node gets"],
+        [
+            "interface",
+            "i",
+            config.DEFAULT_INTERFACE,
+            (
+                "Address to listen at; 0.0.0.0 lets other computers in, and nobody is asked for "
+                "a password"
+            ),
+        ],
+    ]
+
+    settings: Settings
+
+    def opt_version(self) -> None:
+        """Show the version of the gateway and leave."""
+        print(f"zbtwist {zbtwist.__version__}")
+        sys.exit(0)
+
+    def postOptions(self) -> None:
+        from twisted.internet import reactor
+
+        try:
+            self.settings = config.check(
+                reactor,
+                serial=self["serial"],
+                baud=self["baud"],
+                api_mode=self["api-mode"],
+                control=self["control"],
+                base_port=self["base-port"],
+                interface=self["interface"],
+            )
+        except ConfigError as error:
+            # A UsageError would bury the sentences under twistd's own help.
+            sys.exit(f"twistd zbgate: {error}")
+
+
+def make_gateway(settings: Settings, reactor: Any) -> MultiService:
+    """Wire the gateway.
+
+    @return: a service; starting it opens the radio and the control port.
+    """
+    gateway = MultiService()
+    coordinator = Coordinator(reactor)
+    network = NetworkService(reactor, coordinator)
+    bindings = BindingService(
+        reactor,
+        coordinator,
+        lambda port: settings.port_endpoint(reactor, port),
+        settings.base_port,
+    )
+    network.nodes.add_listener(bindings)
+    api = GatewayAPI(reactor, coordinator, network, bindings)
+    control = ControlService(
+        reactor, settings.control_endpoint(reactor), control_site(api), settings.control
+    )
+    radio = RadioService(
+        reactor,
+        settings.radio_endpoint(reactor),
+        coordinator,
+        settings.serial,
+        settings.api_mode,
+    )
+    # Services start in this order and all stop at once.
+    for service in (control, bindings, network, radio):
+        service.setServiceParent(gateway)
+    return gateway
+
+
+def makeService(options: Options) -> IService:
+    """What twistd calls."""
+    from twisted.internet import reactor
+
+    return make_gateway(options.settings, reactor)
