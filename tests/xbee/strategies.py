@@ -7,7 +7,8 @@ database, so that a slow or a shared machine changes nothing.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -47,12 +48,18 @@ hops = st.lists(uint16, max_size=10)
 
 
 @st.composite
-def samples(draw: st.DrawFn) -> IOSample:
-    """An I/O sample: with or without digital lines, with any of the analog channels."""
-    digital_mask = draw(st.one_of(st.just(0), uint16))
+def samples(
+    draw: st.DrawFn, digital_lines: int = 0xFFFF, channels: Sequence[int] = range(8)
+) -> IOSample:
+    """An I/O sample: with or without digital lines, with any of the analog channels.
+
+    @param digital_lines: which digital lines may be in the mask.
+    @param channels: which analog channels there may be.
+    """
+    digital_mask = draw(st.sampled_from((0, digital_lines)) | uint16) & digital_lines
     digital = draw(uint16) if digital_mask else None
-    channels = sorted(draw(st.sets(st.integers(0, 7))))
-    return IOSample(digital_mask, digital, {channel: draw(uint16) for channel in channels})
+    analog = sorted(draw(st.sets(st.sampled_from(channels))))
+    return IOSample(digital_mask, digital, {channel: draw(uint16) for channel in analog})
 
 
 descriptions = st.builds(
@@ -70,7 +77,7 @@ descriptions = st.builds(
 )
 
 #: By the names of the fields, which mean the same in every class that has them.
-_FIELDS: dict[str, st.SearchStrategy[object]] = {
+_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "address64": uint64,
     "address16": uint16,
     "cluster_id": uint16,
@@ -91,10 +98,17 @@ _FIELDS: dict[str, st.SearchStrategy[object]] = {
 }
 
 
-def frames_of(frame_class: type[frames.Frame]) -> st.SearchStrategy[frames.Frame]:
-    """Any frame of this class; a field that is not in the table above is one byte."""
+def frames_of(
+    frame_class: type[frames.Frame], **chosen: st.SearchStrategy[Any]
+) -> st.SearchStrategy[frames.Frame]:
+    """Any frame of this class; a field that is not in the table above is one byte.
+
+    @param chosen: what to draw for a field instead.
+    """
     names = [field.name for field in dataclasses.fields(frame_class)]  # type: ignore[arg-type]
-    return st.builds(frame_class, **{name: _FIELDS.get(name, uint8) for name in names})
+    return st.builds(
+        frame_class, **{name: {**_FIELDS, **chosen}.get(name, uint8) for name in names}
+    )
 
 
 any_frame: st.SearchStrategy[frames.Frame] = st.sampled_from(
