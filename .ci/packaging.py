@@ -1,0 +1,144 @@
+"""Check that what is built can be installed and run outside the source tree.
+
+    python .ci/packaging.py DIST
+
+DIST holds one sdist and one wheel. The wheel is installed into a fresh environment in a temporary
+directory; from there the gateway is started on a simulated network, asked what it has, and stopped.
+Standard library only, so that it runs in any interpreter.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import venv
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from xmlrpc.client import ServerProxy
+
+#: How long the gateway may take until it has found all simulated nodes, in seconds.
+START_LIMIT = 60.0
+
+#: How long it may take to stop, in seconds.
+STOP_LIMIT = 2.0
+
+NODES = 3
+
+FIND_ENDPOINTS = """
+from twisted.internet import reactor
+from twisted.internet.endpoints import clientFromString
+for text in ("sim:", "serial:/dev/ttyUSB0:baudrate=9600"):
+    print(text, clientFromString(reactor, text))
+"""
+
+
+def check(condition: bool, sentence: str) -> None:
+    if not condition:
+        raise SystemExit(f"packaging: {sentence}")
+    print(f"packaging: ok: {sentence}")
+
+
+def check_contents(sdist: Path, wheel: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for name in ("LICENSE", "Makefile", "tests/__init__.py", "docs/examples/list_ports.py"):
+        check(name in names, f"the sdist has {name}")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for name in ("zbtwist/py.typed", "zbtwist/tap.py", "twisted/plugins/zbtwist_plugin.py"):
+        check(name in names, f"the wheel has {name}")
+    plugins = {name for name in names if name.startswith("twisted/")}
+    check(len(plugins) == 1, "the wheel has no other file in Twisted's packages")
+    check(not any(name.startswith("tests/") for name in names), "the wheel has no tests")
+
+
+def free_ports(count: int) -> list[int]:
+    """Find TCP ports that were free a moment ago, `count` of them in a row."""
+    for first in range(40000, 60000, count):
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as listener:
+                    listener.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return list(range(first, first + count))
+    raise SystemExit("packaging: no free TCP ports")
+
+
+def wait_for_nodes(url: str, gateway: subprocess.Popen[bytes]) -> list[dict[str, object]]:
+    """Poll `list()` until all nodes have ports."""
+    deadline = time.monotonic() + START_LIMIT
+    nodes: list[dict[str, object]] = []
+    while time.monotonic() < deadline and gateway.poll() is None:
+        with suppress(ConnectionRefusedError):
+            nodes = ServerProxy(url).list()  # type: ignore[assignment]
+        if len(nodes) == NODES and all(node["tcp_port"] for node in nodes):
+            break
+        time.sleep(0.2)
+    return nodes
+
+
+def check_gateway(directory: Path, binaries: Path) -> None:
+    control, base, *_ = free_ports(2 + NODES)
+    log = directory / "gateway.log"
+    command = [binaries / "twistd", "-n", "zbgate", "--serial", "sim:"]
+    command += ["--control", str(control), "--base-port", str(base)]
+    with log.open("wb") as output:
+        gateway = subprocess.Popen(command, cwd=directory, stdout=output, stderr=output)
+    try:
+        nodes = wait_for_nodes(f"http://127.0.0.1:{control}/RPC2", gateway)
+        check(len(nodes) == NODES, f"list() has {NODES} nodes")
+        check(all(node["tcp_port"] for node in nodes), "every node has a TCP port")
+        started = time.monotonic()
+        gateway.terminate()
+        status = gateway.wait(STOP_LIMIT)
+        check(status == 0, f"SIGTERM ends it in {time.monotonic() - started:.1f} s")
+    except BaseException:
+        print(log.read_text(errors="replace"), file=sys.stderr)
+        raise
+    finally:
+        gateway.kill()
+        gateway.wait()
+    check("Traceback" not in log.read_text(errors="replace"), "its log has no traceback")
+
+
+def main(dist: Path) -> None:
+    (sdist,) = dist.glob("*.tar.gz")
+    (wheel,) = dist.glob("*.whl")
+    check_contents(sdist, wheel)
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        venv.create(directory / "env", with_pip=True)
+        binaries = directory / "env" / "bin"
+
+        def run(*command: str | Path) -> str:
+            result = subprocess.run(
+                [binaries / command[0], *command[1:]],
+                cwd=directory,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            if result.returncode:
+                print(result.stdout, file=sys.stderr)
+            shown = " ".join(map(str, command))
+            check(result.returncode == 0, f"{shown} succeeds")
+            check("Traceback" not in result.stdout, f"{shown} prints no traceback")
+            return result.stdout
+
+        run("pip", "--disable-pip-version-check", "--quiet", "install", wheel.resolve())
+        check("zbgate" in run("twistd", "--help"), "twistd knows zbgate")
+        check("--serial" in run("twistd", "zbgate", "--help"), "zbgate explains its options")
+        run("python", "-c", FIND_ENDPOINTS)
+        check_gateway(directory, binaries)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    main(Path(sys.argv[1]))

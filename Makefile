@@ -1,0 +1,66 @@
+# make demo, make test, and what a developer needs. All of it works in a virtual environment of its
+# own, which is made on first use and brought up to date when the packaging files change.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test lint types package clean
+
+help:
+	@echo "make demo     run the gateway in the foreground on a simulated network"
+	@echo "make test     run all tests"
+	@echo "make lint     check format and style"
+	@echo "make types    check types"
+	@echo "make package  build sdist and wheel, into dist/"
+	@echo "make clean    remove what the others made"
+	@echo "PYTHON names another interpreter: make test PYTHON=python3.12"
+
+# exec, so that a signal to make's child reaches the gateway itself.
+demo: $(VENV)/installed
+	@exec $(BIN)/twistd -n zbgate --serial sim:
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m twisted.trial -j2 tests
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+package: $(VENV)/installed-dev
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
+	rm -f twisted/plugins/dropin.cache
+	find zbtwist twisted tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian's python3 has venv but no ensurepip, and fails halfway with a longer text.
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	    echo "zbtwist needs Python 3.10 or later; name one with make PYTHON=python3.12." >&2; \
+	    exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$(PYTHON) cannot make virtual environments;" \
+	        "on Debian and Ubuntu, install the package python3-venv." >&2; \
+	    exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# Editable, so that the current sources run and only a change of these two files means a reinstall.
+$(VENV)/installed: $(VENV)/made pyproject.toml setup.py
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed-test
+	$(PIP) install --editable '.[dev]'
+	@touch $@
