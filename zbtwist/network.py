@@ -268,8 +268,6 @@ class NetworkService(Service):
             return
         if node.receiver is not None:
             node.receiver(frame.data)
-        if not node.is_described:
-            self._inquire(node)
 
     def _explicit(self, frame: ExplicitReceive) -> None:
         if frame.profile_id != DIGI_PROFILE or frame.source_endpoint != SERIAL_ENDPOINT:
@@ -317,6 +315,8 @@ class NetworkService(Service):
         node = self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
         if node is None:
             self.unattributed_frames += 1
+        elif not node.is_described:
+            self._inquire(node)
         return node
 
     def _is_local(self, address64: Address64) -> bool:

@@ -18,6 +18,7 @@ import serial
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.interfaces import (
     IAddress,
+    IDelayedCall,
     IProtocol,
     IProtocolFactory,
     IStreamClientEndpoint,
@@ -62,23 +63,35 @@ class ExclusiveSerialPort(SerialPort):
     """A SerialPort that nobody else has open, and that closes even if nobody reads."""
 
     reactor: Any
+    _closing: IDelayedCall | None = None
     _serialFactory = staticmethod(open_exclusively)  # type: ignore[assignment]
 
     def loseConnection(self) -> None:
         """Write what is buffered and close; after `CLOSE_TIMEOUT`, close all the same."""
         super().loseConnection()
-        if self.connected:
-            self.reactor.callLater(CLOSE_TIMEOUT, self._close_now)
+        self._close_in(CLOSE_TIMEOUT)
 
     def abortConnection(self) -> None:
         """Close without writing what is buffered."""
-        self.reactor.callLater(0, self._close_now)
+        self._close_in(0)
+
+    def connectionLost(self, reason: Failure) -> None:
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
+        super().connectionLost(reason)
+
+    def _close_in(self, seconds: float) -> None:
+        if not self.connected:
+            return
+        if self._closing is None:
+            self._closing = self.reactor.callLater(seconds, self._close_now)
+        elif seconds == 0:
+            self._closing.reset(0)
 
     def _close_now(self) -> None:
-        if self.connected:
-            self.stopReading()
-            self.stopWriting()
-            self.connectionLost(Failure(CONNECTION_DONE))
+        self.stopReading()
+        self.stopWriting()
+        self.connectionLost(Failure(CONNECTION_DONE))
 
 
 @implementer(IStreamClientEndpoint)

@@ -1,0 +1,153 @@
+"""A node's port: every client hears the node, a slow one is dropped, the number is bounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import EventLoggingObserver, StringTransport
+from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.radio.support import REMOTE, REMOTE16, Wire
+from zbtwist.binding.outbound import HIGH_WATER, Outbound
+from zbtwist.binding.port import (
+    CLOSE_TIMEOUT,
+    MAXIMUM_CLIENTS,
+    MAXIMUM_UNSENT,
+    NodeClient,
+    NodePort,
+)
+from zbtwist.network import Node
+
+
+class Listening:
+    stopped = False
+
+    def stopListening(self) -> Deferred[None]:
+        self.stopped = True
+        return succeed(None)
+
+
+class Endpoint:
+    def __init__(self) -> None:
+        self.listening = Listening()
+
+    def listen(self, factory: Any) -> Deferred[Any]:
+        return succeed(self.listening)
+
+
+class NodePortTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.wire = Wire()
+        self.node = Node(REMOTE, REMOTE16, "E1")
+        self.endpoint = Endpoint()
+        self.port = NodePort(
+            self.wire.clock,
+            self.node,
+            27001,
+            self.endpoint,  # type: ignore[arg-type]
+            Outbound(self.wire.coordinator, self.node),
+        )
+        self.port.startService()
+        self.successResultOf(Deferred.fromCoroutine(self.port.open()))
+        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+
+    def connect(self) -> tuple[NodeClient, Any]:
+        client = self.port.buildProtocol(None)
+        assert client is not None
+        transport = StringTransport()
+        client.makeConnection(transport)
+        return client, transport
+
+    def lines(self) -> list[str]:
+        return [event["log_format"].format(**event) for event in self.log]
+
+    def test_every_client_hears_the_node(self) -> None:
+        self.port.deliver(b"nobody hears this")
+        transports = [self.connect()[1] for _ in range(3)]
+        self.port.deliver(b"one")
+        self.port.deliver(b"two")
+        self.assertEqual([transport.value() for transport in transports], [b"onetwo"] * 3)
+        self.assertEqual(self.port.packets_received, 3)
+        self.assertEqual(self.port.bytes_received, len(b"nobody hears thisonetwo"))
+        self.assertEqual(self.port.bytes_unread, len(b"nobody hears this"))
+
+    def test_the_node_hears_every_client(self) -> None:
+        for data in (b"one", b"two"):
+            client, _ = self.connect()
+            client.dataReceived(data)
+        self.assertEqual(self.wire.last.data, b"one")
+
+    def test_fast_writer_is_paused(self) -> None:
+        client, transport = self.connect()
+        client.dataReceived(b"x" * (HIGH_WATER + 1000))
+        self.assertEqual(transport.producerState, "paused")
+        self.port.outbound.stop()
+
+    def test_slow_reader_is_dropped(self) -> None:
+        client, slow = self.connect()
+        _, quick = self.connect()
+        slow.producer.pauseProducing()
+        piece = b"x" * 1024
+        for _ in range(MAXIMUM_UNSENT // len(piece)):
+            self.port.deliver(piece)
+        self.assertFalse(slow.disconnected)
+        self.port.deliver(piece)
+        self.assertTrue(slow.disconnected)
+        dropped = [line for line in self.lines() if "is dropped" in line]
+        self.assertEqual(len(dropped), 1)
+        self.assertIn("E1 (00:13:a2:00:40:0a:3e:ff) on port 27001", dropped[0])
+        self.assertIn("reads too slowly", dropped[0])
+        # Nothing more is kept for it, and the other client missed nothing.
+        kept = len(slow.value())
+        self.port.deliver(piece)
+        self.assertEqual(len(slow.value()), kept)
+        self.assertEqual(len(quick.value()), MAXIMUM_UNSENT + 2 * len(piece))
+        client.connectionLost(Failure(ConnectionDone()))
+
+    def test_reader_that_catches_up_is_kept(self) -> None:
+        _, transport = self.connect()
+        for _ in range(5):
+            transport.producer.pauseProducing()
+            self.port.deliver(b"x" * MAXIMUM_UNSENT)
+            transport.producer.resumeProducing()
+        self.assertFalse(transport.disconnecting)
+
+    def test_number_of_clients_is_bounded(self) -> None:
+        clients = [self.connect()[0] for _ in range(MAXIMUM_CLIENTS)]
+        self.assertIsNone(self.port.buildProtocol(None))
+        self.assertIn("is refused", self.lines()[-1])
+        clients[0].connectionLost()
+        self.assertEqual(self.port.clients, MAXIMUM_CLIENTS - 1)
+        self.assertIsNotNone(self.port.buildProtocol(None))
+
+    def test_undelivered_bytes_reset_the_client(self) -> None:
+        client, _ = self.connect()
+        client.dataReceived(b"x")
+        client.connectionLost()
+        self.wire.coordinator.link_down("It is gone.")
+        self.assertIn("had closed already: 1 bytes", self.lines()[-1])
+
+    def test_stop(self) -> None:
+        client, transport = self.connect()
+        self.port.deliver(b"last words")
+        stopped = self.port.stopService()
+        self.assertTrue(self.endpoint.listening.stopped)
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual(transport.value(), b"last words")
+        self.assertNoResult(stopped)
+        client.connectionLost()
+        self.successResultOf(stopped)
+        self.assertEqual(self.wire.clock.getDelayedCalls(), [])
+
+    def test_stop_does_not_wait_for_long(self) -> None:
+        client, transport = self.connect()
+        stopped = self.port.stopService()
+        aborted: list[bool] = []
+        transport.abortConnection = lambda: (aborted.append(True), client.connectionLost())
+        self.wire.clock.advance(CLOSE_TIMEOUT)
+        self.assertEqual(aborted, [True])
+        self.successResultOf(stopped)

@@ -1,0 +1,316 @@
+"""Requests and their answers."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire, start
+from zbtwist.radio import coordinator
+from zbtwist.radio.coordinator import (
+    AT_TIMEOUT,
+    DISCOVERY_MARGIN,
+    MAXIMUM_WAITING,
+    QUARANTINE,
+    REMOTE_AT_TIMEOUT,
+    TRANSMIT_TIMEOUT,
+)
+from zbtwist.radio.errors import ATRefused, NoAnswer, RadioOffline, TooManyRequests
+from zbtwist.xbee.address import UNKNOWN16
+from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.frames import (
+    ATCommand,
+    ATCommandResponse,
+    ModemStatus,
+    QueuedATCommand,
+    ReceivePacket,
+    RemoteATCommand,
+    RemoteATCommandResponse,
+    TransmitRequest,
+    TransmitStatus,
+)
+
+
+class ATTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.wire = Wire()
+
+    def test_answer(self) -> None:
+        request = start(self.wire.coordinator.at("NP"))
+        sent = self.wire.last
+        self.assertEqual(sent, ATCommand(sent.frame_id, "NP"))
+        self.assertNoResult(request)
+        self.wire.receive(ATCommandResponse(sent.frame_id, "NP", 0, b"\x00\x54"))
+        self.assertEqual(self.successResultOf(request), b"\x00\x54")
+        self.assertEqual(self.wire.clock.getDelayedCalls(), [])
+
+    def test_queued(self) -> None:
+        request = start(self.wire.coordinator.queued_at("NI", b"E1"))
+        sent = self.wire.last
+        self.assertEqual(sent, QueuedATCommand(sent.frame_id, "NI", b"E1"))
+        self.wire.receive(ATCommandResponse(sent.frame_id, "NI", 0))
+        self.assertEqual(self.successResultOf(request), b"")
+
+    def test_refused(self) -> None:
+        request = start(self.wire.coordinator.at("TP"))
+        self.wire.receive(ATCommandResponse(self.wire.last.frame_id, "TP", 2))
+        refusal = self.failureResultOf(request, ATRefused).value
+        self.assertEqual((refusal.command, refusal.status), ("TP", 2))
+        self.assertEqual(str(refusal), "The radio refused TP: invalid command")
+
+    def test_no_answer(self) -> None:
+        request = start(self.wire.coordinator.at("NP"))
+        self.wire.clock.advance(AT_TIMEOUT - 0.1)
+        self.assertNoResult(request)
+        self.wire.clock.advance(0.1)
+        failure = self.failureResultOf(request, NoAnswer)
+        self.assertEqual(
+            failure.getErrorMessage(), "No answer to a NP command for the radio within 3 s."
+        )
+
+    def test_remote(self) -> None:
+        request = start(self.wire.coordinator.remote_at(REMOTE, "NI", b"E9", REMOTE16))
+        sent = self.wire.last
+        self.assertEqual(sent, RemoteATCommand(sent.frame_id, REMOTE, REMOTE16, 0x02, "NI", b"E9"))
+        self.wire.receive(RemoteATCommandResponse(sent.frame_id, REMOTE, REMOTE16, "NI", 0, b""))
+        self.assertEqual(self.successResultOf(request), b"")
+
+    def test_remote_refusal_names_the_node(self) -> None:
+        request = start(self.wire.coordinator.remote_at(REMOTE, "NI"))
+        sent = self.wire.last
+        self.wire.receive(RemoteATCommandResponse(sent.frame_id, REMOTE, UNKNOWN16, "NI", 4))
+        self.assertEqual(
+            self.failureResultOf(request, ATRefused).getErrorMessage(),
+            "00:13:a2:00:40:0a:3e:ff refused NI: remote transmission failed",
+        )
+
+    def test_remote_no_answer(self) -> None:
+        request = start(self.wire.coordinator.remote_at(REMOTE, "NI"))
+        self.wire.clock.advance(REMOTE_AT_TIMEOUT)
+        self.failureResultOf(request, NoAnswer)
+
+
+class TransmitTests(SynchronousTestCase):
+    def test_status(self) -> None:
+        wire = Wire()
+        sending = wire.coordinator.transmit(REMOTE, b"data", REMOTE16)
+        sent = wire.last
+        self.assertEqual(sent, TransmitRequest(sent.frame_id, REMOTE, REMOTE16, 0, 0, b"data"))
+        status = TransmitStatus(sent.frame_id, REMOTE16, 1, 0x21, 0)
+        wire.receive(status)
+        self.assertEqual(self.successResultOf(sending), status)
+
+    def test_no_status(self) -> None:
+        wire = Wire()
+        sending = wire.coordinator.transmit(REMOTE, b"data")
+        wire.clock.advance(TRANSMIT_TIMEOUT)
+        self.failureResultOf(sending, NoAnswer)
+
+
+class FrameIdTests(SynchronousTestCase):
+    """Ids never collide, and an answer never reaches the wrong request."""
+
+    def test_all_in_use(self) -> None:
+        wire = Wire()
+        requests = [start(wire.coordinator.at("NP")) for _ in range(300)]
+        ids = [frame.frame_id for frame in wire.sent]
+        self.assertEqual(sorted(ids), list(range(1, 256)))
+        # Each answer frees one id, which the next in line gets.
+        for index in range(45):
+            wire.receive(ATCommandResponse(ids[index], "NP", 0, bytes([index])))
+            self.assertEqual(self.successResultOf(requests[index]), bytes([index]))
+        self.assertEqual(len(wire.sent), 300)
+        outstanding = [frame.frame_id for frame in wire.sent[45:]]
+        self.assertEqual(len(set(outstanding)), 255)
+
+    def test_waiting_is_bounded(self) -> None:
+        wire = Wire()
+        for _ in range(255 + MAXIMUM_WAITING):
+            start(wire.coordinator.at("NP")).addErrback(lambda _: None)
+        self.failureResultOf(start(wire.coordinator.at("NP")), TooManyRequests)
+        wire.coordinator.link_down("over")
+
+    def test_longest_rested_first(self) -> None:
+        wire = Wire()
+        for expected in [*range(1, 256), 1, 2]:
+            request = start(wire.coordinator.at("NP"))
+            self.assertEqual(wire.last.frame_id, expected)
+            wire.receive(ATCommandResponse(expected, "NP", 0))
+            self.successResultOf(request)
+
+    def test_unanswered_id_rests(self) -> None:
+        wire = Wire()
+        self.unanswered(wire)
+        first = wire.last.frame_id
+        for _ in range(600):
+            request = start(wire.coordinator.at("NP"))
+            self.assertNotEqual(wire.last.frame_id, first)
+            wire.receive(ATCommandResponse(wire.last.frame_id, "NP", 0))
+            self.successResultOf(request)
+        wire.clock.advance(QUARANTINE)
+        used = set()
+        for _ in range(255):
+            start(wire.coordinator.at("NP")).addErrback(lambda _: None)
+            used.add(wire.last.frame_id)
+        self.assertIn(first, used)
+
+    def unanswered(self, wire: Wire) -> None:
+        request = start(wire.coordinator.at("NP"))
+        wire.clock.advance(AT_TIMEOUT)
+        self.failureResultOf(request, NoAnswer)
+
+    def test_late_answer(self) -> None:
+        wire = Wire()
+        self.unanswered(wire)
+        late = ATCommandResponse(wire.last.frame_id, "NP", 0, b"late")
+        request = start(wire.coordinator.at("NP"))
+        wire.receive(late)
+        self.assertNoResult(request)
+        self.assertEqual(wire.coordinator.late_answers, 1)
+        self.assertEqual(wire.listener.heard, [])
+
+    def test_doubled_answer(self) -> None:
+        wire = Wire()
+        sending = wire.coordinator.transmit(REMOTE, b"1")
+        status = TransmitStatus(wire.last.frame_id, REMOTE16, 0, 0, 0)
+        wire.receive(status)
+        wire.receive(status)
+        self.assertEqual(self.successResultOf(sending), status)
+        self.assertEqual(wire.coordinator.late_answers, 1)
+
+    def test_wrong_kind(self) -> None:
+        """Same id, but another command, another type of frame, or another node."""
+        wire = Wire()
+        request = start(wire.coordinator.remote_at(REMOTE, "NI"))
+        frame_id = wire.last.frame_id
+        wire.receive(ATCommandResponse(frame_id, "NI", 0, b"x"))
+        wire.receive(TransmitStatus(frame_id, REMOTE16, 0, 0, 0))
+        wire.receive(RemoteATCommandResponse(frame_id, REMOTE, REMOTE16, "DD", 0, b"x"))
+        wire.receive(RemoteATCommandResponse(frame_id, LOCAL, REMOTE16, "NI", 0, b"x"))
+        self.assertNoResult(request)
+        self.assertEqual(wire.coordinator.late_answers, 4)
+        wire.receive(RemoteATCommandResponse(frame_id, REMOTE, REMOTE16, "NI", 0, b"E1"))
+        self.assertEqual(self.successResultOf(request), b"E1")
+
+    def test_cancelled(self) -> None:
+        wire = Wire()
+        request = start(wire.coordinator.at("NP"))
+        frame_id = wire.last.frame_id
+        request.cancel()
+        self.failureResultOf(request, CancelledError)
+        wire.receive(ATCommandResponse(frame_id, "NP", 0, b"x"))
+        self.assertEqual(wire.coordinator.late_answers, 1)
+
+    def test_cancelled_while_waiting(self) -> None:
+        wire = Wire()
+        for _ in range(255):
+            start(wire.coordinator.at("NP")).addErrback(lambda _: None)
+        waiting = start(wire.coordinator.at("NT"))
+        after = start(wire.coordinator.at("NO"))
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        wire.receive(ATCommandResponse(7, "NP", 0))
+        self.assertEqual(wire.last, ATCommand(7, "NO"))
+        wire.receive(ATCommandResponse(7, "NO", 0, b"\1"))
+        self.assertEqual(self.successResultOf(after), b"\1")
+
+
+class DiscoverTests(SynchronousTestCase):
+    def test_search(self) -> None:
+        wire = Wire()
+        search = start(wire.coordinator.discover())
+        sent = wire.last
+        self.assertEqual(sent, ATCommand(sent.frame_id, "ND"))
+        first = NodeDescription(REMOTE16, REMOTE, b"E1")
+        second = NodeDescription(REMOTE16, LOCAL, b"E2", rssi=40)
+        for found in (first, second):
+            answer = ATCommandResponse(sent.frame_id, "ND", 0, found.to_bytes())
+            wire.receive(answer)
+            self.assertEqual(wire.listener.heard[-1], answer)
+        wire.clock.advance(FACTS.discovery_time + DISCOVERY_MARGIN - 0.01)
+        self.assertNoResult(search)
+        wire.clock.advance(0.01)
+        self.assertEqual(self.successResultOf(search), [first, second])
+
+    def test_empty_end(self) -> None:
+        """802.15.4 firmware says when it is done."""
+        wire = Wire()
+        search = start(wire.coordinator.discover())
+        wire.receive(ATCommandResponse(wire.last.frame_id, "ND", 0))
+        self.assertEqual(self.successResultOf(search), [])
+
+    def test_refused(self) -> None:
+        wire = Wire()
+        search = start(wire.coordinator.discover())
+        wire.receive(ATCommandResponse(wire.last.frame_id, "ND", 1))
+        self.failureResultOf(search, ATRefused)
+
+    def test_nonsense(self) -> None:
+        wire = Wire()
+        search = start(wire.coordinator.discover())
+        wire.receive(ATCommandResponse(wire.last.frame_id, "ND", 0, b"nonsense"))
+        self.assertNoResult(search)
+        wire.clock.advance(60)
+        self.assertEqual(self.successResultOf(search), [])
+
+    def test_late_node(self) -> None:
+        """A sleeping node that answers after the search is news all the same."""
+        wire = Wire()
+        search = start(wire.coordinator.discover())
+        frame_id = wire.last.frame_id
+        wire.clock.advance(FACTS.discovery_time + DISCOVERY_MARGIN)
+        self.assertEqual(self.successResultOf(search), [])
+        late = ATCommandResponse(
+            frame_id, "ND", 0, NodeDescription(REMOTE16, REMOTE, b"E1").to_bytes()
+        )
+        wire.receive(late)
+        self.assertEqual(wire.listener.heard, [late])
+        self.assertEqual(wire.coordinator.late_answers, 1)
+
+
+class LinkTests(SynchronousTestCase):
+    def test_offline(self) -> None:
+        clock = Wire().clock
+        offline = coordinator.Coordinator(clock)
+        self.assertEqual(
+            self.failureResultOf(start(offline.at("NP")), RadioOffline).getErrorMessage(),
+            "The gateway has not opened the radio yet.",
+        )
+        self.failureResultOf(offline.transmit(REMOTE, b""), RadioOffline)
+
+    def test_link_down_fails_everything(self) -> None:
+        wire = Wire()
+        requests = [start(wire.coordinator.at("NP")) for _ in range(260)]
+        wire.coordinator.link_down("It was unplugged.")
+        for request in requests:
+            failure = self.failureResultOf(request, RadioOffline)
+            self.assertEqual(failure.getErrorMessage(), "It was unplugged.")
+        self.assertEqual(wire.listener.heard, ["It was unplugged."])
+        self.assertEqual(len(wire.sent), 255)
+
+    def test_stale_answer_after_reopening(self) -> None:
+        """What the old link left behind does not answer the new link's requests."""
+        wire = Wire()
+        sending = wire.coordinator.transmit(REMOTE, b"old")
+        stale = TransmitStatus(wire.last.frame_id, REMOTE16, 0, 0, 0)
+        wire.coordinator.link_down("gone")
+        self.failureResultOf(sending, RadioOffline)
+        wire.coordinator.link_up(wire.sent.append)
+        again = wire.coordinator.transmit(REMOTE, b"new")
+        wire.receive(stale)
+        self.assertNoResult(again)
+        self.assertEqual(wire.coordinator.late_answers, 1)
+
+    def test_close_leaves_no_timer(self) -> None:
+        wire = Wire()
+        start(wire.coordinator.at("NP")).addErrback(lambda _: None)
+        wire.coordinator.link_down("over")
+        wire.coordinator.close()
+        self.assertEqual(wire.clock.getDelayedCalls(), [])
+
+    def test_other_frames_go_to_listeners(self) -> None:
+        wire = Wire()
+        frames = [ModemStatus(6), ReceivePacket(REMOTE, REMOTE16, 1, b"x")]
+        for frame in frames:
+            wire.receive(frame)
+        self.assertEqual(wire.listener.heard, frames)

@@ -1,0 +1,199 @@
+"""The serial endpoint, on real ptys; what it says when a port does not open; its string parser."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pty
+import tty
+from typing import Any
+
+import serial
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.error import ConnectError
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from zbtwist.radio.endpoints import SerialAddress, SerialEndpoint, SerialEndpointParser
+from zbtwist.radio.errors import SerialOpenError
+
+
+class Line(Protocol):
+    def __init__(self) -> None:
+        self.received = b""
+        self.expected: tuple[int, Deferred[bytes]] | None = None
+        self.lost: Deferred[None] = Deferred()
+
+    def expect(self, size: int) -> Deferred[bytes]:
+        self.expected = (size, Deferred())
+        return self.expected[1]
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+        if self.expected and len(self.received) >= self.expected[0]:
+            self.expected[1].callback(self.received)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost.callback(None)
+
+
+class PtyTests(TestCase):
+    """A port that opens."""
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor: Any = reactor
+        self.master, slave = pty.openpty()
+        tty.setraw(self.master)
+        self.path = os.ttyname(slave)
+        self.slave = slave
+        self.addCleanup(os.close, self.master)
+        self.addCleanup(os.close, slave)
+
+    def endpoint(self, **settings: Any) -> SerialEndpoint:
+        return SerialEndpoint(self.reactor, self.path, **settings)
+
+    async def connect(self) -> Line:
+        line: Any = await self.endpoint(baud_rate=115200).connect(Factory.forProtocol(Line))
+        return line  # type: ignore[no-any-return]
+
+    async def test_both_ways(self) -> None:
+        line = await self.connect()
+        arrived = line.expect(5)
+        os.write(self.master, b"\x7e\x11\x13\x00\xff")
+        self.assertEqual(await arrived, b"\x7e\x11\x13\x00\xff")
+        transport: Any = line.transport
+        transport.write(b"\x7e\x0d\x0a\x03\xff")
+        transport.loseConnection()
+        await line.lost
+        self.assertEqual(os.read(self.master, 100), b"\x7e\x0d\x0a\x03\xff")
+
+    async def test_exclusive(self) -> None:
+        line = await self.connect()
+        with self.assertRaises(SerialOpenError) as caught:
+            await self.connect()
+        self.assertEqual(
+            str(caught.exception),
+            f"{self.path} is in use by another program: stop it first "
+            f"(fuser {self.path} tells which one it is).",
+        )
+        with self.assertRaises(serial.SerialException):
+            serial.Serial(self.path, exclusive=True)
+        transport: Any = line.transport
+        transport.loseConnection()
+        await line.lost
+        # Nothing of the lock is left.
+        again = await self.connect()
+        transport = again.transport
+        transport.abortConnection()
+        await again.lost
+
+    async def test_closes_although_nobody_reads(self) -> None:
+        line = await self.connect()
+        transport: Any = line.transport
+        transport.write(b"x" * 1_000_000)
+        transport.loseConnection()
+        await line.lost
+
+
+class RefusalTests(SynchronousTestCase):
+    """One sentence that says what to do."""
+
+    def refusal(self, error: Exception, path: str = "/dev/ttyUSB7") -> str:
+        def refuse(*args: Any, **settings: Any) -> None:
+            raise error
+
+        endpoint = SerialEndpoint(Clock(), path, 31, port_factory=refuse)
+        failure = self.failureResultOf(endpoint.connect(Factory.forProtocol(Line)), ConnectError)
+        return failure.getErrorMessage()
+
+    def test_missing(self) -> None:
+        endpoint = SerialEndpoint(Clock(), "/dev/there-is-no-such-port")
+        failure = self.failureResultOf(endpoint.connect(Factory.forProtocol(Line)))
+        self.assertEqual(
+            failure.getErrorMessage(),
+            "There is no serial port /dev/there-is-no-such-port: plug the radio in, or name "
+            "another port (ls /dev/serial/by-id lists those that are there).",
+        )
+
+    def test_forbidden(self) -> None:
+        error = serial.SerialException(errno.EACCES, "Permission denied")
+        self.assertEqual(
+            self.refusal(error),
+            "This user may not open /dev/ttyUSB7: add the user to the group dialout "
+            "(sudo usermod -aG GROUP USER) and log in again.",
+        )
+
+    def test_forbidden_names_the_group(self) -> None:
+        error = serial.SerialException(errno.EACCES, "Permission denied")
+        path = self.mktemp()
+        os.close(os.open(path, os.O_CREAT))
+        os.chown(path, -1, os.getgid())
+        import grp
+
+        self.assertIn(f"group {grp.getgrgid(os.getgid()).gr_name} ", self.refusal(error, path))
+
+    def test_in_use(self) -> None:
+        for number in (errno.EBUSY, errno.EAGAIN):
+            self.assertIn(
+                "is in use by another program",
+                self.refusal(serial.SerialException(number, "")),
+            )
+
+    def test_rate(self) -> None:
+        self.assertEqual(
+            self.refusal(ValueError("Invalid baud rate")),
+            "/dev/ttyUSB7 does not take 31 baud: name another rate with --baud.",
+        )
+
+    def test_no_serial_port(self) -> None:
+        path = self.mktemp()
+        os.close(os.open(path, os.O_CREAT))
+        endpoint = SerialEndpoint(Clock(), path)
+        failure = self.failureResultOf(endpoint.connect(Factory.forProtocol(Line)))
+        self.assertIn(f"{path} cannot be used as a serial port", failure.getErrorMessage())
+
+
+class ParserTests(SynchronousTestCase):
+    def parse(self, text: str) -> SerialEndpoint:
+        endpoint = clientFromString(MemoryReactorClock(), text)
+        self.assertIsInstance(endpoint, SerialEndpoint)
+        return endpoint  # type: ignore[no-any-return]
+
+    def test_path(self) -> None:
+        endpoint = self.parse("serial:/dev/ttyUSB0")
+        self.assertEqual(
+            (endpoint.path, endpoint.baud_rate, endpoint.rtscts), ("/dev/ttyUSB0", 9600, False)
+        )
+
+    def test_options(self) -> None:
+        endpoint = self.parse("serial:/dev/ttyUSB0:baudrate=115200:rtscts=yes")
+        self.assertEqual(
+            (endpoint.path, endpoint.baud_rate, endpoint.rtscts), ("/dev/ttyUSB0", 115200, True)
+        )
+
+    def test_colons(self) -> None:
+        path = "/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0"
+        endpoint = self.parse(f"serial:{path}:baudrate=57600")
+        self.assertEqual((endpoint.path, endpoint.baud_rate), (path, 57600))
+
+    def test_refused(self) -> None:
+        parser = SerialEndpointParser()
+        for arguments, options in (
+            ((), {}),
+            (("",), {}),
+            (("/dev/x",), {"baudrate": "fast"}),
+            (("/dev/x",), {"baudrate": "0"}),
+            (("/dev/x",), {"rtscts": "maybe"}),
+            (("/dev/x",), {"parity": "E"}),
+        ):
+            with self.assertRaises(ValueError):
+                parser.parseStreamClient(None, *arguments, **options)
+
+    def test_address(self) -> None:
+        self.assertEqual(repr(SerialAddress("/dev/x")), "SerialAddress('/dev/x')")

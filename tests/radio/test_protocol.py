@@ -1,0 +1,107 @@
+"""The serial line: chunks, silence, counters, and mistakes of our own."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.radio.support import REMOTE, REMOTE16
+from zbtwist.radio.protocol import SILENCE, RadioProtocol
+from zbtwist.xbee.frames import (
+    ATCommand,
+    Frame,
+    MalformedFrame,
+    ReceivePacket,
+    UnknownFrame,
+)
+from zbtwist.xbee.framing import encode
+
+PACKET = ReceivePacket(REMOTE, REMOTE16, 1, b"~}\x11\x13 bytes that mode 2 escapes")
+
+
+class ProtocolTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.frames: list[Frame] = []
+        self.made: list[RadioProtocol] = []
+        self.lost: list[Failure] = []
+        self.protocol = RadioProtocol(
+            self.clock,
+            1,
+            self.frames.append,
+            self.made.append,
+            lambda protocol, reason: self.lost.append(reason),
+        )
+        self.transport = StringTransport()
+        self.protocol.makeConnection(self.transport)
+
+    def test_made_and_lost(self) -> None:
+        self.assertEqual(self.made, [self.protocol])
+        self.protocol.connectionLost()
+        self.assertEqual(len(self.lost), 1)
+
+    def test_send_in_both_modes(self) -> None:
+        frame = ATCommand(0x11, "NI", b"~}")
+        self.protocol.send(frame)
+        self.assertEqual(self.transport.value(), encode(frame.to_bytes(), 1))
+        self.transport.clear()
+        self.protocol.set_api_mode(2)
+        self.protocol.send(frame)
+        self.assertEqual(self.transport.value(), encode(frame.to_bytes(), 2))
+
+    def test_receive_a_byte_at_a_time(self) -> None:
+        for mode in (1, 2):
+            self.protocol.set_api_mode(mode)
+            wire = encode(PACKET.to_bytes(), mode)
+            for index in range(len(wire)):
+                self.protocol.dataReceived(wire[index : index + 1])
+        self.assertEqual(self.frames, [PACKET, PACKET])
+        self.assertEqual(self.protocol.decoder.good_frames, 2)
+
+    def test_counters_survive_a_change_of_mode(self) -> None:
+        self.protocol.dataReceived(encode(PACKET.to_bytes(), 1) + b"garbage\x7e\x00")
+        self.protocol.set_api_mode(2)
+        self.assertEqual(self.protocol.api_mode, 2)
+        self.assertEqual(self.protocol.decoder.good_frames, 1)
+        self.assertEqual(self.protocol.decoder.discarded_bytes, len(b"garbage\x7e\x00"))
+
+    def test_unknown_and_malformed_are_handed_up(self) -> None:
+        self.protocol.dataReceived(encode(b"\xee123", 1) + encode(b"\x8b\x01", 1))
+        self.assertEqual([type(frame) for frame in self.frames], [UnknownFrame, MalformedFrame])
+        self.assertEqual(self.protocol.malformed_frames, 2)
+
+    def test_silence_ends_a_false_start(self) -> None:
+        self.protocol.dataReceived(b"\x7e\x00\x70" + encode(PACKET.to_bytes(), 1))
+        self.assertEqual(self.frames, [])
+        self.clock.advance(SILENCE)
+        self.assertEqual(self.frames, [PACKET])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_slow_frame_is_waited_for(self) -> None:
+        wire = encode(PACKET.to_bytes(), 1)
+        for index in range(len(wire)):
+            self.protocol.dataReceived(wire[index : index + 1])
+            self.clock.advance(SILENCE * 0.49)
+        self.assertEqual(self.frames, [PACKET])
+        self.clock.advance(SILENCE)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_connection_lost_in_a_frame(self) -> None:
+        self.protocol.dataReceived(b"\x7e\x00")
+        self.protocol.connectionLost()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_our_mistake_costs_one_frame(self) -> None:
+        seen = []
+
+        def mistaken(frame: Frame) -> None:
+            seen.append(frame)
+            raise RuntimeError("a mistake")
+
+        protocol = RadioProtocol(self.clock, 1, mistaken)
+        protocol.makeConnection(self.transport)
+        protocol.dataReceived(encode(PACKET.to_bytes(), 1) * 2)
+        self.assertEqual(seen, [PACKET, PACKET])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
