@@ -570,7 +570,7 @@ class Failures(SiteTestCase):
             self.assertEqual([e for e in events if e["log_level"] > LogLevel.info], [])
             self.assertEqual(transport.value(), b"")
         self.assertEqual(self.flushLoggedErrors(), [])
-        self.assertEqual(self.site.connections, 0)
+        self.assertEqual(self.site.channels, set())
 
     def test_calls_of_clients_that_left_still_count(self) -> None:
         for _ in range(control.MAXIMUM_RUNNING):
@@ -608,7 +608,21 @@ class Bounds(SiteTestCase):
         self.assertTrue(silent.connected and midway.connected and answered.connected)
         self.clock.advance(1)
         self.assertFalse(silent.connected or midway.connected or answered.connected)
-        self.assertEqual(self.site.connections, 0)
+        self.assertEqual(self.site.channels, set())
+
+    def test_connections_are_closed_with_the_port(self) -> None:
+        idle = self.connect()
+        self.site.doStart()
+        answered = self.connect()
+        answered.protocol.dataReceived(request(method_call("list")))
+        busy = self.connect()
+        busy.protocol.dataReceived(request(method_call("discover")))
+        self.site.doStop()
+        self.assertFalse(idle.connected or answered.connected or busy.connected)
+        self.assertEqual(self.site.channels, set())
+        self.operations.searches[0].callback([])
+        self.assertEqual(busy.value(), b"")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_http_2_is_not_offered(self) -> None:
         self.assertEqual(self.site.acceptableProtocols(), [b"http/1.1"])

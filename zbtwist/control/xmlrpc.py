@@ -552,13 +552,12 @@ class _ControlRequest(Request):
 
 
 class _ControlChannel(http.HTTPChannel):
-    """A connection that counts itself, and excuses itself if there are too many."""
+    """A connection that registers itself, and excuses itself if there are too many."""
 
     factory: ControlSite
-    _counted = False
 
     def connectionMade(self) -> None:
-        if self.factory.connections >= MAXIMUM_CONNECTIONS:
+        if len(self.factory.channels) >= MAXIMUM_CONNECTIONS:
             sentence = b"Too many control connections are open; close some.\n"
             transport = self.transport
             assert transport is not None
@@ -568,24 +567,23 @@ class _ControlChannel(http.HTTPChannel):
             )
             transport.loseConnection()
             return
-        self._counted = True
-        self.factory.connections += 1
+        self.factory.channels.add(self)
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
-        if self._counted:
+        if self in self.factory.channels:
             super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._counted:
-            self.factory.connections -= 1
+        if self in self.factory.channels:
+            self.factory.channels.remove(self)
             super().connectionLost(reason)
 
 
 class ControlSite(Site):
     """The site of the control port.
 
-    @ivar connections: how many control connections are open.
+    @ivar channels: the control connections that are open.
     """
 
     # Twisted declares the channel that can change to HTTP/2.
@@ -595,7 +593,13 @@ class ControlSite(Site):
 
     def __init__(self, root: ControlRoot, reactor: IReactorTime | None = None) -> None:
         super().__init__(root, timeout=IDLE_TIMEOUT, reactor=reactor)
-        self.connections = 0
+        self.channels: set[_ControlChannel] = set()
+
+    def stopFactory(self) -> None:
+        """The port was closed: so are the connections, whose clients may mean to stay for long."""
+        super().stopFactory()
+        for channel in self.channels.copy():
+            channel.loseConnection()
 
     def acceptableProtocols(self) -> list[bytes]:
         # The channel above is HTTP/1.1's, so HTTP/2 must not be offered over TLS.
