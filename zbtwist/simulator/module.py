@@ -1,0 +1,230 @@
+"""What every simulated XBee module can do, at the gateway or far away: its AT commands.
+
+Commands that need nobody else are answered here at once. What a module does when it restarts,
+when its button is pressed, or when a setting changes is left to the two kinds of module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zope.interface import implementer
+
+from zbtwist.simulator.air import IStation
+from zbtwist.simulator.registers import Fact, RegisterFile, Value
+from zbtwist.xbee import devices
+from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
+from zbtwist.xbee.description import NO_DEVICE_TYPE, NO_RSSI, NodeDescription
+from zbtwist.xbee.frames import DIGI_PROFILE, SERIAL_CLUSTER, SERIAL_ENDPOINT
+from zbtwist.xbee.samples import IOSample
+from zbtwist.xbee.status import AT_ERROR, AT_INVALID_PARAMETER, AT_OK
+
+if TYPE_CHECKING:
+    from zbtwist.simulator.network import SimulatedNetwork
+
+#: Seconds from FR until the module restarts: its answer gets out before.
+RESTART_DELAY = 0.1
+#: Seconds that a restarted module needs to be back in the network.
+REJOIN_DELAY = 0.2
+
+_ANALOG, _DIGITAL_INPUT, _OUTPUT_LOW, _OUTPUT_HIGH = 2, 3, 4, 5
+_ANALOG_PINS = {"D0": 0, "D1": 1, "D2": 2, "D3": 3}
+#: The digital lines of a sample by their bit (90000976, "IO Data Sample Rx Indicator").
+_DIGITAL_PINS = {
+    "D0": 0,
+    "D1": 1,
+    "D2": 2,
+    "D3": 3,
+    "D4": 4,
+    "D5": 5,
+    "D6": 6,
+    "D7": 7,
+    "P0": 10,
+    "P1": 11,
+    "P2": 12,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """What travels from one module to another.
+
+    @ivar broadcast: it is for every module.
+    """
+
+    sender: Module
+    data: bytes
+    cluster_id: int = SERIAL_CLUSTER
+    source_endpoint: int = SERIAL_ENDPOINT
+    destination_endpoint: int = SERIAL_ENDPOINT
+    profile_id: int = DIGI_PROFILE
+    broadcast: bool = False
+
+
+@implementer(IStation)
+class Module:
+    """An XBee module.
+
+    @ivar reachable: set it to False to switch the module off, or take it out of range.
+    @ivar network: the network it is in.
+    @ivar rssi: how strongly others hear it, in -dBm.
+    """
+
+    role = devices.ROUTER
+    parent16 = UNKNOWN16
+
+    def __init__(
+        self,
+        network: SimulatedNetwork,
+        address64: int,
+        facts: Mapping[str, int | Fact],
+        settings: Mapping[str, Value],
+    ) -> None:
+        self.network = network
+        self.address64 = Address64(address64)
+        self.reachable = True
+        self.rssi = 0x28
+        own_facts: dict[str, int | Fact] = {
+            "SH": address64 >> 32,
+            "SL": address64 & 0xFFFF_FFFF,
+            "MY": int(UNKNOWN16),
+            "MP": int(self.parent16),
+            "OP": network.pan_id,
+            "OI": network.pan_id16,
+            "CH": network.channel,
+            "AI": 0,
+            "NP": 0x54,
+            "NC": 0x14,
+            "DB": self.rssi,
+            "%V": 3300,
+        }
+        self.registers = RegisterFile({**own_facts, **facts}, settings)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.identifier.decode('utf-8', 'replace')!r}>"
+
+    @property
+    def address16(self) -> Address16:
+        """The 16-bit address that the module has now."""
+        return Address16(self.registers.number("MY"))
+
+    @address16.setter
+    def address16(self, address16: int) -> None:
+        self.registers.state_fact("MY", address16)
+
+    @property
+    def identifier(self) -> bytes:
+        """NI as it was set."""
+        return self.registers.text("NI")
+
+    @property
+    def longest_payload(self) -> int:
+        """How many bytes fit into one packet."""
+        return self.registers.number("NP")
+
+    def seconds_until_awake(self) -> float:
+        return 0.0
+
+    def description(self, options: int, event: int = 0) -> NodeDescription:
+        """What the module says of itself.
+
+        @param options: NO of the module that asks: which optional parts to add.
+        @param event: see `NodeDescription.event`.
+        """
+        return NodeDescription(
+            self.address16,
+            self.address64,
+            self.identifier,
+            Address16(self.parent16),
+            self.role,
+            event,
+            device_type_identifier=self.registers.number("DD")
+            if options & NO_DEVICE_TYPE
+            else None,
+            rssi=self.rssi if options & NO_RSSI else None,
+        )
+
+    def hear(self, packet: Packet) -> None:
+        """A packet arrived."""
+        raise NotImplementedError
+
+    def execute(self, command: str, parameter: bytes) -> tuple[int, bytes]:
+        """Read, set or execute an AT command; what it sets is not yet in force.
+
+        @param parameter: the new value; empty to read or execute.
+        @return: AT status and value.
+        """
+        if command == "AC":
+            self.apply()
+        elif command == "WR":
+            self.registers.write()
+        elif command == "RE":
+            self.registers.restore_factory_settings()
+        elif command == "IS":
+            sample = self.sample()
+            return (AT_ERROR, b"") if sample is None else (AT_OK, sample.to_bytes())
+        elif command == "FR":
+            self.network.call_later(RESTART_DELAY, self._restart)
+        elif command == "NR":
+            if parameter not in (b"\0", b"\1"):
+                return AT_INVALID_PARAMETER, b""
+            self.network.call_later(RESTART_DELAY, self._rejoin)
+        elif command == "CB":
+            presses = int.from_bytes(parameter, "big")
+            if presses not in (1, 2, 4):
+                return AT_INVALID_PARAMETER, b""
+            if presses == 1:
+                self.press_button()
+        elif parameter:
+            return self.registers.store(command, parameter), b""
+        else:
+            return self.registers.read(command)
+        return AT_OK, b""
+
+    def apply(self) -> None:
+        """Put all settings into force."""
+        self.settings_changed(self.registers.apply())
+
+    def settings_changed(self, before: Mapping[str, Value]) -> None:
+        """Settings came into force.
+
+        @param before: which, with the values before.
+        """
+
+    def press_button(self) -> None:
+        """The commissioning button was pressed once."""
+
+    def _restart(self) -> None:
+        self.settings_changed(self.registers.restart())
+        self._rejoin()
+
+    def _rejoin(self) -> None:
+        """Leave the network and come back."""
+
+    def analog_inputs(self) -> Mapping[int, int]:
+        """What lies at the analog inputs: raw readings (0 to 1023 of 1200 mV) by channel."""
+        return {}
+
+    def sample(self) -> IOSample | None:
+        """Read the pins that are set up as inputs or outputs.
+
+        @return: the sample, None if no pin is.
+        """
+        readings = self.analog_inputs()
+        analog = {
+            channel: readings.get(channel, 0)
+            for pin, channel in _ANALOG_PINS.items()
+            if self.registers.number(pin) == _ANALOG
+        }
+        mask = lines = 0
+        for pin, bit in _DIGITAL_PINS.items():
+            use = self.registers.number(pin)
+            if use in (_DIGITAL_INPUT, _OUTPUT_LOW, _OUTPUT_HIGH):
+                mask |= 1 << bit
+                # An open input is pulled up.
+                lines |= (use != _OUTPUT_LOW) << bit
+        if not (analog or mask):
+            return None
+        return IOSample(mask, lines if mask else None, analog)

@@ -1,0 +1,387 @@
+"""The simulated network: its local radio, its nodes, and the way between them.
+
+Everything is timed by the clock and every choice comes from seeded generators, so that a run on
+`twisted.internet.task.Clock` repeats to the byte. What arrives at a module from another one arrives
+in the order in which it was sent.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from zbtwist.simulator.air import IAir, Passage, SimpleAir
+from zbtwist.simulator.module import Module, Packet
+from zbtwist.simulator.nodes import JOINED, SWITCHED_ON, Node
+from zbtwist.simulator.radio import SEARCH_TIME, LocalRadio
+from zbtwist.xbee.address import (
+    BROADCAST64,
+    COORDINATOR64,
+    UNKNOWN16,
+    UNKNOWN64,
+    Address16,
+    Address64,
+    format_address64,
+)
+from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.status import AT_TRANSMISSION_FAILED, DELIVERED
+
+SELF_ADDRESSED = 0x23
+ADDRESS_NOT_FOUND = 0x24
+
+COORDINATOR_ADDRESS = Address64(0x0013_A200_415B_1A00)
+
+#: The least time between two arrivals on one way, in seconds: it keeps their order.
+_SPACING = 1e-6
+
+#: 16-bit addresses that a node may get: 0 is the coordinator, FFF8 and above mean groups of nodes.
+_FIRST_ADDRESS16, _LAST_ADDRESS16 = 1, 0xFFF7
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a sender learns of its packet.
+
+    @ivar address16: where it went, FFFE if that is not known.
+    """
+
+    address16: Address16
+    passage: Passage
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the sender may believe that it arrived."""
+        return self.passage.delivery_status == DELIVERED
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    delivery_status: int
+    delivered: bool
+
+
+class SimulatedNetwork:
+    """A coordinator at a serial line, and the nodes that it talks to.
+
+    @ivar radio: the local module; its `serial_output` is where its bytes go.
+    @ivar nodes: the remote nodes by 64-bit address, in the order in which they came.
+    """
+
+    pan_id = 0x00D1_6900_0000_2A01
+    pan_id16 = 0x5E21
+    channel = 0x0F
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        seed: int = 0,
+        *,
+        api_mode: int = 1,
+        discovery_time: float = 6.0,
+        air: IAir | None = None,
+    ) -> None:
+        """
+        @param clock: the reactor, or a `task.Clock`; nodes with a pseudoterminal need the reactor.
+        @param seed: where all chance comes from.
+        @param api_mode: AP as the radio leaves the factory: 0, 1 or 2.
+        @param discovery_time: NT as it leaves the factory, in seconds, 0.1 to 25.5; less than the
+            3.2 seconds of a real module suits tests.
+        @param air: what decides about transmissions; every node hears the radio if None.
+        """
+        self.clock = clock
+        self.seed = seed
+        self.random = random.Random(f"{seed} network")
+        self.air = SimpleAir() if air is None else air
+        self.born = clock.seconds()
+        self.nodes: dict[Address64, Node] = {}
+        self._faults: dict[Address64, deque[_Fault]] = {}
+        self._last_arrival: dict[tuple[Address64, Address64, bool], float] = {}
+        self._announced = False
+        self._calls: set[IDelayedCall] = set()
+        discovery_tenths = round(discovery_time * 10)
+        self.radio = LocalRadio(self, COORDINATOR_ADDRESS, {"AP": api_mode, "NT": discovery_tenths})
+
+    def generator(self, name: object) -> random.Random:
+        """A generator of chance of its own: a node's does not disturb another's."""
+        return random.Random(f"{self.seed} {name}")
+
+    @property
+    def age(self) -> float:
+        """Seconds since the network began."""
+        return self.clock.seconds() - self.born
+
+    # --- Who is there --------------------------------------------------------------------------
+
+    def node(self, name: str) -> Node:
+        """The node with the identifier `name`.
+
+        @raise KeyError: there is none.
+        """
+        for node in self.nodes.values():
+            if node.identifier == name.encode("utf-8"):
+                return node
+        raise KeyError(f"no node is called {name!r}")
+
+    def add_node(self, node: Node, *, announce: bool = True) -> Node:
+        """Let a node join.
+
+        @param announce: whether it says so, with a frame 95.
+        @raise ValueError: its 64-bit address is taken.
+        """
+        if node.address64 in self.nodes or node.address64 == self.radio.address64:
+            raise ValueError(f"two nodes have the address {format_address64(node.address64)}")
+        self.nodes[node.address64] = node
+        node.address16 = self._free_address16()
+        node.start()
+        if announce:
+            node.identify(JOINED)
+        return node
+
+    def remove_node(self, node: Node) -> None:
+        """Take a node away for good; to switch it off for a while set its `reachable`."""
+        del self.nodes[node.address64]
+        self._faults.pop(node.address64, None)
+        for way in [way for way in self._last_arrival if node.address64 in way]:
+            del self._last_arrival[way]
+        node.reachable = False
+        node.stop()
+
+    def move_node(self, node: Node, address16: int | None = None) -> None:
+        """Give a node a new 16-bit address, as when it joins again.
+
+        @param address16: which; a free one if None.
+        """
+        node.address16 = self._free_address16() if address16 is None else Address16(address16)
+
+    def announce(self) -> None:
+        """All nodes were just switched on: within a second each says who it is, once."""
+        if self._announced:
+            return
+        self._announced = True
+        for node in self.nodes.values():
+            self.call_later(self.random.uniform(0.05, 1.0), node.identify, SWITCHED_ON)
+
+    def stop(self) -> None:
+        """Switch everything off: nothing is left in the clock, all pseudoterminals are closed."""
+        for node in self.nodes.values():
+            node.stop()
+        for call in list(self._calls):
+            self.cancel(call)
+
+    # --- Time ----------------------------------------------------------------------------------
+
+    def call_later(
+        self, delay: float, function: Callable[..., object], *args: object
+    ) -> IDelayedCall:
+        """Like the clock's `callLater`, but `stop` cancels it; cancel it with `cancel`."""
+
+        def run() -> None:
+            self._calls.discard(call)
+            function(*args)
+
+        call = self.clock.callLater(delay, run)
+        self._calls.add(call)
+        return call
+
+    def cancel(self, call: IDelayedCall | None) -> None:
+        """Cancel what `call_later` gave, if it is still to come."""
+        if call is not None and call in self._calls:
+            self._calls.discard(call)
+            call.cancel()
+
+    # --- Addresses -----------------------------------------------------------------------------
+
+    def find(self, address64: int, address16: int = UNKNOWN16) -> Module | None:
+        """Whom an address means: the 64-bit one if it is known, else the 16-bit one."""
+        if address64 in (COORDINATOR64, self.radio.address64):
+            return self.radio
+        if address64 != UNKNOWN64:
+            return self.nodes.get(Address64(address64))
+        if address16 == self.radio.address16:
+            return self.radio
+        for node in self.nodes.values():
+            if node.address16 == address16:
+                return node
+        return None
+
+    def others(self, module: Module) -> list[Module]:
+        """All modules but one."""
+        return [other for other in (self.radio, *self.nodes.values()) if other is not module]
+
+    def _free_address16(self) -> Address16:
+        taken = {node.address16 for node in self.nodes.values()}
+        while True:
+            address16 = Address16(self.random.randint(_FIRST_ADDRESS16, _LAST_ADDRESS16))
+            if address16 not in taken:
+                return address16
+
+    # --- Between them --------------------------------------------------------------------------
+
+    def fail_next(
+        self, node: Node, delivery_status: int, *, delivered: bool = False, times: int = 1
+    ) -> None:
+        """Let transmissions from the radio to a node end badly.
+
+        @param delivery_status: what the radio reports.
+        @param delivered: whether the node has the data all the same.
+        @param times: how many transmissions.
+        """
+        faults = self._faults.setdefault(node.address64, deque())
+        faults.extend([_Fault(delivery_status, delivered)] * times)
+
+    def judge(self, sender: Module, receiver: Module, size: int) -> Passage:
+        """Ask the air what becomes of a packet of `size` bytes that is sent now."""
+        return self.air.judge(sender, receiver, size)
+
+    def transmit(
+        self,
+        packet: Packet,
+        address64: int,
+        address16: int = UNKNOWN16,
+        finished: Callable[[Outcome], None] | None = None,
+    ) -> None:
+        """Send a packet to one module, or to all.
+
+        @param finished: called when the sender learns what became of it.
+        """
+        sender = packet.sender
+        if address64 == BROADCAST64:
+            self._broadcast(replace(packet, broadcast=True), finished)
+            return
+        receiver = self.find(address64, address16)
+        if receiver is None or receiver is sender:
+            status = ADDRESS_NOT_FOUND if receiver is None else SELF_ADDRESSED
+            delay = SEARCH_TIME if receiver is None else 0.0
+            outcome = Outcome(UNKNOWN16, Passage(delay, delay, status, delivered=False))
+        else:
+            passage = self._with_fault(
+                sender, receiver, self.judge(sender, receiver, len(packet.data))
+            )
+            if passage.delivered:
+                self.deliver(sender, receiver, passage.delay, receiver.hear, packet)
+            outcome = Outcome(receiver.address16, passage)
+        if finished is not None:
+            self._report(receiver or sender, sender, outcome, finished)
+
+    def deliver(
+        self,
+        sender: Module,
+        receiver: Module,
+        delay: float,
+        function: Callable[..., object],
+        *args: object,
+    ) -> None:
+        """Call a function of the receiver in `delay` seconds, if it is still there, and not before
+        what was sent to it earlier.
+        """
+
+        def arrive() -> None:
+            if receiver.reachable:
+                function(*args)
+
+        self._in_order((sender.address64, receiver.address64, False), delay, arrive)
+
+    def remote_command(
+        self,
+        node: Node,
+        command: str,
+        parameter: bytes,
+        apply: bool,
+        answered: Callable[[int, bytes], None],
+    ) -> None:
+        """Let a node execute an AT command that the radio sends it.
+
+        @param apply: whether what it sets takes effect at once.
+        @param answered: called with AT status and value, when the answer is back or given up.
+        """
+
+        def execute() -> None:
+            status, value = node.execute(command, parameter)
+            if apply:
+                node.apply()
+            back = self.judge(node, self.radio, len(value))
+            if back.delivered:
+                self.deliver(node, self.radio, back.delay, answered, status, value)
+            else:
+                self.call_later(back.answer_delay, answered, AT_TRANSMISSION_FAILED, b"")
+
+        passage = self.judge(self.radio, node, len(parameter))
+        if passage.delivered:
+            self.deliver(self.radio, node, passage.delay, execute)
+        else:
+            self.call_later(passage.answer_delay, answered, AT_TRANSMISSION_FAILED, b"")
+
+    def discover(
+        self,
+        duration: float,
+        options: int,
+        name: bytes,
+        found: Callable[[NodeDescription], None],
+    ) -> None:
+        """Ask all nodes who they are.
+
+        @param duration: seconds over which they spread their answers.
+        @param options: NO: what they add.
+        @param name: only the node with this identifier answers; all if it is empty.
+        @param found: called with each answer.
+        """
+
+        def answer(node: Node) -> None:
+            if not node.reachable or (name and node.identifier != name):
+                return
+            description = node.description(options)
+            passage = self.judge(node, self.radio, len(description.to_bytes()))
+            if passage.delivered:
+                self.deliver(node, self.radio, passage.delay, found, description)
+
+        for node in self.nodes.values():
+            # The last part of the time is left for the way back.
+            delay = self.random.uniform(0.02, 0.9) * duration
+            if self.judge(self.radio, node, 0).delivered:
+                self.call_later(node.seconds_until_awake() + delay, answer, node)
+
+    def _with_fault(self, sender: Module, receiver: Module, passage: Passage) -> Passage:
+        """The passage, or what `fail_next` asked for instead."""
+        faults = self._faults.get(receiver.address64)
+        if not faults or sender is not self.radio:
+            return passage
+        fault = faults.popleft()
+        return replace(
+            passage,
+            delivery_status=fault.delivery_status,
+            delivered=passage.delivered and fault.delivered,
+        )
+
+    def _broadcast(self, packet: Packet, finished: Callable[[Outcome], None] | None) -> None:
+        sender = packet.sender
+        longest = 0.0
+        for receiver in self.others(sender):
+            passage = self.judge(sender, receiver, len(packet.data))
+            if passage.delivered:
+                self.deliver(sender, receiver, passage.delay, receiver.hear, packet)
+                longest = max(longest, passage.answer_delay)
+        if finished is not None:
+            self._report(sender, sender, Outcome(UNKNOWN16, Passage(longest, longest)), finished)
+
+    def _report(
+        self,
+        receiver: Module,
+        sender: Module,
+        outcome: Outcome,
+        finished: Callable[[Outcome], None],
+    ) -> None:
+        way = (receiver.address64, sender.address64, True)
+        self._in_order(way, outcome.passage.answer_delay, lambda: finished(outcome))
+
+    def _in_order(
+        self, way: tuple[Address64, Address64, bool], delay: float, function: Callable[[], object]
+    ) -> None:
+        """Call a function later, but after what was to be called on the same way before."""
+        now = self.clock.seconds()
+        due = max(now + delay, self._last_arrival.get(way, 0.0) + _SPACING)
+        self._last_arrival[way] = due
+        self.call_later(due - now, function)

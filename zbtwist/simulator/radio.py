@@ -1,0 +1,492 @@
+"""The local radio: a coordinator behind a serial line, bytes in, bytes out.
+
+It speaks the mode that AP says: transparent (0, with command mode), API (1) or escaped API (2). An
+answer goes out before what it answers takes effect, so the answer to a new AP is in the old mode.
+In command mode the radio is deaf to the air.
+
+Behaviour: 90001539 (XBee 3 Zigbee) and 90002002 (S2C), "API frames" and "AT commands".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from zbtwist.simulator.command_mode import CommandMode, EscapeWatch
+from zbtwist.simulator.module import REJOIN_DELAY, Module, Packet
+from zbtwist.simulator.registers import Value
+from zbtwist.xbee import devices
+from zbtwist.xbee.address import (
+    BROADCAST64,
+    UNKNOWN16,
+    Address16,
+)
+from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.frames import (
+    IO_SAMPLE_CLUSTER,
+    NODE_IDENTIFICATION_CLUSTER,
+    OPTION_APPLY,
+    OPTION_ENCRYPTION,
+    RECEIVED_ACKNOWLEDGED,
+    RECEIVED_BROADCAST,
+    SERIAL_CLUSTER,
+    ATCommand,
+    ATCommandResponse,
+    ExplicitReceive,
+    ExplicitTransmitRequest,
+    Frame,
+    IODataSample,
+    ModemStatus,
+    NodeIdentification,
+    QueuedATCommand,
+    ReceivePacket,
+    RegisterJoiningDevice,
+    RegisterJoiningDeviceStatus,
+    RemoteATCommand,
+    RemoteATCommandResponse,
+    RouteRecord,
+    TransmitRequest,
+    TransmitStatus,
+    parse_frame,
+)
+from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
+from zbtwist.xbee.samples import IOSample
+from zbtwist.xbee.status import (
+    ASSOCIATED,
+    AT_ERROR,
+    AT_INVALID_COMMAND,
+    AT_OK,
+    AT_TRANSMISSION_FAILED,
+    MODEM_COORDINATOR_STARTED,
+    MODEM_HARDWARE_RESET,
+    MODEM_LEFT,
+)
+
+if TYPE_CHECKING:
+    from zbtwist.simulator.network import Outcome, SimulatedNetwork
+    from zbtwist.simulator.nodes import Node
+
+#: Delivery statuses that the radio gives without asking the air.
+NOT_JOINED = 0x22
+BROADCAST_WITHOUT_KEY = 0x2D
+UNICAST_WITHOUT_KEY = 0x2E
+OUT_OF_RESOURCES = 0x32
+PAYLOAD_TOO_LARGE = 0x74
+
+#: The discovery status of a packet for which the 16-bit address had to be found.
+ADDRESS_DISCOVERY = 0x01
+
+#: How many packets the radio keeps in flight: as many as there are frame ids.
+MOST_TRANSMISSIONS = 255
+
+#: Seconds of silence on the serial line that end a frame that is not complete.
+FRAME_TIMEOUT = 0.5
+
+#: Seconds until the radio gives up looking for a 64-bit address.
+SEARCH_TIME = 0.5
+
+#: A reading of AI while the radio is not in a network (90001539, "AI": scanning).
+_SEARCHING = 0xFF
+
+log = Logger()
+
+
+class LocalRadio(Module):
+    """The module at the serial line.
+
+    @ivar serial_output: what takes the radio's bytes; None drops them, as an open line does.
+    """
+
+    role = devices.COORDINATOR
+
+    def __init__(
+        self, network: SimulatedNetwork, address64: int, settings: dict[str, Value]
+    ) -> None:
+        """
+        @param settings: where it differs from the factory settings.
+        """
+        self.serial_output: Callable[[bytes], None] | None = None
+        self._in_network = True
+        super().__init__(
+            network,
+            address64,
+            {
+                # XBee 3, as a Zigbee coordinator.
+                "HV": 0x4241,
+                "VR": 0x1012,
+                "MY": 0,
+                "TP": lambda: 27 + round(network.age / 60) % 3,
+                "AI": lambda: ASSOCIATED if self._in_network else _SEARCHING,
+            },
+            {"NI": b"COORDINATOR", "CE": 1, **settings},
+        )
+        self._escape_watch = EscapeWatch(self, self._data_received, self._enter_command_mode)
+        self._command_mode: CommandMode | None = None
+        self._decoder: FrameDecoder | None = None
+        self._frame_timer: IDelayedCall | None = None
+        self._line_buffer = b""
+        self._line_timer: IDelayedCall | None = None
+        self._transmissions = 0
+        self._asleep = False
+        self._mode_changed()
+
+    @property
+    def api_mode(self) -> int:
+        """AP in force."""
+        return self.registers.number("AP")
+
+    @property
+    def flash_writes(self) -> int:
+        """How often settings were written to flash."""
+        return self.registers.flash_writes
+
+    # --- The serial line -----------------------------------------------------------------------
+
+    def receive_bytes(self, data: bytes) -> None:
+        """Bytes arrived on the serial line."""
+        if self._asleep:
+            return
+        if self._command_mode is not None:
+            data = self._command_mode.feed(data)
+        if data:
+            self._escape_watch.feed(data)
+
+    def write(self, data: bytes) -> None:
+        """Say bytes on the serial line."""
+        if self.serial_output is not None:
+            self.serial_output(data)
+
+    def write_frame(self, frame: Frame) -> None:
+        """Say a frame, if the radio is in an API mode and not in command mode."""
+        if self.api_mode and self._command_mode is None and not self._asleep:
+            self.write(encode(frame.to_bytes(), self.api_mode))
+
+    def _enter_command_mode(self) -> None:
+        self._command_mode = CommandMode(self, self._leave_command_mode)
+
+    def _leave_command_mode(self) -> None:
+        self._command_mode = None
+
+    def _mode_changed(self) -> None:
+        rest = self._decoder.pending if self._decoder else b""
+        self.network.cancel(self._frame_timer)
+        self._decoder = decoder_for(self.api_mode) if self.api_mode else None
+        if rest:
+            self._data_received(rest)
+
+    def _data_received(self, data: bytes) -> None:
+        if self._decoder is None:
+            self._transparent_data(data)
+            return
+        decoder = self._decoder
+        self.network.cancel(self._frame_timer)
+        for frame_data in decoder.feed(data):
+            self._frame_received(parse_frame(frame_data))
+        if decoder.pending and decoder is self._decoder:
+            self._frame_timer = self.network.call_later(FRAME_TIMEOUT, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._decoder is not None:
+            for frame_data in self._decoder.give_up():
+                self._frame_received(parse_frame(frame_data))
+
+    # --- Transparent mode ----------------------------------------------------------------------
+
+    def _transparent_data(self, data: bytes) -> None:
+        """Collect bytes until the packet is full or the line pauses (RO), then send them."""
+        self.network.cancel(self._line_timer)
+        self._line_buffer += data
+        size = self.longest_payload
+        while len(self._line_buffer) >= size:
+            self._send_line(size)
+        if self._line_buffer:
+            # RO counts characters; one takes about 1 ms at 9600 baud.
+            pause = self.registers.number("RO") / 1000
+            self._line_timer = self.network.call_later(pause, self._send_line, size)
+
+    def _send_line(self, size: int) -> None:
+        data, self._line_buffer = self._line_buffer[:size], self._line_buffer[size:]
+        destination = self.registers.number("DH") << 32 | self.registers.number("DL")
+        if self._in_network and self._transmissions < MOST_TRANSMISSIONS:
+            self._transmissions += 1
+            self.network.transmit(Packet(self, data), destination, finished=self._line_sent)
+
+    def _line_sent(self, outcome: Outcome) -> None:
+        self._transmissions -= 1
+
+    # --- Frames from the serial line -----------------------------------------------------------
+
+    def _frame_received(self, frame: Frame) -> None:
+        if isinstance(frame, ATCommand):
+            self._at_command(frame)
+        elif isinstance(frame, RemoteATCommand):
+            self._remote_at_command(frame)
+        elif isinstance(frame, TransmitRequest):
+            self._transmit(frame, Packet(self, frame.data))
+        elif isinstance(frame, ExplicitTransmitRequest):
+            packet = Packet(
+                self,
+                frame.data,
+                frame.cluster_id,
+                frame.source_endpoint,
+                frame.destination_endpoint,
+                frame.profile_id,
+            )
+            self._transmit(frame, packet)
+        elif isinstance(frame, RegisterJoiningDevice):
+            if frame.frame_id:
+                self.write_frame(RegisterJoiningDeviceStatus(frame.frame_id, 0))
+        else:
+            # A source route needs no answer here, and a radio ignores what it does not know.
+            log.debug("the simulated radio ignores {frame}", frame=frame)
+
+    def _at_command(self, frame: ATCommand) -> None:
+        frame_id, command, parameter = frame.frame_id, frame.command.upper(), frame.parameter
+
+        def answer(status: int, value: bytes = b"") -> None:
+            if frame_id:
+                self.write_frame(ATCommandResponse(frame_id, frame.command, status, value))
+
+        if command == "ND":
+            self.discover(parameter, lambda found: answer(AT_OK, found.to_bytes()))
+        elif command == "DN":
+            self.look_up(
+                parameter,
+                lambda node: answer(
+                    *(AT_ERROR, b"")
+                    if node is None
+                    else (
+                        AT_OK,
+                        node.address16.to_bytes(2, "big") + node.address64.to_bytes(8, "big"),
+                    )
+                ),
+            )
+        elif command == "CN":
+            answer(AT_INVALID_COMMAND)
+        elif command == "AC":
+            # The answer comes before what it changes, which may be the mode.
+            answer(AT_OK)
+            self.apply()
+        else:
+            answer(*self.execute(command, parameter))
+        if not isinstance(frame, QueuedATCommand):
+            self.apply()
+
+    def _remote_at_command(self, frame: RemoteATCommand) -> None:
+        def answer(node: Module | None, status: int, value: bytes) -> None:
+            if frame.frame_id:
+                self.write_frame(
+                    RemoteATCommandResponse(
+                        frame.frame_id,
+                        frame.address64 if node is None else node.address64,
+                        UNKNOWN16 if node is None else node.address16,
+                        frame.command,
+                        status,
+                        value,
+                    )
+                )
+
+        def ask(node: Node) -> None:
+            def answered(status: int, value: bytes) -> None:
+                # No answer has no sender, but the radio says whom it asked.
+                answer(None if status == AT_TRANSMISSION_FAILED else node, status, value)
+
+            self.network.remote_command(
+                node,
+                frame.command.upper(),
+                frame.parameter,
+                bool(frame.options & OPTION_APPLY),
+                answered,
+            )
+
+        if frame.address64 == BROADCAST64:
+            for node in self.network.nodes.values():
+                ask(node)
+            return
+        module = self.network.find(frame.address64, frame.address16)
+        found = None if module is None else self.network.nodes.get(module.address64)
+        if found is None or not self._in_network:
+            self.network.call_later(SEARCH_TIME, answer, None, AT_TRANSMISSION_FAILED, b"")
+        else:
+            ask(found)
+
+    def _transmit(self, frame: TransmitRequest | ExplicitTransmitRequest, packet: Packet) -> None:
+        def report(address16: Address16, status: int, retries: int = 0, discovery: int = 0) -> None:
+            if frame.frame_id:
+                self.write_frame(
+                    TransmitStatus(frame.frame_id, address16, retries, status, discovery)
+                )
+
+        broadcast = frame.address64 == BROADCAST64
+        refusal = self._refusal(frame, broadcast)
+        if refusal is not None:
+            report(frame.address16, refusal)
+            return
+
+        def finished(outcome: Outcome) -> None:
+            self._transmissions -= 1
+            moved = not broadcast and outcome.address16 != frame.address16
+            report(
+                outcome.address16,
+                outcome.passage.delivery_status,
+                outcome.passage.retries,
+                ADDRESS_DISCOVERY if moved else 0,
+            )
+
+        self._transmissions += 1
+        self.network.transmit(packet, frame.address64, frame.address16, finished)
+
+    def _refusal(
+        self, frame: TransmitRequest | ExplicitTransmitRequest, broadcast: bool
+    ) -> int | None:
+        """Why the radio does not even try to send, None if it does."""
+        if not self._in_network:
+            return NOT_JOINED
+        if len(frame.data) > self.longest_payload:
+            return PAYLOAD_TOO_LARGE
+        if frame.options & OPTION_ENCRYPTION and not self.registers.number("EE"):
+            return BROADCAST_WITHOUT_KEY if broadcast else UNICAST_WITHOUT_KEY
+        if self._transmissions >= MOST_TRANSMISSIONS:
+            return OUT_OF_RESOURCES
+        return None
+
+    # --- AT commands that need the network -----------------------------------------------------
+
+    def discover(
+        self,
+        name: bytes,
+        found: Callable[[NodeDescription], None],
+        ended: Callable[[], None] | None = None,
+    ) -> None:
+        """Execute ND: ask who is there.
+
+        @param name: only this node identifier; all if it is empty.
+        @param found: called with each answer.
+        @param ended: called after the discovery time.
+        """
+        seconds = self.discovery_seconds
+        if self._in_network:
+            self.network.discover(seconds, self.registers.number("NO"), name, found)
+        if ended is not None:
+            self.network.call_later(seconds, ended)
+
+    def look_up(self, name: bytes, ended: Callable[[Node | None], None]) -> None:
+        """Execute DN: find a node by its identifier, and make it the destination.
+
+        @param ended: called with the node; or, after the discovery time, with None.
+        """
+        answers: list[NodeDescription] = []
+        timer: IDelayedCall | None = None
+
+        def found(description: NodeDescription) -> None:
+            node = self.network.nodes.get(description.address64)
+            if answers or node is None:
+                return
+            answers.append(description)
+            self.network.cancel(timer)
+            self.registers.store("DH", (description.address64 >> 32).to_bytes(4, "big"))
+            self.registers.store("DL", (description.address64 & 0xFFFF_FFFF).to_bytes(4, "big"))
+            self.apply()
+            ended(node)
+
+        if name:
+            timer = self.network.call_later(self.discovery_seconds, ended, None)
+            self.network.discover(self.discovery_seconds, 0, name, found)
+        else:
+            ended(None)
+
+    @property
+    def discovery_seconds(self) -> float:
+        """NT in seconds."""
+        return self.registers.number("NT") / 10
+
+    # --- Restarts ------------------------------------------------------------------------------
+
+    def settings_changed(self, before: Mapping[str, Value]) -> None:
+        if "AP" in before:
+            self._mode_changed()
+
+    def press_button(self) -> None:
+        """The coordinator says who it is to all nodes, none of which shows it."""
+
+    def _restart(self) -> None:
+        if self._command_mode is not None:
+            self._command_mode.stop()
+        self._in_network = False
+        self._line_buffer = b""
+        self._asleep = True
+        self.network.call_later(REJOIN_DELAY, self._restarted)
+
+    def _restarted(self) -> None:
+        self._asleep = False
+        if self._decoder is not None:
+            self._decoder.give_up()
+        self.settings_changed(self.registers.restart())
+        self.emit_modem_status(MODEM_HARDWARE_RESET)
+        self.network.call_later(REJOIN_DELAY, self._coordinator_started)
+
+    def _rejoin(self) -> None:
+        self._in_network = False
+        self.emit_modem_status(MODEM_LEFT)
+        self.network.call_later(REJOIN_DELAY, self._coordinator_started)
+
+    def _coordinator_started(self) -> None:
+        self._in_network = True
+        self.emit_modem_status(MODEM_COORDINATOR_STARTED)
+
+    # --- From the air --------------------------------------------------------------------------
+
+    def hear(self, packet: Packet) -> None:
+        if self._command_mode is not None or self._asleep or not self._in_network:
+            return
+        sender = packet.sender
+        self.registers.state_fact("DB", sender.rssi)
+        options = RECEIVED_BROADCAST if packet.broadcast else RECEIVED_ACKNOWLEDGED
+        if not self.api_mode:
+            if packet.cluster_id == SERIAL_CLUSTER:
+                self.write(packet.data)
+            return
+        frame: Frame
+        if self.registers.number("AO"):
+            frame = ExplicitReceive(
+                sender.address64,
+                sender.address16,
+                packet.source_endpoint,
+                packet.destination_endpoint,
+                packet.cluster_id,
+                packet.profile_id,
+                options,
+                packet.data,
+            )
+        elif packet.cluster_id == SERIAL_CLUSTER:
+            frame = ReceivePacket(sender.address64, sender.address16, options, packet.data)
+        elif packet.cluster_id == IO_SAMPLE_CLUSTER:
+            sample = IOSample.parse(packet.data)
+            frame = IODataSample(sender.address64, sender.address16, options, sample)
+        elif packet.cluster_id == NODE_IDENTIFICATION_CLUSTER:
+            description = NodeDescription.parse(packet.data)
+            frame = NodeIdentification(sender.address64, sender.address16, options, description)
+        else:
+            return
+        self.write_frame(frame)
+
+    def emit_modem_status(self, status: int) -> None:
+        """Say a frame 8A."""
+        self.write_frame(ModemStatus(status))
+
+    def emit_route_record(self, node: Node, hops: list[int]) -> None:
+        """Say a frame A1.
+
+        @param hops: the 16-bit addresses from the node's neighbour to ours.
+        """
+        self.write_frame(
+            RouteRecord(
+                node.address64,
+                node.address16,
+                RECEIVED_ACKNOWLEDGED,
+                [Address16(hop) for hop in hops],
+            )
+        )
