@@ -9,6 +9,7 @@ Standard library only, so that it runs in any interpreter.
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -97,7 +98,10 @@ def check_gateway(directory: Path, binaries: Path) -> None:
         started = time.monotonic()
         gateway.terminate()
         status = gateway.wait(STOP_LIMIT)
-        check(status == 0, f"SIGTERM ends it in {time.monotonic() - started:.1f} s")
+        # twistd ends itself with the signal that ended it, so that its parent knows.
+        expected = status in (0, -signal.SIGTERM)
+        check(expected, f"SIGTERM ends it within {STOP_LIMIT} s")
+        print(f"packaging: it took {time.monotonic() - started:.2f} s")
     except BaseException:
         print(log.read_text(errors="replace"), file=sys.stderr)
         raise
@@ -134,7 +138,8 @@ def main(dist: Path) -> None:
         run("pip", "--disable-pip-version-check", "--quiet", "install", wheel.resolve())
         check("zbgate" in run("twistd", "--help"), "twistd knows zbgate")
         check("--serial" in run("twistd", "zbgate", "--help"), "zbgate explains its options")
-        run("python", "-c", FIND_ENDPOINTS)
+        (directory / "find_endpoints.py").write_text(FIND_ENDPOINTS)
+        run("python", "find_endpoints.py")
         check_gateway(directory, binaries)
 
 
