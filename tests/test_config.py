@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.endpoints import (
-    HostnameEndpoint,
+    TCP4ClientEndpoint,
     TCP4ServerEndpoint,
     TCP6ServerEndpoint,
     UNIXServerEndpoint,
@@ -55,7 +55,7 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual((endpoint.path, endpoint.baud_rate), ("/dev/ttyS1", 57600))
         endpoint = self.radio(serial="serial:/dev/ttyS1:baudrate=1200", baud="57600")
         self.assertEqual(endpoint.baud_rate, 1200)
-        self.assertIsInstance(self.radio(serial="tcp:127.0.0.1:4001"), HostnameEndpoint)
+        self.assertIsInstance(self.radio(serial="tcp:127.0.0.1:4001"), TCP4ClientEndpoint)
         self.assertIsInstance(self.radio(serial="sim:nodes=5"), SimulatorEndpoint)
 
     def test_ports(self) -> None:

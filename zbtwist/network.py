@@ -354,8 +354,9 @@ class NetworkService(Service):
                 value = await self.remote_at(node, "DD")
                 node.device_type_identifier = int.from_bytes(value, "big")
                 self.nodes.changed(node)
-        except RadioError as error:
-            self.log.debug("{node} did not say who it is: {error}", node=node, error=error)
+        except RadioError:
+            # It is asked again when it is heard again; see INQUIRY_PAUSE.
+            return
 
     def remote_at(self, node: Node, command: str, parameter: bytes = b"") -> Awaitable[bytes]:
         """An AT command to a node, by both its addresses. See `IRadio.remote_at`."""

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from twisted.application.service import IService, MultiService
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python import usage
 
@@ -16,6 +17,7 @@ from zbtwist.config import ConfigError, Settings
 from zbtwist.control.api import GatewayAPI
 from zbtwist.control.service import ControlService
 from zbtwist.control.xmlrpc import control_site
+from zbtwist.guide import Guide
 from zbtwist.network import NetworkService
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE
@@ -88,40 +90,62 @@ class Options(usage.Options):
             sys.exit(f"twistd zbgate: {error}")
 
 
-def make_gateway(settings: Settings, reactor: Any) -> MultiService:
-    """Wire the gateway.
+class Gateway(MultiService):
+    """The whole gateway as one service; starting it opens the control port and the radio.
 
-    @return: a service; starting it opens the radio and the control port.
+    @ivar radio: the link to the local radio.
+    @ivar network: the nodes.
+    @ivar bindings: their ports.
+    @ivar api: the operations of the control interface.
     """
-    gateway = MultiService()
-    coordinator = Coordinator(reactor)
-    network = NetworkService(reactor, coordinator)
-    bindings = BindingService(
-        reactor,
-        coordinator,
-        lambda port: settings.port_endpoint(reactor, port),
-        settings.base_port,
-    )
-    network.nodes.add_listener(bindings)
-    api = GatewayAPI(reactor, coordinator, network, bindings)
-    control = ControlService(
-        reactor, settings.control_endpoint(reactor), control_site(api), settings.control
-    )
-    radio = RadioService(
-        reactor,
-        settings.radio_endpoint(reactor),
-        coordinator,
-        settings.serial,
-        settings.api_mode,
-    )
-    # Services start in this order and all stop at once.
-    for service in (control, bindings, network, radio):
-        service.setServiceParent(gateway)
-    return gateway
+
+    def __init__(
+        self, settings: Settings, reactor: Any, endpoint: IStreamClientEndpoint | None = None
+    ) -> None:
+        """
+        @param endpoint: the radio, if it is another than the settings say.
+        """
+        super().__init__()
+        coordinator = Coordinator(reactor)
+        self.network = NetworkService(reactor, coordinator)
+        self.bindings = BindingService(
+            reactor,
+            coordinator,
+            lambda port: settings.port_endpoint(reactor, port),
+            settings.base_port,
+        )
+        self.network.nodes.add_listener(self.bindings)
+        self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings)
+        self.radio = RadioService(
+            reactor,
+            endpoint or settings.radio_endpoint(reactor),
+            coordinator,
+            settings.serial,
+            settings.api_mode,
+        )
+        control = ControlService(
+            reactor,
+            settings.control_endpoint(reactor),
+            control_site(self.api, reactor),
+            settings.control,
+        )
+        # They start in this order, so that everyone is there when the radio comes up.
+        for service in (control, self.bindings, self.network, self.radio):
+            service.setServiceParent(self)
 
 
 def makeService(options: Options) -> IService:
     """What twistd calls."""
     from twisted.internet import reactor
 
-    return make_gateway(options.settings, reactor)
+    settings = options.settings
+    gateway = Gateway(settings, reactor)
+    if settings.serial.startswith("sim:"):
+        Guide(settings, gateway.network.nodes, gateway.bindings).setServiceParent(gateway)
+    if not settings.is_local:
+        log.warn(
+            "The ports are open to other computers ({interface}), and nobody is asked for a "
+            "password: anyone who reaches this computer reaches the nodes.",
+            interface=settings.interface,
+        )
+    return gateway

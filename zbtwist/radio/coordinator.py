@@ -342,7 +342,6 @@ class Coordinator:
         request = self._pending.get(frame.frame_id)
         if request is None or not request.matches(frame):
             self.late_answers += 1
-            self.log.debug("No request waits for {frame}", frame=frame)
             return
         if request.found is not None and isinstance(frame, ATCommandResponse):
             if frame.status == AT_OK and frame.value:
