@@ -283,7 +283,7 @@ class SimulatedNetwork:
             if receiver.reachable:
                 function(*args)
 
-        self._in_order((sender.address64, receiver.address64, False), delay, arrive)
+        self.in_order((sender.address64, receiver.address64, False), delay, arrive)
 
     def remote_command(
         self,
@@ -375,13 +375,16 @@ class SimulatedNetwork:
         finished: Callable[[Outcome], None],
     ) -> None:
         way = (receiver.address64, sender.address64, True)
-        self._in_order(way, outcome.passage.answer_delay, lambda: finished(outcome))
+        self.in_order(way, outcome.passage.answer_delay, lambda: finished(outcome))
 
-    def _in_order(
+    def in_order(
         self, way: tuple[Address64, Address64, bool], delay: float, function: Callable[[], object]
     ) -> None:
-        """Call a function later, but after what was to be called on the same way before."""
+        """Call a function later, but after what was to be called on the same way before.
+
+        @param way: from whom to whom, and whether it is news of what went the other way.
+        """
         now = self.clock.seconds()
-        due = max(now + delay, self._last_arrival.get(way, 0.0) + _SPACING)
+        due = max(now + delay, self._last_arrival.get(way, float("-inf")) + _SPACING)
         self._last_arrival[way] = due
         self.call_later(due - now, function)

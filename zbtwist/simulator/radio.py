@@ -82,6 +82,10 @@ ADDRESS_DISCOVERY = 0x01
 #: How many packets the radio keeps in flight: as many as there are frame ids.
 MOST_TRANSMISSIONS = 255
 
+#: Seconds that the radio takes to answer an AT command. A real one needs longer at 9600 baud, and
+#: there is software that misses an answer which is there before it begins to wait.
+PROCESSING_TIME = 0.005
+
 #: Seconds of silence on the serial line that end a frame that is not complete.
 FRAME_TIMEOUT = 0.5
 
@@ -184,14 +188,14 @@ class LocalRadio(Module):
         decoder = self._decoder
         self.network.cancel(self._frame_timer)
         for frame_data in decoder.feed(data):
-            self._frame_received(parse_frame(frame_data))
+            self._process_later(parse_frame(frame_data))
         if decoder.pending and decoder is self._decoder:
             self._frame_timer = self.network.call_later(FRAME_TIMEOUT, self._give_up)
 
     def _give_up(self) -> None:
         if self._decoder is not None:
             for frame_data in self._decoder.give_up():
-                self._frame_received(parse_frame(frame_data))
+                self._process_later(parse_frame(frame_data))
 
     # --- Transparent mode ----------------------------------------------------------------------
 
@@ -219,7 +223,16 @@ class LocalRadio(Module):
 
     # --- Frames from the serial line -----------------------------------------------------------
 
-    def _frame_received(self, frame: Frame) -> None:
+    def _process_later(self, frame: Frame) -> None:
+        """Let frames take effect one after the other, however long each takes."""
+        seconds = PROCESSING_TIME if isinstance(frame, ATCommand) else 0.0
+        self.network.in_order(
+            (self.address64, self.address64, False), seconds, lambda: self._process(frame)
+        )
+
+    def _process(self, frame: Frame) -> None:
+        if self._asleep:
+            return
         if isinstance(frame, ATCommand):
             self._at_command(frame)
         elif isinstance(frame, RemoteATCommand):
