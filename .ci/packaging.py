@@ -47,7 +47,13 @@ def check(condition: bool, sentence: str) -> None:
 def check_contents(sdist: Path, wheel: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    for name in ("LICENSE", "Makefile", "tests/__init__.py", "docs/examples/list_ports.py"):
+    for name in (
+        "LICENSE",
+        "Makefile",
+        "README.rst",
+        "tests/__init__.py",
+        "docs/examples/list_ports.py",
+    ):
         check(name in names, f"the sdist has {name}")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
