@@ -1,0 +1,149 @@
+"""Real programs for the system tests: started, watched, asked and stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import xmlrpc.client
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
+
+#: Seconds that anything here may take; what holds takes a fraction of it.
+PATIENCE = 20.0
+
+
+def wait_until(question: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
+    """Ask again and again until the answer is true; return it."""
+    end = time.monotonic() + patience
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {patience:g} s")
+        time.sleep(0.01)
+
+
+def free_ports(count: int) -> int:
+    """Return the first of `count` TCP ports in a row that are free now."""
+    for _ in range(100):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            first: int = probe.getsockname()[1]
+        if first + count > 65535:
+            continue
+        try:
+            for number in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", number))
+        except OSError:
+            continue
+        return first
+    raise AssertionError("no free ports")
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody accepts connections on that port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Program:
+    """A program with the project on its path, in a directory of its own."""
+
+    def __init__(self, *arguments: str, directory: str | None = None) -> None:
+        self.directory = directory or tempfile.mkdtemp(prefix="zbtwist-test-")
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=self.directory,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.append(line)
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return "".join(self._lines)
+
+    def wait_for(self, text: str, patience: float = PATIENCE) -> None:
+        """Wait until it has printed `text`."""
+        wait_until(lambda: text in self.output, f"{text!r} in\n{self.output}", patience)
+
+    def finish(self) -> tuple[int, str]:
+        """Wait for its end; return exit status and output."""
+        status = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return status, self.output
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        """Send a signal and wait; return the seconds that it took to end."""
+        began = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        self.finish()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return time.monotonic() - began
+
+
+class Gateway(Program):
+    """`twistd -n zbgate` on free ports."""
+
+    def __init__(self, serial: str, *options: str, twistd: tuple[str, ...] = ("-n",)) -> None:
+        self.control = free_ports(8)
+        self.base_port = self.control + 1
+        super().__init__(
+            "-c",
+            "from twisted.scripts.twistd import run; run()",
+            *twistd,
+            "zbgate",
+            "--serial",
+            serial,
+            "--control",
+            str(self.control),
+            "--base-port",
+            str(self.base_port),
+            *options,
+        )
+        self.url = f"http://127.0.0.1:{self.control}/RPC2"
+
+    @property
+    def api(self) -> Any:
+        """The control API."""
+        return xmlrpc.client.ServerProxy(self.url)
+
+    def nodes(self, count: int) -> dict[str, dict[str, Any]]:
+        """Wait until so many nodes have names and ports; return them by name."""
+
+        def listed() -> dict[str, dict[str, Any]] | None:
+            try:
+                rows = self.api.list()
+            except ConnectionRefusedError:
+                assert self.process.poll() is None, self.output
+                return None
+            known = {row["label"]: row for row in rows if row["label"] and row["tcp_port"]}
+            return known if len(known) == count else None
+
+        return wait_until(listed, f"{count} nodes with names and ports; log:\n{self.output}")

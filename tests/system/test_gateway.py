@@ -1,0 +1,257 @@
+"""The real program: on `sim:` and on ptys, in the foreground and as a daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import threading
+import xmlrpc.client
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.system.support import Gateway, Program, is_listening, wait_until
+from zbtwist.simulator.meter import PACKET_SIZE, parse_packet
+
+#: A network that is found quickly.
+QUICK = "sim:nt=0.3:interval=0.2"
+
+
+def echo(port: int, data: bytes) -> bytes:
+    """Send `data` to an echo node; return what comes back."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        threading.Thread(target=connection.sendall, args=(data,), daemon=True).start()
+        received = b""
+        while len(received) < len(data):
+            received += connection.recv(65536) or b"CLOSED" * len(data)
+    return received
+
+
+def meter_packets(port: int, count: int) -> list[bytes]:
+    """Return what a meter sends in `count` packets."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        received = b""
+        while len(received) < count * PACKET_SIZE:
+            piece = connection.recv(65536)
+            assert piece, "the gateway closed the connection"
+            received += piece
+    return [
+        received[start : start + PACKET_SIZE]
+        for start in range(0, count * PACKET_SIZE, PACKET_SIZE)
+    ]
+
+
+class GatewayTestCase(SynchronousTestCase):
+    def start(self, *arguments: str, **keywords: tuple[str, ...]) -> Gateway:
+        gateway = Gateway(*arguments, **keywords)
+        self.addCleanup(gateway.stop)
+        return gateway
+
+    def check_everything(self, gateway: Gateway) -> None:
+        """Three nodes with ports; the echo echoes, the meter measures, the sensor senses."""
+        nodes = gateway.nodes(3)
+        self.assertEqual(set(nodes), {"METER", "SENSOR", "ECHO"})
+        self.assertEqual(
+            sorted(row["tcp_port"] for row in nodes.values()),
+            [gateway.base_port + n for n in range(3)],
+        )
+        data = os.urandom(20_000)
+        self.assertEqual(echo(nodes["ECHO"]["tcp_port"], data), data)
+        first, second = map(parse_packet, meter_packets(nodes["METER"]["tcp_port"], 2))
+        self.assertIn(second.seconds - first.seconds, (0, 1))
+        self.assertGreaterEqual(second.absolute, first.absolute)
+        self.assertTrue(90 < first.volts < 260)
+        temperatures = {row["label"]: row["temperature"] for row in gateway.api.get_temperatures()}
+        self.assertTrue(10 < temperatures["SENSOR"] < 40)
+        self.assertNotIn("Traceback", gateway.output)
+
+    def check_stop(self, gateway: Gateway, number: int) -> None:
+        """It ends in under two seconds, and leaves no socket behind."""
+        ports = [gateway.control, *(row["tcp_port"] for row in gateway.api.list())]
+        with socket.create_connection(("127.0.0.1", ports[1])) as connection:
+            self.assertLess(gateway.stop(number), 2.0)
+            connection.settimeout(5)
+            with contextlib.suppress(ConnectionResetError):
+                while connection.recv(100_000):
+                    pass
+        self.assertEqual([port for port in ports if is_listening(port)], [])
+        self.assertNotIn("Traceback", gateway.output)
+        self.assertEqual(os.listdir(gateway.directory), [])
+
+
+class SimulatedTests(GatewayTestCase):
+    def test_sim(self) -> None:
+        gateway = self.start(QUICK)
+        self.check_everything(gateway)
+        self.check_stop(gateway, signal.SIGTERM)
+
+    def test_interrupt(self) -> None:
+        gateway = self.start(QUICK)
+        gateway.nodes(3)
+        self.check_stop(gateway, signal.SIGINT)
+
+    def test_hundred_thousand_bytes(self) -> None:
+        gateway = self.start("sim:kinds=echo:nt=0.2")
+        data = os.urandom(100_000)
+        self.assertEqual(echo(gateway.nodes(1)["ECHO"]["tcp_port"], data), data)
+
+    def test_polled_meter(self) -> None:
+        gateway = self.start("sim:kinds=meter:nt=0.2:interval=0")
+        port = gateway.nodes(1)["METER"]["tcp_port"]
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"\xfc")
+            self.assertEqual(connection.recv(1), b"\xfc")
+            connection.sendall(b"SPK")
+            answer = b""
+            while len(answer) < 1 + PACKET_SIZE:
+                answer += connection.recv(100)
+        self.assertEqual(answer[:1], b"\xfc")
+        parse_packet(answer[1:])
+
+    def test_bad_requests(self) -> None:
+        """Whatever comes to the control port, the gateway answers and goes on."""
+        gateway = self.start(QUICK)
+        gateway.nodes(3)
+
+        def post(body: bytes) -> xmlrpc.client.Fault:
+            connection = http.client.HTTPConnection("127.0.0.1", gateway.control, timeout=30)
+            connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
+            answer = connection.getresponse()
+            self.assertEqual(answer.status, 200)
+            text = answer.read()
+            connection.close()
+            with self.assertRaises(xmlrpc.client.Fault) as caught:
+                xmlrpc.client.loads(text)
+            self.assertNotIn("Traceback", caught.exception.faultString)
+            return caught.exception
+
+        call = "<methodCall><methodName>%s</methodName>%s</methodCall>"
+        argument = "<params><param><value><int>1</int></value></param></params>"
+        for body, number in (
+            (b"<methodCall><oops", 8002),
+            (b"\x00\xff not XML at all", 8002),
+            (b"", 8002),
+            ((call % ("no_such_method", "")).encode(), 8001),
+            ((call % ("list", argument)).encode(), 8002),
+            (b"<methodCall>" + b"x" * 10_000_000 + b"</methodCall>", 8002),
+        ):
+            self.assertEqual(post(body).faultCode, number, body[:60])
+        self.assertEqual(len(gateway.api.list()), 3)
+        self.assertNotIn("Traceback", gateway.output)
+
+    def test_taken_port_is_skipped(self) -> None:
+        with socket.socket() as squatter:
+            squatter.bind(("127.0.0.1", 0))
+            squatter.listen()
+            taken = squatter.getsockname()[1]
+            gateway = self.start("sim:kinds=echo:nodes=2:nt=0.2", "--base-port", str(taken))
+            ports = {row["tcp_port"] for row in gateway.nodes(2).values()}
+            self.assertNotIn(taken, ports)
+            self.assertTrue(all(port > taken for port in ports))
+            gateway.wait_for(f"Port {taken} is skipped")
+
+    def test_control_port_taken(self) -> None:
+        first = self.start(QUICK)
+        first.nodes(3)
+        second = self.start(QUICK, "--control", str(first.control))
+        second.wait_for(f"The control API cannot listen on {first.control}")
+        self.assertNotIn("Traceback", second.output)
+
+    def test_daemon(self) -> None:
+        gateway = self.start(QUICK, twistd=("--pidfile", "gateway.pid", "--logfile", "log"))
+        status, output = gateway.finish()
+        self.assertEqual((status, output), (0, ""))
+        pid_file = Path(gateway.directory, "gateway.pid")
+        pid = int(pid_file.read_text())
+
+        def answers() -> bool:
+            try:
+                return len(gateway.api.list()) == 3
+            except ConnectionRefusedError:
+                return False
+
+        wait_until(answers, "the daemon answers")
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not pid_file.exists(), "the daemon ends", 2.0)
+        wait_until(lambda: not is_listening(gateway.control), "the port is closed", 2.0)
+        log = Path(gateway.directory, "log").read_text()
+        self.assertIn("is on TCP port", log)
+        self.assertNotIn("Traceback", log)
+
+
+class PtyTests(GatewayTestCase):
+    """The gateway on a pty that the simulator holds."""
+
+    def simulator(self, link: str, *options: str) -> Program:
+        simulator = Program(
+            "-m", "zbtwist.simulator", "--link", link, "--nt", "0.3", "--interval", "0.2", *options
+        )
+        self.addCleanup(simulator.stop)
+        return simulator
+
+    def link(self) -> str:
+        os.makedirs(directory := self.mktemp())
+        return os.path.abspath(os.path.join(directory, "radio"))
+
+    def run_on_pty(self, mode: str, simulator_first: bool, *options: str) -> None:
+        link = self.link()
+        if simulator_first:
+            simulator = self.simulator(link, "--api-mode", mode)
+            wait_until(lambda: os.path.exists(link), f"the link {simulator.output}")
+            gateway = self.start(link, *options)
+        else:
+            gateway = self.start(link, *options)
+            gateway.wait_for(f"There is no serial port {link}")
+            simulator = self.simulator(link, "--api-mode", mode)
+        gateway.wait_for(f"API mode {mode}")
+        self.check_everything(gateway)
+        self.check_stop(gateway, signal.SIGTERM)
+        # The lock is gone with it: another gateway takes the same port.
+        again = self.start(link)
+        again.nodes(3)
+        simulator.stop()
+
+    def test_mode_1_simulator_first(self) -> None:
+        self.run_on_pty("1", True)
+
+    def test_mode_1_gateway_first(self) -> None:
+        self.run_on_pty("1", False, "--api-mode", "1")
+
+    def test_mode_2_simulator_first(self) -> None:
+        self.run_on_pty("2", True, "--api-mode", "2")
+
+    def test_mode_2_gateway_first(self) -> None:
+        self.run_on_pty("2", False)
+
+    def test_pty_in_use(self) -> None:
+        link = self.link()
+        self.simulator(link)
+        wait_until(lambda: os.path.exists(link), "the link")
+        first = self.start(link)
+        first.nodes(3)
+        second = self.start(link)
+        second.wait_for("is in use by another program")
+        first.stop()
+        second.nodes(3)
+
+
+class CommandLineTests(GatewayTestCase):
+    def test_help(self) -> None:
+        program = Program("-c", "from twisted.scripts.twistd import run; run()", "zbgate", "--help")
+        self.addCleanup(program.stop)
+        status, output = program.finish()
+        self.assertEqual(status, 0)
+        for option in ("serial", "baud", "api-mode", "control", "base-port", "interface"):
+            self.assertIn(f"--{option}=", output)
+
+    def test_mistakes(self) -> None:
+        gateway = self.start("sim:nodes=many", "--baud", "fast")
+        status, output = gateway.finish()
+        self.assertEqual(status, 1)
+        self.assertEqual(len(output.splitlines()), 2, output)
+        self.assertIn("--baud must be", output)
+        self.assertIn("--serial sim:nodes=many", output)
+        self.assertEqual(os.listdir(gateway.directory), [])
