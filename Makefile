@@ -19,7 +19,7 @@ help:
 
 # exec, so that a signal to make's child reaches the gateway itself.
 demo: $(VENV)/installed
-	@exec $(BIN)/twistd -n zbgate --serial sim:
+	@exec $(BIN)/twistd -n --pidfile= zbgate --serial sim:
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m twisted.trial -j2 tests
