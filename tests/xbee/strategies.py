@@ -35,7 +35,9 @@ uint32 = st.integers(0, 0xFFFF_FFFF)
 uint64 = st.integers(0, 0xFFFF_FFFF_FFFF_FFFF)
 
 #: Bytes in which those that matter to framing are frequent.
-busy_bytes = st.lists(st.one_of(st.sampled_from(b"\x7e\x7d\x11\x13\x00\x5e"), uint8), max_size=40)
+busy_bytes = st.lists(
+    st.one_of(st.sampled_from(b"\x7e\x7d\x11\x13\x00\x5e\xff"), uint8), max_size=40
+)
 payloads = st.one_of(busy_bytes.map(bytes), st.binary(max_size=100))
 
 commands = st.one_of(

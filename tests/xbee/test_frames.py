@@ -303,7 +303,7 @@ class OddFramesTests(unittest.SynchronousTestCase):
 
     def test_reason_says_what_was_expected(self) -> None:
         frame = self.malformed(b"\x8a\x00\x00")
-        self.assertIn("2 bytes here, not 3", frame.reason)
+        self.assertIn("it has 3 bytes, where 2 belong", frame.reason)
 
     def test_unknown(self) -> None:
         """Every type that has no class, and no type at all."""

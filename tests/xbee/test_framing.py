@@ -286,6 +286,13 @@ class DecoderTests(unittest.SynchronousTestCase):
                 self.assertEqual(got, [STATUS])
                 self.check(decoder, 1, 1, 6)
 
+    def test_no_frame_data(self) -> None:
+        """A length of 0 with the checksum of nothing is no frame either."""
+        for mode in (1, 2):
+            decoder = decoder_for(mode)
+            self.assertEqual(decoder.feed(b"\x7e\x00\x00\xff" + encode(STATUS, mode)), [STATUS])
+            self.check(decoder, 1, 1, 4)
+
     def test_longest_believed(self) -> None:
         for mode in (1, 2):
             decoder = decoder_for(mode, maximum_frame_data=20)

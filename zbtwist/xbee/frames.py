@@ -12,8 +12,10 @@ read as Latin-1 so that any two bytes come back as they were.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.description import NodeDescription
@@ -41,22 +43,9 @@ OPTION_APPLY = 0x02
 RECEIVED_ACKNOWLEDGED = 0x01
 RECEIVED_BROADCAST = 0x02
 
-_NODE = struct.Struct(">QHB")
-_TRANSMIT = struct.Struct(">BQHBB")
-_EXPLICIT_TRANSMIT = struct.Struct(">BQHBBHHBB")
-_EXPLICIT_RECEIVE = struct.Struct(">QHBBHHB")
 _REMOTE_AT = struct.Struct(">BQHB2s")
 _AT_RESPONSE = struct.Struct(">B2sB")
 _REMOTE_AT_RESPONSE = struct.Struct(">BQH2sB")
-_TRANSMIT_STATUS = struct.Struct(">BHBBB")
-_SOURCE_ROUTE = struct.Struct(">BQHBB")
-_ROUTE_RECORD = struct.Struct(">QHBB")
-_REGISTER = struct.Struct(">BQHB")
-_ROUTE_INFORMATION = struct.Struct(">BB4sBBBQQQQ")
-_TX64 = struct.Struct(">BQB")
-_TX16 = struct.Struct(">BHB")
-_RX64 = struct.Struct(">QBB")
-_RX16 = struct.Struct(">HBB")
 
 
 class Frame:
@@ -81,11 +70,68 @@ class Frame:
         raise NotImplementedError
 
 
-def _must_be(frame_data: bytes, size: int) -> None:
-    if len(frame_data) != size:
-        raise ValueError(
-            f"frame type {frame_data[0]:02x} has {size} bytes here, not {len(frame_data)}"
-        )
+class _Tail(NamedTuple):
+    """How to read and write the last field, which takes the rest of the frame data."""
+
+    parse: Callable[[bytes], object]
+    to_bytes: Callable[[Any], bytes]
+
+
+def _hops(data: bytes) -> list[Address16]:
+    count = data[0]
+    if len(data) != 1 + 2 * count:
+        raise ValueError(f"{count} hops need {2 * count} bytes, not {len(data) - 1}")
+    return list(struct.unpack_from(f">{count}H", data, 1))
+
+
+def _pack_hops(hops: list[Address16]) -> bytes:
+    return struct.pack(f">B{len(hops)}H", len(hops), *hops)
+
+
+_DATA = _Tail(bytes, bytes)
+_HOPS = _Tail(_hops, _pack_hops)
+_SAMPLE = _Tail(IOSample.parse, IOSample.to_bytes)
+_DESCRIPTION = _Tail(NodeDescription.parse, NodeDescription.to_bytes)
+
+
+class _LaidOut(Frame):
+    """A frame of fixed fields, and mostly one more that takes the rest; in the order of the class.
+
+    @cvar _fixed: the layout of the fixed fields.
+    @cvar _tail: how to read the rest; None if there is none.
+    @cvar _values: returns the fields; made by `_table`.
+    """
+
+    __slots__ = ()
+    _fixed: ClassVar[struct.Struct]
+    _tail: ClassVar[_Tail | None] = _DATA
+    _values: ClassVar[Callable[[Any], Any]]
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        make: Any = cls
+        fixed = cls._fixed
+        fields = fixed.unpack_from(frame_data, 1)
+        rest = frame_data[fixed.size + 1 :]
+        tail = cls._tail
+        if tail is _DATA:
+            frame: Self = make(*fields, rest)
+        elif tail is not None:
+            frame = make(*fields, tail.parse(rest))
+        elif rest:
+            raise ValueError(f"it has {len(frame_data)} bytes, where {fixed.size + 1} belong")
+        else:
+            frame = make(*fields)
+        return frame
+
+    def to_bytes(self) -> bytes:
+        values = type(self)._values(self)
+        if self._tail is None:
+            # A getter of one name gives its value, not a tuple of it.
+            values = values if isinstance(values, tuple) else (values,)
+            return b"%c%b" % (self.frame_type, self._fixed.pack(*values))
+        fixed = self._fixed.pack(*values[:-1])
+        return b"%c%b%b" % (self.frame_type, fixed, self._tail.to_bytes(values[-1]))
 
 
 # --- AT commands -------------------------------------------------------------------------------
@@ -211,7 +257,7 @@ class RemoteATCommandResponse(Frame):
 
 
 @dataclass(slots=True)
-class TransmitRequest(Frame):
+class TransmitRequest(_LaidOut):
     """Bytes for a node's serial line.
 
     @ivar broadcast_radius: hops a broadcast may take, 0 for as many as the network allows.
@@ -219,6 +265,7 @@ class TransmitRequest(Frame):
     """
 
     frame_type: ClassVar[int] = 0x10
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">BQHBB")
     frame_id: int
     address64: Address64
     address16: Address16
@@ -226,32 +273,13 @@ class TransmitRequest(Frame):
     options: int
     data: bytes
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        frame_id, address64, address16, broadcast_radius, options = _TRANSMIT.unpack_from(
-            frame_data, 1
-        )
-        return cls(frame_id, address64, address16, broadcast_radius, options, frame_data[14:])
-
-    def to_bytes(self) -> bytes:
-        return (
-            b"\x10"
-            + _TRANSMIT.pack(
-                self.frame_id,
-                self.address64,
-                self.address16,
-                self.broadcast_radius,
-                self.options,
-            )
-            + self.data
-        )
-
 
 @dataclass(slots=True)
-class ExplicitTransmitRequest(Frame):
+class ExplicitTransmitRequest(_LaidOut):
     """Bytes for an endpoint and cluster of a node."""
 
     frame_type: ClassVar[int] = 0x11
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">BQHBBHHBB")
     frame_id: int
     address64: Address64
     address16: Address16
@@ -263,52 +291,9 @@ class ExplicitTransmitRequest(Frame):
     options: int
     data: bytes
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        (
-            frame_id,
-            address64,
-            address16,
-            source_endpoint,
-            destination_endpoint,
-            cluster_id,
-            profile_id,
-            broadcast_radius,
-            options,
-        ) = _EXPLICIT_TRANSMIT.unpack_from(frame_data, 1)
-        return cls(
-            frame_id,
-            address64,
-            address16,
-            source_endpoint,
-            destination_endpoint,
-            cluster_id,
-            profile_id,
-            broadcast_radius,
-            options,
-            frame_data[20:],
-        )
-
-    def to_bytes(self) -> bytes:
-        return (
-            b"\x11"
-            + _EXPLICIT_TRANSMIT.pack(
-                self.frame_id,
-                self.address64,
-                self.address16,
-                self.source_endpoint,
-                self.destination_endpoint,
-                self.cluster_id,
-                self.profile_id,
-                self.broadcast_radius,
-                self.options,
-            )
-            + self.data
-        )
-
 
 @dataclass(slots=True)
-class TransmitStatus(Frame):
+class TransmitStatus(_LaidOut):
     """What became of a frame 10 or 11.
 
     @ivar address16: the address that the packet went to, FFFE if none was found.
@@ -318,54 +303,36 @@ class TransmitStatus(Frame):
     """
 
     frame_type: ClassVar[int] = 0x8B
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">BHBBB")
+    _tail: ClassVar[_Tail | None] = None
     frame_id: int
     address16: Address16
     retries: int
     delivery_status: int
     discovery_status: int
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        _must_be(frame_data, 7)
-        return cls(*_TRANSMIT_STATUS.unpack_from(frame_data, 1))
-
-    def to_bytes(self) -> bytes:
-        return b"\x8b" + _TRANSMIT_STATUS.pack(
-            self.frame_id,
-            self.address16,
-            self.retries,
-            self.delivery_status,
-            self.discovery_status,
-        )
-
 
 # --- Data and news from nodes ------------------------------------------------------------------
 
 
 @dataclass(slots=True)
-class ReceivePacket(Frame):
+class ReceivePacket(_LaidOut):
     """Bytes from a node's serial line (AO=0)."""
 
     frame_type: ClassVar[int] = 0x90
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">QHB")
     address64: Address64
     address16: Address16
     options: int
     data: bytes
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        address64, address16, options = _NODE.unpack_from(frame_data, 1)
-        return cls(address64, address16, options, frame_data[12:])
-
-    def to_bytes(self) -> bytes:
-        return b"\x90" + _NODE.pack(self.address64, self.address16, self.options) + self.data
-
 
 @dataclass(slots=True)
-class ExplicitReceive(Frame):
+class ExplicitReceive(_LaidOut):
     """Bytes from an endpoint and cluster of a node (AO other than 0)."""
 
     frame_type: ClassVar[int] = 0x91
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">QHBBHHB")
     address64: Address64
     address16: Address16
     source_endpoint: int
@@ -375,204 +342,105 @@ class ExplicitReceive(Frame):
     options: int
     data: bytes
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        (
-            address64,
-            address16,
-            source_endpoint,
-            destination_endpoint,
-            cluster_id,
-            profile_id,
-            options,
-        ) = _EXPLICIT_RECEIVE.unpack_from(frame_data, 1)
-        return cls(
-            address64,
-            address16,
-            source_endpoint,
-            destination_endpoint,
-            cluster_id,
-            profile_id,
-            options,
-            frame_data[18:],
-        )
-
-    def to_bytes(self) -> bytes:
-        return (
-            b"\x91"
-            + _EXPLICIT_RECEIVE.pack(
-                self.address64,
-                self.address16,
-                self.source_endpoint,
-                self.destination_endpoint,
-                self.cluster_id,
-                self.profile_id,
-                self.options,
-            )
-            + self.data
-        )
-
 
 @dataclass(slots=True)
-class IODataSample(Frame):
+class IODataSample(_LaidOut):
     """A node's I/O sample, sent by its own clock or on a change."""
 
     frame_type: ClassVar[int] = 0x92
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">QHB")
+    _tail: ClassVar[_Tail | None] = _SAMPLE
     address64: Address64
     address16: Address16
     options: int
     sample: IOSample
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        address64, address16, options = _NODE.unpack_from(frame_data, 1)
-        return cls(address64, address16, options, IOSample.parse(frame_data[12:]))
-
-    def to_bytes(self) -> bytes:
-        node = _NODE.pack(self.address64, self.address16, self.options)
-        return b"\x92" + node + self.sample.to_bytes()
-
 
 @dataclass(slots=True)
-class NodeIdentification(Frame):
+class NodeIdentification(_LaidOut):
     """A node says who it is: it joined, was switched on, or its button was pressed.
 
     `address64` is the sender, `description.address64` the node spoken of.
     """
 
     frame_type: ClassVar[int] = 0x95
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">QHB")
+    _tail: ClassVar[_Tail | None] = _DESCRIPTION
     address64: Address64
     address16: Address16
     options: int
     description: NodeDescription
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        address64, address16, options = _NODE.unpack_from(frame_data, 1)
-        return cls(address64, address16, options, NodeDescription.parse(frame_data[12:]))
-
-    def to_bytes(self) -> bytes:
-        node = _NODE.pack(self.address64, self.address16, self.options)
-        return b"\x95" + node + self.description.to_bytes()
-
 
 @dataclass(slots=True)
-class ModemStatus(Frame):
+class ModemStatus(_LaidOut):
     """Something happened to the local radio; see `zbtwist.xbee.status`."""
 
     frame_type: ClassVar[int] = 0x8A
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">B")
+    _tail: ClassVar[_Tail | None] = None
     status: int
-
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        _must_be(frame_data, 2)
-        return cls(frame_data[1])
-
-    def to_bytes(self) -> bytes:
-        return bytes((0x8A, self.status))
 
 
 @dataclass(slots=True)
-class ExtendedModemStatus(Frame):
+class ExtendedModemStatus(_LaidOut):
     """Stack diagnostics of some firmware (type 98)."""
 
     frame_type: ClassVar[int] = 0x98
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">B")
     status: int
     data: bytes = b""
-
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        return cls(frame_data[1], frame_data[2:])
-
-    def to_bytes(self) -> bytes:
-        return bytes((0x98, self.status)) + self.data
 
 
 # --- Routes ------------------------------------------------------------------------------------
 
 
-def _hops(count: int, data: bytes) -> list[Address16]:
-    if len(data) != 2 * count:
-        raise ValueError(f"{count} hops need {2 * count} bytes, not {len(data)}")
-    return list(struct.unpack(f">{count}H", data))
-
-
-def _pack_hops(hops: list[Address16]) -> bytes:
-    return struct.pack(f">{len(hops)}H", *hops)
-
-
 @dataclass(slots=True)
-class CreateSourceRoute(Frame):
+class CreateSourceRoute(_LaidOut):
     """Tell the radio the way to a node; no answer follows. Hops: from the node back to here."""
 
     frame_type: ClassVar[int] = 0x21
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">BQHB")
+    _tail: ClassVar[_Tail | None] = _HOPS
     frame_id: int
     address64: Address64
     address16: Address16
     options: int
     hops: list[Address16]
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        frame_id, address64, address16, options, count = _SOURCE_ROUTE.unpack_from(frame_data, 1)
-        return cls(frame_id, address64, address16, options, _hops(count, frame_data[14:]))
-
-    def to_bytes(self) -> bytes:
-        return (
-            b"\x21"
-            + _SOURCE_ROUTE.pack(
-                self.frame_id, self.address64, self.address16, self.options, len(self.hops)
-            )
-            + _pack_hops(self.hops)
-        )
-
 
 @dataclass(slots=True)
-class RouteRecord(Frame):
+class RouteRecord(_LaidOut):
     """The way a node's packet came. Hops: from the node's neighbour to ours."""
 
     frame_type: ClassVar[int] = 0xA1
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">QHB")
+    _tail: ClassVar[_Tail | None] = _HOPS
     address64: Address64
     address16: Address16
     options: int
     hops: list[Address16]
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        address64, address16, options, count = _ROUTE_RECORD.unpack_from(frame_data, 1)
-        return cls(address64, address16, options, _hops(count, frame_data[13:]))
-
-    def to_bytes(self) -> bytes:
-        return (
-            b"\xa1"
-            + _ROUTE_RECORD.pack(self.address64, self.address16, self.options, len(self.hops))
-            + _pack_hops(self.hops)
-        )
-
 
 @dataclass(slots=True)
-class ManyToOneRouteRequest(Frame):
+class ManyToOneRouteRequest(_LaidOut):
     """A data collector made itself known."""
 
     frame_type: ClassVar[int] = 0xA3
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">QHB")
+    _tail: ClassVar[_Tail | None] = None
     address64: Address64
     address16: Address16
     reserved: int = 0
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        _must_be(frame_data, 12)
-        return cls(*_NODE.unpack_from(frame_data, 1))
-
-    def to_bytes(self) -> bytes:
-        return b"\xa3" + _NODE.pack(self.address64, self.address16, self.reserved)
-
 
 @dataclass(slots=True)
-class RouteInformation(Frame):
+class RouteInformation(_LaidOut):
     """Where a packet went, or where it stuck (type 8D)."""
 
     frame_type: ClassVar[int] = 0x8D
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">BB4sBBBQQQQ")
+    _tail: ClassVar[_Tail | None] = None
     source_event: int
     information_length: int
     timestamp: bytes
@@ -584,166 +452,94 @@ class RouteInformation(Frame):
     responder64: Address64
     receiver64: Address64
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        _must_be(frame_data, 1 + _ROUTE_INFORMATION.size)
-        return cls(*_ROUTE_INFORMATION.unpack_from(frame_data, 1))
-
-    def to_bytes(self) -> bytes:
-        return b"\x8d" + _ROUTE_INFORMATION.pack(
-            self.source_event,
-            self.information_length,
-            self.timestamp,
-            self.acknowledgement_timeouts,
-            self.blocked,
-            self.reserved,
-            self.destination64,
-            self.source64,
-            self.responder64,
-            self.receiver64,
-        )
-
 
 # --- Joining -----------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
-class RegisterJoiningDevice(Frame):
+class RegisterJoiningDevice(_LaidOut):
     """Let a node join with a key of its own (XBee 3)."""
 
     frame_type: ClassVar[int] = 0x24
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">BQHB")
     frame_id: int
     address64: Address64
     address16: Address16
     options: int
     key: bytes
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        frame_id, address64, address16, options = _REGISTER.unpack_from(frame_data, 1)
-        return cls(frame_id, address64, address16, options, frame_data[13:])
-
-    def to_bytes(self) -> bytes:
-        return (
-            b"\x24"
-            + _REGISTER.pack(self.frame_id, self.address64, self.address16, self.options)
-            + self.key
-        )
-
 
 @dataclass(slots=True)
-class RegisterJoiningDeviceStatus(Frame):
+class RegisterJoiningDeviceStatus(_LaidOut):
     """The answer to a frame 24: 0 is success."""
 
     frame_type: ClassVar[int] = 0xA4
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">BB")
+    _tail: ClassVar[_Tail | None] = None
     frame_id: int
     status: int
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        _must_be(frame_data, 3)
-        return cls(frame_data[1], frame_data[2])
-
-    def to_bytes(self) -> bytes:
-        return bytes((0xA4, self.frame_id, self.status))
-
 
 @dataclass(slots=True)
-class UserDataRelay(Frame):
+class UserDataRelay(_LaidOut):
     """Bytes for another interface of the radio: 0 serial, 1 Bluetooth, 2 MicroPython (XBee 3)."""
 
     frame_type: ClassVar[int] = 0x2D
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">BB")
     frame_id: int
     interface: int
     data: bytes = b""
-
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        return cls(frame_data[1], frame_data[2], frame_data[3:])
-
-    def to_bytes(self) -> bytes:
-        return bytes((0x2D, self.frame_id, self.interface)) + self.data
 
 
 # --- 802.15.4 firmware -------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
-class TX64(Frame):
+class TX64(_LaidOut):
     """802.15.4: bytes to a 64-bit address."""
 
     frame_type: ClassVar[int] = 0x00
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">BQB")
     frame_id: int
     address64: Address64
     options: int
     data: bytes
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        frame_id, address64, options = _TX64.unpack_from(frame_data, 1)
-        return cls(frame_id, address64, options, frame_data[11:])
-
-    def to_bytes(self) -> bytes:
-        return b"\x00" + _TX64.pack(self.frame_id, self.address64, self.options) + self.data
-
 
 @dataclass(slots=True)
-class TX16(Frame):
+class TX16(_LaidOut):
     """802.15.4: bytes to a 16-bit address."""
 
     frame_type: ClassVar[int] = 0x01
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">BHB")
     frame_id: int
     address16: Address16
     options: int
     data: bytes
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        frame_id, address16, options = _TX16.unpack_from(frame_data, 1)
-        return cls(frame_id, address16, options, frame_data[5:])
-
-    def to_bytes(self) -> bytes:
-        return b"\x01" + _TX16.pack(self.frame_id, self.address16, self.options) + self.data
-
 
 @dataclass(slots=True)
-class RX64(Frame):
+class RX64(_LaidOut):
     """802.15.4: bytes from a 64-bit address; `rssi` in -dBm."""
 
     frame_type: ClassVar[int] = 0x80
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">QBB")
     address64: Address64
     rssi: int
     options: int
     data: bytes
 
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        address64, rssi, options = _RX64.unpack_from(frame_data, 1)
-        return cls(address64, rssi, options, frame_data[11:])
-
-    def to_bytes(self) -> bytes:
-        fields = _RX64.pack(self.address64, self.rssi, self.options)
-        return bytes((self.frame_type,)) + fields + self.data
-
 
 @dataclass(slots=True)
-class RX16(Frame):
+class RX16(_LaidOut):
     """802.15.4: bytes from a 16-bit address; `rssi` in -dBm."""
 
     frame_type: ClassVar[int] = 0x81
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">HBB")
     address16: Address16
     rssi: int
     options: int
     data: bytes
-
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        address16, rssi, options = _RX16.unpack_from(frame_data, 1)
-        return cls(address16, rssi, options, frame_data[5:])
-
-    def to_bytes(self) -> bytes:
-        fields = _RX16.pack(self.address16, self.rssi, self.options)
-        return bytes((self.frame_type,)) + fields + self.data
 
 
 @dataclass(slots=True)
@@ -761,20 +557,14 @@ class IO16(RX16):
 
 
 @dataclass(slots=True)
-class TXStatus(Frame):
+class TXStatus(_LaidOut):
     """802.15.4: what became of a frame 00 or 01; 0 is success."""
 
     frame_type: ClassVar[int] = 0x89
+    _fixed: ClassVar[struct.Struct] = struct.Struct(">BB")
+    _tail: ClassVar[_Tail | None] = None
     frame_id: int
     status: int
-
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        _must_be(frame_data, 3)
-        return cls(frame_data[1], frame_data[2])
-
-    def to_bytes(self) -> bytes:
-        return bytes((0x89, self.frame_id, self.status))
 
 
 # --- What is none of these ---------------------------------------------------------------------
@@ -805,39 +595,44 @@ class MalformedFrame(UnparsedFrame):
     """Its type is known, its fields do not fit."""
 
 
-FRAME_CLASSES: dict[int, type[Frame]] = {
-    frame_class.frame_type: frame_class
-    for frame_class in (
-        TX64,
-        TX16,
-        ATCommand,
-        QueuedATCommand,
-        TransmitRequest,
-        ExplicitTransmitRequest,
-        RemoteATCommand,
-        CreateSourceRoute,
-        RegisterJoiningDevice,
-        UserDataRelay,
-        RX64,
-        RX16,
-        IO64,
-        IO16,
-        ATCommandResponse,
-        TXStatus,
-        ModemStatus,
-        TransmitStatus,
-        RouteInformation,
-        ReceivePacket,
-        ExplicitReceive,
-        IODataSample,
-        NodeIdentification,
-        RemoteATCommandResponse,
-        ExtendedModemStatus,
-        RouteRecord,
-        ManyToOneRouteRequest,
-        RegisterJoiningDeviceStatus,
-    )
-}
+def _table(*classes: type[Frame]) -> dict[int, type[Frame]]:
+    for frame_class in classes:
+        if issubclass(frame_class, _LaidOut):
+            names = [field.name for field in fields(frame_class)]  # type: ignore[arg-type]
+            frame_class._values = attrgetter(*names)
+    return {frame_class.frame_type: frame_class for frame_class in classes}
+
+
+FRAME_CLASSES = _table(
+    TX64,
+    TX16,
+    ATCommand,
+    QueuedATCommand,
+    TransmitRequest,
+    ExplicitTransmitRequest,
+    RemoteATCommand,
+    CreateSourceRoute,
+    RegisterJoiningDevice,
+    UserDataRelay,
+    RX64,
+    RX16,
+    IO64,
+    IO16,
+    ATCommandResponse,
+    TXStatus,
+    ModemStatus,
+    TransmitStatus,
+    RouteInformation,
+    ReceivePacket,
+    ExplicitReceive,
+    IODataSample,
+    NodeIdentification,
+    RemoteATCommandResponse,
+    ExtendedModemStatus,
+    RouteRecord,
+    ManyToOneRouteRequest,
+    RegisterJoiningDeviceStatus,
+)
 
 _PARSERS = {number: frame_class.parse for number, frame_class in FRAME_CLASSES.items()}
 
