@@ -14,7 +14,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest, TestCase
 from twisted.web.server import Site
 
-from zbtwist.control.xmlrpc import control_site
+from zbtwist.control.site import control_site
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 

@@ -16,7 +16,7 @@ from zbtwist.binding.service import BindingService
 from zbtwist.config import ConfigError, Settings
 from zbtwist.control.api import GatewayAPI
 from zbtwist.control.service import ControlService
-from zbtwist.control.xmlrpc import control_site
+from zbtwist.control.site import control_site
 from zbtwist.guide import Guide
 from zbtwist.network import NetworkService
 from zbtwist.radio.coordinator import Coordinator

@@ -14,8 +14,7 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.control import faults
-from zbtwist.control import xmlrpc as control
+from zbtwist.control import faults, methods, site
 
 NODE = {"addr_extended": "[00:13:a2:00:40:0a:3e:ff]!", "label": "E2", "tcp_port": 27001}
 
@@ -50,7 +49,7 @@ class SiteTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.operations = FakeOperations()
-        self.site = control.control_site(self.operations, self.clock)
+        self.site = site.control_site(self.operations, self.clock)
 
     def connect(self) -> StringTransportWithDisconnection:
         """Return the server's end of a new connection; its `protocol` takes the client's bytes."""
@@ -158,8 +157,8 @@ class Addresses(SiteTestCase):
 
     def test_other_children_and_another_front_page(self) -> None:
         root = self.site.resource
-        self.assertIsInstance(root, control.ControlRoot)
-        root.front_page = control.Resource()
+        self.assertIsInstance(root, site.ControlRoot)
+        root.front_page = site.Resource()
         root.front_page.render = lambda request: b"console"
         root.putChild(b"healthz", root.front_page)
         for path in ("/", "/healthz"):
@@ -297,10 +296,10 @@ class BadRequests(SiteTestCase):
 
     def test_a_body_at_the_bound_is_read(self) -> None:
         document = method_call("list")
-        document += b" " * (control.MAXIMUM_BODY - len(document))
+        document += b" " * (site.MAXIMUM_BODY - len(document))
         _, _, body = self.post(document)
         self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
-        self.assertRefused(document + b" ", str(control.MAXIMUM_BODY))
+        self.assertRefused(document + b" ", str(site.MAXIMUM_BODY))
 
     def test_a_huge_body_of_known_length_is_not_kept(self) -> None:
         self.send_huge(b"Content-Length: 10000000\r\n\r\n", [b"x" * 100_000] * 100)
@@ -316,11 +315,11 @@ class BadRequests(SiteTestCase):
         for piece in pieces:
             self.assertEqual(transport.value(), b"")
             content = channel.requests[0].content
-            self.assertLessEqual(len(content.getvalue()), control.MAXIMUM_BODY)
+            self.assertLessEqual(len(content.getvalue()), site.MAXIMUM_BODY)
             channel.dataReceived(piece)
         status, _, body = parse_response(transport.value())
         self.assertEqual(status, 200)
-        self.assertFault(faults.BAD_REQUEST, body, str(control.MAXIMUM_BODY))
+        self.assertFault(faults.BAD_REQUEST, body, str(site.MAXIMUM_BODY))
         transport.clear()
         channel.dataReceived(request(method_call("list")))
         self.assertEqual(xmlrpc.client.loads(parse_response(transport.value())[2])[0], ([NODE],))
@@ -379,7 +378,7 @@ class SeveralSignatures(SynchronousTestCase):
     """A method that takes its arguments in several ways."""
 
     def setUp(self) -> None:
-        publish = control.published(
+        publish = methods.published(
             "at", ("base64", "string"), ("base64", "string", "int"), ("base64", "string", "double")
         )
         self.method = publish(lambda *arguments: None)
@@ -436,8 +435,8 @@ class Multicall(SiteTestCase):
         self.assertEqual(list(calls()), [[NODE], {"version": "1", "uptime": 12.0}])
 
     def test_too_many(self) -> None:
-        calls = [{"methodName": "list", "params": []}] * control.MAXIMUM_MULTICALL
-        self.assertEqual(len(self.call("system.multicall", calls)), control.MAXIMUM_MULTICALL)
+        calls = [{"methodName": "list", "params": []}] * methods.MAXIMUM_MULTICALL
+        self.assertEqual(len(self.call("system.multicall", calls)), methods.MAXIMUM_MULTICALL)
         fault = self.assertRaises(
             xmlrpc.client.Fault, self.call, "system.multicall", [*calls, calls[0]]
         )
@@ -548,7 +547,7 @@ class Failures(SiteTestCase):
         transport = self.connect()
         transport.protocol.dataReceived(request(method_call("discover")))
         # A search may last longer than an idle connection may.
-        self.clock.advance(control.IDLE_TIMEOUT * 2)
+        self.clock.advance(site.IDLE_TIMEOUT * 2)
         self.assertEqual(transport.value(), b"")
         self.operations.searches[0].callback([NODE])
         _, _, body = parse_response(transport.value())
@@ -573,12 +572,12 @@ class Failures(SiteTestCase):
         self.assertEqual(self.site.channels, set())
 
     def test_calls_of_clients_that_left_still_count(self) -> None:
-        for _ in range(control.MAXIMUM_RUNNING):
+        for _ in range(site.MAXIMUM_RUNNING):
             transport = self.connect()
             transport.protocol.dataReceived(request(method_call("discover")))
             transport.loseConnection()
         _, _, body = self.post(method_call("list"))
-        self.assertFault(faults.GATEWAY_FAILED, body, str(control.MAXIMUM_RUNNING))
+        self.assertFault(faults.GATEWAY_FAILED, body, str(site.MAXIMUM_RUNNING))
         self.operations.searches[0].callback([])
         self.assertEqual(self.call("list"), [NODE])
 
@@ -587,7 +586,7 @@ class Bounds(SiteTestCase):
     """Connections are bounded in number and in idle time."""
 
     def test_too_many_connections(self) -> None:
-        open_ones = [self.connect() for _ in range(control.MAXIMUM_CONNECTIONS)]
+        open_ones = [self.connect() for _ in range(site.MAXIMUM_CONNECTIONS)]
         refused = self.connect()
         self.assertFalse(refused.connected)
         status, _, body = parse_response(refused.value())
@@ -604,7 +603,7 @@ class Bounds(SiteTestCase):
         midway.protocol.dataReceived(b"POST /RPC2 HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc")
         answered = self.connect()
         answered.protocol.dataReceived(request(method_call("list")))
-        self.clock.advance(control.IDLE_TIMEOUT - 1)
+        self.clock.advance(site.IDLE_TIMEOUT - 1)
         self.assertTrue(silent.connected and midway.connected and answered.connected)
         self.clock.advance(1)
         self.assertFalse(silent.connected or midway.connected or answered.connected)

@@ -1,0 +1,242 @@
+"""The methods of the control API: names, signatures, help, and what each calls.
+
+A method is one decorated function of `Methods`: its signatures are checked before it is called, and
+its docstring is its help. Beside the gateway's own there are the customary ``system`` methods.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from twisted.logger import Logger
+
+from zbtwist.control.faults import GATEWAY_FAILED, NO_SUCH_METHOD, ControlFault
+from zbtwist.control.xmlrpc import Written, bad_request, fault_struct, shown, write_value
+
+#: How many calls one `system.multicall` may hold.
+MAXIMUM_MULTICALL = 100
+
+log = Logger()
+
+
+class Operations(Protocol):
+    """What is published: plain or async methods, see `zbtwist.control.api`."""
+
+    def discover(self) -> object: ...
+
+    def list_nodes(self) -> object: ...
+
+    def get_temperatures(self) -> object: ...
+
+    def status(self) -> object: ...
+
+
+_ARGUMENT_TYPES: dict[str, type | tuple[type, ...]] = {
+    "array": list,
+    "base64": bytes,
+    "boolean": bool,
+    "dateTime.iso8601": datetime,
+    "double": (float, int),
+    "int": int,
+    "string": str,
+    "struct": dict,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of the control API.
+
+    @ivar name: its name on the wire.
+    @ivar signatures: as in ``system.methodSignature``: the result's type, then the arguments'.
+    @ivar function: what is called, with the `Methods` and the arguments; its docstring is the help.
+    """
+
+    name: str
+    signatures: tuple[tuple[str, ...], ...]
+    function: Callable[..., object]
+
+    @property
+    def help(self) -> str:
+        """What the method does, for people."""
+        return inspect.getdoc(self.function) or ""
+
+    def check(self, arguments: list[object]) -> None:
+        """
+        @raise ControlFault: with `BAD_REQUEST`, if no signature allows these arguments.
+        """
+        if any(_fits(arguments, signature[1:]) for signature in self.signatures):
+            return
+        allowed = " or ".join(_shown_types(signature[1:]) for signature in self.signatures)
+        # A client may send thousands of arguments; a few tell it what it did.
+        given = [_type_name(argument) for argument in arguments[:10]]
+        if len(arguments) > 10:
+            given.append("…")
+        raise bad_request(f"{self.name} takes {allowed}, not {_shown_types(given)}.")
+
+
+def _fits(arguments: list[object], types: Sequence[str]) -> bool:
+    return len(arguments) == len(types) and all(map(_is_a, arguments, types))
+
+
+def _is_a(argument: object, type_name: str) -> bool:
+    if isinstance(argument, bool):
+        return type_name == "boolean"
+    return isinstance(argument, _ARGUMENT_TYPES[type_name])
+
+
+def _type_name(argument: object) -> str:
+    if isinstance(argument, float):
+        return "double"
+    # "double" takes an int as well, but is not what an int is called.
+    return next(
+        (name for name in _ARGUMENT_TYPES if name != "double" and _is_a(argument, name)), "nil"
+    )
+
+
+def _shown_types(types: Sequence[str]) -> str:
+    return f"({', '.join(types)})"
+
+
+def published(name: str, *signatures: tuple[str, ...]) -> Callable[[Callable[..., object]], Method]:
+    """Publish a function of `Methods` under `name`, with one or more `Method.signatures`."""
+
+    def publish(function: Callable[..., object]) -> Method:
+        return Method(name, signatures, function)
+
+    return publish
+
+
+class Methods:
+    """Every method of the control API, by name.
+
+    To add one, add a function here: the decorator says its name and signatures, the docstring its
+    help. It may be async, and may raise `ControlFault`.
+
+    @ivar table: the published methods by their names.
+    """
+
+    def __init__(self, operations: Operations) -> None:
+        """
+        @param operations: what does the work.
+        """
+        self._operations = operations
+        self.table = {
+            method.name: method
+            for method in vars(type(self)).values()
+            if isinstance(method, Method)
+        }
+
+    async def call(self, name: str, arguments: list[object]) -> str:
+        """Call a method and write its result.
+
+        @param name: the name on the wire.
+        @param arguments: as `read_call` returns them.
+        @return: the result, as XML.
+        @raise ControlFault: and nothing else. What an operation should not have raised is logged.
+        """
+        method = self._method(name)
+        method.check(arguments)
+        try:
+            result = method.function(self, *arguments)
+            if inspect.isawaitable(result):
+                result = await result
+            return Written(write_value(result))
+        except ControlFault:
+            raise
+        except Exception:
+            log.failure("The control method {name} failed", name=name)
+            raise ControlFault(
+                GATEWAY_FAILED, f"The gateway failed in {name}; look into its log for the reason."
+            ) from None
+
+    def _method(self, name: str) -> Method:
+        try:
+            return self.table[name]
+        except KeyError:
+            raise ControlFault(
+                NO_SUCH_METHOD,
+                f"There is no method {shown(name)}; system.listMethods names those there are.",
+            ) from None
+
+    @published("discover", ("array",))
+    def _discover(self) -> object:
+        """Search the network for nodes and give every new node a TCP port.
+
+        Returns what list() returns, when the search has ended; this takes some seconds.
+        """
+        return self._operations.discover()
+
+    @published("list", ("array",))
+    def _list(self) -> object:
+        """List the known nodes, ordered by TCP port, without asking the network.
+
+        Each node is a struct with addr_extended, addr_short, addr_parent, type, label, profile_id,
+        manufacturer_id, device_type and tcp_port. A tcp_port of 0 means that the node has none.
+        """
+        return self._operations.list_nodes()
+
+    @published("get_temperatures", ("array",))
+    def _get_temperatures(self) -> object:
+        """Ask every node that can measure for its temperature.
+
+        Each answer is a struct with addr_extended, label and temperature, in degrees Celsius. A
+        node that cannot measure or does not answer is left out.
+        """
+        return self._operations.get_temperatures()
+
+    @published("status", ("struct",))
+    def _status(self) -> object:
+        """Say how the gateway is: its version and uptime, the radio and its network, the numbers
+        of nodes and clients.
+        """
+        return self._operations.status()
+
+    @published("system.listMethods", ("array",))
+    def _list_methods(self) -> object:
+        """List the names of all methods."""
+        return sorted(self.table)
+
+    @published("system.methodHelp", ("string", "string"))
+    def _method_help(self, name: str) -> object:
+        """Say what a method does."""
+        return self._method(name).help
+
+    @published("system.methodSignature", ("array", "string"))
+    def _method_signature(self, name: str) -> object:
+        """List the signatures of a method: for each, the type that it returns, then the types of
+        its arguments.
+        """
+        return self._method(name).signatures
+
+    @published("system.multicall", ("array", "array"))
+    async def _multicall(self, calls: list[object]) -> object:
+        """Make several calls, one after the other.
+
+        Takes an array of structs with methodName and params. Returns an array with one element for
+        each: an array that holds the result, or a struct with faultCode and faultString.
+        """
+        if len(calls) > MAXIMUM_MULTICALL:
+            raise bad_request(
+                f"system.multicall takes at most {MAXIMUM_MULTICALL} calls, not {len(calls)}."
+            )
+        return [await self._one_of_many(call) for call in calls]
+
+    async def _one_of_many(self, call: object) -> object:
+        try:
+            return [await self._call_struct(call)]
+        except ControlFault as fault:
+            return fault_struct(fault)
+
+    async def _call_struct(self, call: object) -> str:
+        name = call.get("methodName") if isinstance(call, dict) else None
+        arguments = call.get("params", []) if isinstance(call, dict) else None
+        if not isinstance(name, str) or not isinstance(arguments, list):
+            raise bad_request("Each call must be a struct with a methodName and an array params.")
+        if name == "system.multicall":
+            raise bad_request("A system.multicall may not hold another one.")
+        return await self.call(name, arguments)

@@ -1,0 +1,287 @@
+"""What listens on the control port: XML-RPC at ``/RPC2`` and for POSTs to ``/``, over HTTP.
+
+Whatever happens, a call is answered with a value or a fault; a traceback goes to the log only. The
+number of connections, of calls in hand, and the size of a request are bounded.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from zbtwist import __version__
+from zbtwist.control.faults import GATEWAY_FAILED, ControlFault
+from zbtwist.control.methods import Methods, Operations
+from zbtwist.control.xmlrpc import bad_request, read_call, write_fault, write_response
+
+#: The longest request body, in bytes. What comes beyond it is thrown away as it comes.
+MAXIMUM_BODY = 1 << 20
+
+#: How many requests may be in hand at once, also of clients that have gone away since.
+MAXIMUM_RUNNING = 64
+
+#: How many control connections may be open at once.
+MAXIMUM_CONNECTIONS = 128
+
+#: How long a connection may be silent between requests, or within one, in seconds.
+IDLE_TIMEOUT = 60.0
+
+log = Logger()
+
+
+class _BoundedBody(BytesIO):
+    """A request body that remembers no more than `MAXIMUM_BODY` bytes.
+
+    The rest is still read: a client that is cut off while it sends never sees why.
+    """
+
+    too_long = False
+
+    def write(self, data: Any) -> int:
+        if self.too_long or self.tell() + len(data) > MAXIMUM_BODY:
+            self.too_long = True
+            self.truncate(0)
+            self.seek(0)
+            return len(data)
+        return super().write(data)
+
+
+class XMLRPCResource(Resource):
+    """Answers XML-RPC calls. Serve it from a `ControlSite`, which bounds what it reads.
+
+    @ivar running: how many requests are in hand.
+    """
+
+    def __init__(self, operations: Operations) -> None:
+        """
+        @param operations: what does the work.
+        """
+        super().__init__()
+        self.running = 0
+        self._methods = Methods(operations)
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        # Some clients are configured with a slash at the end.
+        return self if path == b"" and not request.postpath else not_found(request)
+
+    def render(self, request: Request) -> bytes | int:
+        if request.method != b"POST":
+            request.setHeader(b"allow", b"POST")
+            return _text(
+                request, http.NOT_ALLOWED, "This is for XML-RPC calls; send them with POST."
+            )
+        if _is_cross_site(request):
+            return _text(
+                request, http.FORBIDDEN, "Calls from web pages of other sites are refused."
+            )
+        Deferred.fromCoroutine(self._serve(request))
+        return NOT_DONE_YET
+
+    async def _serve(self, request: Request) -> None:
+        # The operation goes on when its client goes: another may wait for the same search.
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+        try:
+            answer = await self._answer(request)
+        except ControlFault as fault:
+            answer = write_fault(fault)
+        except Exception:
+            log.failure("A control request could not be read or answered")
+            answer = write_fault(
+                ControlFault(
+                    GATEWAY_FAILED, "The gateway failed; look into its log for the reason."
+                )
+            )
+        if gone:
+            return
+        request.setHeader(b"content-type", b"text/xml")
+        request.setHeader(b"content-length", b"%d" % len(answer))
+        request.write(answer)
+        request.finish()
+
+    async def _answer(self, request: Request) -> bytes:
+        content = request.content
+        if isinstance(content, _BoundedBody) and content.too_long:
+            raise bad_request(f"The request is longer than {MAXIMUM_BODY} bytes; send less.")
+        if self.running >= MAXIMUM_RUNNING:
+            raise ControlFault(
+                GATEWAY_FAILED,
+                f"{self.running} calls are running; call again when some have ended.",
+            )
+        assert content is not None
+        name, arguments = read_call(content.read())
+        self.running += 1
+        try:
+            return write_response(await self._methods.call(name, arguments))
+        finally:
+            self.running -= 1
+
+
+def _is_cross_site(request: Request) -> bool:
+    """Whether a browser sends this on behalf of a page that did not come from here.
+
+    Any page on the web may make its reader's browser POST to the loopback interface. Only browsers
+    send an Origin.
+    """
+    origin = request.getHeader(b"origin")
+    if origin is None:
+        return False
+    return urlsplit(origin).netloc != (request.getHeader(b"host") or b"")
+
+
+class _ControlRequest(Request):
+    """A request that reads no more of its body than is of use."""
+
+    def gotLength(self, length: int | None) -> None:
+        self.content = _BoundedBody()
+
+
+class _ControlChannel(http.HTTPChannel):
+    """A connection that registers itself, and excuses itself if there are too many."""
+
+    factory: ControlSite
+
+    def connectionMade(self) -> None:
+        if len(self.factory.channels) >= MAXIMUM_CONNECTIONS:
+            sentence = b"Too many control connections are open; close some.\n"
+            transport = self.transport
+            assert transport is not None
+            transport.write(
+                b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
+                b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(sentence), sentence)
+            )
+            transport.loseConnection()
+            return
+        self.factory.channels.add(self)
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self in self.factory.channels:
+            super().dataReceived(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self in self.factory.channels:
+            self.factory.channels.remove(self)
+            super().connectionLost(reason)
+
+
+class ControlSite(Site):
+    """The site of the control port.
+
+    @ivar channels: the control connections that are open.
+    """
+
+    # Twisted declares the channel that can change to HTTP/2.
+    protocol = _ControlChannel  # type: ignore[assignment]
+    requestFactory = _ControlRequest
+    noisy = False
+
+    def __init__(self, root: ControlRoot, reactor: IReactorTime | None = None) -> None:
+        super().__init__(root, timeout=IDLE_TIMEOUT, reactor=reactor)
+        self.channels: set[_ControlChannel] = set()
+
+    def stopFactory(self) -> None:
+        """The port was closed: so are the connections, whose clients may mean to stay for long."""
+        super().stopFactory()
+        for channel in self.channels.copy():
+            channel.loseConnection()
+
+    def acceptableProtocols(self) -> list[bytes]:
+        # The channel above is HTTP/1.1's, so HTTP/2 must not be offered over TLS.
+        return [b"http/1.1"]
+
+    def log(self, request: http.Request) -> None:
+        """No line for each request: a client that polls would fill the log."""
+
+
+class ControlRoot(Resource):
+    """The root of the control port. More children can be put beside ``RPC2``.
+
+    @ivar front_page: what answers a GET of ``/``.
+    """
+
+    def __init__(self, rpc: IResource) -> None:
+        """
+        @param rpc: what answers ``/RPC2``, and POSTs to ``/``.
+        """
+        super().__init__()
+        self.front_page: IResource = _FrontPage()
+        self._rpc = rpc
+        self.putChild(b"RPC2", rpc)
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        return self if path == b"" and not request.postpath else not_found(request)
+
+    def render(self, request: Request) -> bytes | int:
+        if request.method in (b"GET", b"HEAD"):
+            page: bytes | int = self.front_page.render(request)
+        elif request.method == b"POST":
+            page = self._rpc.render(request)
+        else:
+            request.setHeader(b"allow", b"GET, HEAD, POST")
+            page = _text(request, http.NOT_ALLOWED, "This answers GET and POST only.")
+        return page
+
+
+class _Sentence(Resource):
+    """A sentence for whoever came to a wrong address."""
+
+    isLeaf = True
+
+    def __init__(self, code: int, sentence: str) -> None:
+        super().__init__()
+        self._code = code
+        self._sentence = sentence
+
+    def render(self, request: Request) -> bytes:
+        return _text(request, self._code, self._sentence)
+
+
+class _FrontPage(Resource):
+    """Says what this is and where the interface is."""
+
+    def render(self, request: Request) -> bytes:
+        host = request.getHeader("host")
+        address = f"http://{host}/RPC2" if host else "/RPC2"
+        return _text(
+            request,
+            http.OK,
+            f"zbtwist {__version__}: a gateway that gives every XBee node a TCP port.\n"
+            f"Its control interface is XML-RPC at {address}; system.listMethods says what it can.",
+        )
+
+
+def not_found(request: Request) -> IResource:
+    """Return what answers an address that leads nowhere."""
+    return _Sentence(http.NOT_FOUND, "There is nothing here; the XML-RPC interface is at /RPC2.")
+
+
+def _text(request: Request, code: int, text: str) -> bytes:
+    body = f"{text}\n".encode()
+    request.setResponseCode(code)
+    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+    if request.method == b"HEAD":
+        request.setHeader(b"content-length", b"%d" % len(body))
+        return b""
+    return body
+
+
+def control_site(operations: Operations, reactor: IReactorTime | None = None) -> ControlSite:
+    """Make the site of the control port.
+
+    @param operations: what does the work.
+    @param reactor: keeps the time of idle connections; None is the global reactor.
+    @return: a factory for any server endpoint. Its ``resource`` is a `ControlRoot`, to which other
+        children can be added.
+    """
+    return ControlSite(ControlRoot(XMLRPCResource(operations)), reactor)
