@@ -67,6 +67,10 @@ class EscapeWatch:
         self._held = b""
         self._data_received(candidate)
 
+    def touch(self) -> None:
+        """The line is not silent: bytes came that were for somebody else."""
+        self._last_byte = self._radio.network.clock.seconds()
+
     def _guard_time(self) -> float:
         return self._radio.registers.number("GT") / 1000
 

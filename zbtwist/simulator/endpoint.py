@@ -161,14 +161,17 @@ class SimulatorTransport:
 
     def abortConnection(self) -> None:
         """Close the line, and drop what was written."""
-        if self.connected:
-            self.disconnecting = True
-            self._to_radio.clear()
-            self._reactor.callLater(0, self._aborted)
+        if not self.connected:
+            return
+        self.disconnecting = True
+        self._to_radio.clear()
+        if self._turn is not None:
+            self._turn.cancel()
+        self._turn = self._reactor.callLater(0, self._aborted)
 
     def _aborted(self) -> None:
-        if self.connected:
-            self._disconnect(Failure(error.ConnectionAborted()))
+        self._turn = None
+        self._disconnect(Failure(error.ConnectionAborted()))
 
     def getPeer(self) -> IAddress:
         return SimulatorAddress()

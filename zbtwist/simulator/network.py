@@ -134,9 +134,9 @@ class SimulatedNetwork:
         """
         if node.address64 in self.nodes or node.address64 == self.radio.address64:
             raise ValueError(f"two nodes have the address {format_address64(node.address64)}")
-        self.nodes[node.address64] = node
         node.address16 = self._free_address16()
         node.start()
+        self.nodes[node.address64] = node
         if announce:
             node.identify(JOINED)
         return node

@@ -25,7 +25,7 @@ from zbtwist.simulator.module import REJOIN_DELAY, Module, Packet
 from zbtwist.simulator.pseudoterminal import Pseudoterminal
 from zbtwist.simulator.registers import Fact, Value
 from zbtwist.xbee import devices
-from zbtwist.xbee.address import BROADCAST64
+from zbtwist.xbee.address import COORDINATOR64
 from zbtwist.xbee.frames import (
     IO_SAMPLE_CLUSTER,
     NODE_IDENTIFICATION_CLUSTER,
@@ -153,8 +153,9 @@ class Node(Module):
         """
         options = self.network.radio.registers.number("NO")
         data = self.description(options, event).to_bytes()
-        packet = Packet(self, data, NODE_IDENTIFICATION_CLUSTER)
-        self.network.transmit(packet, BROADCAST64)
+        # All hear the broadcast, but only the module in API mode does something with it.
+        packet = Packet(self, data, NODE_IDENTIFICATION_CLUSTER, broadcast=True)
+        self.network.transmit(packet, COORDINATOR64)
 
     def press_button(self) -> None:
         self.identify(BUTTON)

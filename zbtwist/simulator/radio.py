@@ -155,6 +155,7 @@ class LocalRadio(Module):
             return
         if self._command_mode is not None:
             data = self._command_mode.feed(data)
+            self._escape_watch.touch()
         if data:
             self._escape_watch.feed(data)
 

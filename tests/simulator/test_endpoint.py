@@ -1,0 +1,293 @@
+"""``sim:`` as an endpoint: its options, and the line between a protocol and the radio."""
+
+from __future__ import annotations
+
+from twisted.internet import error
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from tests.simulator.line import run
+from zbtwist.simulator.endpoint import BACKLOG, SimulatorEndpoint, SimulatorEndpointParser
+from zbtwist.simulator.nodes import EchoNode, MeterNode, SensorNode
+from zbtwist.simulator.options import OptionsError, SimulatorOptions
+from zbtwist.xbee.frames import (
+    ATCommand,
+    ATCommandResponse,
+    ModemStatus,
+    NodeIdentification,
+    parse_frame,
+)
+from zbtwist.xbee.framing import decoder_for, encode
+
+READ_AP = encode(ATCommand(1, "AP").to_bytes(), 1)
+AP_IS_1 = encode(ATCommandResponse(1, "AP", 0, b"\1").to_bytes(), 1)
+
+
+class Recorder(Protocol):
+    """Keeps all that happens to it."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.lost: Failure | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        self.data += data
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        self.lost = reason
+
+
+class EndpointTests(TestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.endpoint = SimulatorEndpoint(self.clock, SimulatorOptions(nodes=0))
+
+    def connect(self) -> Recorder:
+        connected = self.endpoint.connect(Factory.forProtocol(Recorder))
+        self.assertNoResult(connected)
+        run(self.clock, 0)
+        return self.successResultOf(connected)
+
+    def test_interface(self) -> None:
+        verifyObject(IStreamClientEndpoint, self.endpoint)
+
+    def test_nothing_before_the_first_connection(self) -> None:
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertIsNone(self.endpoint.network)
+
+    def test_talk(self) -> None:
+        protocol = self.connect()
+        protocol.transport.writeSequence([READ_AP[:3], READ_AP[3:]])
+        run(self.clock, 0.1)
+        self.assertEqual(protocol.data, AP_IS_1)
+        self.assertEqual(repr(protocol.transport.getPeer()), "SimulatorAddress()")
+
+    def test_nothing_within_the_call(self) -> None:
+        """Neither side is called from within its own call."""
+        protocol = self.connect()
+        self.endpoint.network.radio.emit_modem_status(0)
+        self.assertEqual(protocol.data, b"")
+        run(self.clock, 0)
+        self.assertNotEqual(protocol.data, b"")
+
+    def test_busy(self) -> None:
+        first = self.connect()
+        second = self.endpoint.connect(Factory.forProtocol(Recorder))
+        run(self.clock, 0)
+        failure = self.failureResultOf(second, error.ConnectError)
+        self.assertIn("in use by another connection", str(failure.value))
+        self.assertIsNone(first.lost)
+
+    def test_reconnect(self) -> None:
+        """The network lives on: what was set is still set."""
+        first = self.connect()
+        first.transport.write(encode(ATCommand(1, "NI", b"SET").to_bytes(), 1))
+        first.transport.loseConnection()
+        run(self.clock, 0.1)
+        first.lost.trap(error.ConnectionDone)
+        network = self.endpoint.network
+        self.connect()
+        self.assertIs(self.endpoint.network, network)
+        self.assertEqual(network.radio.identifier, b"SET")
+
+    def test_dropped_while_nobody_listens(self) -> None:
+        first = self.connect()
+        first.transport.loseConnection()
+        run(self.clock, 0.1)
+        self.endpoint.network.radio.emit_modem_status(0)
+        second = self.connect()
+        run(self.clock, 0.1)
+        self.assertEqual((first.data, second.data), (b"", b""))
+
+    def test_abort(self) -> None:
+        protocol = self.connect()
+        protocol.transport.write(encode(ATCommand(1, "NI", b"NEVER").to_bytes(), 1))
+        protocol.transport.abortConnection()
+        self.assertIsNone(protocol.lost)
+        run(self.clock, 0.1)
+        protocol.lost.trap(error.ConnectionAborted)
+        self.assertEqual(self.endpoint.network.radio.identifier, b"COORDINATOR")
+        protocol.transport.write(b"too late")
+        protocol.transport.loseConnection()
+        run(self.clock, 0.1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_lose_after_abort_is_lost_once(self) -> None:
+        protocol = self.connect()
+        protocol.transport.abortConnection()
+        protocol.transport.abortConnection()
+        protocol.transport.loseConnection()
+        run(self.clock, 0.1)
+        protocol.lost.trap(error.ConnectionAborted)
+
+    def test_cancel(self) -> None:
+        connected = self.endpoint.connect(Factory.forProtocol(Recorder))
+        connected.cancel()
+        run(self.clock, 0.1)
+        self.failureResultOf(connected)
+        self.assertIsNone(self.endpoint.network)
+        self.connect()
+
+    def test_no_protocol(self) -> None:
+        factory = Factory()
+        factory.buildProtocol = lambda address: None
+        connected = self.endpoint.connect(factory)
+        run(self.clock, 0)
+        self.failureResultOf(connected, error.ConnectError)
+        self.connect()
+
+    def test_pause(self) -> None:
+        protocol = self.connect()
+        protocol.transport.pauseProducing()
+        self.endpoint.network.radio.emit_modem_status(0)
+        run(self.clock, 1)
+        self.assertEqual(protocol.data, b"")
+        protocol.transport.resumeProducing()
+        run(self.clock, 0)
+        self.assertEqual(protocol.data, encode(ModemStatus(0).to_bytes(), 1))
+
+    def test_pause_is_bounded(self) -> None:
+        protocol = self.connect()
+        protocol.transport.pauseProducing()
+        frame = encode(ModemStatus(0).to_bytes(), 1)
+        for _ in range(BACKLOG // len(frame) + 1000):
+            self.endpoint.network.radio.emit_modem_status(0)
+        protocol.transport.resumeProducing()
+        run(self.clock, 0)
+        self.assertEqual(len(protocol.data), BACKLOG)
+
+    def test_producer(self) -> None:
+        """One that writes too much in one turn is paused until the next."""
+        events = []
+
+        class Producer:
+            def pauseProducing(self) -> None:
+                events.append("pause")
+
+            def resumeProducing(self) -> None:
+                events.append("resume")
+
+            def stopProducing(self) -> None:
+                events.append("stop")
+
+        protocol = self.connect()
+        protocol.transport.registerProducer(Producer(), True)
+        protocol.transport.write(bytes(1000))
+        self.assertEqual(events, [])
+        protocol.transport.write(bytes(100_000))
+        self.assertEqual(events, ["pause"])
+        run(self.clock, 0)
+        self.assertEqual(events, ["pause", "resume"])
+        protocol.transport.abortConnection()
+        run(self.clock, 0)
+        self.assertEqual(events, ["pause", "resume", "stop"])
+
+    def test_announcements(self) -> None:
+        """The nodes say who they are within a second of the first connection, and once."""
+        self.endpoint = SimulatorEndpoint(self.clock)
+        first = self.connect()
+        run(self.clock, 1.1)
+        frames = [parse_frame(found) for found in decoder_for(1).feed(first.data)]
+        self.assertEqual({type(frame) for frame in frames}, {NodeIdentification})
+        self.assertEqual(
+            {(f.description.label, f.description.event) for f in frames},
+            {("METER", 3), ("SENSOR", 3), ("ECHO", 3)},
+        )
+        first.transport.loseConnection()
+        run(self.clock, 0)
+        second = self.connect()
+        run(self.clock, 0.8)
+        self.assertEqual(second.data, b"")
+
+    def test_stop(self) -> None:
+        self.endpoint = SimulatorEndpoint(self.clock)
+        protocol = self.connect()
+        self.endpoint.stop()
+        run(self.clock, 0)
+        self.assertIsNotNone(protocol.lost)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class ParserTests(TestCase):
+    def parse(self, **options: str) -> SimulatorOptions:
+        endpoint = SimulatorEndpointParser().parseStreamClient(Clock(), "", **options)
+        return endpoint._options
+
+    def test_default(self) -> None:
+        network = self.parse().build(Clock())
+        self.addCleanup(network.stop)
+        self.assertEqual(
+            [(type(node), node.identifier) for node in network.nodes.values()],
+            [(MeterNode, b"METER"), (SensorNode, b"SENSOR"), (EchoNode, b"ECHO")],
+        )
+        self.assertEqual(network.radio.api_mode, 1)
+        self.assertEqual(network.radio.registers.number("NT"), 0x20)
+
+    def test_plugin(self) -> None:
+        """The string alone is enough, where the plugin is installed."""
+        endpoint = clientFromString(MemoryReactorClock(), "sim:nodes=5")
+        self.assertIsInstance(endpoint, SimulatorEndpoint)
+
+    def test_options(self) -> None:
+        network = self.parse(
+            nodes="5", kinds="echo+sensor", api_mode="2", nt="0.5", interval="0", seed="9"
+        ).build(Clock())
+        self.addCleanup(network.stop)
+        self.assertEqual(
+            [(n.identifier, f"{n.registers.number('DD'):08x}") for n in network.nodes.values()],
+            [
+                (b"ECHO", "00030005"),
+                (b"SENSOR", "00030008"),
+                (b"ECHO2", "00030005"),
+                (b"SENSOR2", "0003000d"),
+                (b"ECHO3", "00030005"),
+            ],
+        )
+        self.assertEqual((network.radio.api_mode, network.seed), (2, 9))
+        self.assertEqual(network.radio.discovery_seconds, 0.5)
+
+    def test_fixed_addresses(self) -> None:
+        addresses = []
+        for seed in "12":
+            network = self.parse(seed=seed).build(Clock())
+            self.addCleanup(network.stop)
+            addresses.append(list(network.nodes))
+        self.assertEqual(addresses[0], addresses[1])
+        self.assertEqual(addresses[0][0], 0x0013A200400A3E01)
+
+    def test_wrong_options(self) -> None:
+        for options, sentence in (
+            ({"nodes": "many"}, "nodes is a whole number, not 'many'"),
+            ({"nodes": "-1"}, "nodes is a number from 0 to 1000, not -1"),
+            ({"nodes": "1001"}, "nodes is a number from 0 to 1000, not 1001"),
+            ({"kinds": "toaster"}, "'toaster' is no kind of simulated node"),
+            ({"kinds": ""}, "'' is no kind of simulated node"),
+            ({"api_mode": "3"}, "api_mode is 0, 1 or 2, not 3"),
+            ({"nt": "0"}, "nt is a number of seconds from 0.1 to 25.5, not 0"),
+            ({"nt": "nan"}, "nt is a number of seconds from 0.1 to 25.5, not nan"),
+            ({"nt": "soon"}, "nt is a number of seconds, not 'soon'"),
+            ({"interval": "-1"}, "interval is a number of seconds from 0.01 to 86400, or 0"),
+            ({"color": "red"}, "sim: does not know 'color'"),
+        ):
+            error = self.assertRaises(OptionsError, self.parse, **options)
+            self.assertIn(sentence, str(error))
+
+    def test_positional_argument(self) -> None:
+        parser = SimulatorEndpointParser()
+        error = self.assertRaises(ValueError, parser.parseStreamClient, Clock(), "5")
+        self.assertIn("sim: does not know '5'", str(error))
+
+    def test_pty_without_reactor(self) -> None:
+        """What cannot be built fails the connection, and is tried again by the next."""
+        clock = Clock()
+        endpoint = SimulatorEndpointParser().parseStreamClient(clock, "", kinds="meter+pty")
+        connected = endpoint.connect(Factory.forProtocol(Recorder))
+        run(clock, 0)
+        self.failureResultOf(connected, ValueError)
+        self.assertEqual(clock.getDelayedCalls(), [])
