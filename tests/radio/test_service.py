@@ -181,7 +181,8 @@ class RadioServiceTests(SynchronousTestCase):
         self.network.radio.execute("AP", b"\x01")
         self.network.radio.apply()
         self.network.radio.emit_modem_status(MODEM_HARDWARE_RESET)
-        self.run_for(0.1)
+        # Sooner than the next probe would have come.
+        self.run_for(PROBE_TIMEOUT / 2)
         self.assertEqual(len(self.ups()), 1)
         self.assertEqual(self.switch.tries, 1)
         self.stop()
