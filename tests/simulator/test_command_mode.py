@@ -38,6 +38,22 @@ class TransparentTestCase(TestCase):
         self.assertEqual(self.line.type(data, 1.0), data)
         self.assertEqual(self.echo.heard, data)
 
+    def test_packets_in_transparent_mode(self) -> None:
+        """A packet is full, or the line pauses."""
+        self.talk_to_echo()
+        sizes = []
+        self.echo.serial_received = lambda data: sizes.append(len(data))
+        self.line.type(bytes(100), 0.001)
+        self.line.type(bytes(10), 0.1)
+        self.assertEqual(sizes, [84, 26])
+
+    def test_restart_drops_unsent_data(self) -> None:
+        self.talk_to_echo()
+        self.network.radio.execute("FR", b"")
+        self.line.run(0.0995)
+        self.line.type(b"lost", 1.0)
+        self.assertEqual(self.echo.heard, b"")
+
     def test_no_frames_in_transparent_mode(self) -> None:
         self.network.radio.emit_modem_status(0)
         self.echo.press_button()

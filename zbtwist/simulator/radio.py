@@ -215,7 +215,7 @@ class LocalRadio(Module):
     def _send_line(self, size: int) -> None:
         data, self._line_buffer = self._line_buffer[:size], self._line_buffer[size:]
         destination = self.registers.number("DH") << 32 | self.registers.number("DL")
-        if self._in_network and self._transmissions < MOST_TRANSMISSIONS:
+        if data and self._in_network and self._transmissions < MOST_TRANSMISSIONS:
             self._transmissions += 1
             self.network.transmit(Packet(self, data), destination, finished=self._line_sent)
 
