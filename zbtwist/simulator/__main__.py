@@ -18,6 +18,7 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
+from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import Node, PtyNode
 from zbtwist.simulator.options import KINDS, OptionsError, SimulatorOptions
 from zbtwist.simulator.pseudoterminal import LinkError, Pseudoterminal
@@ -57,6 +58,15 @@ def _line_about(node: Node) -> str:
     return f"{line}, its serial line is {node.path}" if isinstance(node, PtyNode) else line
 
 
+def _introduce(network: SimulatedNetwork, path: str) -> None:
+    """Say what is where, and how to use it."""
+    print(f"A simulated XBee coordinator in API mode {network.radio.api_mode} is at {path}, with")
+    for node in network.nodes.values():
+        print(_line_about(node))
+    print(f"Open it with any XBee program, such as: twistd -n zbgate --serial {path}")
+    print("Stop with Ctrl-C.", flush=True)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program.
 
@@ -87,12 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"zbtwist.simulator: {error}", file=sys.stderr)
         return 1
     network.radio.serial_output = line.write
-    path = line.link or line.path
-    print(f"A simulated XBee coordinator in API mode {options.api_mode} is at {path}, with")
-    for node in network.nodes.values():
-        print(_line_about(node))
-    print(f"Open it with any XBee program, such as: twistd -n zbgate --serial {path}")
-    print("Stop with Ctrl-C.", flush=True)
+    # Not before the signals are handled: who reads it may send one at once.
+    reactor.callWhenRunning(_introduce, network, line.link or line.path)
     reactor.addSystemEventTrigger("before", "shutdown", network.stop)
     reactor.addSystemEventTrigger("before", "shutdown", line.close)
     reactor.run()
