@@ -1,0 +1,224 @@
+"""What outlives a restart, and what is said of a file that cannot be used."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from zbtwist import store
+from zbtwist.store import MEMORY, Mapping, Store, StoredNode, StoreError
+from zbtwist.xbee.address import Address16, Address64
+
+A, B, C = (Address64(0x0013A200_40000000 + n) for n in range(3))
+
+
+class StoreTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.path = os.path.abspath(os.path.join(self.mktemp(), "state", "zbtwist.sqlite3"))
+
+    def open(self) -> Store:
+        opened = Store(self.path)
+        self.addCleanup(opened.close)
+        return opened
+
+    def made(self) -> None:
+        """A store with a mapping was made and closed."""
+        new = Store(self.path)
+        new.change_mappings([Mapping(A, 27001)])
+        new.close()
+
+    def refusal(self) -> str:
+        with self.assertRaises(StoreError) as caught:
+            Store(self.path)
+        text = str(caught.exception)
+        self.assertIn(self.path, text)
+        self.assertTrue(text.endswith("."), text)
+        return text
+
+
+class MappingTests(StoreTestCase):
+    def test_new(self) -> None:
+        new = self.open()
+        self.assertEqual((new.mappings(), new.nodes()), ([], []))
+
+    def test_kept(self) -> None:
+        first = self.open()
+        first.change_mappings([Mapping(B, 27002, by_hand=True)])
+        first.change_mappings([Mapping(A, 27001)])
+        first.close()
+        self.assertEqual(
+            self.open().mappings(), [Mapping(A, 27001), Mapping(B, 27002, by_hand=True)]
+        )
+
+    def test_memory(self) -> None:
+        first = Store(MEMORY)
+        first.change_mappings([Mapping(A, 27001)])
+        self.assertEqual(first.mappings(), [Mapping(A, 27001)])
+        first.close()
+        self.assertEqual(Store().mappings(), [])
+
+    def test_swap(self) -> None:
+        opened = self.open()
+        opened.change_mappings([Mapping(A, 1), Mapping(B, 2)])
+        opened.change_mappings([Mapping(A, 2), Mapping(B, 1)])
+        self.assertEqual(opened.mappings(), [Mapping(B, 1), Mapping(A, 2)])
+
+    def test_all_or_none(self) -> None:
+        opened = self.open()
+        opened.change_mappings([Mapping(A, 1), Mapping(B, 2)])
+        with self.assertRaises(StoreError):
+            opened.change_mappings([Mapping(A, 5), Mapping(C, 2)], remove=[])
+        self.assertEqual(opened.mappings(), [Mapping(A, 1), Mapping(B, 2)])
+
+    def test_removed_node_is_unbound_until_it_is_mapped_again(self) -> None:
+        opened = self.open()
+        opened.change_mappings([Mapping(A, 1), Mapping(B, 2)])
+        opened.change_mappings(remove=[A])
+        self.assertEqual(opened.mappings(), [Mapping(B, 2)])
+        self.assertEqual([node.unbound for node in opened.nodes()], [True, False])
+        opened.change_mappings([Mapping(A, 3)])
+        self.assertEqual([node.unbound for node in opened.nodes()], [False, False])
+
+
+class NodeTests(StoreTestCase):
+    def test_kept(self) -> None:
+        node = StoredNode(A, "Zähler", 2, Address16(1), 0xC105, 0x101E, 0x30005, 1234.5)
+        bare = StoredNode(B)
+        first = self.open()
+        first.save_nodes([node, bare])
+        first.close()
+        self.assertEqual(self.open().nodes(), [node, bare])
+
+    def test_mapping_of_a_node_never_seen(self) -> None:
+        opened = self.open()
+        opened.change_mappings([Mapping(A, 1)])
+        self.assertEqual(opened.nodes(), [StoredNode(A)])
+
+    def test_saving_keeps_what_goes_with_the_mappings(self) -> None:
+        opened = self.open()
+        opened.change_mappings([Mapping(A, 1)])
+        opened.change_mappings(remove=[A])
+        opened.save_nodes([StoredNode(A, "new")])
+        self.assertEqual(opened.nodes(), [StoredNode(A, "new", unbound=True)])
+
+
+class BadFileTests(StoreTestCase):
+    """A clear error, and the file as it was: never a silent loss."""
+
+    def damage(self, content: bytes) -> None:
+        self.made()
+        Path(self.path).write_bytes(content)
+        text = self.refusal()
+        self.assertIn("damaged", text)
+        self.assertEqual(Path(self.path).read_bytes(), content)
+
+    def test_zeros(self) -> None:
+        self.damage(bytes(20480))
+
+    def test_no_database(self) -> None:
+        self.damage(b"this is a text\n" * 100)
+
+    def test_cut_short(self) -> None:
+        self.made()
+        whole = Path(self.path).read_bytes()
+        for size in (0, 1, 50, 100, 4096, len(whole) // 2, len(whole) - 1):
+            os.unlink(self.path)
+            self.damage(whole[:size])
+
+    def test_page_overwritten(self) -> None:
+        self.made()
+        whole = bytearray(Path(self.path).read_bytes())
+        whole[4096:8192] = b"\xff" * 4096
+        self.damage(bytes(whole))
+
+    def test_another_programs_database(self) -> None:
+        os.makedirs(os.path.dirname(self.path))
+        other = sqlite3.connect(self.path)
+        other.execute("CREATE TABLE photo (name TEXT)")
+        other.commit()
+        other.close()
+        before = Path(self.path).read_bytes()
+        self.assertIn("another program", self.refusal())
+        self.assertEqual(Path(self.path).read_bytes(), before)
+
+    def test_later_version(self) -> None:
+        self.made()
+        later = sqlite3.connect(self.path)
+        later.execute("PRAGMA user_version=99")
+        later.close()
+        self.assertIn("later version", self.refusal())
+
+    def test_in_use(self) -> None:
+        self.open()
+        self.patch(store, "_BUSY_TIMEOUT", 0.0)
+        self.assertIn("in use by another program", self.refusal())
+
+    def test_directory(self) -> None:
+        os.makedirs(self.path)
+        self.refusal()
+
+    def test_directory_that_is_a_file(self) -> None:
+        directory = Path(self.path).parent
+        directory.parent.mkdir()
+        directory.write_text("")
+        self.refusal()
+
+    def test_read_only(self) -> None:
+        """By the file's own switch, since nothing is read-only to root."""
+        self.made()
+        opened = self.open()
+        opened._database.execute("PRAGMA query_only=ON")
+        with self.assertRaises(StoreError) as caught:
+            opened.change_mappings([Mapping(B, 2)])
+        self.assertIn("cannot be written", str(caught.exception))
+        self.assertEqual(opened.mappings(), [Mapping(A, 27001)])
+
+    def test_full_disk(self) -> None:
+        opened = self.open()
+        opened.change_mappings([Mapping(A, 27001)])
+        (pages,) = opened._database.execute("PRAGMA page_count").fetchone()
+        opened._database.execute(f"PRAGMA max_page_count={pages}")
+        many = [StoredNode(Address64(n), "x" * 100) for n in range(1000)]
+        with self.assertRaises(StoreError) as caught:
+            opened.save_nodes(many)
+        self.assertIn("is full", str(caught.exception))
+        self.assertEqual(opened.mappings(), [Mapping(A, 27001)])
+        self.assertEqual(len(opened.nodes()), 1)
+        opened._database.execute("PRAGMA max_page_count=100000")
+        opened.save_nodes(many)
+        self.assertEqual(len(opened.nodes()), 1001)
+
+    def test_crash_while_it_is_made(self) -> None:
+        """What a crash left of a file in the making is no obstacle."""
+        os.makedirs(os.path.dirname(self.path))
+        for leftover in (b"", b"half of it"):
+            Path(f"{self.path}.new").write_bytes(leftover)
+            Path(f"{self.path}.new-journal").write_bytes(leftover)
+            Store(self.path).close()
+            os.unlink(self.path)
+
+
+class MigrationTests(StoreTestCase):
+    def test_older_version(self) -> None:
+        """A file of every older version opens, with all that is in it."""
+        self.made()
+        newer = (*store.MIGRATIONS, "ALTER TABLE mapping ADD COLUMN note TEXT;")
+        self.patch(store, "MIGRATIONS", newer)
+        opened = self.open()
+        self.assertEqual(opened.mappings(), [Mapping(A, 27001)])
+        columns = opened._database.execute("SELECT note FROM mapping").fetchall()
+        self.assertEqual(columns, [(None,)])
+        (version,) = opened._database.execute("PRAGMA user_version").fetchone()
+        self.assertEqual(version, len(newer))
+
+    def test_migration_that_fails_changes_nothing(self) -> None:
+        self.made()
+        self.patch(
+            store, "MIGRATIONS", (*store.MIGRATIONS, "CREATE TABLE new (x); DROP TABLE missing;")
+        )
+        self.refusal()
+        self.patch(store, "MIGRATIONS", store.MIGRATIONS[:1])
+        self.assertEqual(self.open().mappings(), [Mapping(A, 27001)])

@@ -1,0 +1,326 @@
+"""What outlives a restart: the nodes that were seen, and which node has which port. SQLite.
+
+A mapping, once acknowledged, is on the disk: each change of mappings is one transaction, committed
+before the call returns (WAL, synchronous=FULL). What is merely nice to know, a node's name and when
+it was last seen, is collected and written now and then, in one transaction, by `save_nodes`.
+
+The file is opened by one gateway at a time. A file that cannot be used (of another program,
+damaged, of a later version, read-only) is a `StoreError`, never an empty store: an empty store
+would give every node a new port.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64, parse_address64
+
+#: The store that is forgotten at the end.
+MEMORY = ":memory:"
+
+#: What SQLite keeps in the file's header for us: "zbtw".
+APPLICATION_ID = 0x7A627477
+
+#: Seconds to wait for another process that has the file open, before saying that it is in use.
+_BUSY_TIMEOUT = 0.2
+
+#: The size of a database of one page of the smallest size, in bytes.
+_SMALLEST_DATABASE = 512
+
+#: One script for each version of the schema; each brings a file from the version before to its own.
+MIGRATIONS = (
+    """
+    CREATE TABLE node (
+        address TEXT PRIMARY KEY,
+        label TEXT,
+        role INTEGER,
+        parent16 INTEGER NOT NULL,
+        profile_id INTEGER NOT NULL,
+        manufacturer_id INTEGER NOT NULL,
+        device_type_identifier INTEGER,
+        last_seen REAL NOT NULL,
+        unbound INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE TABLE mapping (
+        address TEXT PRIMARY KEY,
+        port INTEGER NOT NULL UNIQUE,
+        by_hand INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+class StoreError(Exception):
+    """The store cannot be used. The text is a sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """
+    @ivar port: the TCP port of the node.
+    @ivar by_hand: a person chose it; else the gateway did.
+    """
+
+    address64: Address64
+    port: int
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNode:
+    """What is remembered of a node; see `zbtwist.network.Node`.
+
+    @ivar last_seen: seconds since 1970.
+    @ivar unbound: its mapping was removed by hand, so it gets a port only when it is asked for.
+    """
+
+    address64: Address64
+    label: str | None = None
+    role: int | None = None
+    parent16: Address16 = UNKNOWN16
+    profile_id: int = 0
+    manufacturer_id: int = 0
+    device_type_identifier: int | None = None
+    last_seen: float = 0.0
+    unbound: bool = False
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
+
+
+def _migrate(database: sqlite3.Connection, version: int) -> None:
+    """Bring a database to the newest schema; within a transaction."""
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        for statement in filter(str.strip, script.split(";")):
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version={number}")
+    database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+
+
+def _make_if_missing(path: Path) -> None:
+    """Make an empty store, which is there whole or not at all.
+
+    So a file without content never was a store that a crash left behind: it was cut short.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    making = path.with_name(f"{path.name}.new")
+    for leftover in (making, Path(f"{making}-journal")):
+        leftover.unlink(missing_ok=True)
+    with closing(_connect(str(making))) as database:
+        database.execute("PRAGMA journal_mode=DELETE")
+        database.execute("BEGIN")
+        _migrate(database, 0)
+        database.execute("COMMIT")
+    os.replace(making, path)
+
+
+class Store:
+    """An open store.
+
+    @ivar path: where it is, or `MEMORY`.
+    """
+
+    def __init__(self, path: str = MEMORY) -> None:
+        """Open the store, and make or migrate it as needed.
+
+        @param path: a file, made with its directory if it is not there; or `MEMORY`.
+        @raise StoreError: it cannot be used.
+        """
+        self.path = path
+        try:
+            if path != MEMORY:
+                _make_if_missing(Path(path))
+                size = os.path.getsize(path)
+                if size < _SMALLEST_DATABASE:
+                    # SQLite takes a file without content for a new database.
+                    raise StoreError(self._damaged(f"it is cut short to {size} bytes"))
+            self._database = _connect(path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"The state file {path} cannot be opened: {error}. "
+                "Name another with --state, or mend its directory's permissions."
+            ) from error
+        try:
+            self._prepare()
+        except StoreError:
+            self._database.close()
+            raise
+        except sqlite3.Error as error:
+            self._database.close()
+            raise StoreError(self._explain(error)) from error
+
+    def close(self) -> None:
+        """Close the file; the store cannot be used any more."""
+        self._database.close()
+
+    # --- opening -------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        database = self._database
+        # One gateway at a time: the lock is taken by the first read and kept to the end.
+        database.execute("PRAGMA locking_mode=EXCLUSIVE")
+        if self.path == MEMORY:
+            _migrate(database, 0)
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        (application,) = database.execute("PRAGMA application_id").fetchone()
+        if application != APPLICATION_ID:
+            raise StoreError(
+                f"{self.path} is the database of another program: name another file with --state."
+            )
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"The state file {self.path} was written by a later version of zbtwist "
+                f"(schema {version}, this one knows {len(MIGRATIONS)}): install that version "
+                "again, or name another file with --state."
+            )
+        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise StoreError(self._damaged(verdict))
+        # Nothing is written before it is certain that the file is ours.
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        with self._transaction():
+            _migrate(database, version)
+
+    def _damaged(self, detail: object) -> str:
+        return (
+            f"The state file {self.path} is damaged ({detail}): put a copy of it back, or move it "
+            "away to begin with an empty one, in which every node gets a new port."
+        )
+
+    def _explain(self, error: sqlite3.Error) -> str:
+        """Say in a sentence what is wrong with the file."""
+        text = str(error)
+        if isinstance(error, sqlite3.IntegrityError):
+            return f"The state file {self.path} refused a change: {text}."
+        if isinstance(error, sqlite3.OperationalError):
+            if "locked" in text:
+                return (
+                    f"The state file {self.path} is in use by another program, probably another "
+                    "gateway: stop that one, or name another file with --state."
+                )
+            if "readonly" in text or "read-only" in text:
+                return (
+                    f"The state file {self.path} cannot be written: give this user the right to "
+                    "write it and its directory, or name another file with --state."
+                )
+            if "full" in text:
+                return f"The disk of the state file {self.path} is full: make room on it."
+            return f"The state file {self.path} cannot be used: {text}."
+        return self._damaged(text)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of the changes within, or none.
+
+        @raise StoreError: they could not be written.
+        """
+        database = self._database
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise StoreError(self._explain(error)) from error
+
+    # --- mappings ------------------------------------------------------------------------------
+
+    def mappings(self) -> list[Mapping]:
+        """Return every mapping, ordered by port."""
+        rows = self._read("SELECT address, port, by_hand FROM mapping ORDER BY port")
+        return [
+            Mapping(parse_address64(address), port, bool(by_hand))
+            for address, port, by_hand in rows
+        ]
+
+    def change_mappings(
+        self, put: Iterable[Mapping] = (), remove: Iterable[Address64] = ()
+    ) -> None:
+        """Remove and put mappings, all or none. When this returns, they are on the disk.
+
+        @param put: new mappings; one for an address that has one replaces it.
+        @param remove: addresses whose mapping is forgotten; their nodes are marked as unbound.
+        @raise StoreError: nothing was changed: a port would have two nodes, or the file could not
+            be written.
+        """
+        put, remove = list(put), list(remove)
+        with self._transaction():
+            execute = self._database.executemany
+            execute(
+                "DELETE FROM mapping WHERE address = ?",
+                [(format_address64(a),) for a in [*remove, *(m.address64 for m in put)]],
+            )
+            execute(
+                "INSERT INTO mapping (address, port, by_hand) VALUES (?, ?, ?)",
+                [(format_address64(m.address64), m.port, m.by_hand) for m in put],
+            )
+            execute(
+                "INSERT INTO node (address, parent16, profile_id, manufacturer_id, last_seen)"
+                " VALUES (?, ?, 0, 0, 0) ON CONFLICT (address) DO NOTHING",
+                [(format_address64(m.address64), UNKNOWN16) for m in put],
+            )
+            mark = "UPDATE node SET unbound = ? WHERE address = ?"
+            execute(mark, [(0, format_address64(m.address64)) for m in put])
+            execute(mark, [(1, format_address64(address64)) for address64 in remove])
+
+    # --- nodes ---------------------------------------------------------------------------------
+
+    def nodes(self) -> list[StoredNode]:
+        """Return every node, ordered by address."""
+        rows = self._read(
+            "SELECT address, label, role, parent16, profile_id, manufacturer_id,"
+            " device_type_identifier, last_seen, unbound FROM node ORDER BY address"
+        )
+        return [StoredNode(*(parse_address64(row[0]), *row[1:-1], bool(row[-1]))) for row in rows]
+
+    def save_nodes(self, nodes: Iterable[StoredNode]) -> None:
+        """Write what is known of nodes. `unbound` is not written: it goes with the mappings.
+
+        @raise StoreError: nothing was written.
+        """
+        rows = [
+            (
+                format_address64(node.address64),
+                node.label,
+                node.role,
+                node.parent16,
+                node.profile_id,
+                node.manufacturer_id,
+                node.device_type_identifier,
+                node.last_seen,
+            )
+            for node in nodes
+        ]
+        if not rows:
+            return
+        with self._transaction():
+            self._database.executemany(
+                "INSERT INTO node (address, label, role, parent16, profile_id, manufacturer_id,"
+                " device_type_identifier, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (address) DO UPDATE SET label = excluded.label, role = excluded.role,"
+                " parent16 = excluded.parent16, profile_id = excluded.profile_id,"
+                " manufacturer_id = excluded.manufacturer_id,"
+                " device_type_identifier = excluded.device_type_identifier,"
+                " last_seen = excluded.last_seen",
+                rows,
+            )
+
+    def _read(self, query: str) -> list[Any]:
+        try:
+            return self._database.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(self._explain(error)) from error
