@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -30,8 +31,10 @@ APPLICATION_ID = 0x7A627477
 #: Seconds to wait for another process that has the file open, before saying that it is in use.
 _BUSY_TIMEOUT = 0.2
 
-#: The size of a database of one page of the smallest size, in bytes.
-_SMALLEST_DATABASE = 512
+#: The beginning of a database: magic, page size in bytes (1 means 65536), pages ("Database File
+#: Format" of SQLite's documentation, section 1.3).
+_HEADER = struct.Struct(">16sH10xI68x")
+_MAGIC = b"SQLite format 3\0"
 
 #: One script for each version of the schema; each brings a file from the version before to its own.
 MIGRATIONS = (
@@ -104,6 +107,24 @@ def _migrate(database: sqlite3.Connection, version: int) -> None:
     database.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
 
+def _is_cut_short(path: Path) -> bool:
+    """Whether bytes are missing at the end of a database.
+
+    SQLite takes a file without content for a new database, and reads zeros past the end of the last
+    page. Where there is a write-ahead log, the end may rightly be in it.
+    """
+    log = Path(f"{path}-wal")
+    if log.exists() and log.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        header = file.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        return True
+    magic, page_size, pages = _HEADER.unpack(header)
+    expected = (page_size if page_size > 1 else 0x10000) * pages
+    return magic == _MAGIC and path.stat().st_size < expected
+
+
 def _make_if_missing(path: Path) -> None:
     """Make an empty store, which is there whole or not at all.
 
@@ -139,10 +160,8 @@ class Store:
         try:
             if path != MEMORY:
                 _make_if_missing(Path(path))
-                size = os.path.getsize(path)
-                if size < _SMALLEST_DATABASE:
-                    # SQLite takes a file without content for a new database.
-                    raise StoreError(self._damaged(f"it is cut short to {size} bytes"))
+                if _is_cut_short(Path(path)):
+                    raise StoreError(self._damaged("it is cut short"))
             self._database = _connect(path)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
