@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 
@@ -19,6 +19,9 @@ from zbtwist.control.xmlrpc import Written, bad_request, fault_struct, shown, wr
 
 #: How many calls one `system.multicall` may hold.
 MAXIMUM_MULTICALL = 100
+
+#: The largest whole number of which a double tells each one.
+LARGEST_EXACT = 1 << 53
 
 log = Logger()
 
@@ -34,6 +37,29 @@ class Operations(Protocol):
 
     def status(self) -> object: ...
 
+    async def create_mapping(self, address: str, tcp_port: int) -> None: ...
+
+    async def bind_using_list(self, rows: list[tuple[str, int]]) -> None: ...
+
+    async def remove_mapping(self, address: str) -> None: ...
+
+    async def rename(self, address: str, label: str) -> None: ...
+
+    async def at(
+        self, address: str, command: str, value: int | str | bytes | None = None
+    ) -> int | str | bytes: ...
+
+    def stats(self) -> list[dict[str, Any]]: ...
+
+    def trace(self, seq: int) -> list[dict[str, Any]]: ...
+
+
+#: The signatures of ``at``: what it returns depends on the command.
+_AT_SIGNATURES = tuple(
+    (result, "string", "string", *value)
+    for value in ((), ("int",), ("string",), ("base64",))
+    for result in ("int", "string", "base64")
+)
 
 _ARGUMENT_TYPES: dict[str, type | tuple[type, ...]] = {
     "array": list,
@@ -71,12 +97,10 @@ class Method:
         """
         if any(_fits(arguments, signature[1:]) for signature in self.signatures):
             return
-        allowed = " or ".join(_shown_types(signature[1:]) for signature in self.signatures)
-        # A client may send thousands of arguments; a few tell it what it did.
-        given = [_type_name(argument) for argument in arguments[:10]]
-        if len(arguments) > 10:
-            given.append("…")
-        raise bad_request(f"{self.name} takes {allowed}, not {_shown_types(given)}.")
+        # Signatures may differ in their results only.
+        ways = dict.fromkeys(_shown_types(signature[1:]) for signature in self.signatures)
+        allowed = " or ".join(ways)
+        raise bad_request(f"{self.name} takes {allowed}, not {_shown_types_of(arguments)}.")
 
 
 def _fits(arguments: list[object], types: Sequence[str]) -> bool:
@@ -100,6 +124,29 @@ def _type_name(argument: object) -> str:
 
 def _shown_types(types: Sequence[str]) -> str:
     return f"({', '.join(types)})"
+
+
+def _shown_types_of(arguments: list[object]) -> str:
+    # A client may send thousands of arguments; a few tell it what it did.
+    names = [_type_name(argument) for argument in arguments[:10]]
+    if len(arguments) > 10:
+        names.append("…")
+    return _shown_types(names)
+
+
+def _mapping_row(number: int, row: object) -> tuple[str, int]:
+    """
+    @param number: of the row, from 1, for the fault.
+    @raise ControlFault: with `BAD_REQUEST`, if it is no row of bind_using_list.
+    """
+    match row:
+        case [str(address), int(tcp_port)] if not isinstance(tcp_port, bool):
+            return address, tcp_port
+        case list():
+            given = f"an array of {_shown_types_of(row)}"
+        case _:
+            given = _type_name(row)
+    raise bad_request(f"Row {number}: it must be an array of (string, int), not {given}.")
 
 
 def published(name: str, *signatures: tuple[str, ...]) -> Callable[[Callable[..., object]], Method]:
@@ -177,6 +224,8 @@ class Methods:
 
         Each node is a struct with addr_extended, addr_short, addr_parent, type, label, profile_id,
         manufacturer_id, device_type and tcp_port. A tcp_port of 0 means that the node has none.
+        Beyond what Digi's gateways tell there are state ("listening", "taken", "none" or
+        "unbound"), state_text (why it is not listening), by_hand and last_seen.
         """
         return self._operations.list_nodes()
 
@@ -195,6 +244,73 @@ class Methods:
         of nodes and clients.
         """
         return self._operations.status()
+
+    @published("create_mapping", ("boolean", "string", "int"))
+    async def _create_mapping(self, address: str, tcp_port: int) -> object:
+        """Give a node this TCP port from now on, also after a restart; returns true.
+
+        The address is any text form of a 64-bit address, also of a node that was never seen, or
+        the label of just one node.
+        """
+        await self._operations.create_mapping(address, tcp_port)
+        return True
+
+    @published("bind_using_list", ("boolean", "array"))
+    async def _bind_using_list(self, rows: list[object]) -> object:
+        """Do create_mapping for many nodes, or for none of them if one cannot be; returns true.
+
+        Takes an array of rows, each an array of an address and a tcp_port.
+        """
+        await self._operations.bind_using_list(
+            [_mapping_row(number, row) for number, row in enumerate(rows, 1)]
+        )
+        return True
+
+    @published("remove_mapping", ("boolean", "string"))
+    async def _remove_mapping(self, address: str) -> object:
+        """Close a node's TCP port and forget that it was the node's; returns true."""
+        await self._operations.remove_mapping(address)
+        return True
+
+    @published("rename", ("boolean", "string", "string"))
+    async def _rename(self, address: str, label: str) -> object:
+        """Write a node identifier (NI) to a node, and keep it in its flash (WR); returns true."""
+        await self._operations.rename(address, label)
+        return True
+
+    @published("at", *_AT_SIGNATURES)
+    async def _at(self, address: str, command: str, *value: int | str | bytes) -> object:
+        """Read, set or execute an AT command on a node; an empty address is the local radio.
+
+        Returns the value of the answer: an int for a number, a string for a text, base64 for what
+        is neither. A number beyond 32 bits is a double; one beyond 53 bits, which a double cannot
+        tell exactly, is base64 of at least 8 bytes, most significant first.
+        """
+        result = await self._operations.at(address, command, *value)
+        if isinstance(result, int) and abs(result) > LARGEST_EXACT:
+            size = max(8, (result.bit_length() + (result < 0) + 7) // 8)
+            return result.to_bytes(size, "big", signed=result < 0)
+        return result
+
+    @published("stats", ("array",))
+    def _stats(self) -> object:
+        """Count what went through the gateway, per node.
+
+        Each node is a struct with addr_extended, label, tcp_port, clients and, as doubles,
+        bytes_in and packets_in (from the node), bytes_out and packets_out (to it), retries,
+        failures, bytes_lost, bytes_unread and last_seen (seconds since 1970, 0 for never).
+        """
+        return self._operations.stats()
+
+    @published("trace", ("array", "int"))
+    def _trace(self, seq: int) -> object:
+        """List the gateway's events after the one with the number seq; 0 lists all there are.
+
+        Each event is a struct with seq, time (seconds since 1970), level ("info", "warn", "error"
+        or "critical") and text. A first seq that does not follow on the one that was asked for
+        tells that events in between are forgotten, or that the gateway was restarted.
+        """
+        return self._operations.trace(seq)
 
     @published("system.listMethods", ("array",))
     def _list_methods(self) -> object:
