@@ -1,11 +1,24 @@
-"""What the user asked for, checked: one settings object, or every mistake at once."""
+"""What the user asked for, checked: one settings object, or every mistake at once.
+
+It comes from the command line and from a TOML file. Both pass the same table of options: a value of
+the file is checked for its TOML type, and then read as the text that the command line would have.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import ipaddress
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from typing import Any
 
+import platformdirs
 from twisted.internet.endpoints import (
     TCP4ServerEndpoint,
     TCP6ServerEndpoint,
@@ -15,17 +28,67 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
+from zbtwist.xbee.address import (
+    BROADCAST64,
+    COORDINATOR64,
+    UNKNOWN64,
+    Address64,
+    AddressError,
+    parse_address64,
+)
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 DEFAULT_CONTROL = "27000"
 DEFAULT_BASE_PORT = 27001
+DEFAULT_LAST_PORT = 65535
 DEFAULT_INTERFACE = "127.0.0.1"
+
+#: The state that is forgotten at the end.
+IN_MEMORY = ":memory:"
+STATE_FILE = "zbtwist.sqlite3"
 
 #: Listen queue of the TCP servers.
 _BACKLOG = 50
 
+#: Bytes of a configuration file: some thousand nodes.
+_MAX_FILE_SIZE = 1 << 20
+
+#: Characters that are parsed once more to find the lines of mistakes. A statement of many lines is
+#: parsed again for each of them: a hundred nodes in one list are within it.
+_MAX_PARSED_AGAIN = 1 << 19
+
+#: Characters of a node identifier (NI has 20 bytes), and of a name in the file.
+_MAX_LABEL = 20
+_MAX_NAME = 64
+
+#: Characters of one sentence about a mistake, which may quote what the user wrote.
+_MAX_SENTENCE = 400
+
 
 class ConfigError(ValueError):
     """The settings have mistakes. The text has a sentence for each, a line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """What the file says about one node, which either `address64` or `label` names.
+
+    @ivar address64: its address.
+    @ivar label: its node identifier.
+    @ivar port: the TCP port that it has; None for the gateway's choice.
+    @ivar endpoint: a Twisted server endpoint string in place of a port.
+    @ivar name: what lists and the log call it, in place of its node identifier.
+    """
+
+    address64: Address64 | None = None
+    label: str | None = None
+    port: int | None = None
+    endpoint: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +101,10 @@ class Settings:
         endpoint string.
     @ivar base_port: the first TCP port that a node gets.
     @ivar interface: the address that the ports listen at.
+    @ivar last_port: the last TCP port that a node gets.
+    @ivar state: the absolute path of the state file, or `IN_MEMORY`.
+    @ivar nodes: what the file says about single nodes, in its order.
+    @ivar config: the absolute path of the file, None if there is none.
     """
 
     serial: str
@@ -46,6 +113,10 @@ class Settings:
     control: str = DEFAULT_CONTROL
     base_port: int = DEFAULT_BASE_PORT
     interface: str = DEFAULT_INTERFACE
+    last_port: int = DEFAULT_LAST_PORT
+    state: str = IN_MEMORY
+    nodes: tuple[NodeSettings, ...] = ()
+    config: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -76,73 +147,527 @@ class Settings:
         return endpoint
 
 
+def load(reactor: Any, options: Mapping[str, str | None]) -> Settings:
+    """Check what the user wrote, before anything is opened; again whenever the file has changed.
+
+    What the command line says wins over the file, and the file over the defaults. The file is
+    checked as a whole, also where the command line wins.
+
+    @param reactor: endpoint strings are parsed with it; nothing is connected.
+    @param options: the texts of the command line by the names of the options, without ``--``; an
+        option that was not given is None or left out.
+    @raise ConfigError: with every mistake there is.
+    """
+    given = {name: text for name in _OPTIONS if (text := options.get(name)) is not None}
+    path = options.get("config")
+    mistakes = _Mistakes(path)
+    here = _Context(reactor, os.getcwd())
+    said: dict[str, Any] = {}
+    for name, text in given.items():
+        with mistakes.about(f"--{name}"):
+            said[name] = _OPTIONS[name].parse(text, here)
+    written: dict[str, Any] = {}
+    if path is not None:
+        try:
+            mistakes.source = _read(path)
+            written = _parse(mistakes.source)
+        except _FileMistake as mistake:
+            mistakes.of_whole_file = mistake
+    there = _Context(reactor, os.path.dirname(os.path.abspath(path or "")))
+    nodes = written.pop("node", [])
+    known = _check_table(_OPTIONS, written, (), there, mistakes)
+    rows = _check_nodes(nodes, there, mistakes)
+    _check_together({**known, **said}, set(said), rows, mistakes)
+    if "serial" not in given and "serial" not in written and mistakes.of_whole_file is None:
+        mistakes.add("--serial", _NO_SERIAL)
+    mistakes.check()
+    values = {_OPTIONS[name].attribute: value for name, value in {**known, **said}.items()}
+    values.setdefault("state", _default_state(values["serial"]))
+    return Settings(
+        **values,
+        nodes=tuple(
+            NodeSettings(**{_NODE_KEYS[key].attribute: value for key, value in row.items()})
+            for row in rows
+        ),
+        config=None if path is None else os.path.abspath(path),
+    )
+
+
+def difference(old: Settings, new: Settings) -> set[str]:
+    """Return the names of the attributes of `Settings` that differ."""
+    names = (field.name for field in dataclasses.fields(Settings))
+    return {name for name in names if getattr(old, name) != getattr(new, name)}
+
+
+# --- what an option takes ----------------------------------------------------------------------
+
+
+class _Mistake(Exception):
+    """What is wrong with a value: a sentence without its subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """
+    @ivar directory: what relative paths are relative to.
+    """
+
+    reactor: Any
+    directory: str
+
+
+_Parser = Callable[[str, _Context], Any]
+
+_NO_SERIAL = (
+    "is missing: name the port of the XBee (such as /dev/ttyUSB0), "
+    "or sim: to try the gateway without one."
+)
+
+#: What TOML's types are called in a sentence. A date is a datetime, a whole number may be a bool.
+_TYPE_NAMES: tuple[tuple[type, str], ...] = (
+    (str, "text in quotes"),
+    (bool, "true or false"),
+    (int, "a whole number"),
+    (float, "a decimal number"),
+    (list, "a list"),
+    (dict, "a table"),
+    (datetime, "a date"),
+    (date, "a date"),
+    (time, "a time"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """One option of the command line or key of the file.
+
+    @ivar attribute: of `Settings` or `NodeSettings`.
+    @ivar parse: makes the attribute's value of a text, or raises `_Mistake`.
+    @ivar types: what the file may have.
+    """
+
+    attribute: str
+    parse: _Parser
+    types: tuple[type, ...] = (str,)
+
+    def of_file(self, value: Any, context: _Context) -> Any:
+        """Return the attribute's value for a value of the file.
+
+        @raise _Mistake: it is wrong.
+        """
+        if type(value) not in self.types:
+            wanted = " or ".join(map(_type_name, self.types))
+            raise _Mistake(f"must be {wanted}, not {_type_name(type(value))}.")
+        # TOML's numbers end here; Python refuses to write some that go on.
+        if isinstance(value, int) and value.bit_length() > 63:
+            raise _Mistake("is too large a number.")
+        return self.parse(str(value), context)
+
+
+def _type_name(kind: type) -> str:
+    return next(name for known, name in _TYPE_NAMES if issubclass(kind, known))
+
+
+def _number(low: int, high: int) -> _Parser:
+    def parse(text: str, context: _Context) -> int:
+        if re.fullmatch(r"\s*[0-9]{1,9}\s*", text) and low <= int(text) <= high:
+            return int(text)
+        raise _Mistake(f"must be a number from {low} to {high}, not {text!r}.")
+
+    return parse
+
+
+_port = _number(1, 65535)
+
+
+def _serial(text: str, context: _Context) -> str:
+    if not text:
+        raise _Mistake(_NO_SERIAL)
+    if _is_path(text):
+        return text if text.startswith("/") else _absolute(text, context)
+    try:
+        clientFromString(context.reactor, text)
+    except Exception as error:
+        # Parsers of other people's endpoints raise what they like.
+        raise _Mistake(
+            f"{text} is neither the path of a port nor an endpoint: {_reason(error)}."
+        ) from error
+    return text
+
+
 def _is_path(serial: str) -> bool:
     return serial.startswith(("/", "./", "../"))
 
 
-def check(
-    reactor: Any,
-    *,
-    serial: str | None,
-    baud: str = str(DEFAULT_BAUD_RATE),
-    api_mode: str = "auto",
-    control: str = DEFAULT_CONTROL,
-    base_port: str = str(DEFAULT_BASE_PORT),
-    interface: str = DEFAULT_INTERFACE,
-) -> Settings:
-    """Check what the user wrote, before anything is opened.
+def _api_mode(text: str, context: _Context) -> int | None:
+    modes = {"auto": None, "1": 1, "2": 2}
+    if text not in modes:
+        raise _Mistake(f"must be auto, 1 or 2, not {text!r}.")
+    return modes[text]
 
-    @param reactor: endpoint strings are parsed with it; nothing is connected.
-    @raise ConfigError: with every mistake there is.
-    """
-    mistakes: list[str] = []
 
-    def number(name: str, text: str, low: int, high: int) -> int:
-        if text.strip().isdecimal() and low <= int(text) <= high:
-            return int(text)
-        mistakes.append(f"--{name} must be a number from {low} to {high}, not {text!r}.")
-        return low
+def _control(text: str, context: _Context) -> str:
+    if text.lstrip("-").isdecimal():
+        return str(_port(text, context))
+    return _server(text, context, "neither a port number nor a server endpoint")
 
-    if not serial:
-        mistakes.append(
-            "--serial is missing: name the port of the XBee (such as /dev/ttyUSB0), "
-            "or sim: to try the gateway without one."
-        )
-    baud_rate = number("baud", baud, 1, 4_000_000)
-    first = number("base-port", base_port, 1, 65535)
-    mode = {"auto": None, "1": 1, "2": 2}
-    if api_mode not in mode:
-        mistakes.append(f"--api-mode must be auto, 1 or 2, not {api_mode!r}.")
+
+def _endpoint(text: str, context: _Context) -> str:
+    return _server(text, context, "not a server endpoint, such as tcp:27001:interface=127.0.0.1")
+
+
+def _server(text: str, context: _Context, verdict: str) -> str:
     try:
-        ipaddress.ip_address(interface)
-    except ValueError:
-        mistakes.append(
-            f"--interface must be an IP address of this computer, such as 127.0.0.1, "
-            f"or 0.0.0.0 for all of them, not {interface!r}."
-        )
-        interface = DEFAULT_INTERFACE
-    settings = Settings(serial or "sim:", baud_rate, mode.get(api_mode), control, first, interface)
-    try:
-        settings.radio_endpoint(reactor)
+        serverFromString(context.reactor, text)
     except Exception as error:
-        # Parsers of other people's endpoints raise what they like.
-        mistakes.append(
-            f"--serial {serial} is neither the path of a port nor an endpoint: {_reason(error)}."
+        raise _Mistake(f"{text} is {verdict}: {_reason(error)}.") from error
+    return text
+
+
+def _interface(text: str, context: _Context) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise _Mistake(
+            "must be an IP address of this computer, such as 127.0.0.1, "
+            f"or 0.0.0.0 for all of them, not {text!r}."
+        ) from error
+    return text
+
+
+def _state(text: str, context: _Context) -> str:
+    if text == IN_MEMORY:
+        return text
+    if not text or "\0" in text or text.endswith("/"):
+        raise _Mistake(f"must be the path of a file, or {IN_MEMORY}, not {text!r}.")
+    return _absolute(text, context)
+
+
+def _absolute(path: str, context: _Context) -> str:
+    return os.path.normpath(os.path.join(context.directory, os.path.expanduser(path)))
+
+
+def _address(text: str, context: _Context) -> Address64:
+    try:
+        address = parse_address64(text)
+    except AddressError as error:
+        raise _Mistake(f"{error}.") from error
+    if address in (COORDINATOR64, BROADCAST64, UNKNOWN64):
+        raise _Mistake(f"{text} stands for no single node: write the address on its label.")
+    return address
+
+
+def _text(longest: int) -> _Parser:
+    def parse(text: str, context: _Context) -> str:
+        if text == text.strip() and text.isprintable() and 0 < len(text) <= longest:
+            return text
+        raise _Mistake(
+            f"must have 1 to {longest} characters, printable and with no blank at either end, "
+            f"not {text!r}."
         )
-    if control.isdecimal():
-        number("control", control, 1, 65535)
-    else:
-        try:
-            settings.control_endpoint(reactor)
-        except Exception as error:
-            mistakes.append(
-                f"--control {control} is neither a port number nor a server endpoint: "
-                f"{_reason(error)}."
-            )
-    if mistakes:
-        raise ConfigError("\n".join(mistakes))
-    return settings
+
+    return parse
+
+
+_OPTIONS = {
+    "serial": _Option("serial", _serial),
+    "baud": _Option("baud_rate", _number(1, 4_000_000), (int,)),
+    "api-mode": _Option("api_mode", _api_mode, (int, str)),
+    "control": _Option("control", _control, (int, str)),
+    "base-port": _Option("base_port", _port, (int,)),
+    "last-port": _Option("last_port", _port, (int,)),
+    "interface": _Option("interface", _interface),
+    "state": _Option("state", _state),
+}
+
+_NODE_KEYS = {
+    "address": _Option("address64", _address),
+    "label": _Option("label", _text(_MAX_LABEL)),
+    "port": _Option("port", _port, (int,)),
+    "endpoint": _Option("endpoint", _endpoint),
+    "name": _Option("name", _text(_MAX_NAME)),
+}
+
+
+def _default_state(serial: str) -> str:
+    """Return where the state is when nobody says so."""
+    if serial.startswith("sim:"):
+        return IN_MEMORY
+    # systemd names every directory of StateDirectory=, with colons between them.
+    for directory in os.environ.get("STATE_DIRECTORY", "").split(":"):
+        if directory:
+            return os.path.abspath(os.path.join(directory, STATE_FILE))
+    # A service of the whole computer keeps its state there, and systemd would say the same.
+    if os.geteuid() == 0:
+        return f"/var/lib/zbtwist/{STATE_FILE}"
+    return os.path.abspath(platformdirs.user_state_path("zbtwist") / STATE_FILE)
 
 
 def _reason(error: Exception) -> str:
     return str(error).rstrip(".") or type(error).__name__
+
+
+# --- what the values must be to each other -----------------------------------------------------
+
+#: Where a value stands in the file: ("baud",), or ("node", 3, "port"), where nodes count from 1.
+_Key = tuple[str | int, ...]
+
+
+def _check_table(
+    known: Mapping[str, _Option],
+    table: Mapping[str, Any],
+    place: _Key,
+    context: _Context,
+    mistakes: _Mistakes,
+) -> dict[str, Any]:
+    """Return the values of a table of the file, by key, without those that are wrong."""
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        option = known.get(key)
+        if option is None:
+            names = [*known, "node"] if not place else list(known)
+            mistakes.add((*place, key), f"is no option here{_suggestion(key, names)}")
+            continue
+        with mistakes.about((*place, key)):
+            values[key] = option.of_file(value, context)
+    return values
+
+
+def _suggestion(key: str, names: Sequence[str]) -> str:
+    """Return the end of a sentence: what may have been meant."""
+    # It compares letter with letter, so a very long key would take very long.
+    close = difflib.get_close_matches(key[:40].lower().replace("_", "-"), names, 1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names)}."
+
+
+def _check_nodes(tables: Any, context: _Context, mistakes: _Mistakes) -> list[dict[str, Any]]:
+    """Return the values of the `[[node]]` tables, without those that are wrong."""
+    if not isinstance(tables, list):
+        mistakes.add(("node",), "must be written [[node]], in two brackets, for each node.")
+        return []
+    rows: list[dict[str, Any]] = []
+    first: dict[tuple[str, Any], int] = {}
+    for number, table in enumerate(tables, 1):
+        place = ("node", number)
+        if not isinstance(table, dict):
+            mistakes.add(place, f"must be a table, not {_type_name(type(table))}.")
+            rows.append({})
+            continue
+        if "address" not in table and "label" not in table:
+            mistakes.add(place, "needs an address or a label: one of them says which node it is.")
+        for pair in (("address", "label"), ("port", "endpoint")):
+            both = [key for key in table if key in pair]
+            if len(both) == 2:
+                mistakes.add(
+                    (*place, both[1]), f"cannot stand beside {both[0]}: take one of them out."
+                )
+        row = _check_table(_NODE_KEYS, table, place, context, mistakes)
+        for key, value in row.items():
+            owner = first.setdefault((key, value), number)
+            if owner != number:
+                mistakes.add((*place, key), f"{table[key]} is that of node[{owner}] already.")
+        rows.append(row)
+    return rows
+
+
+def _check_together(
+    values: Mapping[str, Any],
+    said: set[str],
+    rows: list[dict[str, Any]],
+    mistakes: _Mistakes,
+) -> None:
+    """Check what holds between options.
+
+    @param values: those that are right; a wrong one is not blamed twice.
+    @param said: the names of those that the command line has.
+    """
+    control = values.get("control", DEFAULT_CONTROL)
+    if not mistakes.concern("control"):
+        for number, row in enumerate(rows, 1):
+            for key in ("port", "endpoint"):
+                if str(row.get(key)) == control:
+                    mistakes.add(("node", number, key), f"{control} is the control port already.")
+    base = values.get("base-port", DEFAULT_BASE_PORT)
+    last = values.get("last-port", DEFAULT_LAST_PORT)
+    if last < base and not mistakes.concern("base-port") and not mistakes.concern("last-port"):
+        name = "last-port" if "last-port" in values else "base-port"
+        mistakes.add(
+            f"--{name}" if name in said else (name,),
+            f"leaves no port: none is from base-port, {base}, to last-port, {last}.",
+        )
+
+
+# --- the file ----------------------------------------------------------------------------------
+
+
+class _FileMistake(Exception):
+    """The file is not to be read at all.
+
+    @ivar line: where, from 1; None for nowhere in it.
+    """
+
+    def __init__(self, sentence: str, line: int | None = None) -> None:
+        super().__init__(sentence)
+        self.line = line
+
+
+def _read(path: str) -> str:
+    """Return the text of the file.
+
+    @raise _FileMistake: it has none.
+    """
+    try:
+        # A named pipe would make the gateway wait, and can be read only once.
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise _FileMistake("cannot be read: it is no file.")
+        with open(path, "rb") as file:
+            data = file.read(_MAX_FILE_SIZE + 1)
+    except OSError as error:
+        raise _FileMistake(f"cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise _FileMistake(f"cannot be read: {_reason(error)}.") from error
+    if len(data) > _MAX_FILE_SIZE:
+        raise _FileMistake(f"has more than {_MAX_FILE_SIZE} bytes.")
+    try:
+        # Some editors put a mark before the first line.
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _FileMistake("is not UTF-8: save it in that encoding.", line) from error
+
+
+def _parse(source: str) -> dict[str, Any]:
+    """Return the tables of the file.
+
+    @raise _FileMistake: it is not TOML.
+    """
+    try:
+        return tomllib.loads(source)
+    except RecursionError as error:
+        raise _FileMistake("has lists or tables too deep in each other.") from error
+    except ValueError as error:
+        # Of the numbers that it knows, the parser tells the line only in its text.
+        sentence, _, place = _reason(error).partition(" (at ")
+        found = re.match(r"line (\d+)", place)
+        line = int(found[1]) if found else source.rstrip().count("\n") + 1 if place else None
+        raise _FileMistake(f"is not TOML: {sentence}.", line) from error
+
+
+def _find_lines(source: str) -> dict[_Key, int]:
+    """Return the line of each option, of each `[[node]]`, and of each key in one.
+
+    TOML's parser keeps no lines, but it knows where a statement ends: lines are added until what
+    there is parses by itself. So strings and lists over many lines need no second grammar here.
+
+    @param source: TOML without mistakes.
+    @return: what comes after `_MAX_PARSED_AGAIN` is not in it.
+    """
+    lines: dict[_Key, int] = {}
+    budget = _MAX_PARSED_AGAIN
+    table: _Key | None = ()
+    nodes = 0
+    statement, start = "", 1
+    for number, line in enumerate(source.split("\n"), 1):
+        budget -= len(statement)
+        statement += line + "\n"
+        if budget < 0:
+            break
+        try:
+            found = tomllib.loads(statement)
+        except (ValueError, RecursionError):
+            continue
+        for key, value in found.items():
+            if not statement.lstrip().startswith("["):
+                if table is not None:
+                    lines.setdefault((*table, key), start)
+                continue
+            lines.setdefault((key,), start)
+            table = None
+            if key == "node" and value == [{}]:
+                nodes += 1
+                table = ("node", nodes)
+                lines[table] = start
+            elif key == "node" and isinstance(value, dict):
+                for inner in value:
+                    lines.setdefault(("node", nodes, inner), start)
+        statement, start = "", number + 1
+    return lines
+
+
+class _Mistakes:
+    """Every mistake, and where it is.
+
+    @ivar source: the text of the file, empty if it is not known.
+    @ivar of_whole_file: why it is not known.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self.source = ""
+        self.of_whole_file: _FileMistake | None = None
+        self._path = path
+        self._found: list[tuple[str | _Key, str]] = []
+
+    def add(self, place: str | _Key, sentence: str) -> None:
+        """Note a mistake.
+
+        @param place: the option of the command line, such as ``--baud``, or the key of the file.
+        @param sentence: what is wrong with it; `place` is its subject.
+        """
+        self._found.append((place, sentence))
+
+    @contextmanager
+    def about(self, place: str | _Key) -> Iterator[None]:
+        """Note the `_Mistake` that is raised within."""
+        try:
+            yield
+        except _Mistake as mistake:
+            self.add(place, str(mistake))
+
+    def concern(self, name: str) -> bool:
+        """Whether there is a mistake about an option."""
+        return any(place in (f"--{name}", (name,)) for place, _ in self._found)
+
+    def check(self) -> None:
+        """
+        @raise ConfigError: there are mistakes: those of the command line, and then those of the
+            file by line.
+        """
+        sentences = [f"{place} {text}" for place, text in self._found if isinstance(place, str)]
+        if self.of_whole_file is not None:
+            line = self.of_whole_file.line
+            where = f"--config {self._path}" if line is None else f"{self._path}:{line}:"
+            sentences.append(f"{where} {self.of_whole_file}")
+        in_file = [(place, text) for place, text in self._found if not isinstance(place, str)]
+        lines = _find_lines(self.source) if in_file else {}
+        located = [(_line_of(place, lines), place, text) for place, text in in_file]
+        for line, place, text in sorted(located, key=lambda row: row[0] or 0):
+            where = f"{self._path}:" if line is None else f"{self._path}:{line}:"
+            sentences.append(f"{where} {_show(place)} {text}")
+        if sentences:
+            raise ConfigError("\n".join(map(_one_line, sentences)))
+
+
+def _line_of(place: _Key, lines: Mapping[_Key, int]) -> int | None:
+    """Return the line of a key, or of the table that it is in."""
+    while place:
+        if place in lines:
+            return lines[place]
+        place = place[:-1]
+    return None
+
+
+def _show(place: _Key) -> str:
+    """Return a key as ``node[3].port``."""
+    text = ""
+    for part in place:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += "." * bool(text) + (part if re.fullmatch(r"[\w-]+", part) else repr(part))
+    return text
+
+
+def _one_line(sentence: str) -> str:
+    """Return a sentence fit for a terminal, whatever it quotes."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)
+    return text if len(text) <= _MAX_SENTENCE else f"{text[:_MAX_SENTENCE]}…"

@@ -45,23 +45,63 @@ class Options(usage.Options):
                 "such as tcp:HOST:PORT (a serial server), or sim: (a network in software, to try)"
             ),
         ],
-        ["baud", "b", str(DEFAULT_BAUD_RATE), "Rate of the serial port, bits per second"],
-        ["api-mode", "m", "auto", "API mode of the radio: 1, 2, or auto to ask it"],
+        [
+            "baud",
+            "b",
+            None,
+            f"Rate of the serial port, bits per second [default: {DEFAULT_BAUD_RATE}]",
+        ],
+        [
+            "api-mode",
+            "m",
+            None,
+            "API mode of the radio: 1, 2, or auto to ask it [default: auto]",
+        ],
         [
             "control",
             "c",
-            config.DEFAULT_CONTROL,
-            "Port of the XML-RPC control interface, or a Twisted server endpoint",
+            None,
+            (
+                "Port of the XML-RPC control interface, or a Twisted server endpoint "
+                f"[default: {config.DEFAULT_CONTROL}]"
+            ),
         ],
-        ["base-port", "p", str(config.DEFAULT_BASE_PORT), "First TCP port that a node gets"],
+        [
+            "base-port",
+            "p",
+            None,
+            f"First TCP port that a node gets [default: {config.DEFAULT_BASE_PORT}]",
+        ],
+        [
+            "last-port",
+            None,
+            None,
+            f"Last TCP port that a node gets [default: {config.DEFAULT_LAST_PORT}]",
+        ],
         [
             "interface",
             "i",
-            config.DEFAULT_INTERFACE,
+            None,
             (
                 "Address to listen at; 0.0.0.0 lets other computers in, and nobody is asked for "
-                "a password"
+                f"a password [default: {config.DEFAULT_INTERFACE}]"
             ),
+        ],
+        [
+            "state",
+            None,
+            None,
+            (
+                "File that keeps which node has which port, or :memory: to forget it at the end "
+                "[default: zbtwist.sqlite3 in $STATE_DIRECTORY, in /var/lib/zbtwist as root, else "
+                "in the user's state directory; :memory: with sim:]"
+            ),
+        ],
+        [
+            "config",
+            "f",
+            None,
+            "TOML file with these options and with nodes; what is said here wins over it",
         ],
     ]
 
@@ -76,18 +116,14 @@ class Options(usage.Options):
         from twisted.internet import reactor
 
         try:
-            self.settings = config.check(
-                reactor,
-                serial=self["serial"],
-                baud=self["baud"],
-                api_mode=self["api-mode"],
-                control=self["control"],
-                base_port=self["base-port"],
-                interface=self["interface"],
-            )
+            self.settings = config.load(reactor, self)
         except ConfigError as error:
             # A UsageError would bury the sentences under twistd's own help.
             sys.exit(f"twistd zbgate: {error}")
+        # The file may be read again when twistd works in another directory (--rundir).
+        for name in ("serial", "state", "config"):
+            if self[name] is not None:
+                self[name] = getattr(self.settings, name)
 
 
 class Gateway(MultiService):
