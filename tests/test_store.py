@@ -20,19 +20,19 @@ class StoreTestCase(SynchronousTestCase):
         self.path = os.path.abspath(os.path.join(self.mktemp(), "state", "zbtwist.sqlite3"))
 
     def open(self) -> Store:
-        opened = Store(self.path)
+        opened = Store(self.path).open()
         self.addCleanup(opened.close)
         return opened
 
     def made(self) -> None:
         """A store with a mapping was made and closed."""
-        new = Store(self.path)
+        new = Store(self.path).open()
         new.change_mappings([Mapping(A, 27001)])
         new.close()
 
     def refusal(self) -> str:
         with self.assertRaises(StoreError) as caught:
-            Store(self.path)
+            Store(self.path).open()
         text = str(caught.exception)
         self.assertIn(self.path, text)
         self.assertTrue(text.endswith("."), text)
@@ -54,11 +54,11 @@ class MappingTests(StoreTestCase):
         )
 
     def test_memory(self) -> None:
-        first = Store(MEMORY)
+        first = Store(MEMORY).open()
         first.change_mappings([Mapping(A, 27001)])
         self.assertEqual(first.mappings(), [Mapping(A, 27001)])
         first.close()
-        self.assertEqual(Store().mappings(), [])
+        self.assertEqual(Store().open().mappings(), [])
 
     def test_swap(self) -> None:
         opened = self.open()
@@ -197,7 +197,7 @@ class BadFileTests(StoreTestCase):
         for leftover in (b"", b"half of it"):
             Path(f"{self.path}.new").write_bytes(leftover)
             Path(f"{self.path}.new-journal").write_bytes(leftover)
-            Store(self.path).close()
+            Store(self.path).open().close()
             os.unlink(self.path)
 
 

@@ -53,16 +53,18 @@ INQUIRY_PAUSE = 60.0
 class Node:
     """A remote XBee.
 
+    @ivar name: what the user calls it in the configuration; empty for nothing.
     @ivar label: its node identifier, None until it is known.
     @ivar role: 0 coordinator, 1 router, 2 end device; None until it is known.
     @ivar device_type_identifier: DD, None until it is known.
-    @ivar last_seen: when it was last heard of, seconds of the clock.
+    @ivar last_seen: when it was last heard of, seconds of the clock; 0 for never.
     @ivar receiver: takes the bytes of its serial line.
     @ivar has_temperature_command: whether its module knows TP; None until it was asked.
     """
 
     address64: Address64
     address16: Address16 = UNKNOWN16
+    name: str = ""
     label: str | None = None
     role: int | None = None
     parent16: Address16 = UNKNOWN16
@@ -81,7 +83,8 @@ class Node:
 
     def __str__(self) -> str:
         address = format_address64(self.address64)
-        return f"{self.label} ({address})" if self.label else address
+        name = self.name or self.label
+        return f"{name} ({address})" if name else address
 
 
 class NodeTable:
@@ -110,6 +113,20 @@ class NodeTable:
         """Return the node with that address, None if there is none."""
         return self._nodes.get(address64)
 
+    def add(self, address64: Address64) -> Node | None:
+        """Return the node with that address, which need not have been seen. Listeners hear nothing.
+
+        @return: None if it is not there and the table is full.
+        """
+        node = self._nodes.get(address64)
+        if node is None and self.has_room_for(1):
+            node = self._nodes[address64] = Node(address64)
+        return node
+
+    def has_room_for(self, count: int) -> bool:
+        """Whether so many more nodes fit in."""
+        return len(self._nodes) + count <= self._maximum
+
     def seen(self, address64: Address64, address16: Address16, now: float) -> Node | None:
         """Note that a node was heard.
 
@@ -121,7 +138,7 @@ class NodeTable:
             if address64 == UNKNOWN64:
                 node = self._by_address16.get(address16)
             else:
-                node = self._add(address64)
+                node = self._appeared(address64)
             if node is None:
                 return None
         node.last_seen = now
@@ -155,19 +172,18 @@ class NodeTable:
         for listener in self._listeners:
             listener.node_changed(node)
 
-    def _add(self, address64: Address64) -> Node | None:
-        if len(self._nodes) >= self._maximum:
-            if not self._full:
-                self._full = True
-                self.log.warn(
-                    "The table holds {count} nodes and takes no more: {address} is ignored.",
-                    count=len(self._nodes),
-                    address=format_address64(address64),
-                )
-            return None
-        node = self._nodes[address64] = Node(address64)
-        for listener in self._listeners:
-            listener.node_added(node)
+    def _appeared(self, address64: Address64) -> Node | None:
+        node = self.add(address64)
+        if node is not None:
+            for listener in self._listeners:
+                listener.node_added(node)
+        elif not self._full:
+            self._full = True
+            self.log.warn(
+                "The table holds {count} nodes and takes no more: {address} is ignored.",
+                count=len(self._nodes),
+                address=format_address64(address64),
+            )
         return node
 
     def _move(self, node: Node, address16: Address16) -> None:
@@ -196,8 +212,8 @@ class NetworkService(Service):
         self._radio = radio
         self.nodes = NodeTable()
         self.unattributed_frames = 0
-        self._search: Deferred[None] | None = None
-        self._searchers: list[Deferred[None]] = []
+        self._search: Deferred[list[Node]] | None = None
+        self._searchers: list[Deferred[list[Node]]] = []
         self._inquiries: deque[Node] = deque()
         self._inquiring: set[Deferred[None]] = set()
         self._handlers: dict[type[Frame], Callable[..., None]] = {
@@ -214,35 +230,39 @@ class NetworkService(Service):
     def stopService(self) -> None:
         super().stopService()
         self._inquiries.clear()
-        for running in [*self._inquiring, *([self._search] if self._search else [])]:
-            running.cancel()
+        if self._search is not None:
+            self._search.cancel()
+        for inquiry in list(self._inquiring):
+            inquiry.cancel()
 
     # --- searching -----------------------------------------------------------------------------
 
-    async def discover(self) -> None:
+    async def discover(self) -> list[Node]:
         """Search the network and wait for the search to end. Two at once share one search.
 
+        @return: the nodes that were found.
         @raise RadioError: the radio is offline, or refused.
         """
-        searcher: Deferred[None] = Deferred(self._searchers.remove)
+        searcher: Deferred[list[Node]] = Deferred(self._searchers.remove)
         self._searchers.append(searcher)
         if self._search is None:
             search = self._search = Deferred.fromCoroutine(self._run_search())
             search.addBoth(self._search_ended)
-        await searcher
+        return await searcher
 
-    async def _run_search(self) -> None:
+    async def _run_search(self) -> list[Node]:
         # The nodes come through `frame_received` while the search goes on.
-        await self._radio.discover()
+        found = [self.nodes.get(one.address64) for one in await self._radio.discover()]
+        return [node for node in found if node is not None]
 
-    def _search_ended(self, result: Failure | None) -> None:
+    def _search_ended(self, result: list[Node] | Failure) -> None:
         self._search = None
         searchers, self._searchers = self._searchers, []
         for searcher in searchers:
             if isinstance(result, Failure):
                 searcher.errback(result)
             else:
-                searcher.callback(None)
+                searcher.callback(result)
 
     # --- what the radio says -------------------------------------------------------------------
 

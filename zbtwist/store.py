@@ -52,7 +52,7 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE TABLE mapping (
         address TEXT PRIMARY KEY,
-        port INTEGER NOT NULL UNIQUE,
+        port NOT NULL UNIQUE,
         by_hand INTEGER NOT NULL
     ) WITHOUT ROWID;
     """,
@@ -66,12 +66,12 @@ class StoreError(Exception):
 @dataclass(frozen=True, slots=True)
 class Mapping:
     """
-    @ivar port: the TCP port of the node.
+    @ivar port: the TCP port of the node, or the server endpoint string that it has instead.
     @ivar by_hand: a person chose it; else the gateway did.
     """
 
     address64: Address64
-    port: int
+    port: int | str
     by_hand: bool = False
 
 
@@ -122,7 +122,7 @@ def _is_cut_short(path: Path) -> bool:
         return True
     magic, page_size, pages = _HEADER.unpack(header)
     expected = (page_size if page_size > 1 else 0x10000) * pages
-    return magic == _MAGIC and path.stat().st_size < expected
+    return bool(magic == _MAGIC and path.stat().st_size < expected)
 
 
 def _make_if_missing(path: Path) -> None:
@@ -145,18 +145,24 @@ def _make_if_missing(path: Path) -> None:
 
 
 class Store:
-    """An open store.
+    """The store: `open` it, use it, `close` it.
 
     @ivar path: where it is, or `MEMORY`.
     """
 
     def __init__(self, path: str = MEMORY) -> None:
-        """Open the store, and make or migrate it as needed.
-
+        """
         @param path: a file, made with its directory if it is not there; or `MEMORY`.
-        @raise StoreError: it cannot be used.
         """
         self.path = path
+
+    def open(self) -> Store:
+        """Open the file, and make or migrate it as needed. A program that forks must fork before.
+
+        @return: the store itself.
+        @raise StoreError: it cannot be used.
+        """
+        path = self.path
         try:
             if path != MEMORY:
                 _make_if_missing(Path(path))
@@ -176,6 +182,7 @@ class Store:
         except sqlite3.Error as error:
             self._database.close()
             raise StoreError(self._explain(error)) from error
+        return self
 
     def close(self) -> None:
         """Close the file; the store cannot be used any more."""

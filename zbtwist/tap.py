@@ -1,29 +1,19 @@
-"""`twistd zbgate`: from options to the service tree. The one room that knows all the others."""
+"""`twistd zbgate`: the command line, and what twistd makes of it."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-from twisted.application.service import IService, MultiService
-from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.logger import Logger
+from twisted.application.service import IService
 from twisted.python import usage
 
 import zbtwist
 from zbtwist import config
-from zbtwist.binding.service import BindingService
 from zbtwist.config import ConfigError, Settings
-from zbtwist.control.api import GatewayAPI
-from zbtwist.control.service import ControlService
-from zbtwist.control.site import control_site
+from zbtwist.gateway import Gateway, Reloader, warn_if_open
 from zbtwist.guide import Guide
-from zbtwist.network import NetworkService
-from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE
-from zbtwist.radio.service import RadioService
-
-log = Logger()
+from zbtwist.store import Store, StoreError
 
 
 class Options(usage.Options):
@@ -126,62 +116,19 @@ class Options(usage.Options):
                 self[name] = getattr(self.settings, name)
 
 
-class Gateway(MultiService):
-    """The whole gateway as one service; starting it opens the control port and the radio.
-
-    @ivar radio: the link to the local radio.
-    @ivar network: the nodes.
-    @ivar bindings: their ports.
-    @ivar api: the operations of the control interface.
-    """
-
-    def __init__(
-        self, settings: Settings, reactor: Any, endpoint: IStreamClientEndpoint | None = None
-    ) -> None:
-        """
-        @param endpoint: the radio, if it is another than the settings say.
-        """
-        super().__init__()
-        coordinator = Coordinator(reactor)
-        self.network = NetworkService(reactor, coordinator)
-        self.bindings = BindingService(
-            reactor,
-            coordinator,
-            lambda port: settings.port_endpoint(reactor, port),
-            settings.base_port,
-        )
-        self.network.nodes.add_listener(self.bindings)
-        self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings)
-        self.radio = RadioService(
-            reactor,
-            endpoint or settings.radio_endpoint(reactor),
-            coordinator,
-            settings.serial,
-            settings.api_mode,
-        )
-        control = ControlService(
-            reactor,
-            settings.control_endpoint(reactor),
-            control_site(self.api, reactor),
-            settings.control,
-        )
-        # They start in this order, so that everyone is there when the radio comes up.
-        for service in (control, self.bindings, self.network, self.radio):
-            service.setServiceParent(self)
-
-
 def makeService(options: Options) -> IService:
-    """What twistd calls."""
+    """What twistd calls, before it forks."""
     from twisted.internet import reactor
 
     settings = options.settings
+    try:
+        Store(settings.state).open().close()
+    except StoreError as error:
+        sys.exit(f"twistd zbgate: {error}")
     gateway = Gateway(settings, reactor)
     if settings.serial.startswith("sim:"):
         Guide(settings, gateway.network.nodes, gateway.bindings).setServiceParent(gateway)
-    if not settings.is_local:
-        log.warn(
-            "The ports are open to other computers ({interface}), and nobody is asked for a "
-            "password: anyone who reaches this computer reaches the nodes.",
-            interface=settings.interface,
-        )
+    if settings.config is not None:
+        Reloader(gateway, lambda: config.load(reactor, options), reactor).setServiceParent(gateway)
+    warn_if_open(settings)
     return gateway

@@ -17,6 +17,7 @@ from zbtwist.binding.port import (
     CLOSE_TIMEOUT,
     MAXIMUM_CLIENTS,
     MAXIMUM_UNSENT,
+    Listener,
     NodeClient,
     NodePort,
 )
@@ -25,6 +26,9 @@ from zbtwist.network import Node
 
 class Listening:
     stopped = False
+
+    def getHost(self) -> object:
+        return object()
 
     def stopListening(self) -> Deferred[None]:
         self.stopped = True
@@ -44,19 +48,16 @@ class NodePortTests(SynchronousTestCase):
         self.wire = Wire()
         self.node = Node(REMOTE, REMOTE16, "E1")
         self.endpoint = Endpoint()
-        self.port = NodePort(
-            self.wire.clock,
-            self.node,
-            27001,
-            self.endpoint,  # type: ignore[arg-type]
-            Outbound(self.wire.coordinator, self.node),
-        )
+        outbound = Outbound(self.wire.coordinator, self.node)
+        self.port = NodePort(self.wire.clock, self.node, outbound)
+        self.listener = Listener(27001, self.endpoint)  # type: ignore[arg-type]
         self.port.startService()
-        self.successResultOf(Deferred.fromCoroutine(self.port.open()))
+        self.successResultOf(Deferred.fromCoroutine(self.listener.open()))
+        self.port.serve(self.listener)
         self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
 
     def connect(self) -> tuple[NodeClient, Any]:
-        client = self.port.buildProtocol(None)
+        client = self.listener.buildProtocol(None)
         assert client is not None
         transport = StringTransport()
         client.makeConnection(transport)
@@ -118,11 +119,11 @@ class NodePortTests(SynchronousTestCase):
 
     def test_number_of_clients_is_bounded(self) -> None:
         clients = [self.connect()[0] for _ in range(MAXIMUM_CLIENTS)]
-        self.assertIsNone(self.port.buildProtocol(None))
+        self.assertIsNone(self.listener.buildProtocol(None))
         self.assertIn("is refused", self.lines()[-1])
         clients[0].connectionLost()
         self.assertEqual(self.port.clients, MAXIMUM_CLIENTS - 1)
-        self.assertIsNotNone(self.port.buildProtocol(None))
+        self.assertIsNotNone(self.listener.buildProtocol(None))
 
     def test_undelivered_bytes_reset_the_client(self) -> None:
         client, _ = self.connect()
@@ -131,11 +132,35 @@ class NodePortTests(SynchronousTestCase):
         self.wire.coordinator.link_down("It is gone.")
         self.assertIn("had closed already: 1 bytes", self.lines()[-1])
 
+    def test_leave(self) -> None:
+        """The clients go, and the socket is free for another node."""
+        client, transport = self.connect()
+        self.port.deliver(b"last words")
+        self.assertIs(self.port.leave("it moves"), self.listener)
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual(transport.value(), b"last words")
+        self.assertIn(
+            "The 1 clients of E1 (00:13:a2:00:40:0a:3e:ff) are disconnected: it moves.",
+            self.lines(),
+        )
+        self.assertIsNone(self.listener.buildProtocol(None))
+        self.assertFalse(self.endpoint.listening.stopped)
+        client.connectionLost()
+        self.assertIsNone(self.port.leave("again"))
+
+    def test_listener_of_another_kind(self) -> None:
+        """A Unix socket has no TCP port."""
+        other = Listener("unix:/run/meter", self.endpoint)  # type: ignore[arg-type]
+        self.successResultOf(Deferred.fromCoroutine(other.open()))
+        self.port.serve(other)
+        self.assertEqual(self.port.number, 0)
+        self.successResultOf(other.close())
+        self.assertTrue(self.endpoint.listening.stopped)
+
     def test_stop(self) -> None:
         client, transport = self.connect()
         self.port.deliver(b"last words")
         stopped = self.port.stopService()
-        self.assertTrue(self.endpoint.listening.stopped)
         self.assertTrue(transport.disconnecting)
         self.assertEqual(transport.value(), b"last words")
         self.assertNoResult(stopped)

@@ -1,4 +1,4 @@
-"""Which node has which port."""
+"""Which node has which port: given once, kept, changed by hand, asked for by the configuration."""
 
 from __future__ import annotations
 
@@ -6,124 +6,486 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError
-from twisted.internet.testing import EventLoggingObserver
+from twisted.internet.testing import EventLoggingObserver, StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
-from zbtwist.binding.service import BindingService
-from zbtwist.network import Node
-from zbtwist.xbee.address import Address64
+from tests.radio.support import FACTS, Wire
+from zbtwist.binding.errors import BindingError, NoMapping, PortTaken
+from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingService, Wish
+from zbtwist.network import Node, NodeTable
+from zbtwist.store import Mapping, Store, StoreError
+from zbtwist.xbee.address import Address16, Address64
+
+A, B, C, D = (Address64(0x0013A200_40000001 + n) for n in range(4))
 
 
-class Endpoints:
-    """Server endpoints of a computer on which some ports are taken."""
+class Computer:
+    """Server endpoints of a computer on which other programs have some ports."""
 
-    def __init__(self, taken: set[int]) -> None:
-        self.taken = taken
-        self.open: dict[int, Any] = {}
+    def __init__(self) -> None:
+        self.taken: set[object] = set()
+        self.open: dict[object, Any] = {}
+        self.tried: list[object] = []
+        self.opened: list[object] = []
         self.slow: Deferred[Any] | None = None
 
-    def make(self, number: int) -> Any:
-        endpoints = self
+    def endpoint(self, slot: object) -> Any:
+        computer = self
 
         class Listening:
             def stopListening(self) -> None:
-                del endpoints.open[number]
+                del computer.open[slot]
+
+            def getHost(self) -> object:
+                return object()
 
         class Endpoint:
             def listen(self, factory: Any) -> Deferred[Any]:
-                if number in endpoints.taken:
+                computer.tried.append(slot)
+                if slot in computer.taken or slot in computer.open:
                     error = OSError(98, "Address already in use")
-                    return fail(CannotListenError("127.0.0.1", number, error))
-                endpoints.open[number] = factory
-                if endpoints.slow is not None:
-                    return endpoints.slow.addCallback(lambda _: Listening())
+                    return fail(CannotListenError("127.0.0.1", slot, error))
+                computer.open[slot] = factory
+                computer.opened.append(slot)
+                if computer.slow is not None:
+                    return computer.slow.addCallback(lambda _: Listening())
                 return succeed(Listening())
 
         return Endpoint()
 
 
-class BindingServiceTests(SynchronousTestCase):
-    def start(self, taken: set[int] = frozenset(), base: int = 27001) -> None:  # type: ignore[assignment]
-        self.wire = Wire()
-        self.endpoints = Endpoints(taken)
-        self.bindings = BindingService(
-            self.wire.clock, self.wire.coordinator, self.endpoints.make, base
-        )
-        self.bindings.startService()
-        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+class BindingTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.store = Store().open()
+        self.addCleanup(self.store.close)
+        self.computer = Computer()
+        self.start()
 
-    def add(self, number: int) -> Node:
-        node = Node(Address64(number))
-        self.bindings.node_added(node)
+    def start(self, *wishes: Wish, base: int = 27001, last: int = 65535, **more: Any) -> None:
+        """Start a gateway that has the store of the one before."""
+        self.wire = Wire()
+        self.nodes = NodeTable()
+        self.bindings = BindingService(
+            self.wire.clock, self.wire.coordinator, self.nodes, self.store, self.computer.endpoint
+        )
+        self.bindings.configure(wishes, base, last, **more)
+        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.bindings.startService()
+
+    def stop(self) -> None:
+        self.successResultOf(self.bindings.stopService())
+        self.assertEqual(self.computer.open, {})
+        self.wire.coordinator.close()
+        self.assertEqual(self.wire.clock.getDelayedCalls(), [])
+
+    def restart(self, *wishes: Wish, **more: Any) -> None:
+        self.stop()
+        self.start(*wishes, **more)
+
+    def see(self, *addresses: Address64) -> None:
+        for address64 in addresses:
+            self.nodes.seen(address64, Address16(address64 & 0xFFFF), self.wire.clock.seconds())
+
+    def node(self, address64: Address64) -> Node:
+        node = self.nodes.get(address64)
+        assert node is not None
         return node
 
-    def port(self, node: Node) -> int:
-        port = self.bindings.port_of(node)
-        return port.number if port else 0
+    def slot(self, address64: Address64) -> object:
+        """The port of a node, if it listens there."""
+        port = self.bindings.port_of(self.node(address64))
+        if port is None or port.listener is None:
+            return None
+        self.assertIs(self.computer.open[port.slot].server, port)
+        return port.slot
+
+    def slots(self) -> dict[Address64, object]:
+        return {node.address64: self.slot(node.address64) for node in self.nodes}
+
+    def connect(self, slot: object) -> Any:
+        client = self.computer.open[slot].buildProtocol(None)
+        transport = StringTransport()
+        client.makeConnection(transport)
+        transport.protocol = client
+        return transport
+
+    def change(self, wanted: dict[Address64, Any]) -> Deferred[None]:
+        return Deferred.fromCoroutine(self.bindings.change(wanted))
+
+    def remove(self, address64: Address64) -> Deferred[None]:
+        return Deferred.fromCoroutine(self.bindings.remove(self.node(address64)))
+
+    def problem(self, address64: Address64) -> str:
+        return self.bindings.problem_of(self.node(address64))
 
     def lines(self) -> list[str]:
         return [event["log_format"].format(**event) for event in self.log]
 
-    def test_ports_in_order(self) -> None:
-        self.start()
-        self.assertEqual([self.port(self.add(n)) for n in (9, 5, 7)], [27001, 27002, 27003])
-        self.assertEqual(sorted(self.endpoints.open), [27001, 27002, 27003])
 
-    def test_taken_port_is_skipped_with_a_warning(self) -> None:
-        self.start({27002, 27003})
-        self.assertEqual([self.port(self.add(n)) for n in (1, 2, 3)], [27001, 27004, 27005])
+class GivenTests(BindingTestCase):
+    """Ports that the gateway gives by itself."""
+
+    def test_in_order(self) -> None:
+        self.see(C, A, B)
+        self.assertEqual(self.slots(), {C: 27001, A: 27002, B: 27003})
+        self.assertEqual(
+            self.store.mappings(), [Mapping(C, 27001), Mapping(A, 27002), Mapping(B, 27003)]
+        )
+
+    def test_kept_over_a_restart(self) -> None:
+        """They listen at once, also for nodes that are not seen again; new ones get others."""
+        self.see(C, A, B)
+        self.restart()
+        self.assertEqual(self.slots(), {C: 27001, A: 27002, B: 27003})
+        self.see(D, B)
+        self.assertEqual(self.slots(), {C: 27001, A: 27002, B: 27003, D: 27004})
+
+    def test_port_of_another_program_is_skipped_with_a_warning(self) -> None:
+        self.computer.taken |= {27002, 27003}
+        self.see(A, B, C)
+        self.assertEqual(self.slots(), {A: 27001, B: 27004, C: 27005})
         warnings = [line for line in self.lines() if "skipped" in line]
         self.assertEqual(len(warnings), 2)
-        self.assertIn("Port 27002 is skipped, 00:00:00:00:00:00:00:02 gets the next", warnings[0])
+        self.assertIn("Port 27002 is skipped, 00:13:a2:00:40:00:00:02 gets the next", warnings[0])
+        self.computer.taken.clear()
+        self.wire.clock.advance(PASS_OVER)
+        self.see(D)
+        self.assertEqual(self.slot(D), 27002)
 
     def test_slow_listening_keeps_the_order(self) -> None:
-        self.start()
-        self.endpoints.slow = Deferred()
-        first, second = self.add(1), self.add(2)
+        self.computer.slow = Deferred()
+        self.see(A, B)
         settled = self.bindings.settled()
-        self.assertEqual([self.port(first), self.port(second)], [0, 0])
         self.assertNoResult(settled)
-        slow, self.endpoints.slow = self.endpoints.slow, None
+        slow, self.computer.slow = self.computer.slow, None
         slow.callback(None)
         self.successResultOf(settled)
-        self.assertEqual([self.port(first), self.port(second)], [27001, 27002])
+        self.assertEqual(self.slots(), {A: 27001, B: 27002})
 
-    def test_no_port_left(self) -> None:
-        self.start(base=65535)
-        self.assertEqual(self.port(self.add(1)), 65535)
-        self.assertEqual(self.port(self.add(2)), 0)
-        self.assertIn("There is no port left", self.lines()[-1])
+    def test_reserved(self) -> None:
+        self.restart(reserved={27001})
+        self.see(A)
+        self.assertEqual(self.slot(A), 27002)
+
+    def test_exhaustion(self) -> None:
+        """A clear state, the others unharmed, and a port as soon as there is one."""
+        self.restart(base=27001, last=27002)
+        self.see(A, B, C, D)
+        self.assertEqual(self.slots(), {A: 27001, B: 27002, C: None, D: None})
+        self.assertEqual(
+            self.problem(C),
+            "Every port from 27001 to 27002 is taken: raise --last-port, or remove a mapping.",
+        )
+        self.successResultOf(self.remove(A))
+        self.assertEqual(self.slots(), {A: None, B: 27002, C: 27001, D: None})
+        self.assertEqual(self.problem(C), "")
+        self.bindings.configure([], 27001, 27009)
+        self.wire.clock.advance(LAST_RETRY)
+        self.assertEqual(self.slot(D), 27003)
+
+    def test_port_that_is_taken_at_start_is_waited_for(self) -> None:
+        self.see(A, B)
+        self.computer.taken.add(27001)
+        self.restart()
+        self.assertEqual(self.slots(), {A: None, B: 27002})
+        self.assertIn("Port 27001 of 00:13:a2:00:40:00:00:01 is in use", self.problem(A))
+        self.see(C)
+        self.assertEqual(self.slot(C), 27003)
+        for _ in range(10):
+            self.wire.clock.advance(LAST_RETRY)
+        said = [line for line in self.lines() if "is in use by another program" in line]
+        self.assertEqual(len(said), 1)
+        self.computer.taken.clear()
+        self.wire.clock.advance(LAST_RETRY)
+        self.assertEqual(self.slots(), {A: 27001, B: 27002, C: 27003})
+        self.assertEqual(self.problem(A), "")
+
+    def test_retries_come_less_and_less_often(self) -> None:
+        self.see(A)
+        self.computer.taken.add(27001)
+        self.restart()
+        self.computer.tried.clear()
+        self.wire.clock.pump([1] * 3600)
+        tries = len(self.computer.tried)
+        self.assertTrue(3600 / LAST_RETRY <= tries <= 3600 / LAST_RETRY + 7, tries)
+
+    def test_store_fails(self) -> None:
+        """The node has its port all the same, this is said, and it is saved when it can be."""
+        change = self.store.change_mappings
+
+        def refuse(*arguments: Any, **keywords: Any) -> None:
+            raise StoreError("The disk is full: make room.")
+
+        self.patch(self.store, "change_mappings", refuse)
+        self.see(A, B)
+        self.assertEqual(self.slots(), {A: 27001, B: 27002})
+        self.assertEqual(self.bindings.store_problem, "The disk is full: make room.")
+        self.assertEqual(sum("The disk is full" in line for line in self.lines()), 1)
+        self.patch(self.store, "change_mappings", change)
+        self.wire.clock.advance(FIRST_RETRY)
+        self.assertEqual(self.bindings.store_problem, "")
+        self.assertEqual(self.store.mappings(), [Mapping(A, 27001), Mapping(B, 27002)])
 
     def test_node_reaches_its_port(self) -> None:
-        self.start()
-        node = self.add(1)
-        assert node.receiver is not None
-        node.receiver(b"data")
-        port = self.bindings.port_of(node)
-        assert port is not None
-        self.assertEqual(port.bytes_received, 4)
+        self.see(A)
+        transport = self.connect(27001)
+        receiver = self.node(A).receiver
+        assert receiver is not None
+        receiver(b"data")
+        self.assertEqual(transport.value(), b"data")
+        self.assertEqual(self.bindings.clients, 1)
+        transport.protocol.connectionLost()
 
     def test_waiting_bytes_go_out_when_the_radio_is_up(self) -> None:
-        self.start()
+        self.see(A)
         self.wire.coordinator.link_down("gone")
-        node = Node(REMOTE, REMOTE16)
-        self.bindings.node_added(node)
-        port = self.bindings.port_of(node)
-        assert port is not None
-        client = port.buildProtocol(None)
-        assert client is not None
-        port.outbound.write(client, b"data")
+        transport = self.connect(27001)
+        transport.protocol.dataReceived(b"data")
         self.assertEqual(self.wire.sent, [])
         self.wire.coordinator.link_up(self.wire.sent.append)
         self.wire.coordinator.ready(FACTS)
         self.assertEqual(self.wire.last.data, b"data")
 
     def test_stop(self) -> None:
-        self.start()
-        node = self.add(1)
-        self.successResultOf(self.bindings.stopService())
-        self.assertEqual(self.endpoints.open, {})
-        self.assertEqual(self.port(node), 0)
-        self.assertEqual(self.port(self.add(2)), 0)
+        self.see(A)
+        self.stop()
+        self.see(B)
+        self.assertEqual(self.computer.open, {})
+
+
+class ByHandTests(BindingTestCase):
+    def test_new_node(self) -> None:
+        """It need not have been seen."""
+        self.successResultOf(self.change({A: 30000}))
+        self.assertEqual(self.slots(), {A: 30000})
+        self.assertEqual(self.store.mappings(), [Mapping(A, 30000, by_hand=True)])
+        self.see(A, B)
+        self.assertEqual(self.slots(), {A: 30000, B: 27001})
+
+    def test_move(self) -> None:
+        """The old port closes, and its clients with it; the others stay."""
+        self.see(A, B)
+        moved, other = self.connect(27001), self.connect(27002)
+        self.successResultOf(self.change({A: 30000}))
+        self.assertEqual(self.slots(), {A: 30000, B: 27002})
+        self.assertNotIn(27001, self.computer.open)
+        self.assertTrue(moved.disconnecting)
+        self.assertFalse(other.disconnecting)
+        self.assertTrue(any("it moves to port 30000" in line for line in self.lines()))
+        self.restart_without_clients(moved, other)
+        self.assertEqual(self.slots(), {A: 30000, B: 27002})
+
+    def restart_without_clients(self, *transports: Any) -> None:
+        for transport in transports:
+            transport.protocol.connectionLost()
+        self.restart()
+
+    def test_free_port_is_given_again(self) -> None:
+        self.see(A, B)
+        self.successResultOf(self.change({A: 30000}))
+        self.see(C)
+        self.assertEqual(self.slot(C), 27001)
+
+    def test_same_port(self) -> None:
+        """Fixing the port that a node has disturbs nobody."""
+        self.see(A)
+        client = self.connect(27001)
+        self.successResultOf(self.change({A: 27001}))
+        self.assertFalse(client.disconnecting)
+        self.assertEqual(self.store.mappings(), [Mapping(A, 27001, by_hand=True)])
+        client.protocol.connectionLost()
+
+    def test_swap(self) -> None:
+        """The sockets change hands without being closed."""
+        self.see(A, B, C)
+        opened = list(self.computer.opened)
+        self.successResultOf(self.change({A: 27002, B: 27001}))
+        self.assertEqual(self.slots(), {A: 27002, B: 27001, C: 27003})
+        self.assertEqual(self.computer.opened, opened)
+        self.restart()
+        self.assertEqual(self.slots(), {A: 27002, B: 27001, C: 27003})
+
+    def test_ring_with_a_new_end(self) -> None:
+        self.see(A, B)
+        self.successResultOf(self.change({A: 27002, B: 30000, C: 27001}))
+        self.assertEqual(self.slots(), {A: 27002, B: 30000, C: 27001})
+
+    def check_nothing_changed(self, wanted: dict[Address64, Any], error: type[Exception]) -> str:
+        self.see(A, B)
+        clients = [self.connect(27001), self.connect(27002)]
+        before = self.slots(), self.store.mappings(), set(self.computer.open)
+        failure = self.failureResultOf(self.change(wanted), error)
+        self.assertEqual((self.slots(), self.store.mappings(), set(self.computer.open)), before)
+        for client in clients:
+            self.assertFalse(client.disconnecting)
+            client.protocol.connectionLost()
+        self.see(D)
+        self.assertEqual(self.slot(D), 27003)
+        return failure.getErrorMessage()
+
+    def test_port_of_another_node(self) -> None:
+        text = self.check_nothing_changed({A: 30000, C: 27002}, PortTaken)
+        self.assertIn("Port 27002 belongs to 00:13:a2:00:40:00:00:02", text)
+
+    def test_port_of_another_program(self) -> None:
+        """Also when it is the last of many that cannot listen."""
+        self.computer.taken.add(30003)
+        text = self.check_nothing_changed({A: 30000, B: 27001, C: 30003}, PortTaken)
+        self.assertIn("Port 30003 cannot be had", text)
+
+    def test_port_asked_for_twice(self) -> None:
+        text = self.check_nothing_changed({A: 30000, C: 30000}, BindingError)
+        self.assertIn("Port 30000 is asked for", text)
+
+    def test_reserved_port(self) -> None:
+        self.restart(reserved={27000})
+        self.check_nothing_changed({A: 27000}, PortTaken)
+
+    def test_store_fails(self) -> None:
+        def refuse(*arguments: Any, **keywords: Any) -> None:
+            raise StoreError("The disk is full: make room.")
+
+        self.see(A, B)
+        change = self.store.change_mappings
+        self.patch(self.store, "change_mappings", refuse)
+        self.failureResultOf(self.change({A: 30000}), StoreError)
+        self.patch(self.store, "change_mappings", change)
+        self.assertEqual(self.slots(), {A: 27001, B: 27002})
+        self.assertNotIn(30000, self.computer.open)
+
+    def test_table_is_full(self) -> None:
+        self.nodes._maximum = 2
+        text = self.check_nothing_changed_full()
+        self.assertIn("no room", text)
+
+    def check_nothing_changed_full(self) -> str:
+        self.see(A, B)
+        failure = self.failureResultOf(self.change({C: 30000}), BindingError)
+        self.assertEqual(self.slots(), {A: 27001, B: 27002})
+        return failure.getErrorMessage()
+
+    def test_mapping_whose_port_was_taken(self) -> None:
+        self.see(A)
+        self.computer.taken.add(27001)
+        self.restart()
+        self.successResultOf(self.change({A: 30000}))
+        self.assertEqual((self.slot(A), self.problem(A)), (30000, ""))
+
+
+class RemoveTests(BindingTestCase):
+    def test_remove(self) -> None:
+        self.see(A, B)
+        client = self.connect(27001)
+        self.successResultOf(self.remove(A))
+        self.assertTrue(client.disconnecting)
+        client.protocol.connectionLost()
+        self.assertEqual(self.slots(), {A: None, B: 27002})
+        self.assertNotIn(27001, self.computer.open)
+        self.assertEqual(self.store.mappings(), [Mapping(B, 27002)])
+        self.assertTrue(self.bindings.is_unbound(self.node(A)))
+
+    def test_removed_node_has_no_port_until_it_is_asked_for(self) -> None:
+        self.see(A, B)
+        self.successResultOf(self.remove(A))
+        self.see(A)
+        self.assertIsNone(self.slot(A))
+        self.restart()
+        self.see(A, C)
+        self.assertEqual(self.slots(), {B: 27002, A: None, C: 27001})
+        self.bindings.node_found(self.node(A))
+        self.assertEqual(self.slot(A), 27003)
+        self.restart()
+        self.assertEqual(self.slots(), {C: 27001, B: 27002, A: 27003})
+
+    def test_data_of_a_removed_node_go_nowhere(self) -> None:
+        self.see(A)
+        self.successResultOf(self.remove(A))
+        self.assertIsNone(self.node(A).receiver)
+
+    def test_nothing_to_remove(self) -> None:
+        self.see(A)
+        self.successResultOf(self.remove(A))
+        self.failureResultOf(self.remove(A), NoMapping)
+
+
+class WishTests(BindingTestCase):
+    """What the configuration asks for."""
+
+    def test_by_address(self) -> None:
+        self.restart(Wish(A, slot=30000, name="meter"))
+        self.assertEqual(self.slots(), {A: 30000})
+        self.assertEqual(str(self.node(A)), "meter (00:13:a2:00:40:00:00:01)")
+        self.see(A, B)
+        self.assertEqual(self.slots(), {A: 30000, B: 27001})
+
+    def test_by_label(self) -> None:
+        self.restart(Wish(label="E1", slot=30000))
+        self.see(A)
+        self.assertEqual(self.slot(A), 27001)
+        self.node(A).label = "E1"
+        self.nodes.changed(self.node(A))
+        self.assertEqual(self.slot(A), 30000)
+
+    def test_label_of_two(self) -> None:
+        self.restart(Wish(label="E1", slot=30000))
+        self.see(A, B)
+        for address64 in (A, B):
+            self.node(address64).label = "E1"
+        self.nodes.changed(self.node(A))
+        self.assertEqual(self.slots(), {A: 27001, B: 27002})
+        self.assertIn("2 nodes are called E1", self.problem(A))
+
+    def test_wished_port_is_not_given_to_another(self) -> None:
+        self.restart(Wish(label="E1", slot=27001))
+        self.see(A)
+        self.assertEqual(self.slot(A), 27002)
+
+    def test_endpoint(self) -> None:
+        self.restart(Wish(A, slot="unix:/run/meter"))
+        self.assertEqual(self.slots(), {A: "unix:/run/meter"})
+        self.restart()
+        self.assertEqual(self.slots(), {A: "unix:/run/meter"})
+
+    def test_node_moves_from_its_given_port(self) -> None:
+        self.see(A, B)
+        self.restart(Wish(A, slot=30000))
+        self.assertEqual(self.slots(), {A: 30000, B: 27002})
+
+    def test_mapping_stays_when_it_is_not_asked_for_any_more(self) -> None:
+        self.restart(Wish(A, slot=30000))
+        self.restart()
+        self.assertEqual(self.slots(), {A: 30000})
+
+    def test_two_nodes_want_one_port(self) -> None:
+        """The one that has it keeps it; the other has it when it is free."""
+        self.see(A, B)
+        self.restart(Wish(B, slot=27001))
+        self.assertEqual(self.slots(), {A: 27001, B: 27002})
+        self.assertIn("Port 27001 belongs to", self.problem(B))
+        self.successResultOf(self.remove(A))
+        self.wire.clock.advance(LAST_RETRY)
+        self.assertEqual(self.slots(), {A: None, B: 27001})
+        self.assertEqual(self.problem(B), "")
+
+    def test_changed_while_running(self) -> None:
+        """Only what changed is touched."""
+        self.restart(Wish(A, slot=30000), Wish(B, slot=30001))
+        first, second = self.connect(30000), self.connect(30001)
+        self.bindings.configure([Wish(A, slot=30000), Wish(B, slot=30002)], 27001)
+        self.assertEqual(self.slots(), {A: 30000, B: 30002})
+        self.assertFalse(first.disconnecting)
+        self.assertTrue(second.disconnecting)
+        for transport in (first, second):
+            transport.protocol.connectionLost()
+
+    def test_listen_anew(self) -> None:
+        """The interface changed: every port is opened again, and the clients stay."""
+        self.see(A, B)
+        client = self.connect(27001)
+        self.computer.opened.clear()
+        self.bindings.listen_anew()
+        self.assertEqual(self.computer.opened, [27001, 27002])
+        self.assertEqual(self.slots(), {A: 27001, B: 27002})
+        self.assertFalse(client.disconnecting)
+        client.protocol.connectionLost()

@@ -14,7 +14,7 @@ from zbtwist.control.api import TEMPERATURE_DEADLINE
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.options import SimulatorOptions
-from zbtwist.tap import Gateway
+from zbtwist.gateway import Gateway
 from zbtwist.xbee.address import UNKNOWN16
 
 
@@ -52,6 +52,7 @@ class APITests(SynchronousTestCase):
         self.assertEqual(sorted(row["label"] for row in rows), ["ECHO", "METER", "SENSOR"])
         for row in rows:
             node = self.network.node(row["label"])
+            self.assertTrue(0 < row.pop("last_seen") < 3)
             self.assertEqual(
                 row,
                 {
@@ -64,6 +65,10 @@ class APITests(SynchronousTestCase):
                     "manufacturer_id": 0x101E,
                     "device_type": "0x00030008" if row["label"] == "SENSOR" else "0x00030005",
                     "tcp_port": row["tcp_port"],
+                    "name": "",
+                    "state": "listening",
+                    "state_text": "",
+                    "by_hand": False,
                 },
             )
 
@@ -154,5 +159,8 @@ class APITests(SynchronousTestCase):
                 "pan": f"{self.network.pan_id:016x}",
                 "nodes": 3,
                 "clients": 0,
+                "problems": 0,
+                "store": ":memory:",
+                "store_text": "",
             },
         )

@@ -178,7 +178,7 @@ class SimulatedTests(GatewayTestCase):
         wait_until(lambda: not pid_file.exists(), "the daemon ends", 2.0)
         wait_until(lambda: not is_listening(gateway.control), "the port is closed", 2.0)
         log = Path(gateway.directory, "log").read_text()
-        self.assertIn("is on TCP port", log)
+        self.assertIn("is on port", log)
         self.assertNotIn("Traceback", log)
 
 

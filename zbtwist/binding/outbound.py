@@ -52,6 +52,7 @@ class Outbound:
 
     @ivar bytes_sent: delivered bytes.
     @ivar packets_sent: delivered packets.
+    @ivar retries: how often the radio sent a packet again.
     @ivar failures: packets that were not delivered.
     @ivar bytes_lost: bytes in those packets and in the buffers that were dropped with them.
     """
@@ -69,6 +70,7 @@ class Outbound:
         self._stopped = False
         self.bytes_sent = 0
         self.packets_sent = 0
+        self.retries = 0
         self.failures = 0
         self.bytes_lost = 0
 
@@ -136,6 +138,7 @@ class Outbound:
 
     def _settled(self, status: TransmitStatus, writer: Writer, packet: bytes) -> None:
         self._in_flight = None
+        self.retries += status.retries
         if status.delivery_status == DELIVERED:
             self.bytes_sent += len(packet)
             self.packets_sent += 1

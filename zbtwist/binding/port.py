@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import (
     IListeningPort,
     IPushProducer,
@@ -23,6 +23,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.binding.outbound import Outbound
+from zbtwist.network import Node
+
+#: What a port can be: a TCP port number, or a server endpoint string.
+Slot = int | str
 
 #: Bytes kept for a client whose socket takes no more, on top of what the socket's own buffers hold.
 MAXIMUM_UNSENT = 262144
@@ -46,6 +50,7 @@ class NodeClient(Protocol):
         self._unsent = 0
         # No more to be done with the transport: it is lost, or about to be.
         self._over = False
+        self._closing = False
         self.gone: Deferred[None] = Deferred()
         self.peer = "?"
 
@@ -123,8 +128,9 @@ class NodeClient(Protocol):
 
     def close(self) -> None:
         """Send what is buffered and close."""
-        if self._over:
+        if self._over or self._closing:
             return
+        self._closing = True
         self._tcp.unregisterProducer()
         self._tcp.loseConnection()
 
@@ -135,43 +141,20 @@ class NodeClient(Protocol):
             self._tcp.abortConnection()
 
 
-class NodePort(Service, ServerFactory):
-    """The server of one node.
+class Listener(ServerFactory):
+    """A listening socket. It serves one node at a time, and can pass from one to another.
 
-    @ivar node: whose port this is.
-    @ivar number: the TCP port.
-    @ivar outbound: takes the clients' bytes.
-    @ivar bytes_received: bytes from the node.
-    @ivar packets_received: packets from the node.
-    @ivar bytes_unread: those of them that came while no client was connected.
+    @ivar slot: what it listens on: a TCP port number, or a server endpoint string.
+    @ivar server: whose clients its connections are; None refuses them.
     """
 
-    log = Logger()
     noisy = False
 
-    def __init__(
-        self,
-        clock: IReactorTime,
-        node: Any,
-        number: int,
-        endpoint: IStreamServerEndpoint,
-        outbound: Outbound,
-    ) -> None:
-        self._clock = clock
+    def __init__(self, slot: Slot, endpoint: IStreamServerEndpoint) -> None:
+        self.slot = slot
+        self.server: NodePort | None = None
         self._endpoint = endpoint
         self._listening: IListeningPort | None = None
-        self._clients: dict[NodeClient, None] = {}
-        self.node = node
-        self.number = number
-        self.outbound = outbound
-        self.bytes_received = 0
-        self.packets_received = 0
-        self.bytes_unread = 0
-
-    @property
-    def clients(self) -> int:
-        """How many clients are connected."""
-        return len(self._clients)
 
     async def open(self) -> None:
         """Listen.
@@ -180,31 +163,116 @@ class NodePort(Service, ServerFactory):
         """
         self._listening = await self._endpoint.listen(self)
 
+    def close(self) -> Deferred[None]:
+        """Listen no more."""
+        listening, self._listening = self._listening, None
+        self.server = None
+        if listening is None:
+            return succeed(None)
+        # A port that has no connections says nothing, others say when they are gone.
+        return listening.stopListening() or succeed(None)
+
+    @property
+    def tcp_port(self) -> int:
+        """The number of the TCP port, 0 for another kind of socket."""
+        if isinstance(self.slot, int):
+            return self.slot
+        host = self._listening.getHost() if self._listening is not None else None
+        return getattr(host, "port", 0)
+
+    def buildProtocol(self, addr: object) -> NodeClient | None:
+        return self.server.accept() if self.server is not None else None
+
+
+class NodePort(Service):
+    """The port of one node, whether it listens at the moment or not.
+
+    @ivar node: whose port this is.
+    @ivar outbound: takes the clients' bytes.
+    @ivar slot: where its clients are to find it; None if there is nowhere.
+    @ivar by_hand: a person chose the slot; else the gateway did.
+    @ivar problem: a sentence: why it does not listen; empty while it does.
+    @ivar bytes_received: bytes from the node.
+    @ivar packets_received: packets from the node.
+    @ivar bytes_unread: those of them that came while no client was connected.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, node: Node, outbound: Outbound) -> None:
+        self._clock = clock
+        self._clients: dict[NodeClient, None] = {}
+        self.listener: Listener | None = None
+        self.node = node
+        self.outbound = outbound
+        self.slot: Slot | None = None
+        self.by_hand = False
+        self.problem = ""
+        self.bytes_received = 0
+        self.packets_received = 0
+        self.bytes_unread = 0
+        node.receiver = self.deliver
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected."""
+        return len(self._clients)
+
+    @property
+    def number(self) -> int:
+        """The TCP port, 0 if there is none."""
+        if self.listener is not None:
+            return self.listener.tcp_port
+        return self.slot if isinstance(self.slot, int) else 0
+
+    def serve(self, listener: Listener) -> None:
+        """Take the connections of a socket from now on."""
+        self.listener = listener
+        self.problem = ""
+        listener.server = self
+
+    def leave(self, reason: str) -> Listener | None:
+        """Take no more connections, and close those there are.
+
+        @param reason: for the log, a clause.
+        @return: the socket, which is still open; None if there was none.
+        """
+        listener, self.listener = self.listener, None
+        if listener is not None:
+            listener.server = None
+        if self._clients:
+            self.log.warn(
+                "The {count} clients of {node} are disconnected: {reason}.",
+                count=len(self._clients),
+                node=self.node,
+                reason=reason,
+            )
+        self._close_clients()
+        return listener
+
     def stopService(self) -> Deferred[Any]:
         super().stopService()
         self.outbound.stop()
-        waiting: list[Deferred[Any]] = []
-        if self._listening is not None:
-            stopped = self._listening.stopListening()
-            self._listening = None
-            if stopped is not None:
-                waiting.append(stopped)
+        self.node.receiver = None
+        return self._close_clients()
+
+    def _close_clients(self) -> Deferred[Any]:
         clients = list(self._clients)
         for client in clients:
-            waiting.append(client.gone)
             client.close()
-        all_gone = DeferredList(waiting)
-        if not all_gone.called:
+        gone = DeferredList([client.gone for client in clients])
+        if not gone.called:
             timer = self._clock.callLater(CLOSE_TIMEOUT, self._abort_all, clients)
-            all_gone.addCallback(lambda _: timer.cancel() if timer.active() else None)
-        return all_gone
+            gone.addCallback(lambda _: timer.cancel() if timer.active() else None)
+        return gone
 
     @staticmethod
     def _abort_all(clients: list[NodeClient]) -> None:
         for client in clients:
             client.abort()
 
-    def buildProtocol(self, addr: object) -> NodeClient | None:
+    def accept(self) -> NodeClient | None:
+        """Return a client for a new connection; None refuses it."""
         if len(self._clients) >= MAXIMUM_CLIENTS:
             self.log.warn(
                 "A client of {node} on port {port} is refused: {count} are connected already.",

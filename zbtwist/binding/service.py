@@ -1,36 +1,85 @@
 """BindingService: which node has which port.
 
-Ports are given in the order in which nodes are learnt, from the base port up, each once. A port
-that another program has is skipped, for good, with a warning that names it. Ports are opened one
-after the other, so that two nodes learnt at the same moment do not race for one.
+A mapping, once made, never moves by itself. The store says what was mapped; at start all of it
+listens at once, before the radio answers. A node without a mapping gets the lowest port that no
+node has, and the mapping is in the store before the port is said to be its own. A port that another
+program has is passed over for a new node, with a warning that names it; for a node whose port it
+is, it is tried again and again, and the node keeps it.
+
+What a person asks for (`change`, `remove`) is done whole or not at all: first every socket is
+opened, then the store is written, and then the sockets change hands. A socket that is open already
+is never closed on the way from one node to another. What the configuration asks for (`configure`)
+is the same, node by node: a wish that cannot be granted is said and tried again.
+
+All changes run one after the other, under one lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamServerEndpoint
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from zbtwist.binding.errors import BindingError, NoMapping, PortTaken
 from zbtwist.binding.outbound import Outbound
-from zbtwist.binding.port import NodePort
+from zbtwist.binding.port import Listener, NodePort, Slot
 from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
-from zbtwist.network import Node
+from zbtwist.network import Node, NodeTable
 from zbtwist.radio.bring_up import RadioFacts
-from zbtwist.xbee.address import Address64
+from zbtwist.store import Mapping, Store, StoreError
+from zbtwist.xbee.address import Address64, format_address64
 from zbtwist.xbee.frames import Frame
 
+#: The highest TCP port there is.
 LAST_PORT = 65535
+
+#: Seconds before the first and between the last tries to get a port that somebody else has, and
+#: what they grow by.
+FIRST_RETRY = 1.0
+LAST_RETRY = 60.0
+RETRY_FACTOR = 2.0
+
+#: Seconds for which a port that another program has is not tried for new nodes.
+PASS_OVER = 60.0
+
+
+@dataclass(slots=True, eq=False)
+class Wish:
+    """What the configuration says of one node.
+
+    @ivar address64: which node; None if it is named by its label.
+    @ivar label: its node identifier; None if it is named by its address.
+    @ivar slot: the port it is to have; None if the gateway chooses.
+    @ivar name: what the user calls it; empty for nothing.
+    @ivar problem: a sentence: why it does not have the port; empty if it has.
+    """
+
+    address64: Address64 | None = None
+    label: str | None = None
+    slot: Slot | None = None
+    name: str = ""
+    problem: str = ""
+
+    def is_for(self, node: Node) -> bool:
+        """Whether the node is the one that is meant."""
+        if self.address64 is not None:
+            return node.address64 == self.address64
+        return node.label == self.label
 
 
 @implementer(INodeListener, IRadioListener)
 class BindingService(MultiService):
-    """Gives every node a port; each `NodePort` is a child service."""
+    """Gives every node a port; each `NodePort` is a child service.
+
+    @ivar store_problem: a sentence: why mappings are not being saved; empty while they are.
+    """
 
     log = Logger()
 
@@ -38,25 +87,52 @@ class BindingService(MultiService):
         self,
         clock: IReactorTime,
         radio: IRadio,
-        make_endpoint: Callable[[int], IStreamServerEndpoint],
-        base_port: int,
+        nodes: NodeTable,
+        store: Store,
+        make_endpoint: Callable[[Slot], IStreamServerEndpoint],
     ) -> None:
-        """
-        @param make_endpoint: returns the server endpoint for a port number.
-        @param base_port: the first port to give.
+        """Which ports there are to give is for `configure`.
+
+        @param make_endpoint: returns the server endpoint for a port.
         """
         super().__init__()
         self._clock = clock
         self._radio = radio
+        self._nodes = nodes
+        self._store = store
         self._make_endpoint = make_endpoint
-        self._next_port = base_port
+        self._base_port = self._lowest = 1
+        self._last_port = 0
+        self._reserved: frozenset[int] = frozenset()
         self._ports: dict[Address64, NodePort] = {}
+        self._owners: dict[Slot, NodePort] = {}
+        self._listeners: dict[Slot, Listener] = {}
+        self._unbound: set[Address64] = set()
+        self._passed_over: dict[int, float] = {}
         self._lock = DeferredLock()
+        self._retry: IDelayedCall | None = None
+        self._retry_delay = FIRST_RETRY
+        self._unsaved: dict[Address64, Mapping] = {}
+        self._wishes: list[Wish] = []
+        self._wished: set[Slot] = set()
+        self.store_problem = ""
+        nodes.add_listener(self)
         radio.add_listener(self)
+
+    # --- asking --------------------------------------------------------------------------------
 
     def port_of(self, node: Node) -> NodePort | None:
         """Return a node's port, None if it has none (yet)."""
         return self._ports.get(node.address64)
+
+    @property
+    def store_path(self) -> str:
+        """Where the mappings are kept."""
+        return self._store.path
+
+    def is_unbound(self, node: Node) -> bool:
+        """Whether a node's mapping was removed, so that it has no port until it is given one."""
+        return node.address64 in self._unbound
 
     @property
     def clients(self) -> int:
@@ -67,59 +143,405 @@ class BindingService(MultiService):
         """Return a Deferred that fires when every node known by now has its port, or cannot."""
         return self._lock.run(lambda: None)
 
-    def stopService(self) -> Deferred[Any]:
-        stopped: Deferred[Any] = super().stopService()
-        self._ports.clear()
-        return stopped
+    # --- the service ---------------------------------------------------------------------------
 
-    # --- nodes ---------------------------------------------------------------------------------
+    def startService(self) -> None:
+        super().startService()
+        self._unbound = {node.address64 for node in self._store.nodes() if node.unbound}
+        for mapping in self._store.mappings():
+            node = self._nodes.add(mapping.address64)
+            if node is not None:
+                self._own(self._port_for(node), mapping.port, mapping.by_hand)
+        self._do(self._listen_all())
+        self._do(self._grant_all())
+        for node in self._nodes:
+            self.node_added(node)
+
+    async def _listen_all(self) -> None:
+        for port in list(self._ports.values()):
+            await self._try_to_listen(port)
+        self._retry_later()
+
+    def stopService(self) -> Deferred[Any]:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        stopped = [super().stopService(), *(one.close() for one in self._listeners.values())]
+        for port in list(self._ports.values()):
+            port.disownServiceParent()
+        for kept in (self._ports, self._owners, self._listeners):
+            kept.clear()
+        self._lowest = self._base_port
+        return DeferredList(stopped)
+
+    def _do(self, work: Any) -> None:
+        """Run a coroutine that nobody waits for, when those before it are done."""
+        running = self._lock.run(lambda: Deferred.fromCoroutine(work))
+        running.addErrback(lambda failure: self.log.failure("Binding failed", failure=failure))
+
+    async def _exclusively(self, work: Any) -> None:
+        await self._lock.run(lambda: Deferred.fromCoroutine(work))
+
+    # --- ports by themselves -------------------------------------------------------------------
 
     def node_added(self, node: Node) -> None:
-        opening = self._lock.run(lambda: Deferred.fromCoroutine(self._bind(node)))
-        opening.addErrback(
-            lambda failure: self.log.failure(
-                "{node} could not be given a port", failure=failure, node=node
-            )
-        )
+        """A node is new, or was found by a search: see to it that it has a port."""
+        if node.address64 not in self._ports and not self.is_unbound(node):
+            self._do(self._give_port(node))
 
     def node_changed(self, node: Node) -> None:
-        pass
+        for wish in self._wishes:
+            if wish.label is not None and wish.is_for(node):
+                self._do(self._grant(wish))
 
-    async def _bind(self, node: Node) -> None:
-        while self.running:
-            number = self._next_port
-            if number > LAST_PORT:
-                self.log.error(
-                    "There is no port left for {node}: every port up to {last} is given. "
-                    "Start again with a lower --base-port.",
-                    node=node,
-                    last=LAST_PORT,
-                )
-                return
-            self._next_port += 1
-            port = NodePort(
-                self._clock,
-                node,
-                number,
-                self._make_endpoint(number),
-                Outbound(self._radio, node),
-            )
+    def node_found(self, node: Node) -> None:
+        """A search that a person asked for found a node: it gets a port even if it was unbound."""
+        self._unbound.discard(node.address64)
+        self.node_added(node)
+
+    async def _give_port(self, node: Node) -> None:
+        """Give a node the lowest port that no node has."""
+        port = self._ports.get(node.address64)
+        if not self.running or (port is not None and port.slot is not None):
+            return
+        port = self._port_for(node)
+        for number in range(self._lowest, self._last_port + 1):
+            if self._is_given(number):
+                continue
+            if self._passed_over.get(number, 0.0) > self._clock.seconds():
+                continue
             try:
-                await port.open()
+                listener = await self._open(number)
             except CannotListenError as error:
+                self._passed_over[number] = self._clock.seconds() + PASS_OVER
                 self.log.warn(
-                    "Port {number} is skipped, {node} gets the next: {reason}",
+                    "Port {number} is skipped, {node} gets the next: {reason}.",
                     number=number,
                     node=node,
-                    reason=str(error.socketError),
+                    reason=_reason(error),
                 )
                 continue
-            port.setName(str(number))
+            self._save(Mapping(node.address64, number))
+            self._own(port, number, by_hand=False)
+            port.serve(listener)
+            self._lowest_free()
+            self.log.info("{node} is on port {slot}.", node=node, slot=number)
+            return
+        port.problem = (
+            f"Every port from {self._base_port} to {self._last_port} is taken: raise --last-port, "
+            "or remove a mapping."
+        )
+        self.log.error("There is no port for {node}. {problem}", node=node, problem=port.problem)
+        self._retry_later()
+
+    def _is_given(self, number: int) -> bool:
+        return number in self._owners or number in self._reserved or number in self._wished
+
+    def _lowest_free(self) -> None:
+        while self._lowest in self._owners:
+            self._lowest += 1
+
+    def _port_for(self, node: Node) -> NodePort:
+        port = self._ports.get(node.address64)
+        if port is None:
+            port = NodePort(self._clock, node, Outbound(self._radio, node))
             port.setServiceParent(self)
             self._ports[node.address64] = port
-            node.receiver = port.deliver
-            self.log.info("{node} is on TCP port {number}.", node=node, number=number)
+        return port
+
+    def _own(self, port: NodePort, slot: Slot, by_hand: bool) -> None:
+        port.slot = slot
+        port.by_hand = by_hand
+        self._owners[slot] = port
+
+    async def _open(self, slot: Slot) -> Listener:
+        listener = Listener(slot, self._make_endpoint(slot))
+        await listener.open()
+        self._listeners[slot] = listener
+        return listener
+
+    async def _close(self, listener: Listener) -> None:
+        del self._listeners[listener.slot]
+        await listener.close()
+
+    # --- trying again --------------------------------------------------------------------------
+
+    async def _try_to_listen(self, port: NodePort) -> bool:
+        """Let a node's port listen. Return whether it does."""
+        if port.listener is not None or port.slot is None or not self.running:
+            return port.listener is not None
+        try:
+            listener = await self._open(port.slot)
+        except CannotListenError as error:
+            first = not port.problem
+            port.problem = (
+                f"Port {port.slot} of {port.node} is in use by another program "
+                f"({_reason(error)}): stop that program, or give the node another port."
+            )
+            if first:
+                self.log.error("{problem} The gateway goes on trying.", problem=port.problem)
+            return False
+        port.serve(listener)
+        self.log.info("{node} is on port {slot}.", node=port.node, slot=port.slot)
+        return True
+
+    def _retry_later(self) -> None:
+        """Plan the next try for every port that does not listen, if there is one."""
+        waiting = (
+            self._unsaved
+            or any(port.problem for port in self._ports.values())
+            or any(wish.problem for wish in self._wishes)
+        )
+        if not waiting:
+            self._retry_delay = FIRST_RETRY
+        elif self._retry is None and self.running:
+            self._retry = self._clock.callLater(self._retry_delay, self._try_again)
+            self._retry_delay = min(self._retry_delay * RETRY_FACTOR, LAST_RETRY)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._do(self._try_all_again())
+
+    async def _try_all_again(self) -> None:
+        if self._unsaved:
+            self._save()
+        for port in list(self._ports.values()):
+            if port.problem and port.slot is not None:
+                await self._try_to_listen(port)
+            elif port.problem and self._has_room():
+                await self._give_port(port.node)
+        for wish in self._wishes:
+            if wish.problem:
+                await self._grant(wish)
+        self._retry_later()
+
+    def _has_room(self) -> bool:
+        return any(
+            not self._is_given(number) for number in range(self._lowest, self._last_port + 1)
+        )
+
+    def _save(self, *mappings: Mapping) -> None:
+        """Write mappings that the gateway made. What cannot be written now is tried again."""
+        self._unsaved.update({mapping.address64: mapping for mapping in mappings})
+        try:
+            self._store.change_mappings(self._unsaved.values())
+        except StoreError as error:
+            if not self.store_problem:
+                self.log.error(
+                    "{problem} Until then, new nodes may get other ports after a restart.",
+                    problem=str(error),
+                )
+            self.store_problem = str(error)
+            self._retry_later()
+        else:
+            self._unsaved.clear()
+            self.store_problem = ""
+
+    # --- by hand -------------------------------------------------------------------------------
+
+    async def change(self, wanted: dict[Address64, Slot]) -> None:
+        """Give nodes these ports, all or none, and keep them so.
+
+        @param wanted: ports by address; the nodes need not have been seen.
+        @raise PortTaken: one of the ports belongs to somebody else; nothing was changed.
+        @raise BindingError: two nodes want one port, or there are too many; nothing was changed.
+        @raise StoreError: it could not be saved; nothing was changed.
+        """
+        await self._exclusively(self._change(wanted))
+
+    async def _change(self, wanted: dict[Address64, Slot]) -> None:
+        self._check(wanted)
+        opened: list[Listener] = []
+        try:
+            for slot in wanted.values():
+                if slot not in self._listeners:
+                    # One by one, so that those before a failure are known.
+                    opened.append(await self._listen_for(slot))  # noqa: PERF401
+            self._store.change_mappings(
+                [Mapping(address64, slot, by_hand=True) for address64, slot in wanted.items()]
+            )
+        except (BindingError, StoreError):
+            for listener in opened:
+                await self._close(listener)
+            raise
+        for address64 in wanted:
+            self._unsaved.pop(address64, None)
+            self._unbound.discard(address64)
+        await self._hand_over(wanted)
+
+    def _check(self, wanted: dict[Address64, Slot]) -> None:
+        new = sum(self._nodes.get(address64) is None for address64 in wanted)
+        if not self._nodes.has_room_for(new):
+            raise BindingError(
+                f"There is no room for {new} more nodes: {len(self._nodes)} are kept."
+            )
+        seen: dict[Slot, Address64] = {}
+        for address64, slot in wanted.items():
+            if slot in seen:
+                raise BindingError(
+                    f"Port {slot} is asked for {format_address64(seen[slot])} and for "
+                    f"{format_address64(address64)}: a port has one node."
+                )
+            seen[slot] = address64
+            if slot in self._reserved:
+                raise PortTaken(f"Port {slot} is the gateway's own: choose another.")
+            owner = self._owners.get(slot)
+            if owner is not None and owner.node.address64 not in wanted:
+                raise PortTaken(
+                    f"Port {slot} belongs to {owner.node}: choose another, or remove that "
+                    "mapping first."
+                )
+
+    async def _listen_for(self, slot: Slot) -> Listener:
+        try:
+            return await self._open(slot)
+        except CannotListenError as error:
+            raise PortTaken(
+                f"Port {slot} cannot be had: {_reason(error)}. Stop the program that has it, or "
+                "choose another."
+            ) from None
+
+    async def _hand_over(self, wanted: dict[Address64, Slot]) -> None:
+        """Every socket is open and everything is saved: let the sockets change hands."""
+        left: list[Listener] = []
+        moving = []
+        for address64, slot in wanted.items():
+            node = self._nodes.add(address64)
+            assert node is not None, "_check has seen to it that there is room"
+            port = self._port_for(node)
+            port.by_hand = True
+            if port.slot == slot and port.listener is not None:
+                continue
+            moving.append((port, slot))
+            old = port.leave(f"it moves to port {slot}")
+            if old is not None:
+                left.append(old)
+            if port.slot is not None and self._owners.get(port.slot) is port:
+                del self._owners[port.slot]
+        for port, slot in moving:
+            self._own(port, slot, by_hand=True)
+            port.serve(self._listeners[slot])
+            self.log.info("{node} is on port {slot} now, by hand.", node=port.node, slot=slot)
+        self._freed(left)
+        for listener in left:
+            if listener.server is None:
+                await self._close(listener)
+        self._retry_later()
+
+    def _freed(self, listeners: list[Listener]) -> None:
+        for listener in listeners:
+            if isinstance(listener.slot, int) and listener.slot >= self._base_port:
+                self._lowest = min(self._lowest, listener.slot)
+
+    async def remove(self, node: Node) -> None:
+        """Close a node's port and forget its mapping.
+
+        @raise NoMapping: it has none.
+        @raise StoreError: it could not be saved; nothing was changed.
+        """
+        await self._exclusively(self._remove(node))
+
+    async def _remove(self, node: Node) -> None:
+        port = self._ports.get(node.address64)
+        if port is None:
+            raise NoMapping(f"{node} has no port that could be removed.")
+        self._store.change_mappings(remove=[node.address64])
+        self._unsaved.pop(node.address64, None)
+        self._unbound.add(node.address64)
+        slot = port.slot
+        listener = port.leave("its mapping was removed")
+        if slot is not None and self._owners.get(slot) is port:
+            del self._owners[slot]
+        del self._ports[node.address64]
+        if isinstance(slot, int) and slot >= self._base_port:
+            self._lowest = min(self._lowest, slot)
+        if listener is not None:
+            await self._close(listener)
+        # Its clients have a moment to take what is buffered; nobody has to wait for that.
+        port.disownServiceParent()
+        self.log.info("{node} has no port any more; it had {slot}.", node=node, slot=slot)
+        # There may be a node that waits for one.
+        await self._try_all_again()
+
+    # --- by the configuration ------------------------------------------------------------------
+
+    def configure(
+        self,
+        wishes: Iterable[Wish],
+        base_port: int,
+        last_port: int = LAST_PORT,
+        reserved: Iterable[int] = (),
+    ) -> None:
+        """Take what the configuration says, in place of what it said before.
+
+        A node that is to have another port than it has is moved to it; a mapping that is not asked
+        for any more stays as it is.
+
+        @param base_port: the first port that the gateway gives by itself.
+        @param last_port: the last one.
+        @param reserved: ports that no node may have: the control port.
+        """
+        self._base_port = self._lowest = base_port
+        self._last_port = last_port
+        self._reserved = frozenset(reserved)
+        self._wishes = list(wishes)
+        self._wished = {wish.slot for wish in self._wishes if wish.slot is not None}
+        for node in self._nodes:
+            node.name = ""
+        for wish in self._wishes:
+            if wish.address64 is not None:
+                self._nodes.add(wish.address64)
+        if self.running:
+            self._do(self._grant_all())
+
+    def listen_anew(self) -> None:
+        """The endpoints of ports have changed: open every port again. Clients stay connected."""
+        self._do(self._listen_anew())
+
+    async def _listen_anew(self) -> None:
+        for port in list(self._ports.values()):
+            listener, port.listener = port.listener, None
+            if listener is not None:
+                await self._close(listener)
+            await self._try_to_listen(port)
+        self._retry_later()
+
+    async def _grant_all(self) -> None:
+        for wish in self._wishes:
+            await self._grant(wish)
+        self._retry_later()
+
+    async def _grant(self, wish: Wish) -> None:
+        """Give a node what the configuration says, if it is known and does not have it."""
+        nodes = [node for node in self._nodes if wish.is_for(node)]
+        for node in nodes:
+            node.name = wish.name
+        if wish.slot is None or not nodes or not self.running:
             return
+        before, wish.problem = wish.problem, ""
+        if len(nodes) > 1:
+            wish.problem = (
+                f"{len(nodes)} nodes are called {wish.label}, and one of them is to have port "
+                f"{wish.slot}: name it by its address."
+            )
+        else:
+            port = self._ports.get(nodes[0].address64)
+            if port is not None and port.slot == wish.slot and port.by_hand:
+                return
+            try:
+                await self._change({nodes[0].address64: wish.slot})
+            except (BindingError, StoreError) as error:
+                wish.problem = str(error)
+        if wish.problem and wish.problem != before:
+            self.log.error("The configuration cannot be followed: {problem}", problem=wish.problem)
+            self._retry_later()
+
+    def problem_of(self, node: Node) -> str:
+        """Return a sentence: what is not as it should be with a node's port; empty for nothing."""
+        port = self._ports.get(node.address64)
+        if port is not None and port.problem:
+            return port.problem
+        return next((wish.problem for wish in self._wishes if wish.is_for(node)), "")
 
     # --- the radio -----------------------------------------------------------------------------
 
@@ -132,3 +554,8 @@ class BindingService(MultiService):
 
     def frame_received(self, frame: Frame) -> None:
         pass
+
+
+def _reason(error: CannotListenError) -> str:
+    reason = error.socketError
+    return getattr(reason, "strerror", None) or str(reason)

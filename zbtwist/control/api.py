@@ -6,22 +6,60 @@ lists, str, int, float. What cannot be done is a `ControlFault`, whose text is a
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 import zbtwist
-from zbtwist.binding.service import BindingService
-from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
+from zbtwist.binding.errors import BindingError, NoMapping
+from zbtwist.binding.port import NodePort, Slot
+from zbtwist.binding.service import LAST_PORT, BindingService
+from zbtwist.control.faults import (
+    AMBIGUOUS_LABEL,
+    BAD_ADDRESS,
+    BAD_PORT,
+    BAD_VALUE,
+    GATEWAY_FAILED,
+    NO_ANSWER,
+    NODE_REFUSED,
+    PORT_TAKEN,
+    RADIO_OFFLINE,
+    UNKNOWN_NODE,
+    ControlFault,
+)
+from zbtwist.events import EventLog
 from zbtwist.interfaces import IRadio
 from zbtwist.network import NetworkService, Node
-from zbtwist.radio.errors import ATRefused, RadioError
-from zbtwist.xbee.address import digi_address16, digi_address64, format_address64
-from zbtwist.xbee.at import decode_value
+from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
+from zbtwist.store import StoreError
+from zbtwist.xbee.address import (
+    BROADCAST64,
+    COORDINATOR64,
+    UNKNOWN64,
+    Address64,
+    AddressError,
+    digi_address16,
+    digi_address64,
+    format_address64,
+    parse_address64,
+)
+from zbtwist.xbee.at import decode_value, encode_value
+from zbtwist.xbee.description import label_text
 from zbtwist.xbee.devices import ROLES
 from zbtwist.xbee.samples import IOSample, SampleError, has_temperature_sensor, temperature
-from zbtwist.xbee.status import AT_INVALID_COMMAND
+from zbtwist.xbee.status import AT_INVALID_COMMAND, AT_TRANSMISSION_FAILED
+
+#: Settings of the local radio that the link to it depends on.
+_KEPT_BY_THE_GATEWAY = frozenset(("AP", "AO", "BD", "NB", "SB"))
+
+#: Addresses that no remote node has.
+_NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
+
+#: What was surely meant as an address.
+_LIKE_AN_ADDRESS = re.compile(r"[\[\]!\s0-9a-fA-F:-]*[:\[][\[\]!\s0-9a-fA-F:-]*|[0-9a-fA-F]{12,}")
 
 #: Seconds that all nodes together have to tell their temperature.
 TEMPERATURE_DEADLINE = 10.0
@@ -36,11 +74,13 @@ class GatewayAPI:
         radio: IRadio,
         network: NetworkService,
         bindings: BindingService,
+        events: EventLog,
     ) -> None:
         self._clock = clock
         self._radio = radio
         self._network = network
         self._bindings = bindings
+        self._events = events
         self._started = clock.seconds()
 
     async def discover(self) -> list[dict[str, Any]]:
@@ -51,9 +91,11 @@ class GatewayAPI:
         """
         self._must_be_online()
         try:
-            await self._network.discover()
+            found = await self._network.discover()
         except RadioError as error:
             raise ControlFault(RADIO_OFFLINE, str(error)) from error
+        for node in found:
+            self._bindings.node_found(node)
         await self._bindings.settled()
         return self.list_nodes()
 
@@ -61,7 +103,11 @@ class GatewayAPI:
         """Return a dict for each known node, ordered by TCP port; no radio traffic.
 
         The keys are those of Digi's getnodelist(): addr_extended, addr_short, addr_parent, type,
-        label, profile_id, manufacturer_id, device_type, and tcp_port (0: it has none).
+        label, profile_id, manufacturer_id, device_type, and tcp_port (0: it has none). Beyond
+        these: name (from the configuration), state ("listening"; "taken": another program has the
+        port; "none": there is none to give; "unbound": its mapping was removed), state_text (a
+        sentence if something is not as it should be), by_hand (a person chose the port), last_seen
+        (seconds since 1970, 0 for never).
         """
         rows = [self._row(node) for node in self._network.nodes]
         # Nodes without a port come last.
@@ -81,7 +127,20 @@ class GatewayAPI:
             "manufacturer_id": node.manufacturer_id,
             "device_type": f"0x{dd:08x}" if dd is not None else "",
             "tcp_port": port.number if port else 0,
+            "name": node.name,
+            "state": self._state(port),
+            "state_text": self._bindings.problem_of(node),
+            "by_hand": port.by_hand if port else False,
+            "last_seen": node.last_seen,
         }
+
+    @staticmethod
+    def _state(port: NodePort | None) -> str:
+        if port is None:
+            return "unbound"
+        if port.listener is not None:
+            return "listening"
+        return "none" if port.slot is None else "taken"
 
     async def get_temperatures(self) -> list[dict[str, Any]]:
         """Ask every node that can measure for its temperature, all side by side.
@@ -137,7 +196,8 @@ class GatewayAPI:
 
         version, uptime (s), link ("up" or "down"), link_text (why it is down, a sentence),
         address, firmware, hardware, api_mode, pan (in use) of the radio, "" or 0 while it is down;
-        nodes, clients (counts).
+        nodes, clients, problems (counts; a problem is a node whose port is not as it should be);
+        store (where mappings are kept), store_text (why they are not being saved, a sentence).
         """
         facts = self._radio.facts
         return {
@@ -152,7 +212,213 @@ class GatewayAPI:
             "pan": f"{facts.operating_pan_id:016x}" if facts else "",
             "nodes": len(self._network.nodes),
             "clients": self._bindings.clients,
+            "problems": sum(bool(self._bindings.problem_of(node)) for node in self._network.nodes),
+            "store": self._bindings.store_path,
+            "store_text": self._bindings.store_problem,
         }
+
+    # --- by hand -------------------------------------------------------------------------------
+
+    async def create_mapping(self, address: str, tcp_port: int) -> None:
+        """Give a node this port from now on, also after a restart; it need not have been seen.
+
+        @param address: any text form of a 64-bit address, or a node identifier.
+        @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL, BAD_PORT, PORT_TAKEN.
+        """
+        await self.bind_using_list([(address, tcp_port)])
+
+    async def bind_using_list(self, rows: list[tuple[str, int]]) -> None:
+        """The same for many nodes, all or none."""
+        wanted: dict[Address64, Slot] = {}
+        for number, (address, tcp_port) in enumerate(rows, 1):
+            where = f"Row {number}: " if len(rows) > 1 else ""
+            try:
+                address64 = self._address(address)
+                if not 0 < tcp_port <= LAST_PORT:
+                    raise ControlFault(
+                        BAD_PORT, f"{tcp_port} is no TCP port: choose one from 1 to {LAST_PORT}."
+                    )
+                if address64 in wanted:
+                    raise ControlFault(
+                        BAD_VALUE, f"{address!r} stands there twice: a node has one port."
+                    )
+            except ControlFault as fault:
+                raise ControlFault(fault.number, where + fault.sentence) from None
+            wanted[address64] = tcp_port
+        await self._bind(self._bindings.change(wanted))
+
+    async def remove_mapping(self, address: str) -> None:
+        """Close a node's port and forget its mapping. It has no port until it is given one again,
+        by `create_mapping`, or by a `discover` that finds it.
+
+        @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL.
+        """
+        await self._bind(self._bindings.remove(self._node(address)))
+
+    async def _bind(self, change: Awaitable[None]) -> None:
+        try:
+            await change
+        except NoMapping as error:
+            raise ControlFault(UNKNOWN_NODE, str(error)) from None
+        except BindingError as error:
+            raise ControlFault(PORT_TAKEN, str(error)) from None
+        except StoreError as error:
+            raise ControlFault(GATEWAY_FAILED, str(error)) from None
+
+    async def rename(self, address: str, label: str) -> None:
+        """Write a node's identifier (NI) to it, to stay (WR).
+
+        @param label: at most 20 bytes of UTF-8, no control characters.
+        @raise ControlFault: UNKNOWN_NODE and its like, RADIO_OFFLINE, NO_ANSWER, NODE_REFUSED,
+            BAD_VALUE.
+        """
+        if label != label_text(label.encode()) or not label:
+            raise ControlFault(
+                BAD_VALUE,
+                f"{label!r} cannot be a node identifier: it needs a character, no blank at either "
+                "end, and no control characters.",
+            )
+        node = self._node(address)
+        await self._command(node, "NI", label)
+        node.label = label
+        self._network.nodes.changed(node)
+        try:
+            await self._command(node, "WR", None)
+        except ControlFault as fault:
+            raise ControlFault(
+                fault.number,
+                f"The node has its new name, but only until it restarts: {fault.sentence}",
+            ) from None
+
+    async def at(
+        self, address: str, command: str, value: int | str | bytes | None = None
+    ) -> int | str | bytes:
+        """Read, set or execute an AT command.
+
+        @param address: a node, or "" for the local radio.
+        @param command: two characters.
+        @param value: what to set; None to read or execute.
+        @return: the value of the answer: an int, a str or bytes by the command; "" for none.
+        @raise ControlFault: as `rename`.
+        """
+        if len(command) != 2 or not command.isascii() or not command.isprintable():
+            raise ControlFault(
+                BAD_VALUE, f"{command!r} is no AT command: those have two characters, such as NI."
+            )
+        command = command.upper()
+        if command == "ND":
+            raise ControlFault(BAD_VALUE, "ND has many answers: use discover instead.")
+        if not address and value is not None and command in _KEPT_BY_THE_GATEWAY:
+            raise ControlFault(
+                BAD_VALUE,
+                f"The gateway would lose its radio if {command} changed: change it with another "
+                "program while the gateway is stopped.",
+            )
+        answer = await self._command(self._node(address) if address else None, command, value)
+        result = decode_value(command, answer)
+        return "" if result is None else result
+
+    async def _command(
+        self, node: Node | None, command: str, value: int | str | bytes | None
+    ) -> bytes:
+        try:
+            parameter = encode_value(command, value)
+        except ValueError as error:
+            raise ControlFault(BAD_VALUE, f"{error}.") from None
+        self._must_be_online()
+        try:
+            if node is None:
+                return await self._radio.at(command, parameter)
+            return await self._network.remote_at(node, command, parameter)
+        except ATRefused as error:
+            unreachable = error.status == AT_TRANSMISSION_FAILED
+            raise ControlFault(NO_ANSWER if unreachable else NODE_REFUSED, f"{error}.") from None
+        except NoAnswer as error:
+            raise ControlFault(NO_ANSWER, str(error)) from None
+        except RadioError as error:
+            raise ControlFault(RADIO_OFFLINE, str(error)) from None
+
+    def stats(self) -> list[dict[str, Any]]:
+        """Return the counters of each node, ordered by TCP port.
+
+        bytes_in, packets_in, bytes_unread (no client was connected) from the node; bytes_out,
+        packets_out, failures, bytes_lost to it; clients, last_seen.
+        """
+        rows = []
+        for row in self.list_nodes():
+            node = self._network.nodes.get(parse_address64(row["addr_extended"]))
+            port = self._bindings.port_of(node) if node else None
+            outbound = port.outbound if port else None
+            rows.append(
+                {
+                    **{key: row[key] for key in ("addr_extended", "label", "tcp_port")},
+                    "bytes_in": float(port.bytes_received if port else 0),
+                    "packets_in": float(port.packets_received if port else 0),
+                    "bytes_unread": float(port.bytes_unread if port else 0),
+                    "bytes_out": float(outbound.bytes_sent if outbound else 0),
+                    "packets_out": float(outbound.packets_sent if outbound else 0),
+                    "retries": float(outbound.retries if outbound else 0),
+                    "failures": float(outbound.failures if outbound else 0),
+                    "bytes_lost": float(outbound.bytes_lost if outbound else 0),
+                    "clients": port.clients if port else 0,
+                    "last_seen": row["last_seen"],
+                }
+            )
+        return rows
+
+    def trace(self, seq: int) -> list[dict[str, Any]]:
+        """Return the events after sequence number `seq`: seq, time, level and text of each."""
+        return [
+            {"seq": event.seq, "time": event.time, "level": event.level, "text": event.text}
+            for event in self._events.since(seq)
+        ]
+
+    # --- who is meant --------------------------------------------------------------------------
+
+    def _address(self, text: str) -> Address64:
+        """Return the address that a text means.
+
+        @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL.
+        """
+        try:
+            address64 = parse_address64(text)
+        except AddressError as error:
+            return self._labelled(text, error).address64
+        facts = self._radio.facts
+        if address64 in _NO_NODE or (facts is not None and address64 == facts.address64):
+            raise ControlFault(
+                BAD_ADDRESS,
+                f"{text} is the local radio or everybody: name one remote node.",
+            )
+        return address64
+
+    def _labelled(self, text: str, error: AddressError) -> Node:
+        nodes = [node for node in self._network.nodes if text and node.label == text]
+        if len(nodes) > 1:
+            addresses = ", ".join(format_address64(node.address64) for node in nodes)
+            raise ControlFault(
+                AMBIGUOUS_LABEL,
+                f"{len(nodes)} nodes are called {text!r}: name one by its address ({addresses}).",
+            )
+        if nodes:
+            return nodes[0]
+        if not text or _LIKE_AN_ADDRESS.fullmatch(text):
+            raise ControlFault(BAD_ADDRESS, f"{error}.")
+        raise ControlFault(
+            UNKNOWN_NODE,
+            f"No node is called {text!r}: list() has those that are known, discover() finds more.",
+        )
+
+    def _node(self, text: str) -> Node:
+        """Return the known node that a text means."""
+        address64 = self._address(text)
+        node = self._network.nodes.get(address64)
+        if node is None:
+            raise ControlFault(
+                UNKNOWN_NODE,
+                f"No node {format_address64(address64)} is known: discover() searches for it.",
+            )
+        return node
 
     def _must_be_online(self) -> None:
         if self._radio.facts is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -67,6 +67,14 @@ class ControlService(Service):
         else:
             self._reported = False
             self.log.info("The control API is on {name}.", name=self._name)
+
+    def replace_endpoint(self, endpoint: IStreamServerEndpoint, name: str) -> None:
+        """Listen somewhere else from now on."""
+        self._endpoint = endpoint
+        self._name = name
+        self._reported = False
+        if self.running:
+            maybeDeferred(self.stopService).addCallback(lambda _: self.startService())
 
     def stopService(self) -> Any:
         super().stopService()

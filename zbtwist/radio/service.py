@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.application.service import MultiService
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -100,14 +100,31 @@ class RadioService(MultiService):
         self._bringing_up: Deferred[None] | None = None
         self._failures = 0
         self._reported = ""
+        self._connect_to(endpoint)
+
+    def _connect_to(self, endpoint: IStreamClientEndpoint) -> None:
         backoff = backoffPolicy(FIRST_RETRY, LAST_RETRY, RETRY_FACTOR, jitter=lambda: 0.0)
-        ClientService(
+        self._connecting = ClientService(
             _ReportingEndpoint(endpoint, self),
             _RadioFactory(self),
             # ClientService forgets its failures once a port is open; ours include bring-up.
             retryPolicy=lambda attempt: backoff(self._failures),
-            clock=clock,
-        ).setServiceParent(self)
+            clock=self._clock,
+        )
+        self._connecting.setServiceParent(self)
+
+    def replace_endpoint(
+        self, endpoint: IStreamClientEndpoint, name: str, api_mode: int | None
+    ) -> None:
+        """The radio is somewhere else from now on: leave the old one and open the new one."""
+        left = maybeDeferred(self._connecting.disownServiceParent)
+        if self.protocol is not None:
+            abort_connection(self.protocol.transport)
+        self._name = name
+        self._wanted_mode = api_mode
+        self._failures = 0
+        self._reported = ""
+        left.addCallback(lambda _: self._connect_to(endpoint))
 
     def stopService(self) -> Deferred[Any]:
         stopped: Deferred[Any] = super().stopService()

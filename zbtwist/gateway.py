@@ -1,0 +1,184 @@
+"""The service tree: who there is, who knows whom, what starts first, and what a new configuration
+changes. The one room that knows all the others.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.logger import Logger
+
+from zbtwist import config
+from zbtwist.binding.port import Slot
+from zbtwist.binding.service import BindingService, Wish
+from zbtwist.config import ConfigError, Settings
+from zbtwist.control.api import GatewayAPI
+from zbtwist.control.service import ControlService
+from zbtwist.control.site import control_site
+from zbtwist.events import EventLog, EventLogService
+from zbtwist.memory import NodeMemory
+from zbtwist.network import NetworkService
+from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.service import RadioService
+from zbtwist.store import Store
+
+log = Logger()
+
+
+def warn_if_open(settings: Settings) -> None:
+    """Say in the log if other computers can reach the ports."""
+    if not settings.is_local:
+        log.warn(
+            "The ports are open to other computers ({interface}), and nobody is asked for a "
+            "password: anyone who reaches this computer reaches the nodes.",
+            interface=settings.interface,
+        )
+
+
+class Gateway(MultiService):
+    """The whole gateway as one service; starting it opens the state file, the ports and the radio.
+
+    @ivar radio: the link to the local radio.
+    @ivar network: the nodes.
+    @ivar bindings: their ports.
+    @ivar api: the operations of the control interface.
+    """
+
+    def __init__(
+        self, settings: Settings, reactor: Any, endpoint: IStreamClientEndpoint | None = None
+    ) -> None:
+        """
+        @param endpoint: the radio, if it is another than the settings say.
+        """
+        super().__init__()
+        self._settings = settings
+        self._reactor = reactor
+        self._store = Store(settings.state)
+        coordinator = Coordinator(reactor)
+        events = EventLog()
+        self.network = NetworkService(reactor, coordinator)
+        self.bindings = BindingService(
+            reactor, coordinator, self.network.nodes, self._store, self._port_endpoint
+        )
+        self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events)
+        self.radio = RadioService(
+            reactor,
+            endpoint or settings.radio_endpoint(reactor),
+            coordinator,
+            settings.serial,
+            settings.api_mode,
+        )
+        self._control = ControlService(
+            reactor,
+            settings.control_endpoint(reactor),
+            control_site(self.api, reactor),
+            settings.control,
+        )
+        # They start in this order: the ports are open before the radio answers, and everybody is
+        # there when it does.
+        for service in (
+            EventLogService(events),
+            NodeMemory(reactor, self.network.nodes, self._store),
+            self._control,
+            self.bindings,
+            self.network,
+            self.radio,
+        ):
+            service.setServiceParent(self)
+
+    def _port_endpoint(self, slot: Slot) -> IStreamServerEndpoint:
+        if isinstance(slot, int):
+            return self._settings.port_endpoint(self._reactor, slot)
+        endpoint: IStreamServerEndpoint = serverFromString(self._reactor, slot)
+        return endpoint
+
+    def startService(self) -> None:
+        # Not sooner: twistd forks before, and an open SQLite file does not survive that.
+        self._store.open()
+        self._configure_bindings()
+        super().startService()
+
+    def stopService(self) -> Deferred[Any]:
+        stopped: Deferred[Any] = super().stopService()
+        return stopped.addBoth(self._close_store)
+
+    def _close_store(self, result: Any) -> Any:
+        self._store.close()
+        return result
+
+    def _configure_bindings(self) -> None:
+        settings = self._settings
+        reserved = {int(settings.control)} if settings.control.isdecimal() else set()
+        wishes = [
+            Wish(node.address64, node.label, node.port or node.endpoint, node.name or "")
+            for node in settings.nodes
+        ]
+        self.bindings.configure(wishes, settings.base_port, settings.last_port, reserved)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Follow new settings. What has not changed is not touched; clients of nodes that keep
+        their port stay connected.
+        """
+        changed = config.difference(self._settings, settings)
+        if "state" in changed:
+            log.warn("The state file is another from the next start on.")
+            settings = replace(settings, state=self._settings.state)
+        self._settings = settings
+        if changed & {"serial", "baud_rate", "api_mode"}:
+            self.radio.replace_endpoint(
+                settings.radio_endpoint(self._reactor), settings.serial, settings.api_mode
+            )
+        if changed & {"control", "interface"}:
+            self._control.replace_endpoint(
+                settings.control_endpoint(self._reactor), settings.control
+            )
+        if changed & {"nodes", "base_port", "last_port", "control"}:
+            self._configure_bindings()
+        if "interface" in changed:
+            self.bindings.listen_anew()
+        if changed - {"state"}:
+            log.info("The configuration has changed: {what}.", what=", ".join(sorted(changed)))
+        else:
+            log.info("The configuration is as it was.")
+        warn_if_open(settings)
+
+
+class Reloader(Service):
+    """On SIGHUP, reads the configuration again, and follows it if it is without mistakes."""
+
+    def __init__(self, gateway: Gateway, load: Callable[[], Settings], reactor: Any) -> None:
+        """
+        @param load: returns the settings as they are now, or raises `ConfigError`.
+        """
+        self._gateway = gateway
+        self._load = load
+        self._reactor = reactor
+        self._previous: Any = signal.SIG_DFL
+
+    def startService(self) -> None:
+        super().startService()
+        self._previous = signal.signal(
+            signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload)
+        )
+
+    def stopService(self) -> None:
+        super().stopService()
+        signal.signal(signal.SIGHUP, self._previous)
+
+    def reload(self) -> None:
+        """Read the configuration, and follow it, or say why not."""
+        try:
+            settings = self._load()
+        except ConfigError as error:
+            for mistake in str(error).splitlines():
+                log.error("{mistake}", mistake=mistake)
+            log.error("The configuration has mistakes: nothing was changed.")
+        else:
+            self._gateway.reconfigure(settings)
