@@ -125,6 +125,8 @@ class Gateway(Program):
             str(self.control),
             "--base-port",
             str(self.base_port),
+            "--state",
+            ":memory:",
             *options,
         )
         self.url = f"http://127.0.0.1:{self.control}/RPC2"
