@@ -17,7 +17,7 @@ from twisted.internet.endpoints import (
     UNIXServerEndpoint,
 )
 from twisted.internet.testing import MemoryReactorClock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.xbee.strategies import repeatable
 from zbtwist.config import (
@@ -395,9 +395,7 @@ class FileMistakeTests(ConfigTestCase):
     def test_no_permission(self) -> None:
         os.chmod(path := self.write('serial = "sim:"'), 0)
         if os.access(path, os.R_OK):
-            # This is root, who may read everything.
-            self.assertEqual(self.load(serial=None, config=path).serial, "sim:")
-            return
+            raise SkipTest("root may read everything")
         (mistake,) = self.mistakes(serial=None, config=path)
         self.assertIn("cannot be read: Permission denied.", mistake)
 
