@@ -48,6 +48,7 @@ class Gateway(MultiService):
     @ivar radio: the link to the local radio.
     @ivar network: the nodes.
     @ivar bindings: their ports.
+    @ivar store: what outlives a restart.
     @ivar api: the operations of the control interface.
     """
 
@@ -60,12 +61,12 @@ class Gateway(MultiService):
         super().__init__()
         self._settings = settings
         self._reactor = reactor
-        self._store = Store(settings.state)
+        self.store = Store(settings.state)
         coordinator = Coordinator(reactor)
         events = EventLog()
         self.network = NetworkService(reactor, coordinator)
         self.bindings = BindingService(
-            reactor, coordinator, self.network.nodes, self._store, self._port_endpoint
+            reactor, coordinator, self.network.nodes, self.store, self._port_endpoint
         )
         self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events)
         self.radio = RadioService(
@@ -85,7 +86,7 @@ class Gateway(MultiService):
         # there when it does.
         for service in (
             EventLogService(events),
-            NodeMemory(reactor, self.network.nodes, self._store),
+            NodeMemory(reactor, self.network.nodes, self.store),
             self._control,
             self.bindings,
             self.network,
@@ -101,7 +102,7 @@ class Gateway(MultiService):
 
     def startService(self) -> None:
         # Not sooner: twistd forks before, and an open SQLite file does not survive that.
-        self._store.open()
+        self.store.open()
         self._configure_bindings()
         super().startService()
 
@@ -110,7 +111,7 @@ class Gateway(MultiService):
         return stopped.addBoth(self._close_store)
 
     def _close_store(self, result: Any) -> Any:
-        self._store.close()
+        self.store.close()
         return result
 
     def _configure_bindings(self) -> None:

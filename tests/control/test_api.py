@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -10,28 +11,38 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import zbtwist
 from zbtwist.config import Settings
+from zbtwist.control import faults
 from zbtwist.control.api import TEMPERATURE_DEADLINE
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
+from zbtwist.gateway import Gateway
+from zbtwist.memory import SAVE_DELAY, SEEN_INTERVAL
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.options import SimulatorOptions
-from zbtwist.gateway import Gateway
 from zbtwist.xbee.address import UNKNOWN16
 
 
-class APITests(SynchronousTestCase):
-    def build(self, **options: Any) -> None:
+class GatewayTestCase(SynchronousTestCase):
+    """A whole gateway on a simulated network."""
+
+    def build(self, settings: Settings | None = None, **options: Any) -> None:
         self.reactor: Any = MemoryReactorClock()
         self.network = SimulatorOptions(
             **{"discovery_time": 1.0, "interval": 0.0, **options}
         ).build(self.reactor)
         self.gateway = Gateway(
-            Settings("sim:"), self.reactor, SimulatorEndpoint(self.reactor, self.network)
+            settings or Settings("sim:"),
+            self.reactor,
+            SimulatorEndpoint(self.reactor, self.network),
         )
         self.api = self.gateway.api
         self.gateway.startService()
-        self.addCleanup(self.stop)
+        self.running = True
+        self.addCleanup(self.stop_now)
 
-    def stop(self) -> None:
+    def stop_now(self) -> None:
+        if not self.running:
+            return
+        self.running = False
         self.gateway.stopService()
         self.network.stop()
         self.run_for(0.1)
@@ -43,6 +54,8 @@ class APITests(SynchronousTestCase):
     def call(self, operation: Any) -> Deferred[Any]:
         return Deferred.fromCoroutine(operation)
 
+
+class APITests(GatewayTestCase):
     def test_list(self) -> None:
         self.build()
         self.assertEqual(self.api.list_nodes(), [])
@@ -164,3 +177,235 @@ class APITests(SynchronousTestCase):
                 "store_text": "",
             },
         )
+
+
+class ByHandTests(GatewayTestCase):
+    """What a person asks for, and what is said if it cannot be."""
+
+    def setUp(self) -> None:
+        self.build()
+        self.run_for(3)
+
+    def ports(self) -> dict[str, int]:
+        return {row["label"]: row["tcp_port"] for row in self.api.list_nodes()}
+
+    def fault(self, number: int, operation: Any, seconds: float = 0.0) -> str:
+        call = self.call(operation)
+        self.run_for(seconds)
+        fault = self.failureResultOf(call, ControlFault).value
+        self.assertEqual(fault.number, number, fault)
+        self.assertTrue(fault.sentence.endswith("."), fault.sentence)
+        return str(fault)
+
+    def done(self, operation: Any, seconds: float = 0.0) -> Any:
+        call = self.call(operation)
+        self.run_for(seconds)
+        return self.successResultOf(call)
+
+    def address(self, name: str) -> str:
+        return self.network.node(name).address64.to_bytes(8, "big").hex(":")
+
+    def test_create_mapping_by_label_and_by_any_form_of_address(self) -> None:
+        self.done(self.api.create_mapping("ECHO", 30001))
+        self.done(self.api.create_mapping(f"[{self.address('METER')}]!", 30002))
+        self.done(self.api.create_mapping(self.address("SENSOR").replace(":", "").upper(), 30003))
+        self.assertEqual(self.ports(), {"ECHO": 30001, "METER": 30002, "SENSOR": 30003})
+        self.assertTrue(all(row["by_hand"] for row in self.api.list_nodes()))
+
+    def test_node_never_seen(self) -> None:
+        self.done(self.api.create_mapping("0013A200 400A3EFF", 30001))
+        row = self.api.list_nodes()[-1]
+        self.assertEqual(row["addr_extended"], "[00:13:a2:00:40:0a:3e:ff]!")
+        self.assertEqual((row["tcp_port"], row["state"], row["last_seen"]), (30001, "listening", 0))
+
+    def test_who_is_meant(self) -> None:
+        self.network.node("METER").registers.store("NI", b"ECHO")
+        self.network.node("METER").apply()
+        self.done(self.api.discover(), 3)
+        for text, number in (
+            ("", faults.BAD_ADDRESS),
+            ("00:13:a2", faults.BAD_ADDRESS),
+            ("[00:13:a2:00:40:0a:3e]!", faults.BAD_ADDRESS),
+            ("0013A200400A3EFF0", faults.BAD_ADDRESS),
+            ("0000000000000000", faults.BAD_ADDRESS),
+            ("000000000000ffff", faults.BAD_ADDRESS),
+            ("ffffffffffffffff", faults.BAD_ADDRESS),
+            (self.api.status()["address"], faults.BAD_ADDRESS),
+            ("NOBODY", faults.UNKNOWN_NODE),
+            ("E1", faults.UNKNOWN_NODE),
+            ("ECHO", faults.AMBIGUOUS_LABEL),
+        ):
+            self.fault(number, self.api.create_mapping(text, 30001))
+        self.fault(faults.UNKNOWN_NODE, self.api.remove_mapping("00:13:a2:00:11:22:33:44"))
+
+    def test_bad_ports(self) -> None:
+        before = self.ports()
+        for port in (0, -1, 65536):
+            self.fault(faults.BAD_PORT, self.api.create_mapping("ECHO", port))
+        text = self.fault(faults.PORT_TAKEN, self.api.create_mapping("ECHO", before["METER"]))
+        self.assertIn("METER", text)
+        self.fault(faults.PORT_TAKEN, self.api.create_mapping("ECHO", 27000))
+        self.assertEqual(self.ports(), before)
+
+    def test_list_with_one_bad_row_changes_nothing(self) -> None:
+        before = self.api.list_nodes()
+        good = [(self.address("ECHO"), 30001), ("00:13:a2:00:11:22:33:44", 30002)]
+        for bad, number in (
+            (("NOBODY", 30003), faults.UNKNOWN_NODE),
+            (("SENSOR", 0), faults.BAD_PORT),
+            (("SENSOR", before[-1]["tcp_port"]), faults.PORT_TAKEN),
+            (("ECHO", 30009), faults.BAD_VALUE),
+        ):
+            for rows in ([*good, bad], [bad, *good]):
+                self.fault(number, self.api.bind_using_list(rows))
+                self.assertEqual(self.api.list_nodes(), before)
+        text = self.fault(faults.BAD_PORT, self.api.bind_using_list([*good, ("SENSOR", 0)]))
+        self.assertTrue(text.startswith("Row 3: "), text)
+
+    def test_swap(self) -> None:
+        before = self.ports()
+        self.done(self.api.bind_using_list([("ECHO", before["METER"]), ("METER", before["ECHO"])]))
+        self.assertEqual(self.ports(), {**before, "ECHO": before["METER"], "METER": before["ECHO"]})
+
+    def test_remove_and_discover(self) -> None:
+        self.done(self.api.remove_mapping("ECHO"))
+        row = self.api.list_nodes()[-1]
+        self.assertEqual((row["label"], row["tcp_port"], row["state"]), ("ECHO", 0, "unbound"))
+        self.fault(faults.UNKNOWN_NODE, self.api.remove_mapping("ECHO"))
+        self.run_for(5)
+        self.assertEqual(self.ports()["ECHO"], 0)
+        self.done(self.api.discover(), 3)
+        self.assertNotEqual(self.ports()["ECHO"], 0)
+
+    def test_rename(self) -> None:
+        node = self.network.node("ECHO")
+        self.done(self.api.rename("ECHO", "Küche"), 1)
+        self.assertEqual(node.identifier, "Küche".encode())
+        self.assertEqual(node.registers.flash_writes, 1)
+        self.assertIn("Küche", self.ports())
+        self.done(self.api.rename("Küche", "ECHO"), 1)
+
+    def test_rename_is_refused(self) -> None:
+        for label in ("", " x", "x ", "a\x00b", "a\nb", "x" * 21, "ü" * 11):
+            self.fault(faults.BAD_VALUE, self.api.rename("ECHO", label))
+        self.network.node("ECHO").reachable = False
+        self.fault(faults.NO_ANSWER, self.api.rename("ECHO", "E1"), 15)
+        self.assertIn("ECHO", self.ports())
+
+    def test_at(self) -> None:
+        node = self.network.node("ECHO")
+        self.assertEqual(self.done(self.api.at("ECHO", "NI"), 1), "ECHO")
+        self.assertEqual(self.done(self.api.at("ECHO", "dd"), 1), 0x30005)
+        self.assertEqual(self.done(self.api.at("", "NP"), 1), 84)
+        self.assertEqual(self.done(self.api.at("ECHO", "D1", 4), 1), "")
+        self.assertEqual(node.execute("D1", b"")[1], b"\x04")
+        self.assertEqual(self.done(self.api.at("ECHO", "D1", b"\x05"), 1), "")
+        self.assertEqual(self.done(self.api.at("ECHO", "D1"), 1), 5)
+        self.assertIsInstance(self.done(self.api.at("SENSOR", "IS"), 1), bytes)
+
+    def test_at_is_refused(self) -> None:
+        for command in ("", "N", "NIX", "\x00\x01", "é1"):
+            self.fault(faults.BAD_VALUE, self.api.at("ECHO", command))
+        self.fault(faults.BAD_VALUE, self.api.at("", "ND"))
+        self.fault(faults.BAD_VALUE, self.api.at("", "AP", 0))
+        self.fault(faults.BAD_VALUE, self.api.at("ECHO", "NT", 256))
+        self.fault(faults.BAD_VALUE, self.api.at("ECHO", "NT", "text"))
+        text = self.fault(faults.NODE_REFUSED, self.api.at("ECHO", "ZZ"), 1)
+        self.assertIn("invalid command", text)
+        text = self.fault(faults.NODE_REFUSED, self.api.at("", "NT", 1), 1)
+        self.assertIn("invalid parameter", text)
+        self.network.node("ECHO").reachable = False
+        self.fault(faults.NO_ANSWER, self.api.at("ECHO", "NI"), 15)
+
+    def test_offline(self) -> None:
+        self.gateway.radio.coordinator.link_down("It is gone.")
+        self.fault(faults.RADIO_OFFLINE, self.api.at("ECHO", "NI"))
+        self.fault(faults.RADIO_OFFLINE, self.api.rename("ECHO", "E1"))
+        # Mappings do not need the radio.
+        self.done(self.api.create_mapping("ECHO", 30001))
+
+    def test_stats(self) -> None:
+        node = self.network.node("ECHO")
+        node.send(b"from the node")
+        self.run_for(0.1)
+        (row,) = (row for row in self.api.stats() if row["label"] == "ECHO")
+        last_seen = row.pop("last_seen")
+        self.assertTrue(self.reactor.seconds() - 0.2 < last_seen < self.reactor.seconds())
+        self.assertEqual(
+            row,
+            {
+                "addr_extended": f"[{self.address('ECHO')}]!",
+                "label": "ECHO",
+                "tcp_port": self.ports()["ECHO"],
+                "bytes_in": 13.0,
+                "packets_in": 1.0,
+                "bytes_unread": 13.0,
+                "bytes_out": 0.0,
+                "packets_out": 0.0,
+                "retries": 0.0,
+                "failures": 0.0,
+                "bytes_lost": 0.0,
+                "clients": 0,
+            },
+        )
+
+    def test_trace(self) -> None:
+        events = self.api.trace(0)
+        self.assertEqual([event["seq"] for event in events], list(range(1, len(events) + 1)))
+        self.assertTrue(any("is up" in event["text"] for event in events))
+        self.done(self.api.remove_mapping("ECHO"))
+        (event,) = self.api.trace(events[-1]["seq"])
+        self.assertIn("ECHO", event["text"])
+        self.assertEqual(event["level"], "info")
+
+
+class RestartTests(GatewayTestCase):
+    """A node keeps its port."""
+
+    def test_fifty_nodes_twenty_restarts(self) -> None:
+        """Nodes that answer in any order, that join meanwhile, that are away: no port changes."""
+        state = os.path.join(self.mktemp(), "state.sqlite3")
+        ports: dict[str, int] = {}
+        for restart in range(20):
+            self.build(Settings("sim:", state=state), kinds=("echo",), nodes=50, seed=restart)
+            for node in list(self.network.nodes.values())[30 + restart :]:
+                self.network.remove_node(node)
+            # Before the radio has said a word, every known node has its port.
+            self.assertLessEqual(ports.items(), self.ports().items())
+            self.run_for(4, 0.05)
+            now = self.ports()
+            self.assertLessEqual(ports.items(), now.items())
+            self.assertGreaterEqual(len(now), 30 + restart)
+            self.assertEqual(len(set(now.values())), len(now))
+            ports = now
+            self.stop_now()
+        self.assertEqual(sorted(ports.values()), list(range(27001, 27001 + len(ports))))
+
+    def ports(self) -> dict[str, int]:
+        return {row["addr_extended"]: row["tcp_port"] for row in self.api.list_nodes()}
+
+    def test_names_are_there_before_the_radio(self) -> None:
+        settings = Settings("sim:", state=os.path.join(self.mktemp(), "state.sqlite3"))
+        self.build(settings)
+        self.run_for(3)
+        before = self.api.list_nodes()
+        self.stop_now()
+        self.build(settings)
+        after = self.api.list_nodes()
+        for row in [*before, *after]:
+            # Where a node is in the network is for the network to say.
+            row["addr_short"] = ""
+        self.assertEqual(after, before)
+
+    def test_names_are_saved_while_it_runs(self) -> None:
+        """A crash does not cost them."""
+        settings = Settings("sim:", state=os.path.join(self.mktemp(), "state.sqlite3"))
+        self.build(settings)
+        self.run_for(3 + SAVE_DELAY, 0.05)
+        stored = {node.label for node in self.gateway.store.nodes()}
+        self.assertEqual(stored, {"ECHO", "METER", "SENSOR"})
+        self.run_for(SEEN_INTERVAL, 1.0)
+        self.network.node("ECHO").send(b"x")
+        self.run_for(SEEN_INTERVAL, 1.0)
+        (seen,) = (n.last_seen for n in self.gateway.store.nodes() if n.label == "ECHO")
+        self.assertGreater(seen, SEEN_INTERVAL)

@@ -315,7 +315,7 @@ class GatewayAPI:
                 "program while the gateway is stopped.",
             )
         answer = await self._command(self._node(address) if address else None, command, value)
-        result = decode_value(command, answer)
+        result = decode_value(command, answer) if answer else None
         return "" if result is None else result
 
     async def _command(
