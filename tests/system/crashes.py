@@ -1,10 +1,10 @@
 """Kill the gateway at random moments, and see that no acknowledged mapping is lost.
 
 ``python -m tests.system.crashes --kills 500`` runs the real program on a simulated network that
-grows, calls ``create_mapping``, ``bind_using_list`` and ``remove_mapping`` on it, kills it (SIGKILL)
-at a random moment, starts it again, and compares what it has with what it had acknowledged: by the
-answer of a call, or by showing a mapping in ``list()``. A call that was under way may have happened
-or not.
+grows, and calls ``create_mapping``, ``bind_using_list`` and ``remove_mapping`` on it. It kills it
+(SIGKILL) at a random moment, starts it again, and compares what it has with what it had
+acknowledged: by the answer of a call, or by showing a mapping in ``list()``. A call that was under
+way may have happened or not.
 """
 
 from __future__ import annotations

@@ -111,22 +111,28 @@ class Program:
 class Gateway(Program):
     """`twistd -n zbgate` on free ports."""
 
-    def __init__(self, serial: str, *options: str, twistd: tuple[str, ...] = ("-n",)) -> None:
-        self.control = free_ports(8)
+    def __init__(
+        self,
+        serial: str | None,
+        *options: str,
+        twistd: tuple[str, ...] = ("-n",),
+        control: int | None = None,
+    ) -> None:
+        """
+        @param serial: where the radio is; None if a configuration file says it all.
+        @param control: the control port, if it is not to be a free one.
+        """
+        self.control = control or free_ports(8)
         self.base_port = self.control + 1
+        said = (
+            *("--serial", str(serial), "--control", str(self.control)),
+            *("--base-port", str(self.base_port), "--state", ":memory:"),
+        )
         super().__init__(
-            "-c",
-            "from twisted.scripts.twistd import run; run()",
+            *("-c", "from twisted.scripts.twistd import run; run()"),
             *twistd,
             "zbgate",
-            "--serial",
-            serial,
-            "--control",
-            str(self.control),
-            "--base-port",
-            str(self.base_port),
-            "--state",
-            ":memory:",
+            *(said if serial is not None else ()),
             *options,
         )
         self.url = f"http://127.0.0.1:{self.control}/RPC2"
