@@ -222,7 +222,7 @@ class SimulatedNetwork:
     # --- Between them --------------------------------------------------------------------------
 
     def fail_next(
-        self, node: Node, delivery_status: int, *, delivered: bool = False, times: int = 1
+        self, node: Node, delivery_status: int, delivered: bool = False, times: int = 1
     ) -> None:
         """Let transmissions from the radio to a node end badly.
 
