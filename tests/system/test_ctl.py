@@ -1,0 +1,213 @@
+"""zbctl as a program, against the real gateway on `sim:`."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import termios
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.system.support import PATIENCE, ROOT, Gateway, Program, free_ports, is_listening
+from tests.system.test_gateway import QUICK, echo
+
+ZBCTL = ("-m", "zbtwist.control.ctl")
+
+
+def at_rest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of list() without what changes by itself."""
+    return [{**row, "last_seen": 0} for row in rows]
+
+
+class CtlTestCase(SynchronousTestCase):
+    def start(self, *arguments: str) -> Gateway:
+        self.gateway = Gateway(*arguments)
+        self.addCleanup(self.gateway.stop)
+        return self.gateway
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        return {**kept, "PYTHONPATH": str(ROOT), "ZBCTL_URL": self.gateway.url, **more}
+
+    def run_zbctl(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            [sys.executable, *ZBCTL, *arguments],
+            env=self.environment(**environment),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        self.assertNotIn("Traceback", result.stderr)
+        return result
+
+    def done(self, *arguments: str, **environment: str) -> str:
+        """Run it well; return what it printed."""
+        result = self.run_zbctl(*arguments, **environment)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        return result.stdout
+
+    def answer(self, *arguments: str) -> Any:
+        """Run it well with --json; return what it printed."""
+        return json.loads(self.done(*arguments, "--json"))
+
+    def refused(self, *arguments: str) -> str:
+        """Run it against the gateway's will; return the sentence."""
+        result = self.run_zbctl(*arguments)
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertEqual(result.stderr.count("\n"), 1)
+        return result.stderr
+
+
+class EveryCommand(CtlTestCase):
+    """Each command once, on a network of three nodes."""
+
+    def setUp(self) -> None:
+        self.nodes = self.start(QUICK).nodes(3)
+
+    def test_reading(self) -> None:
+        self.assertEqual(at_rest(self.answer("list")), at_rest(self.gateway.api.list()))
+        listed = self.done("list", COLUMNS="80")
+        for label, row in self.nodes.items():
+            (line,) = (line for line in listed.splitlines() if line.startswith(f"{label} "))
+            self.assertIn(row["addr_extended"].strip("[]!"), line)
+            self.assertIn(str(row["tcp_port"]), line)
+        self.assertEqual(
+            {row["label"] for row in self.answer("discover")}, {"METER", "SENSOR", "ECHO"}
+        )
+        self.assertIn("SENSOR", self.done("temperatures"))
+        self.assertEqual(self.answer("status")["nodes"], 3)
+        self.assertIn("link", self.done("status"))
+        self.assertEqual(self.answer("at", "radio", "NT"), {"type": "int", "value": 3})
+        self.assertEqual(self.done("at", "ECHO", "NI"), "ECHO\n")
+
+    def test_counting(self) -> None:
+        self.assertEqual(echo(self.nodes["ECHO"]["tcp_port"], b"x" * 100), b"x" * 100)
+        counted = {row["label"]: row for row in self.answer("stats")}["ECHO"]
+        self.assertEqual((counted["bytes_in"], counted["bytes_out"]), (100, 100))
+        self.assertIn("ECHO", self.done("stats"))
+
+    def test_binding(self) -> None:
+        first, second, third = (row["tcp_port"] for row in self.nodes.values())
+        one = free_ports(3)
+        other, taken = one + 1, one + 2
+        labels = list(self.nodes)
+        self.done("bind", labels[0], str(one))
+        self.assertTrue(is_listening(one))
+        self.assertFalse(is_listening(first))
+        self.done("unbind", labels[1])
+        self.assertFalse(is_listening(second))
+        self.done("bind", labels[1], str(other), labels[0], str(first))
+        self.assertTrue(is_listening(other) and is_listening(first))
+        before = self.answer("list")
+        with socket.create_server(("127.0.0.1", taken)):
+            for row in (("NOBODY", "5"), (labels[2], str(first)), (labels[2], str(taken))):
+                self.refused("bind", labels[1], str(one), *row)
+                self.assertFalse(is_listening(one))
+                self.assertTrue(is_listening(other) and is_listening(third))
+        self.assertEqual(at_rest(before), at_rest(self.answer("list")))
+
+    def test_writing(self) -> None:
+        self.done("rename", "ECHO", "Küche 2")
+        self.assertIn("Küche 2", {row["label"] for row in self.answer("list")})
+        self.assertEqual(self.done("at", "Küche 2", "ni"), "Küche 2\n")
+        self.assertIn("ECHO", self.refused("at", "ECHO", "NI"))
+        self.assertIn("ZZ", self.refused("at", "METER", "ZZ"))
+
+    def test_tracing(self) -> None:
+        events = self.answer("trace")
+        self.assertEqual([event["seq"] for event in events], list(range(1, len(events) + 1)))
+        follower = Program(*ZBCTL, "--url", self.gateway.url, "trace", "--follow")
+        self.addCleanup(follower.stop)
+        follower.wait_for(events[-1]["text"])
+        self.done("unbind", "ECHO")
+        last = self.answer("trace", "--since", str(events[-1]["seq"]))[-1]
+        follower.wait_for(last["text"])
+        follower.process.send_signal(signal.SIGINT)
+        status, output = follower.finish()
+        self.assertEqual(status, 130)
+        self.assertNotIn("Traceback", output)
+
+
+class Surroundings(CtlTestCase):
+    """Terminals, pipes, shells, and a gateway that is away."""
+
+    def test_a_terminal(self) -> None:
+        self.start("sim:nodes=2:kinds=echo:nt=1.5")
+        self.gateway.nodes(2)
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        process = subprocess.Popen(
+            [sys.executable, *ZBCTL, "discover"],
+            env=self.environment(TERM="xterm"),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        os.close(slave)
+        screen = b""
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            screen += piece
+        self.assertEqual(process.wait(PATIENCE), 0)
+        progress, _, table = screen.decode().partition("address")
+        self.assertIn("Searching", progress)
+        self.assertIn("2 nodes known", progress)
+        self.assertNotIn("Searching", table)
+        self.assertEqual(table.count("00:13:a2:00:"), 2)
+
+    def test_control_c_in_a_search(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"127.0.0.1:{silent.getsockname()[1]}"
+            search = Program(*ZBCTL, "--url", url, "discover")
+            self.addCleanup(search.stop)
+            silent.settimeout(PATIENCE)
+            connection, _ = silent.accept()
+            with connection:
+                self.assertIn(b"POST /RPC2", connection.recv(100))
+                self.assertLess(search.stop(signal.SIGINT), 5)
+        self.assertEqual((search.process.returncode, search.output.strip()), (130, ""))
+
+    def test_pipes_and_shells(self) -> None:
+        self.start(QUICK)
+        self.gateway.nodes(3)
+        # A terminal that knows no ellipsis.
+        output = self.done("list", COLUMNS="65", PYTHONIOENCODING="ascii")
+        self.assertTrue(output.isascii())
+        # A reader that has seen enough.
+        command = f"{sys.executable} {' '.join(ZBCTL)} list --json | true"
+        result = subprocess.run(
+            command, shell=True, env=self.environment(), capture_output=True, timeout=PATIENCE
+        )
+        self.assertNotIn(b"Traceback", result.stderr)
+        # What bash asks when Tab is pressed.
+        offered = self.done(
+            _ZBCTL_COMPLETE="bash_complete", COMP_WORDS="zbctl unbind E", COMP_CWORD="2"
+        )
+        self.assertEqual(offered, "plain,ECHO\n")
+
+    def test_no_gateway(self) -> None:
+        self.start(QUICK)
+        self.gateway.stop()
+        result = self.run_zbctl("list")
+        self.assertEqual((result.returncode, result.stdout), (3, ""))
+        self.assertIn(
+            f"No gateway answers at {self.gateway.url} (Connection refused).", result.stderr
+        )
+        offered = self.done(
+            _ZBCTL_COMPLETE="bash_complete", COMP_WORDS="zbctl unbind E", COMP_CWORD="2"
+        )
+        self.assertEqual(offered.strip(), "")
