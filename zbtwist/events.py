@@ -116,7 +116,7 @@ def _text(event: LogEvent) -> str:
     failure = event.get("log_failure")
     if isinstance(failure, Failure):
         # The log itself has the traceback; here a line must do.
-        text = f"{text}: {failure.type.__name__}: {failure.getErrorMessage()}"
+        text = f"{text}: {type(failure.value).__name__}: {failure.getErrorMessage()}"
     # Cut first: what is long may be very long.
     text = text[: MAXIMUM_TEXT + 1]
     text = "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)

@@ -125,6 +125,14 @@ class Lists(CtlTestCase):
             heading.split(), ["name", "address", "port", "type", "device", "short", "parent"]
         )
 
+    def test_a_name_from_the_configuration(self) -> None:
+        self.answers["list"] = [node(1, name="Boiler"), node(2, name="")]
+        lines = self.done("list", columns=70).splitlines()
+        self.assertIn("  type    known as  device", lines[0])
+        self.assertIn("  27001  router  Boiler    RS-232", lines[1])
+        self.answers["list"] = [node(1, name="")]
+        self.assertNotIn("known as", self.done("list", columns=200))
+
     def test_what_is_not_known(self) -> None:
         self.answers["list"] = [node(1, label="", type="", device_type="", tcp_port=0)]
         line = self.done("list").splitlines()[1]
@@ -310,12 +318,14 @@ class Commands(CtlTestCase):
                 "bytes_out": 123456789.0,
                 "bytes_lost": 0.0,
                 "clients": 2,
-                "last_seen": 0.0,
+                "last_seen": time.time() - 7300,
                 "failures": 10000.0,
             }
         ]
         lines = self.done("stats").splitlines()
-        self.assertEqual(lines[1].split(), [ADDRESS, "27001", "2", "9999", "123M", "0", "never"])
+        self.assertEqual(
+            lines[1].split(), [ADDRESS, "27001", "2", "9999", "123M", "0", "2", "h", "ago"]
+        )
         self.assertIn("failures", self.done("stats", columns=200))
         self.assertEqual(json.loads(self.done("stats", "--json")), self.answers["stats"])
 

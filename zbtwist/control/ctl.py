@@ -313,7 +313,7 @@ class Column:
     @ivar rank: a column of a higher rank is left out sooner.
     @ivar least: how many characters must stay of a longer text; 0 if it is not to be cut.
     @ivar is_number: written to the right.
-    @ivar key: the column is left out if no row has this key; "" if it is always there.
+    @ivar key: the column is left out if no row tells this; "" if it is always there.
     """
 
     heading: str
@@ -331,10 +331,12 @@ NODE_COLUMNS = (
     Column("port", _port, 2, is_number=True),
     Column("state", _state, 4, key="state", style=_state_style),
     Column("type", _type, 3),
-    Column("device", _device, 5, least=10),
-    Column("last heard", _last_seen, 6, is_number=True, key="last_seen"),
-    Column("short", lambda row: _address(row, "addr_short") or "-", 7),
-    Column("parent", lambda row: _address(row, "addr_parent") or "-", 8),
+    # A name from the gateway's configuration; commands take the other, which the node has.
+    Column("known as", lambda row: _text(row, "name") or "-", 5, least=10, key="name"),
+    Column("device", _device, 6, least=10),
+    Column("last heard", _last_seen, 7, is_number=True, key="last_seen"),
+    Column("short", lambda row: _address(row, "addr_short") or "-", 8),
+    Column("parent", lambda row: _address(row, "addr_parent") or "-", 9),
 )
 
 TEMPERATURE_COLUMNS = (
@@ -370,7 +372,7 @@ def fit(
 
     @return: each column in its place, its width, and its texts; some may be longer than that.
     """
-    columns = [c for c in columns if not c.key or any(c.key in row for row in rows)]
+    columns = [c for c in columns if not c.key or any(row.get(c.key) for row in rows)]
     texts = {column: [column.show(row) for row in rows] for column in columns}
     full = {
         column: max(map(cell_len, [column.heading, *texts[column]]), default=0)
@@ -709,23 +711,26 @@ def bind(session: Session, ctx: click.Context, pairs: tuple[str, ...]) -> None:
     session.show(answer, lambda: click.echo(lines))
 
 
-@main.command()
+@main.command(short_help="Take a node's TCP port away.")
 @click.argument("node", type=_Node())
 @_shared_options()
 @with_session
 def unbind(session: Session, node: str) -> None:
-    """Close the port of NODE and forget that it was the node's."""
+    """Close the port of NODE and forget that it was the node's.
+
+    The node has none until bind gives it one, or a discover finds it again.
+    """
     answer = session.gateway().call("remove_mapping", node)
     session.show(answer, lambda: click.echo(f"{node} has no port now."))
 
 
-@main.command()
+@main.command(short_help="Give a node another name.")
 @click.argument("node", type=_Node())
 @click.argument("label", type=_Words())
 @_shared_options()
 @with_session
 def rename(session: Session, node: str, label: str) -> None:
-    """Write LABEL to NODE as its node identifier (NI), for good."""
+    """Write LABEL to NODE as its node identifier (NI), to stay in its flash memory."""
     answer = session.gateway().call("rename", node, label)
     session.show(answer, lambda: click.echo(f"{node} is called {label} now."))
 

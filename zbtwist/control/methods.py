@@ -224,8 +224,11 @@ class Methods:
 
         Each node is a struct with addr_extended, addr_short, addr_parent, type, label, profile_id,
         manufacturer_id, device_type and tcp_port. A tcp_port of 0 means that the node has none.
-        Beyond what Digi's gateways tell there are state ("listening", "taken", "none" or
-        "unbound"), state_text (why it is not listening), by_hand and last_seen.
+        Beyond what Digi's gateways tell there are name (from the configuration), state
+        ("listening"; "taken": another program has the port; "none": there was none to give;
+        "unbound": its mapping was removed), state_text (a sentence if something is not as it
+        should be), by_hand (a person chose the port) and last_seen (seconds since 1970, 0 for
+        never).
         """
         return self._operations.list_nodes()
 
@@ -241,7 +244,7 @@ class Methods:
     @published("status", ("struct",))
     def _status(self) -> object:
         """Say how the gateway is: its version and uptime, the radio and its network, the numbers
-        of nodes and clients.
+        of nodes, clients and problems, and where its state is kept.
         """
         return self._operations.status()
 
@@ -268,7 +271,10 @@ class Methods:
 
     @published("remove_mapping", ("boolean", "string"))
     async def _remove_mapping(self, address: str) -> object:
-        """Close a node's TCP port and forget that it was the node's; returns true."""
+        """Close a node's TCP port and forget that it was the node's; returns true.
+
+        The node has no port until create_mapping gives it one, or a discover finds it.
+        """
         await self._operations.remove_mapping(address)
         return True
 
