@@ -45,6 +45,7 @@ class Ledger:
     ports: dict[str, int] = field(default_factory=dict)
     doubtful: dict[str, int | None] = field(default_factory=dict)
     calls: int = 0
+    refusals: int = 0
 
     def compare(self, found: dict[str, int]) -> list[str]:
         """Return a sentence for each mapping that is not as it was acknowledged."""
@@ -76,23 +77,32 @@ def disturb(api: Any, ledger: Ledger, chance: random.Random, first_port: int) ->
             address = chance.choice(_ABSENT)
             free = [n for n in range(first_port, first_port + 60) if n not in ledger.ports.values()]
             if address in ledger.ports and chance.random() < 0.4:
-                ledger.doubtful = {address: None}
-                api.remove_mapping(address)
-                del ledger.ports[address]
+                call(ledger, {address: None}, api.remove_mapping, address)
             elif chance.random() < 0.5:
                 port = chance.choice(free)
-                ledger.doubtful = {address: port}
-                api.create_mapping(address, port)
-                ledger.ports[address] = port
+                call(ledger, {address: port}, api.create_mapping, address, port)
             else:
                 rows = dict(zip(chance.sample(_ABSENT, 4), chance.sample(free, 4)))
-                ledger.doubtful = dict(rows)
-                api.bind_using_list([list(row) for row in rows.items()])
-                ledger.ports.update(rows)
-            ledger.doubtful = {}
-            ledger.calls += 1
+                call(ledger, {**rows}, api.bind_using_list, [list(row) for row in rows.items()])
     except _GONE:
         return
+
+
+def call(ledger: Ledger, wanted: dict[str, int | None], method: Any, *arguments: Any) -> None:
+    """Make a call, and enter it when it is acknowledged. A call that is refused changes nothing."""
+    ledger.doubtful = wanted
+    try:
+        method(*arguments)
+    except xmlrpc.client.Fault:
+        ledger.refusals += 1
+    else:
+        ledger.calls += 1
+        for address, port in wanted.items():
+            if port is None:
+                del ledger.ports[address]
+            else:
+                ledger.ports[address] = port
+    ledger.doubtful = {}
 
 
 def run(kills: int, seed: int, report: Any = lambda line: None) -> tuple[int, list[str]]:

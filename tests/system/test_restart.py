@@ -33,7 +33,12 @@ class StateTests(RestartTestCase):
     def lines(self, python: str, gateway: Gateway) -> list[str]:
         """What the ConnectPort's users' client prints."""
         shown = subprocess.run(
-            [python, str(CLIENT), gateway.url], capture_output=True, text=True, timeout=20
+            [python, str(CLIENT), gateway.url],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            # Another Python's own variables must not reach it.
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
         )
         self.assertEqual((shown.returncode, shown.stderr), (0, ""))
         return shown.stdout.splitlines()
