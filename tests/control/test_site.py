@@ -332,14 +332,21 @@ class Introspection(SiteTestCase):
         self.assertEqual(
             self.call("system.listMethods"),
             [
+                "at",
+                "bind_using_list",
+                "create_mapping",
                 "discover",
                 "get_temperatures",
                 "list",
+                "remove_mapping",
+                "rename",
+                "stats",
                 "status",
                 "system.listMethods",
                 "system.methodHelp",
                 "system.methodSignature",
                 "system.multicall",
+                "trace",
             ],
         )
 
