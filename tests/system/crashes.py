@@ -125,7 +125,10 @@ def run(kills: int, seed: int, report: Any = lambda line: None) -> tuple[int, li
         try:
             api = wait_until(partial(answering, gateway), "the gateway answers")
             if number > 1:
-                lost += [f"after kill {number - 1}: {w}" for w in ledger.compare(mappings(api))]
+                wrong = [f"after kill {number - 1}: {w}" for w in ledger.compare(mappings(api))]
+                lost += wrong
+                for loss in wrong:
+                    report(loss)
             ledger.doubtful = {}
             caller = threading.Thread(
                 target=disturb, args=(api, ledger, chance, base + 100), daemon=True

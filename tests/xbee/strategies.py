@@ -1,8 +1,4 @@
-"""What Hypothesis draws for the tests of the protocol: frames of every class, garbage, chunks.
-
-`repeatable` is the profile of all of them: the same examples on every run, no deadline, no
-database, so that a slow or a shared machine changes nothing.
-"""
+"""What Hypothesis draws for the tests of the protocol: frames of every class, garbage, chunks."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from zbtwist.xbee import frames
@@ -19,14 +15,8 @@ from zbtwist.xbee.samples import IOSample
 
 
 def repeatable(max_examples: int = 100) -> settings:
-    """The profile, with so many examples."""
-    return settings(
-        max_examples=max_examples,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
+    """The profile of the tests (see `tests`), with so many examples."""
+    return settings(max_examples=max_examples)
 
 
 uint8 = st.integers(0, 0xFF)
