@@ -16,13 +16,21 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.errors import RadioError
-from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
+from zbtwist.shared import Shared
+from zbtwist.xbee.address import (
+    BROADCAST64,
+    COORDINATOR64,
+    UNKNOWN16,
+    UNKNOWN64,
+    Address16,
+    Address64,
+    format_address64,
+)
 from zbtwist.xbee.description import NodeDescription, label_text
 from zbtwist.xbee.frames import (
     DIGI_PROFILE,
@@ -36,12 +44,16 @@ from zbtwist.xbee.frames import (
     ManyToOneRouteRequest,
     NodeIdentification,
     ReceivePacket,
+    RemoteATCommandResponse,
     RouteRecord,
 )
 from zbtwist.xbee.status import AT_OK
 
 #: How many nodes the table holds: as many as 16-bit addresses can tell apart.
 MAXIMUM_NODES = 0xFFF7
+
+#: 64-bit addresses that are no node's own.
+NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
 
 #: How many nodes are asked for their name at once, and how many may wait for it.
 INQUIRIES_AT_ONCE = 4
@@ -135,7 +147,7 @@ class NodeTable:
         """
         node = self._nodes.get(address64)
         if node is None:
-            if address64 == UNKNOWN64:
+            if address64 in NO_NODE:
                 node = self._by_address16.get(address16)
             else:
                 node = self._appeared(address64)
@@ -167,6 +179,11 @@ class NodeTable:
             self.changed(node)
         return node
 
+    def located(self, node: Node, address16: Address16) -> None:
+        """Note a node's 16-bit address; `UNKNOWN16` if the one that was known leads nowhere."""
+        if node.address16 != address16:
+            self._move(node, address16)
+
     def changed(self, node: Node) -> None:
         """Tell the listeners that a node is not as it was."""
         for listener in self._listeners:
@@ -189,11 +206,12 @@ class NodeTable:
     def _move(self, node: Node, address16: Address16) -> None:
         if self._by_address16.get(node.address16) is node:
             del self._by_address16[node.address16]
-        previous = self._by_address16.get(address16)
-        if previous is not None:
-            previous.address16 = UNKNOWN16
-        self._by_address16[address16] = node
         node.address16 = address16
+        if address16 != UNKNOWN16:
+            previous = self._by_address16.get(address16)
+            if previous is not None:
+                previous.address16 = UNKNOWN16
+            self._by_address16[address16] = node
         self.changed(node)
 
 
@@ -212,8 +230,7 @@ class NetworkService(Service):
         self._radio = radio
         self.nodes = NodeTable()
         self.unattributed_frames = 0
-        self._search: Deferred[list[Node]] | None = None
-        self._searchers: list[Deferred[list[Node]]] = []
+        self._search = Shared(self._run_search)
         self._inquiries: deque[Node] = deque()
         self._inquiring: set[Deferred[None]] = set()
         self._handlers: dict[type[Frame], Callable[..., None]] = {
@@ -224,14 +241,14 @@ class NetworkService(Service):
             ManyToOneRouteRequest: self._heard,
             NodeIdentification: self._identified,
             ATCommandResponse: self._found,
+            RemoteATCommandResponse: self._answered,
         }
         radio.add_listener(self)
 
     def stopService(self) -> None:
         super().stopService()
         self._inquiries.clear()
-        if self._search is not None:
-            self._search.cancel()
+        self._search.cancel()
         for inquiry in list(self._inquiring):
             inquiry.cancel()
 
@@ -243,26 +260,12 @@ class NetworkService(Service):
         @return: the nodes that were found.
         @raise RadioError: the radio is offline, or refused.
         """
-        searcher: Deferred[list[Node]] = Deferred(self._searchers.remove)
-        self._searchers.append(searcher)
-        if self._search is None:
-            search = self._search = Deferred.fromCoroutine(self._run_search())
-            search.addBoth(self._search_ended)
-        return await searcher
+        return await self._search()
 
     async def _run_search(self) -> list[Node]:
         # The nodes come through `frame_received` while the search goes on.
         found = [self.nodes.get(one.address64) for one in await self._radio.discover()]
         return [node for node in found if node is not None]
-
-    def _search_ended(self, result: list[Node] | Failure) -> None:
-        self._search = None
-        searchers, self._searchers = self._searchers, []
-        for searcher in searchers:
-            if isinstance(result, Failure):
-                searcher.errback(result)
-            else:
-                searcher.callback(result)
 
     # --- what the radio says -------------------------------------------------------------------
 
@@ -310,6 +313,11 @@ class NetworkService(Service):
     def _found(self, frame: ATCommandResponse) -> None:
         if frame.command == "ND" and frame.status == AT_OK and frame.value:
             self._describe(frame.value)
+
+    def _answered(self, frame: RemoteATCommandResponse) -> None:
+        node = self.nodes.get(frame.address64)
+        if node is not None and frame.status == AT_OK:
+            self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
 
     def _describe(self, data: bytes) -> None:
         try:

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
 from zbtwist.binding.outbound import HIGH_WATER, LOW_WATER, NODE_LIMIT, Outbound
-from zbtwist.network import Node
+from zbtwist.network import NodeTable
 from zbtwist.radio.coordinator import TRANSMIT_TIMEOUT
 from zbtwist.xbee.frames import TransmitRequest, TransmitStatus
 from zbtwist.xbee.status import DELIVERED
@@ -30,7 +30,12 @@ class Writer:
 class OutboundTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.wire = Wire()
-        self.outbound = Outbound(self.wire.coordinator, Node(REMOTE, REMOTE16, "E1"))
+        self.nodes = NodeTable()
+        node = self.nodes.seen(REMOTE, REMOTE16, 0.0)
+        assert node is not None
+        self.node = node
+        node.label = "E1"
+        self.outbound = Outbound(self.wire.coordinator, self.nodes, self.node)
         self.writer = Writer()
 
     def status(self, delivery: int = DELIVERED) -> None:

@@ -21,7 +21,7 @@ from zbtwist.binding.port import (
     NodeClient,
     NodePort,
 )
-from zbtwist.network import Node
+from zbtwist.network import Node, NodeTable
 
 
 class Listening:
@@ -46,9 +46,9 @@ class Endpoint:
 class NodePortTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.wire = Wire()
-        self.node = Node(REMOTE, REMOTE16, "E1")
+        self.node = Node(REMOTE, REMOTE16, label="E1")
         self.endpoint = Endpoint()
-        outbound = Outbound(self.wire.coordinator, self.node)
+        outbound = Outbound(self.wire.coordinator, NodeTable(), self.node)
         self.port = NodePort(self.wire.clock, self.node, outbound)
         self.listener = Listener(27001, self.endpoint)  # type: ignore[arg-type]
         self.port.startService()

@@ -189,12 +189,12 @@ class GivenTests(BindingTestCase):
         self.computer.taken.add(27001)
         self.restart()
         self.assertEqual(self.slots(), {A: None, B: 27002})
-        self.assertIn("Port 27001 of 00:13:a2:00:40:00:00:01 is in use", self.problem(A))
+        self.assertIn("Port 27001 does not open: another program has it", self.problem(A))
         self.see(C)
         self.assertEqual(self.slot(C), 27003)
         for _ in range(10):
             self.wire.clock.advance(LAST_RETRY)
-        said = [line for line in self.lines() if "is in use by another program" in line]
+        said = [line for line in self.lines() if "does not open" in line]
         self.assertEqual(len(said), 1)
         self.computer.taken.clear()
         self.wire.clock.advance(LAST_RETRY)
@@ -332,7 +332,7 @@ class ByHandTests(BindingTestCase):
         """Also when it is the last of many that cannot listen."""
         self.computer.taken.add(30003)
         text = self.check_nothing_changed({A: 30000, B: 27001, C: 30003}, PortTaken)
-        self.assertIn("Port 30003 cannot be had", text)
+        self.assertIn("Port 30003 does not open: another program has it", text)
 
     def test_port_asked_for_twice(self) -> None:
         text = self.check_nothing_changed({A: 30000, C: 30000}, BindingError)

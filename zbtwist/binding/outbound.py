@@ -19,10 +19,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from zbtwist.interfaces import IRadio
-from zbtwist.network import Node
+from zbtwist.network import Node, NodeTable
 from zbtwist.radio.errors import RadioError
+from zbtwist.xbee.address import UNKNOWN16
 from zbtwist.xbee.frames import TransmitStatus
-from zbtwist.xbee.status import DELIVERED, delivery_status_text
+from zbtwist.xbee.status import ADDRESS_DOUBTFUL, DELIVERED, delivery_status_text
 
 #: Bytes in a writer's buffer from which on it is paused, and down to which it is resumed. With what
 #: one read from a socket brings, a buffer never holds more than HIGH_WATER + 65536 bytes.
@@ -59,8 +60,9 @@ class Outbound:
 
     log = Logger()
 
-    def __init__(self, radio: IRadio, node: Node) -> None:
+    def __init__(self, radio: IRadio, nodes: NodeTable, node: Node) -> None:
         self._radio = radio
+        self._nodes = nodes
         self._node = node
         self._buffers: dict[Writer, bytearray] = {}
         self._turns: deque[Writer] = deque()
@@ -142,7 +144,12 @@ class Outbound:
         if status.delivery_status == DELIVERED:
             self.bytes_sent += len(packet)
             self.packets_sent += 1
+            if status.address16 not in (self._node.address16, UNKNOWN16):
+                self._nodes.located(self._node, status.address16)
         else:
+            if status.delivery_status in ADDRESS_DOUBTFUL:
+                # The radio looks the address up again when it is not told one.
+                self._nodes.located(self._node, UNKNOWN16)
             self._lost(writer, packet, delivery_status_text(status.delivery_status))
         self.pump()
 

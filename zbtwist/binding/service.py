@@ -31,6 +31,7 @@ from zbtwist.binding.errors import BindingError, NoMapping, PortTaken
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import Listener, NodePort, Slot
 from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
+from zbtwist.listening import advice, is_about_this_port
 from zbtwist.network import Node, NodeTable
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.store import Mapping, Store, StoreError
@@ -213,12 +214,15 @@ class BindingService(MultiService):
             try:
                 listener = await self._open(number)
             except CannotListenError as error:
+                if not is_about_this_port(error):
+                    self._cannot(port, f"No port can be opened: {advice(error)}.")
+                    return
                 self._passed_over[number] = self._clock.seconds() + PASS_OVER
                 self.log.warn(
                     "Port {number} is skipped, {node} gets the next: {reason}.",
                     number=number,
                     node=node,
-                    reason=_reason(error),
+                    reason=advice(error),
                 )
                 continue
             self._save(Mapping(node.address64, number))
@@ -227,11 +231,21 @@ class BindingService(MultiService):
             self._lowest_free()
             self.log.info("{node} is on port {slot}.", node=node, slot=number)
             return
-        port.problem = (
+        self._cannot(
+            port,
             f"Every port from {self._base_port} to {self._last_port} is taken: raise --last-port, "
-            "or remove a mapping."
+            "or remove a mapping.",
         )
-        self.log.error("There is no port for {node}. {problem}", node=node, problem=port.problem)
+
+    def _cannot(self, port: NodePort, problem: str) -> None:
+        """A node has no port, or its port does not listen: say it once, and try again later."""
+        if problem != port.problem:
+            port.problem = problem
+            self.log.error(
+                "{node} cannot be reached. {problem} The gateway goes on trying.",
+                node=port.node,
+                problem=problem,
+            )
         self._retry_later()
 
     def _is_given(self, number: int) -> bool:
@@ -244,7 +258,7 @@ class BindingService(MultiService):
     def _port_for(self, node: Node) -> NodePort:
         port = self._ports.get(node.address64)
         if port is None:
-            port = NodePort(self._clock, node, Outbound(self._radio, node))
+            port = NodePort(self._clock, node, Outbound(self._radio, self._nodes, node))
             port.setServiceParent(self)
             self._ports[node.address64] = port
         return port
@@ -273,13 +287,7 @@ class BindingService(MultiService):
         try:
             listener = await self._open(port.slot)
         except CannotListenError as error:
-            first = not port.problem
-            port.problem = (
-                f"Port {port.slot} of {port.node} is in use by another program "
-                f"({_reason(error)}): stop that program, or give the node another port."
-            )
-            if first:
-                self.log.error("{problem} The gateway goes on trying.", problem=port.problem)
+            self._cannot(port, f"Port {port.slot} does not open: {advice(error)}.")
             return False
         port.serve(listener)
         self.log.info("{node} is on port {slot}.", node=port.node, slot=port.slot)
@@ -396,10 +404,7 @@ class BindingService(MultiService):
         try:
             return await self._open(slot)
         except CannotListenError as error:
-            raise PortTaken(
-                f"Port {slot} cannot be had: {_reason(error)}. Stop the program that has it, or "
-                "choose another."
-            ) from None
+            raise PortTaken(f"Port {slot} does not open: {advice(error)}.") from None
 
     async def _hand_over(self, wanted: dict[Address64, Slot]) -> None:
         """Every socket is open and everything is saved: let the sockets change hands."""
@@ -554,8 +559,3 @@ class BindingService(MultiService):
 
     def frame_received(self, frame: Frame) -> None:
         pass
-
-
-def _reason(error: CannotListenError) -> str:
-    reason = error.socketError
-    return getattr(reason, "strerror", None) or str(reason)

@@ -32,13 +32,11 @@ from zbtwist.control.faults import (
 )
 from zbtwist.events import EventLog
 from zbtwist.interfaces import IRadio
-from zbtwist.network import NetworkService, Node
+from zbtwist.network import NO_NODE, NetworkService, Node
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
+from zbtwist.shared import Shared
 from zbtwist.store import StoreError
 from zbtwist.xbee.address import (
-    BROADCAST64,
-    COORDINATOR64,
-    UNKNOWN64,
     Address64,
     AddressError,
     digi_address16,
@@ -54,9 +52,6 @@ from zbtwist.xbee.status import AT_INVALID_COMMAND, AT_TRANSMISSION_FAILED
 
 #: Settings of the local radio that the link to it depends on.
 _KEPT_BY_THE_GATEWAY = frozenset(("AP", "AO", "BD", "NB", "SB"))
-
-#: Addresses that no remote node has.
-_NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
 
 #: What was surely meant as an address.
 _LIKE_AN_ADDRESS = re.compile(r"[\[\]!\s0-9a-fA-F:-]*[:\[][\[\]!\s0-9a-fA-F:-]*|[0-9a-fA-F]{12,}")
@@ -82,6 +77,7 @@ class GatewayAPI:
         self._bindings = bindings
         self._events = events
         self._started = clock.seconds()
+        self._temperatures = Shared(self._ask_temperatures)
 
     async def discover(self) -> list[dict[str, Any]]:
         """Search the network, give every new node a port, wait for the search to end.
@@ -143,13 +139,17 @@ class GatewayAPI:
         return "none" if port.slot is None else "taken"
 
     async def get_temperatures(self) -> list[dict[str, Any]]:
-        """Ask every node that can measure for its temperature, all side by side.
+        """Ask every node that can measure for its temperature, all side by side. Two at once share
+        one round.
 
         @return: addr_extended, label and temperature (°C) of each node that answered within
             `TEMPERATURE_DEADLINE`.
         @raise ControlFault: the radio is offline.
         """
         self._must_be_online()
+        return await self._temperatures()
+
+    async def _ask_temperatures(self) -> list[dict[str, Any]]:
         nodes = list(self._network.nodes)
         readings: list[Deferred[float | None]] = []
         for node in nodes:
@@ -385,7 +385,7 @@ class GatewayAPI:
         except AddressError as error:
             return self._labelled(text, error).address64
         facts = self._radio.facts
-        if address64 in _NO_NODE or (facts is not None and address64 == facts.address64):
+        if address64 in NO_NODE or (facts is not None and address64 == facts.address64):
             raise ControlFault(
                 BAD_ADDRESS,
                 f"{text} is the local radio or everybody: name one remote node.",

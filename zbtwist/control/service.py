@@ -16,6 +16,8 @@ from twisted.internet.interfaces import (
 )
 from twisted.logger import Logger
 
+from zbtwist.listening import advice
+
 #: Seconds between two tries.
 RETRY = 5.0
 
@@ -53,14 +55,14 @@ class ControlService(Service):
         self._retry = None
         try:
             self._listening = await self._endpoint.listen(self._site)
-        except CannotListenError as error:
+        except (CannotListenError, OSError) as error:
             if not self._reported:
                 self._reported = True
                 self.log.error(
-                    "The control API cannot listen on {name}: {reason}. Stop the program that has "
-                    "this port, or name another with --control. The gateway goes on trying.",
+                    "The control API cannot listen on {name}: {reason}; --control names another "
+                    "port. The gateway goes on trying.",
                     name=self._name,
-                    reason=error.socketError,
+                    reason=advice(error),
                 )
             if self.running:
                 self._retry = self._clock.callLater(RETRY, self.startService)

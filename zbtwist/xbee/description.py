@@ -17,6 +17,10 @@ from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 NO_DEVICE_TYPE = 0x01
 NO_RSSI = 0x02
 
+#: Unicode categories of what a name must not do to a terminal, a log or XML: control and format
+#: characters, surrogates, unassigned and private ones, line and paragraph separators.
+_NOT_SHOWN = ("Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp")
+
 _BEFORE = struct.Struct(">HQ")
 _AFTER = struct.Struct(">HBBHH")
 _DD = struct.Struct(">I")
@@ -104,5 +108,5 @@ def label_text(node_identifier: bytes) -> str:
         text = node_identifier.decode("utf-8")
     except UnicodeDecodeError:
         text = node_identifier.decode("latin-1")
-    shown = (c for c in text if unicodedata.category(c) not in ("Cc", "Cs", "Cn", "Co"))
+    shown = (c for c in text if unicodedata.category(c) not in _NOT_SHOWN)
     return "".join(shown).strip()

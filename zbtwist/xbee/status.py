@@ -23,6 +23,10 @@ AT_STATUSES = {
 #: The one delivery status that says the node has the packet.
 DELIVERED = 0x00
 
+#: Delivery statuses after which the 16-bit address that was used may be an old one: network
+#: acknowledgement failure, address not found, route not found.
+ADDRESS_DOUBTFUL = (0x21, 0x24, 0x25)
+
 DELIVERY_STATUSES = {
     DELIVERED: "success",
     0x01: "MAC acknowledgement failure",

@@ -1,0 +1,48 @@
+"""One run of something slow for everybody who asks while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+
+class Shared(Generic[T]):
+    """Call it to have the work done; who calls while it is being done gets the same result.
+
+    A caller that gives up (cancels) does not end the work, which others may wait for.
+    """
+
+    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+        self._work = work
+        self._running: Deferred[T] | None = None
+        self._waiting: list[Deferred[T]] = []
+
+    async def __call__(self) -> T:
+        waiting: Deferred[T] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        if self._running is None:
+            running = self._running = Deferred.fromCoroutine(self._run())
+            running.addBoth(self._ended)
+        return await waiting
+
+    def cancel(self) -> None:
+        """End the work; everybody who waits gets a CancelledError."""
+        if self._running is not None:
+            self._running.cancel()
+
+    async def _run(self) -> T:
+        return await self._work()
+
+    def _ended(self, result: Any) -> None:
+        self._running = None
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if isinstance(result, Failure):
+                one.errback(result)
+            else:
+                one.callback(result)
