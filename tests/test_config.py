@@ -704,3 +704,43 @@ class JunkTests(ConfigTestCase):
     @given(st.one_of(st.binary(max_size=60), st.text("[]{}=\"'#,.\n\r\\ abnode01:-", max_size=60)))
     def test_bytes(self, content: bytes | str) -> None:
         self.try_file(content if isinstance(content, bytes) else content.encode())
+
+
+class OpenTests(SynchronousTestCase):
+    """Whether other computers are let in, which the log must say."""
+
+    def test_local(self) -> None:
+        for control in (
+            "27000",
+            "tcp:27000:interface=127.0.0.1",
+            "tcp6:1:interface=\\:\\:1",
+            "unix:/x",
+        ):
+            self.assertTrue(Settings("sim:", control=control).is_local, control)
+
+    def test_open(self) -> None:
+        for control in ("tcp:27000", "tcp:27000:interface=0.0.0.0", "ssl:1:interface=example.org"):
+            self.assertFalse(Settings("sim:", control=control).is_local, control)
+        self.assertFalse(Settings("sim:", interface="0.0.0.0").is_local)
+        node = NodeSettings(label="E1", endpoint="tcp:5000")
+        self.assertFalse(Settings("sim:", nodes=(node,)).is_local)
+
+
+class EndpointTests(SynchronousTestCase):
+    """What Twisted's parsers let pass, and what they say when they do not."""
+
+    def mistake(self, **options: str) -> str:
+        with self.assertRaises(ConfigError) as caught:
+            load(MemoryReactorClock(), {"serial": "sim:", **options})
+        (line,) = str(caught.exception).splitlines()
+        return line
+
+    def test_port_out_of_range(self) -> None:
+        for text in ("tcp:70000", "tcp:0", "ssl:99999"):
+            self.assertIn("--control", self.mistake(control=text))
+        self.assertIn("99999 is no TCP port", self.mistake(serial="tcp:127.0.0.1:99999"))
+
+    def test_incomplete(self) -> None:
+        self.assertIn("a part is missing", self.mistake(serial="tcp:host"))
+        self.assertIn("its port must be a number", self.mistake(serial="tcp:host:port"))
+        self.assertIn("the path is missing", self.mistake(control="unix:"))

@@ -84,6 +84,20 @@ class NodeTableTests(SynchronousTestCase):
         self.assertIsNone(self.table.seen(UNKNOWN64, Address16(1), 1.0))
         self.assertEqual(len(self.table), 1)
 
+    def test_addresses_that_are_nobodys(self) -> None:
+        """A node with the address of everybody would have its port's bytes broadcast."""
+        for nobody in (0, 0xFFFF, UNKNOWN64):
+            self.assertIsNone(self.table.seen(Address64(nobody), Address16(5), 0.0))
+        self.assertEqual(len(self.table), 0)
+
+    def test_located(self) -> None:
+        node = self.table.seen(REMOTE, REMOTE16, 0.0)
+        assert node is not None
+        self.table.located(node, UNKNOWN16)
+        self.assertEqual(node.address16, UNKNOWN16)
+        self.assertIsNone(self.table.seen(UNKNOWN64, REMOTE16, 1.0))
+        self.assertIsNone(self.table.seen(UNKNOWN64, UNKNOWN16, 1.0))
+
     def test_described(self) -> None:
         node = self.table.described(DESCRIPTION, 1.0)
         assert node is not None
@@ -251,6 +265,15 @@ class NetworkServiceTests(SynchronousTestCase):
         self.wire.receive(ReceivePacket(UNKNOWN64, Address16(0x7777), 1, b"whose?"))
         self.assertEqual(self.received, [b"1"])
         self.assertEqual(self.network.unattributed_frames, 1)
+
+    def test_answer_of_a_node_that_moved(self) -> None:
+        self.up()
+        self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, DESCRIPTION))
+        moved = Address16(0x7777)
+        self.wire.receive(RemoteATCommandResponse(9, REMOTE, moved, "NI", 0, b"E1"))
+        self.assertEqual(self.node().address16, moved)
+        self.wire.receive(RemoteATCommandResponse(9, REMOTE, UNKNOWN16, "NI", 4))
+        self.assertEqual(self.node().address16, moved)
 
     def test_samples_and_routes_make_a_node_known(self) -> None:
         self.up()

@@ -26,7 +26,8 @@ from tests.xbee.strategies import (
     repeatable,
     samples,
 )
-from zbtwist.txxbee import SILENCE, txXBee
+from zbtwist.radio.patience import SILENCE
+from zbtwist.txxbee import txXBee
 from zbtwist.xbee import frames
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.description import NodeDescription
@@ -330,7 +331,7 @@ class BadFrameTests(unittest.SynchronousTestCase):
         recorder.dataReceived(encode(PACKET, 1))
         transport.reactor.advance(SILENCE - 0.1)
         self.assertEqual(recorder.packets, [])
-        transport.reactor.advance(0.2)
+        transport.reactor.pump([0.1] * 20)
         self.assertEqual(recorder.packets, [PACKET_DICTIONARY])
         self.assertEqual(len(recorder.bad_frames), 1)
         self.assertEqual(transport.reactor.getDelayedCalls(), [])

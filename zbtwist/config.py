@@ -121,7 +121,10 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether only programs on this computer can reach the ports."""
-        return ipaddress.ip_address(self.interface).is_loopback
+        others = [self.control, *(node.endpoint or "" for node in self.nodes)]
+        return ipaddress.ip_address(self.interface).is_loopback and not any(
+            _is_open(endpoint) for endpoint in others
+        )
 
     def radio_endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """Return the endpoint of the radio."""
@@ -285,14 +288,41 @@ def _serial(text: str, context: _Context) -> str:
         raise _Mistake(_NO_SERIAL)
     if _is_path(text):
         return text if text.startswith("/") else _absolute(text, context)
+    if ":" not in text:
+        raise _Mistake(
+            f"{text} is neither the path of a port, such as /dev/ttyUSB0, nor an endpoint, such as "
+            "tcp:HOST:PORT."
+        )
     try:
-        clientFromString(context.reactor, text)
+        _check_port(clientFromString(context.reactor, text))
     except Exception as error:
         # Parsers of other people's endpoints raise what they like.
         raise _Mistake(
             f"{text} is neither the path of a port nor an endpoint: {_reason(error)}."
         ) from error
     return text
+
+
+def _check_port(endpoint: object) -> None:
+    """Refuse a TCP port that Twisted's parsers let pass, and that fails when it is used."""
+    port = getattr(endpoint, "_port", None)
+    if isinstance(port, int) and not 0 < port <= 65535:
+        raise ValueError(f"{port} is no TCP port, those are 1 to 65535")
+    if getattr(endpoint, "_address", None) == "":
+        raise ValueError("the path is missing")
+
+
+def _is_open(endpoint: str) -> bool:
+    """Whether a server endpoint string lets other computers in; ``tcp:27000`` does."""
+    kind, _, rest = endpoint.partition(":")
+    if not rest or kind == "unix":
+        return False
+    interface = re.search(r"(?:^|:)interface=((?:[^:\\]|\\.)*)", rest)
+    try:
+        address = ipaddress.ip_address(interface[1].replace("\\", "") if interface else "0.0.0.0")
+    except ValueError:
+        return True
+    return not address.is_loopback
 
 
 def _is_path(serial: str) -> bool:
@@ -318,7 +348,7 @@ def _endpoint(text: str, context: _Context) -> str:
 
 def _server(text: str, context: _Context, verdict: str) -> str:
     try:
-        serverFromString(context.reactor, text)
+        _check_port(serverFromString(context.reactor, text))
     except Exception as error:
         raise _Mistake(f"{text} is {verdict}: {_reason(error)}.") from error
     return text
@@ -404,6 +434,11 @@ def _default_state(serial: str) -> str:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, TypeError):
+        # How Twisted's parsers take a word too few or too many.
+        return "a part is missing or too many; write tcp:HOST:PORT or the like"
+    if isinstance(error, ValueError) and "int()" in str(error):
+        return "its port must be a number; write tcp:HOST:PORT or the like"
     return str(error).rstrip(".") or type(error).__name__
 
 

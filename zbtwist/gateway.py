@@ -36,9 +36,10 @@ def warn_if_open(settings: Settings) -> None:
     """Say in the log if other computers can reach the ports."""
     if not settings.is_local:
         log.warn(
-            "The ports are open to other computers ({interface}), and nobody is asked for a "
-            "password: anyone who reaches this computer reaches the nodes.",
+            "Ports are open to other computers (interface {interface}, control {control}), and "
+            "nobody is asked for a password: anyone who reaches this computer reaches the nodes.",
             interface=settings.interface,
+            control=settings.control,
         )
 
 

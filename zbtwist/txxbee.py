@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from twisted.internet import protocol
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from zbtwist.radio.patience import Patience
 from zbtwist.xbee import frames
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64
 from zbtwist.xbee.description import NodeDescription
@@ -33,10 +34,6 @@ __all__ = ["txXBee"]
 log = Logger()
 
 Packet = dict[str, Any]
-
-#: Seconds without a byte after which the beginning of a frame is given up. A radio sends a frame
-#: in one go; even at 1200 baud, two bytes of it are 8 ms apart.
-SILENCE = 1.0
 
 #: The digital lines that python-xbee knows, as a mask: DIO0 to DIO7 and DIO10 to DIO12.
 _LINES = 0x1CFF
@@ -59,7 +56,7 @@ class txXBee(protocol.Protocol):
         """
         self._api_mode = 2 if escaped else 1
         self._decoder = decoder_for(self._api_mode, on_bad_frame=self._bad_frame)
-        self._silence: IDelayedCall | None = None
+        self._patience: Patience | None = None
 
     def handle_packet(self, packet: Packet) -> None:
         """A frame came. Override this.
@@ -141,11 +138,17 @@ class txXBee(protocol.Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Bytes came from the radio."""
         self._hand_up(self._decoder.feed(data))
-        self._watch()
+        # SerialPort has the reactor it was given; a transport that has none gets no clock.
+        clock = getattr(self.transport, "reactor", None)
+        if self._patience is None and clock is not None:
+            self._patience = Patience(cast(IReactorTime, clock), self._hand_up)
+        if self._patience is not None:
+            self._patience.fed(self._decoder)
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         """The serial port is closed."""
-        self._stop_watching()
+        if self._patience is not None:
+            self._patience.stop()
 
     def _hand_up(self, found: Iterable[bytes]) -> None:
         for frame_data in found:
@@ -168,23 +171,6 @@ class txXBee(protocol.Protocol):
                 program=type(self).__name__,
                 handler=handler,
             )
-
-    def _watch(self) -> None:
-        """Put an end to a beginning behind which nothing follows: it may hide good frames."""
-        self._stop_watching()
-        # SerialPort has the reactor it was given; a transport that has none gets no clock.
-        clock = getattr(self.transport, "reactor", None)
-        if self._decoder.pending and clock is not None:
-            self._silence = cast(IReactorTime, clock).callLater(SILENCE, self._give_up)
-
-    def _stop_watching(self) -> None:
-        if self._silence is not None and self._silence.active():
-            self._silence.cancel()
-        self._silence = None
-
-    def _give_up(self) -> None:
-        self._silence = None
-        self._hand_up(self._decoder.give_up())
 
 
 # --- What is received --------------------------------------------------------------------------

@@ -5,9 +5,16 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
-from zbtwist.binding.outbound import HIGH_WATER, LOW_WATER, NODE_LIMIT, Outbound
+from zbtwist.binding.outbound import (
+    HIGH_WATER,
+    LOW_WATER,
+    NODE_LIMIT,
+    OUTAGE_PATIENCE,
+    Outbound,
+)
 from zbtwist.network import NodeTable
 from zbtwist.radio.coordinator import TRANSMIT_TIMEOUT
+from zbtwist.xbee.address import UNKNOWN16, Address16
 from zbtwist.xbee.frames import TransmitRequest, TransmitStatus
 from zbtwist.xbee.status import DELIVERED
 
@@ -35,7 +42,7 @@ class OutboundTests(SynchronousTestCase):
         assert node is not None
         self.node = node
         node.label = "E1"
-        self.outbound = Outbound(self.wire.coordinator, self.nodes, self.node)
+        self.outbound = Outbound(self.wire.clock, self.wire.coordinator, self.nodes, self.node)
         self.writer = Writer()
 
     def status(self, delivery: int = DELIVERED) -> None:
@@ -127,12 +134,13 @@ class OutboundTests(SynchronousTestCase):
             self.writer.resets,
             ["200 bytes for E1 (00:13:a2:00:40:0a:3e:ff) are lost: address not found"],
         )
-        self.assertEqual((self.outbound.failures, self.outbound.bytes_lost), (1, 200))
-        # The other writer has nothing to do with it.
-        self.assertEqual(self.wire.last.data, b"y")
-        self.status()
-        self.assertEqual(other.resets, [])
-        self.assertEqual(self.outbound.bytes_sent, 1)
+        self.assertEqual((self.outbound.failures, self.outbound.bytes_lost), (1, 201))
+        # The other would have waited as long for the same end.
+        self.assertEqual(other.resets, [f"1 bytes for {self.node} are lost: address not found"])
+        self.assertEqual(len(self.wire.sent), 1)
+        self.assertEqual((self.outbound.buffered, self.outbound.bytes_sent), (0, 0))
+        self.outbound.write(other, b"again")
+        self.assertEqual(self.wire.last.data, b"again")
 
     def test_no_status(self) -> None:
         self.outbound.write(self.writer, b"x")
@@ -141,19 +149,91 @@ class OutboundTests(SynchronousTestCase):
         self.outbound.write(self.writer, b"again")
         self.assertEqual(self.wire.last.data, b"again")
 
+    def test_losses_leave_nothing_behind(self) -> None:
+        """Neither bytes in the count, nor a writer that is paused for ever."""
+        for _ in range(50):
+            writer = Writer()
+            self.outbound.write(writer, b"x" * (HIGH_WATER + 100))
+            self.assertEqual(writer.calls, ["pause"])
+            self.status(0x24)
+            self.assertEqual(writer.calls, ["pause", "resume"])
+            self.outbound.closed(writer)
+        self.assertEqual(self.outbound.buffered, 0)
+        self.outbound.write(self.writer, b"x")
+        self.assertEqual(self.writer.calls, [])
+
+    def test_closed_writer_is_not_resumed(self) -> None:
+        self.outbound.write(self.writer, b"x" * (HIGH_WATER + 100))
+        self.outbound.closed(self.writer)
+        self.drain()
+        self.assertEqual(self.writer.calls, ["pause"])
+
     def test_offline(self) -> None:
-        """What was not in the air waits for the radio."""
-        self.outbound.write(self.writer, b"in the air")
-        other = Writer()
-        self.outbound.write(other, b"waiting")
+        """What comes while the radio is away waits for it, for a short time."""
         self.wire.coordinator.link_down("It is gone.")
-        self.assertEqual(len(self.writer.resets), 1)
-        self.assertIn("It is gone.", self.writer.resets[0])
-        self.assertEqual(other.resets, [])
+        self.outbound.write(self.writer, b"waiting")
+        self.wire.clock.advance(OUTAGE_PATIENCE - 0.1)
+        self.assertEqual((self.writer.resets, self.wire.sent), ([], []))
+        self.up()
+        self.assertEqual(self.wire.last.data, b"waiting")
+        self.status()
+        self.wire.clock.advance(OUTAGE_PATIENCE)
+        self.assertEqual(self.writer.resets, [])
+
+    def up(self) -> None:
         self.wire.coordinator.link_up(self.wire.sent.append)
         self.wire.coordinator.ready(FACTS)
-        self.outbound.pump()
-        self.assertEqual(self.wire.last.data, b"waiting")
+        self.outbound.radio_up()
+
+    def test_packet_in_the_air_when_the_radio_goes(self) -> None:
+        """What became of it is not known, so its writer is reset."""
+        self.outbound.write(self.writer, b"in the air")
+        self.wire.coordinator.link_down("It is gone.")
+        (reset,) = self.writer.resets
+        self.assertEqual(reset, f"10 bytes for {self.node} are lost: It is gone.")
+
+    def test_long_outage(self) -> None:
+        """A device does not get an old command when the radio comes back."""
+        writers = [Writer() for _ in range(3)]
+        self.wire.coordinator.link_down("It is gone.")
+        for writer in writers:
+            self.outbound.write(writer, b"x" * HIGH_WATER)
+            self.outbound.closed(writer)
+        self.wire.clock.advance(OUTAGE_PATIENCE)
+        for writer in writers:
+            self.assertEqual(
+                writer.resets, [f"{HIGH_WATER} bytes for {self.node} are lost: It is gone."]
+            )
+        self.assertEqual(self.outbound.bytes_lost, 3 * HIGH_WATER)
+        # Nobody's patience starts anew while the radio is still away.
+        self.outbound.write(self.writer, b"later")
+        self.assertEqual(len(self.writer.resets), 1)
+        self.up()
+        self.assertEqual(self.wire.sent, [])
+        self.outbound.write(self.writer, b"new")
+        self.assertEqual(self.wire.last.data, b"new")
+        self.assertEqual(self.outbound.buffered, 0)
+
+    def test_bytes_that_wait_when_the_radio_goes(self) -> None:
+        self.outbound.write(self.writer, b"x" * 100)
+        self.assertEqual(self.outbound.buffered, 16)
+        self.wire.coordinator.link_down("It is gone.")
+        self.assertEqual(self.outbound.buffered, 0)
+        self.assertEqual(self.outbound.bytes_lost, 100)
+
+    def test_address_follows_the_node(self) -> None:
+        self.outbound.write(self.writer, b"x")
+        moved = Address16(0x7777)
+        self.wire.receive(TransmitStatus(self.wire.last.frame_id, moved, 0, DELIVERED, 1))
+        self.assertEqual(self.node.address16, moved)
+        for doubtful in (0x21, 0x24, 0x25):
+            self.nodes.located(self.node, moved)
+            self.outbound.write(self.writer, b"x")
+            self.assertEqual(self.wire.last.address16, moved)
+            self.status(doubtful)
+            self.assertEqual(self.node.address16, UNKNOWN16)
+        self.outbound.write(self.writer, b"x")
+        self.assertEqual(self.wire.last.address16, UNKNOWN16)
 
     def test_stop(self) -> None:
         self.outbound.write(self.writer, b"x" * 200)

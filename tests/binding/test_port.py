@@ -48,7 +48,7 @@ class NodePortTests(SynchronousTestCase):
         self.wire = Wire()
         self.node = Node(REMOTE, REMOTE16, label="E1")
         self.endpoint = Endpoint()
-        outbound = Outbound(self.wire.coordinator, NodeTable(), self.node)
+        outbound = Outbound(self.wire.clock, self.wire.coordinator, NodeTable(), self.node)
         self.port = NodePort(self.wire.clock, self.node, outbound)
         self.listener = Listener(27001, self.endpoint)  # type: ignore[arg-type]
         self.port.startService()

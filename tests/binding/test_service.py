@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -29,6 +31,7 @@ class Computer:
         self.tried: list[object] = []
         self.opened: list[object] = []
         self.slow: Deferred[Any] | None = None
+        self.error = errno.EADDRINUSE
 
     def endpoint(self, slot: object) -> Any:
         computer = self
@@ -44,7 +47,7 @@ class Computer:
             def listen(self, factory: Any) -> Deferred[Any]:
                 computer.tried.append(slot)
                 if slot in computer.taken or slot in computer.open:
-                    error = OSError(98, "Address already in use")
+                    error = OSError(computer.error, os.strerror(computer.error))
                     return fail(CannotListenError("127.0.0.1", slot, error))
                 computer.open[slot] = factory
                 computer.opened.append(slot)
@@ -152,6 +155,26 @@ class GivenTests(BindingTestCase):
         self.wire.clock.advance(PASS_OVER)
         self.see(D)
         self.assertEqual(self.slot(D), 27002)
+
+    def test_computer_that_cannot_listen(self) -> None:
+        """A wrong interface, or too many open files: no port is used up, and it is tried again."""
+        for number, words in (
+            (errno.EADDRNOTAVAIL, "see --interface"),
+            (errno.EMFILE, "ulimit -n"),
+        ):
+            self.setUp()
+            self.computer.error = number
+            self.computer.taken |= set(range(1, 65536))
+            self.see(A, B)
+            self.assertEqual(self.slots(), {A: None, B: None})
+            self.assertEqual(len(self.computer.tried), 2)
+            self.assertIn(words, self.problem(A))
+            self.wire.clock.pump([1] * 600)
+            self.assertEqual(sum("cannot be reached" in line for line in self.lines()), 2)
+            self.computer.taken.clear()
+            self.wire.clock.advance(LAST_RETRY)
+            self.assertEqual(self.slots(), {A: 27001, B: 27002})
+            self.assertEqual(self.problem(A), "")
 
     def test_slow_listening_keeps_the_order(self) -> None:
         self.computer.slow = Deferred()

@@ -20,14 +20,16 @@ class Endpoint:
 
     def __init__(self, taken: bool = False) -> None:
         self.taken = taken
+        self.error: Exception = CannotListenError(
+            "127.0.0.1", 27000, OSError(98, "Address already in use")
+        )
         self.tries = 0
         self.listening = False
 
     def listen(self, factory: Any) -> Deferred[Any]:
         self.tries += 1
         if self.taken:
-            error = OSError(98, "Address already in use")
-            return fail(CannotListenError("127.0.0.1", 27000, error))
+            return fail(self.error)
         self.listening = True
         return succeed(self)
 
@@ -71,6 +73,18 @@ class ControlServiceTests(SynchronousTestCase):
         (error,) = self.errors()
         self.assertIn("cannot listen on 27000", error)
         self.assertIn("--control", error)
+        endpoint.taken = False
+        self.clock.advance(RETRY)
+        self.assertTrue(endpoint.listening)
+        self.stop()
+
+    def test_socket_that_cannot_be_made(self) -> None:
+        """Not a taken port, but a directory that is not there: the same."""
+        endpoint = Endpoint(taken=True)
+        endpoint.error = FileNotFoundError(2, "No such file or directory")
+        self.start(endpoint)
+        (error,) = self.errors()
+        self.assertIn("its directory is not there", error)
         endpoint.taken = False
         self.clock.advance(RETRY)
         self.assertTrue(endpoint.listening)

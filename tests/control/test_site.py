@@ -583,10 +583,24 @@ class Failures(SiteTestCase):
             transport = self.connect()
             transport.protocol.dataReceived(request(method_call("discover")))
             transport.loseConnection()
-        _, _, body = self.post(method_call("list"))
+        _, _, body = self.post(method_call("discover"))
         self.assertFault(faults.GATEWAY_FAILED, body, str(site.MAXIMUM_RUNNING))
-        self.operations.searches[0].callback([])
+        # What waits for nothing is answered all the same.
         self.assertEqual(self.call("list"), [NODE])
+        self.operations.searches[0].callback([])
+        transport = self.connect()
+        transport.protocol.dataReceived(request(method_call("discover")))
+        self.assertEqual(transport.value(), b"")
+
+    def test_multicall_of_a_client_that_left_ends(self) -> None:
+        call = {"methodName": "discover", "params": []}
+        transport = self.connect()
+        body = xmlrpc.client.dumps(([call] * 100,), "system.multicall").encode()
+        transport.protocol.dataReceived(request(body))
+        self.assertEqual(len(self.operations.searches), 1)
+        transport.loseConnection()
+        self.operations.searches[0].callback([])
+        self.assertEqual(len(self.operations.searches), 1)
 
 
 class Bounds(SiteTestCase):

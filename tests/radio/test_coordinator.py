@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -10,6 +12,7 @@ from zbtwist.radio import coordinator
 from zbtwist.radio.coordinator import (
     AT_TIMEOUT,
     DISCOVERY_MARGIN,
+    IDS_FOR_DATA,
     MAXIMUM_WAITING,
     QUARANTINE,
     REMOTE_AT_TIMEOUT,
@@ -21,6 +24,7 @@ from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     ATCommand,
     ATCommandResponse,
+    Frame,
     ModemStatus,
     QueuedATCommand,
     ReceivePacket,
@@ -138,21 +142,91 @@ class FrameIdTests(SynchronousTestCase):
             wire.receive(ATCommandResponse(expected, "NP", 0))
             self.successResultOf(request)
 
-    def test_unanswered_id_rests(self) -> None:
+    def test_id_of_a_packet_without_status_rests(self) -> None:
+        """A late status must not speak for another packet."""
         wire = Wire()
-        self.unanswered(wire)
+        sending = wire.coordinator.transmit(REMOTE, b"1")
         first = wire.last.frame_id
+        wire.clock.advance(TRANSMIT_TIMEOUT)
+        self.failureResultOf(sending, NoAnswer)
         for _ in range(600):
-            request = start(wire.coordinator.at("NP"))
+            wire.coordinator.transmit(REMOTE, b"2")
             self.assertNotEqual(wire.last.frame_id, first)
-            wire.receive(ATCommandResponse(wire.last.frame_id, "NP", 0))
-            self.successResultOf(request)
+            wire.receive(TransmitStatus(wire.last.frame_id, REMOTE16, 0, 0, 0))
         wire.clock.advance(QUARANTINE)
         used = set()
         for _ in range(255):
-            start(wire.coordinator.at("NP")).addErrback(lambda _: None)
+            wire.coordinator.transmit(REMOTE, b"3").addErrback(lambda _: None)
             used.add(wire.last.frame_id)
         self.assertIn(first, used)
+
+    def test_commands_go_on_when_every_packet_is_without_status(self) -> None:
+        wire = Wire()
+        for _ in range(255):
+            wire.coordinator.transmit(REMOTE, b"1").addErrback(lambda _: None)
+        wire.clock.advance(TRANSMIT_TIMEOUT)
+        request = start(wire.coordinator.at("AP"))
+        frame_id = wire.last.frame_id
+        # The late status of the packet that had the id before.
+        wire.receive(TransmitStatus(frame_id, REMOTE16, 0, 0, 0))
+        self.assertNoResult(request)
+        wire.receive(ATCommandResponse(frame_id, "AP", 0, b"\1"))
+        self.assertEqual(self.successResultOf(request), b"\1")
+
+    def test_time_runs_while_a_request_waits(self) -> None:
+        wire = Wire()
+        for _ in range(255):
+            wire.coordinator.transmit(REMOTE, b"1").addErrback(lambda _: None)
+        late = wire.coordinator.transmit(REMOTE, b"2")
+        self.assertEqual(len(wire.sent), 255)
+        wire.clock.advance(TRANSMIT_TIMEOUT)
+        self.failureResultOf(late, NoAnswer)
+        self.assertEqual(len(wire.sent), 255)
+
+    def test_remote_commands_leave_ids_for_data(self) -> None:
+        wire = Wire()
+        commands = [start(wire.coordinator.remote_at(REMOTE, "TP")) for _ in range(400)]
+        self.assertEqual(len(wire.sent), 255 - IDS_FOR_DATA)
+        for _ in range(IDS_FOR_DATA):
+            wire.coordinator.transmit(REMOTE, b"1").addErrback(lambda _: None)
+        self.assertEqual(len(wire.sent), 255)
+        for frame in wire.sent[:50]:
+            wire.receive(
+                RemoteATCommandResponse(frame.frame_id, REMOTE, REMOTE16, "TP", 0, b"\0\x15")
+            )
+        self.assertEqual(sum(command.called for command in commands), 50)
+        self.assertEqual([frame.frame_type for frame in wire.sent[255:]], [0x17] * 50)
+        wire.clock.advance(REMOTE_AT_TIMEOUT)
+        for command in commands[50:]:
+            self.failureResultOf(command, NoAnswer)
+        again = start(wire.coordinator.remote_at(REMOTE, "TP"))
+        self.assertEqual(wire.last.frame_type, 0x17)
+        again.addErrback(lambda _: None)
+
+    def test_sleeping_nodes_do_not_stop_the_rest(self) -> None:
+        """Commands that nobody answers, again and again, beside data."""
+        wire = Wire()
+        for _ in range(30):
+            for _ in range(45):
+                start(wire.coordinator.remote_at(REMOTE, "TP")).addErrback(lambda _: None)
+            sending = wire.coordinator.transmit(REMOTE, b"1")
+            wire.receive(TransmitStatus(wire.last.frame_id, REMOTE16, 0, 0, 0))
+            self.successResultOf(sending)
+            wire.clock.advance(5)
+
+    def test_frame_that_cannot_be_made(self) -> None:
+        wire = Wire()
+
+        def send(frame: Frame) -> None:
+            frame.to_bytes()
+            wire.sent.append(frame)
+
+        wire.coordinator.link_up(send)
+        self.failureResultOf(wire.coordinator.transmit(REMOTE, b"1", options=256), struct.error)
+        self.assertEqual(wire.clock.getDelayedCalls()[1:], [])
+        sending = wire.coordinator.transmit(REMOTE, b"2")
+        wire.receive(TransmitStatus(wire.last.frame_id, REMOTE16, 0, 0, 0))
+        self.successResultOf(sending)
 
     def unanswered(self, wire: Wire) -> None:
         request = start(wire.coordinator.at("NP"))

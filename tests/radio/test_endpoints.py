@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pty
+import termios
 import tty
 from typing import Any
 
@@ -18,6 +19,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from zbtwist.radio import endpoints
 from zbtwist.radio.endpoints import SerialAddress, SerialEndpoint, SerialEndpointParser
 from zbtwist.radio.errors import SerialOpenError
 
@@ -93,6 +95,25 @@ class PtyTests(TestCase):
         transport.abortConnection()
         await again.lost
 
+    async def test_other_programs_are_kept_out_by_the_kernel(self) -> None:
+        """TIOCEXCL, which a pty is spared because it would keep the flag."""
+        asked: list[int] = []
+        ioctl = endpoints.fcntl.ioctl
+
+        def watch(fd: int, request: int, *arguments: Any) -> Any:
+            if request == termios.TIOCEXCL:
+                asked.append(request)
+                return 0
+            return ioctl(fd, request, *arguments)
+
+        self.patch(endpoints.fcntl, "ioctl", watch)
+        self.patch(endpoints.os.path, "realpath", lambda path: "/dev/ttyUSB0")
+        endpoints.open_exclusively(self.path).close()
+        self.assertEqual(asked, [termios.TIOCEXCL])
+        self.patch(endpoints.os.path, "realpath", lambda path: "/dev/pts/5")
+        endpoints.open_exclusively(self.path).close()
+        self.assertEqual(asked, [termios.TIOCEXCL])
+
     async def test_closes_although_nobody_reads(self) -> None:
         line = await self.connect()
         transport: Any = line.transport
@@ -154,9 +175,13 @@ class RefusalTests(SynchronousTestCase):
     def test_no_serial_port(self) -> None:
         path = self.mktemp()
         os.close(os.open(path, os.O_CREAT))
-        endpoint = SerialEndpoint(Clock(), path)
-        failure = self.failureResultOf(endpoint.connect(Factory.forProtocol(Line)))
-        self.assertIn(f"{path} cannot be used as a serial port", failure.getErrorMessage())
+        for wrong in (path, os.path.dirname(os.path.abspath(path)), "/dev/null"):
+            endpoint = SerialEndpoint(Clock(), wrong)
+            failure = self.failureResultOf(endpoint.connect(Factory.forProtocol(Line)))
+            self.assertEqual(
+                failure.getErrorMessage(),
+                f"{wrong} is not a serial port: name another with --serial.",
+            )
 
 
 class ParserTests(SynchronousTestCase):

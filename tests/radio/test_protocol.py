@@ -8,7 +8,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16
-from zbtwist.radio.protocol import SILENCE, RadioProtocol
+from zbtwist.radio.patience import LONGEST_FRAME, SILENCE
+from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.xbee.frames import (
     ATCommand,
     Frame,
@@ -80,13 +81,27 @@ class ProtocolTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_slow_frame_is_waited_for(self) -> None:
+        """Frame after frame, each in pieces with pauses between them."""
         wire = encode(PACKET.to_bytes(), 1)
-        for index in range(len(wire)):
-            self.protocol.dataReceived(wire[index : index + 1])
-            self.clock.advance(SILENCE * 0.49)
-        self.assertEqual(self.frames, [PACKET])
+        for _ in range(5):
+            for piece in (wire[:1], wire[1:5], wire[5:20], wire[20:-1], wire[-1:]):
+                self.protocol.dataReceived(piece)
+                self.clock.advance(SILENCE * 0.49)
+        self.assertEqual(self.frames, [PACKET] * 5)
         self.clock.advance(SILENCE)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_false_start_is_not_waited_for_while_frames_go_by(self) -> None:
+        """The line is never silent, and no frame is late by more than `LONGEST_FRAME`."""
+        self.protocol.dataReceived(b"\x7e\x02\x00")
+        wire = encode(ReceivePacket(REMOTE, REMOTE16, 1, b"").to_bytes(), 1)
+        for _ in range(20):
+            self.protocol.dataReceived(wire)
+            self.clock.pump([0.1] * 3)
+            if self.frames:
+                break
+        self.assertLessEqual(self.clock.seconds(), LONGEST_FRAME + SILENCE)
+        self.assertEqual(len(self.frames), round(self.clock.seconds() / 0.3))
 
     def test_connection_lost_in_a_frame(self) -> None:
         self.protocol.dataReceived(b"\x7e\x00")

@@ -18,7 +18,11 @@ from zbtwist.radio.errors import RadioOffline
 from zbtwist.radio.service import LAST_RETRY, RadioService
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
-from zbtwist.xbee.status import MODEM_HARDWARE_RESET, MODEM_WATCHDOG_RESET
+from zbtwist.xbee.status import (
+    MODEM_COORDINATOR_STARTED,
+    MODEM_HARDWARE_RESET,
+    MODEM_WATCHDOG_RESET,
+)
 
 
 class Switch:
@@ -102,6 +106,86 @@ class RadioServiceTests(SynchronousTestCase):
         self.assertEqual(radio.flash_writes, 0)
         self.stop()
 
+    def test_every_output_mode_is_reset(self) -> None:
+        for mode in (1, 3):
+            self.build()
+            self.network.radio.execute("AO", bytes([mode]))
+            self.service.startService()
+            self.run_for(0.5)
+            self.assertEqual(self.network.radio.execute("AO", b"")[1], b"\x00")
+            self.stop()
+
+    def test_payload_limit_that_makes_no_sense(self) -> None:
+        """NP of 0, or of more than a frame holds."""
+        for answer in (b"\x00\x00", b"\xff\xff", b""):
+            self.build()
+            radio = self.network.radio
+            execute = radio.execute
+
+            def odd(
+                command: str, parameter: bytes, execute: Any = execute, answer: bytes = answer
+            ) -> Any:
+                return (0, answer) if command == "NP" else execute(command, parameter)
+
+            self.patch(radio, "execute", odd)
+            self.service.startService()
+            self.run_for(0.5)
+            (facts,) = self.ups()
+            self.assertEqual(facts.payload_limit, 72)
+            self.stop()
+
+    def test_mode_is_remembered_for_the_next_link(self) -> None:
+        self.build(api_mode=2)
+        self.service.startService()
+        self.run_for(0.5)
+        self.switch.protocol.transport.abortConnection()
+        self.run_for(0.01)
+        built = self.service._build_protocol()
+        self.assertEqual(built.api_mode, 2)
+        self.run_for(1)
+        self.stop()
+
+    def test_joined_later(self) -> None:
+        """What was read before the radio was in its network is read again, and a search follows."""
+        self.build()
+        radio = self.network.radio
+        execute = radio.execute
+        self.patch(radio, "execute", lambda c, p: (0, b"\xff") if c == "AI" else execute(c, p))
+        self.service.startService()
+        self.run_for(0.5)
+        self.assertFalse(self.ups()[0].joined)
+        self.assertIn("not in a network", self.lines("warn")[-1])
+        self.patch(radio, "execute", execute)
+        radio.emit_modem_status(MODEM_COORDINATOR_STARTED)
+        self.run_for(0.5)
+        self.assertTrue(self.ups()[1].joined)
+        # Once it is in, the same news is no reason to begin again.
+        radio.emit_modem_status(MODEM_COORDINATOR_STARTED)
+        self.run_for(0.5)
+        self.assertEqual(len(self.ups()), 2)
+        self.stop()
+
+    def test_log_is_quiet_while_nothing_changes(self) -> None:
+        self.build()
+        self.switch.error = ConnectError(string="There is no port.")
+        self.service.startService()
+        self.run_for(120, 0.1)
+        self.assertEqual(
+            len([event for event in self.log if event["log_level"].name != "debug"]), 1
+        )
+        self.stop()
+
+    def test_stop_does_not_wait_for_what_is_buffered(self) -> None:
+        self.build()
+        self.service.startService()
+        self.run_for(0.5)
+        transport = self.switch.protocol.transport
+        aborted: list[bool] = []
+        abort = transport.abortConnection
+        self.patch(transport, "abortConnection", lambda: (aborted.append(True), abort()))
+        self.stop()
+        self.assertEqual(aborted, [True])
+
     def test_no_port(self) -> None:
         """One line in the log, tries that go on, and it comes up when the port is there."""
         self.build()
@@ -111,8 +195,8 @@ class RadioServiceTests(SynchronousTestCase):
         self.assertGreater(self.switch.tries, 60 / LAST_RETRY)
         self.assertLess(self.switch.tries, 30)
         self.assertEqual(len(self.lines("warn")), 1)
-        self.assertIn("There is no port.", self.lines("warn")[0])
-        self.assertIn("There is no port.", self.coordinator.offline_reason)
+        self.assertIn("There is no port: see that it is there", self.lines("warn")[0])
+        self.assertIn("There is no port", self.coordinator.offline_reason)
         self.failureResultOf(start(self.coordinator.at("NP")), RadioOffline)
         self.switch.error = None
         self.run_for(LAST_RETRY + 0.5)

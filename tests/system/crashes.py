@@ -147,7 +147,7 @@ def answering(gateway: Gateway) -> Any:
     """Return the API once it answers."""
     try:
         gateway.api.status()
-    except ConnectionRefusedError:
+    except _GONE:
         assert gateway.process.poll() is None, gateway.output
         return None
     return xmlrpc.client.ServerProxy(gateway.url)

@@ -6,7 +6,10 @@ packet goes out when the Transmit Status of the last is in: the order is certain
 while its buffer holds `HIGH_WATER` bytes, or all buffers of the node together `NODE_LIMIT`.
 
 A packet that was not delivered is a hole in its writer's stream. The writer is told in the one way
-that a stream has: it is reset, and what it had still buffered is dropped with it.
+that a stream has: it is reset, and what it had still buffered is dropped with it. So is every other
+writer that has bytes for this node waiting: they would wait as long for the same end. While the
+radio is away bytes wait for `OUTAGE_PATIENCE`, then their writers are reset as well, and whoever
+writes later is reset at once: a device must not get an old command when the radio comes back.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections import deque
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -33,6 +37,10 @@ LOW_WATER = 1024
 #: Bytes in all buffers of a node from which on every writer of it is paused: writers that are gone
 #: leave theirs behind to be sent, and new ones may come.
 NODE_LIMIT = 65536
+
+
+#: Seconds that bytes wait for a radio that is away.
+OUTAGE_PATIENCE = 10.0
 
 
 class Writer(Protocol):
@@ -60,8 +68,10 @@ class Outbound:
 
     log = Logger()
 
-    def __init__(self, radio: IRadio, nodes: NodeTable, node: Node) -> None:
+    def __init__(self, clock: IReactorTime, radio: IRadio, nodes: NodeTable, node: Node) -> None:
+        self._clock = clock
         self._radio = radio
+        self._patience: IDelayedCall | None = None
         self._nodes = nodes
         self._node = node
         self._buffers: dict[Writer, bytearray] = {}
@@ -84,6 +94,9 @@ class Outbound:
     def write(self, writer: Writer, data: bytes) -> None:
         """Take bytes from a writer, and pause it if that is enough for now."""
         if self._stopped or not data:
+            return
+        if self._radio.facts is None and not self._is_patient():
+            self._drop({writer: len(data)}, self._radio.offline_reason)
             return
         buffer = self._buffers.get(writer)
         if buffer is None:
@@ -131,10 +144,8 @@ class Outbound:
     def stop(self) -> None:
         """Send nothing more; drop what is buffered."""
         self._stopped = True
-        self._buffers.clear()
-        self._turns.clear()
-        self._paused.clear()
-        self._buffered = 0
+        self._forget()
+        self._be_patient_again()
         if self._in_flight is not None:
             self._in_flight.cancel()
 
@@ -162,14 +173,51 @@ class Outbound:
         self.pump()
 
     def _lost(self, writer: Writer, packet: bytes, why: str) -> None:
-        rest = self._buffers.pop(writer, None)
-        if rest is not None:
-            self._turns.remove(writer)
-            self._buffered -= len(rest)
-        lost = len(packet) + len(rest or b"")
         self.failures += 1
-        self.bytes_lost += lost
-        writer.reset(f"{lost} bytes for {self._node} are lost: {why}")
+        self._drop({writer: len(packet)}, why)
+
+    def _drop(self, lost: dict[Writer, int], why: str) -> None:
+        """Give up so many bytes of writers and all that is buffered, and reset the writers."""
+        for writer, buffer in self._buffers.items():
+            lost[writer] = lost.get(writer, 0) + len(buffer)
+        self._forget()
+        for writer, count in lost.items():
+            self.bytes_lost += count
+            writer.reset(f"{count} bytes for {self._node} are lost: {why}")
+
+    def _forget(self) -> None:
+        self._buffers.clear()
+        self._turns.clear()
+        paused, self._paused = self._paused, set()
+        self._buffered = 0
+        for writer in paused:
+            writer.resume()
+
+    # --- while the radio is away ---------------------------------------------------------------
+
+    def _is_patient(self) -> bool:
+        """Whether bytes may wait for the radio; the first that do start the time."""
+        if self._patience is None:
+            self._patience = self._clock.callLater(OUTAGE_PATIENCE, self._lose_patience)
+        return self._patience.active()
+
+    def _lose_patience(self) -> None:
+        self._drop({}, self._radio.offline_reason)
+
+    def radio_up(self) -> None:
+        """The radio is there: send what waits."""
+        self._be_patient_again()
+        self.pump()
+
+    def radio_down(self) -> None:
+        """The radio is away; what waits for it has a limited time."""
+        if self._buffers:
+            self._is_patient()
+
+    def _be_patient_again(self) -> None:
+        if self._patience is not None and self._patience.active():
+            self._patience.cancel()
+        self._patience = None
 
     def _hold_back(self, writer: Writer) -> None:
         full = len(self._buffers.get(writer, b"")) >= HIGH_WATER or self._buffered >= NODE_LIMIT

@@ -258,7 +258,9 @@ class BindingService(MultiService):
     def _port_for(self, node: Node) -> NodePort:
         port = self._ports.get(node.address64)
         if port is None:
-            port = NodePort(self._clock, node, Outbound(self._radio, self._nodes, node))
+            port = NodePort(
+                self._clock, node, Outbound(self._clock, self._radio, self._nodes, node)
+            )
             port.setServiceParent(self)
             self._ports[node.address64] = port
         return port
@@ -552,10 +554,11 @@ class BindingService(MultiService):
 
     def radio_up(self, facts: RadioFacts) -> None:
         for port in self._ports.values():
-            port.outbound.pump()
+            port.outbound.radio_up()
 
     def radio_down(self, reason: str) -> None:
-        pass
+        for port in self._ports.values():
+            port.outbound.radio_down()
 
     def frame_received(self, frame: Frame) -> None:
         pass

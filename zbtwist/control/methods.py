@@ -23,6 +23,21 @@ MAXIMUM_MULTICALL = 100
 #: The largest whole number of which a double tells each one.
 LARGEST_EXACT = 1 << 53
 
+_MULTICALL = "system.multicall"
+
+#: Methods that wait for nothing.
+_ANSWERED_AT_ONCE = frozenset(
+    (
+        "list",
+        "stats",
+        "status",
+        "trace",
+        "system.listMethods",
+        "system.methodHelp",
+        "system.methodSignature",
+    )
+)
+
 log = Logger()
 
 
@@ -178,18 +193,31 @@ class Methods:
             if isinstance(method, Method)
         }
 
-    async def call(self, name: str, arguments: list[object]) -> str:
+    def may_wait(self, name: str) -> bool:
+        """Whether a call of this method may take longer than the moment."""
+        return name not in _ANSWERED_AT_ONCE
+
+    async def call(
+        self,
+        name: str,
+        arguments: list[object],
+        is_gone: Callable[[], bool] = lambda: False,
+    ) -> str:
         """Call a method and write its result.
 
         @param name: the name on the wire.
         @param arguments: as `read_call` returns them.
+        @param is_gone: whether nobody waits for the result any more.
         @return: the result, as XML.
         @raise ControlFault: and nothing else. What an operation should not have raised is logged.
         """
         method = self._method(name)
         method.check(arguments)
         try:
-            result = method.function(self, *arguments)
+            if name == _MULTICALL:
+                result = method.function(self, *arguments, is_gone)
+            else:
+                result = method.function(self, *arguments)
             if inspect.isawaitable(result):
                 result = await result
             return Written(write_value(result))
@@ -335,8 +363,8 @@ class Methods:
         """
         return self._method(name).signatures
 
-    @published("system.multicall", ("array", "array"))
-    async def _multicall(self, calls: list[object]) -> object:
+    @published(_MULTICALL, ("array", "array"))
+    async def _multicall(self, calls: list[object], is_gone: Callable[[], bool]) -> object:
         """Make several calls, one after the other.
 
         Takes an array of structs with methodName and params. Returns an array with one element for
@@ -346,7 +374,12 @@ class Methods:
             raise bad_request(
                 f"system.multicall takes at most {MAXIMUM_MULTICALL} calls, not {len(calls)}."
             )
-        return [await self._one_of_many(call) for call in calls]
+        results = []
+        for call in calls:
+            if is_gone():
+                break
+            results.append(await self._one_of_many(call))
+        return results
 
     async def _one_of_many(self, call: object) -> object:
         try:
@@ -359,6 +392,6 @@ class Methods:
         arguments = call.get("params", []) if isinstance(call, dict) else None
         if not isinstance(name, str) or not isinstance(arguments, list):
             raise bad_request("Each call must be a struct with a methodName and an array params.")
-        if name == "system.multicall":
+        if name == _MULTICALL:
             raise bad_request("A system.multicall may not hold another one.")
         return await self.call(name, arguments)

@@ -27,8 +27,9 @@ from zbtwist.control.xmlrpc import bad_request, read_call, write_fault, write_re
 #: The longest request body, in bytes. What comes beyond it is thrown away as it comes.
 MAXIMUM_BODY = 1 << 20
 
-#: How many requests may be in hand at once, also of clients that have gone away since.
-MAXIMUM_RUNNING = 64
+#: How many requests that wait for something may be in hand at once, also of clients that have gone
+#: away since. Those that are answered at once (list, status) are not refused.
+MAXIMUM_RUNNING = 128
 
 #: How many control connections may be open at once.
 MAXIMUM_CONNECTIONS = 128
@@ -92,7 +93,7 @@ class XMLRPCResource(Resource):
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(request, gone)
         except ControlFault as fault:
             answer = write_fault(fault)
         except Exception:
@@ -109,20 +110,20 @@ class XMLRPCResource(Resource):
         request.write(answer)
         request.finish()
 
-    async def _answer(self, request: Request) -> bytes:
+    async def _answer(self, request: Request, gone: list[Failure]) -> bytes:
         content = request.content
         if isinstance(content, _BoundedBody) and content.too_long:
             raise bad_request(f"The request is longer than {MAXIMUM_BODY} bytes; send less.")
-        if self.running >= MAXIMUM_RUNNING:
+        assert content is not None
+        name, arguments = read_call(content.read())
+        if self.running >= MAXIMUM_RUNNING and self._methods.may_wait(name):
             raise ControlFault(
                 GATEWAY_FAILED,
                 f"{self.running} calls are running; call again when some have ended.",
             )
-        assert content is not None
-        name, arguments = read_call(content.read())
         self.running += 1
         try:
-            return write_response(await self._methods.call(name, arguments))
+            return write_response(await self._methods.call(name, arguments, lambda: bool(gone)))
         finally:
             self.running -= 1
 

@@ -24,6 +24,9 @@ PROBE_TIMEOUT = 1.0
 #: The longest payload, in bytes, if the radio does not tell: what every firmware can send.
 DEFAULT_PAYLOAD_LIMIT = 72
 
+#: The longest payload that a radio can have, in bytes: FF, with fragmentation (90001539, "NP").
+MAXIMUM_PAYLOAD = 255
+
 log = Logger()
 
 
@@ -62,7 +65,6 @@ async def bring_up(coordinator: Coordinator, set_api_mode: Callable[[int], None]
     @param set_api_mode: called with 1 or 2 as soon as the radio has told which mode it is in. The
         question and its answer look the same in both modes.
     @raise NoAnswer: the radio does not answer; the message says what to look for.
-    @raise ATRefused: it does not know a command that every XBee knows.
     """
     api_mode = await _probe(coordinator)
     set_api_mode(api_mode)
@@ -82,12 +84,14 @@ async def bring_up(coordinator: Coordinator, set_api_mode: Callable[[int], None]
             await coordinator.at("AO", b"\0")
         except ATRefused as error:
             log.warn("{error}; nodes that join may go unnoticed.", error=error)
-    high = await coordinator.at("SH")
-    low = await coordinator.at("SL")
+    high, low = await number("SH", 0) & 0xFFFF_FFFF, await number("SL", 0) & 0xFFFF_FFFF
+    payload_limit = await number("NP", DEFAULT_PAYLOAD_LIMIT)
     return RadioFacts(
-        address64=Address64(int.from_bytes(high, "big") << 32 | int.from_bytes(low, "big")),
+        address64=Address64(high << 32 | low),
         api_mode=api_mode,
-        payload_limit=await number("NP", DEFAULT_PAYLOAD_LIMIT) or DEFAULT_PAYLOAD_LIMIT,
+        payload_limit=(
+            payload_limit if 0 < payload_limit <= MAXIMUM_PAYLOAD else DEFAULT_PAYLOAD_LIMIT
+        ),
         discovery_time=await number("NT", round(DEFAULT_DISCOVERY_TIME * 10)) / 10,
         discovery_options=await number("NO", 0),
         hardware_version=await number("HV", 0),

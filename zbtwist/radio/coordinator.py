@@ -1,10 +1,13 @@
 """Requests to the local radio and their answers: each request is one awaitable.
 
-A request takes a frame id from the pool of 255 and gives it back when its answer is in. What came
-to an end without an answer (its time was up, it was cancelled, the link went down) keeps its id for
-`QUARANTINE` seconds more, so that an answer that comes late finds no other request with the same
-id; and the pool gives out the id that has rested longest. An answer is matched by id, frame type,
-and where it has them command and address; one that matches nothing is counted and ignored.
+A request takes a frame id from the pool of 255 and gives it back when its answer is in; the pool
+gives out the id that has rested longest. An answer is matched by id, frame type, and where it has
+them command and address; one that matches nothing is counted and ignored. A Transmit Status has
+only the id, so the id of a packet whose status did not come in time is kept from other packets for
+`QUARANTINE` seconds: a late status must not speak for another packet. AT commands may use it.
+
+Requests that find no free id wait, and their time runs. Remote AT commands, of which many may be
+under way to nodes that sleep, leave `IDS_FOR_DATA` ids to the rest.
 
 The coordinator outlives links. `link_up` and `link_down` are for its owner, the radio service.
 """
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.interfaces import IRadio, IRadioListener
@@ -53,13 +57,15 @@ TRANSMIT_TIMEOUT = 20.0
 DISCOVERY_MARGIN = 0.5
 #: Seconds for a search while NT is not known: the module's default of 6 s.
 DEFAULT_DISCOVERY_TIME = 6.0
-#: Seconds that the id of an unanswered request is kept out of use.
+#: Seconds that the id of a packet without a status is kept from other packets.
 QUARANTINE = 60.0
+#: Frame ids that remote AT commands leave for packets and the local radio.
+IDS_FOR_DATA = 63
 #: Requests that may wait for a frame id.
 MAXIMUM_WAITING = 4096
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Request:
     make: Callable[[int], Frame]
     answer: type[Frame]
@@ -70,6 +76,15 @@ class _Request:
     finished: Deferred[Any] = field(init=False)
     timer: IDelayedCall | None = None
     found: list[NodeDescription] | None = None
+
+    @property
+    def is_packet(self) -> bool:
+        """Whether its answer is told by nothing but the frame id."""
+        return self.answer is TransmitStatus
+
+    @property
+    def is_remote_command(self) -> bool:
+        return self.answer is RemoteATCommandResponse
 
     def matches(self, frame: Frame) -> bool:
         if type(frame) is not self.answer:
@@ -103,7 +118,9 @@ class Coordinator:
         self._free = deque(range(1, 256))
         self._pending: dict[int, _Request] = {}
         self._waiting: deque[_Request] = deque()
+        # In the order in which they came in: the first has rested longest.
         self._quarantined: dict[int, IDelayedCall] = {}
+        self._remote_commands = 0
         self.late_answers = 0
         self.facts: RadioFacts | None = None
         self.offline_reason = "The gateway has not opened the radio yet."
@@ -135,8 +152,8 @@ class Coordinator:
         self.offline_reason = reason
         pending, self._pending = self._pending, {}
         waiting, self._waiting = self._waiting, deque()
-        for frame_id in pending:
-            self._quarantine(frame_id)
+        for request in pending.values():
+            self._retire(request)
         for request in [*pending.values(), *waiting]:
             self._finish(request, RadioOffline(reason))
         if was_ready:
@@ -262,41 +279,59 @@ class Coordinator:
     def _request(self, request: _Request) -> Deferred[Any]:
         if self._send is None:
             return fail(RadioOffline(self.offline_reason))
-        request.finished = Deferred(lambda _: self._cancelled(request))
-        if self._free:
-            self._start(request)
-        elif len(self._waiting) < MAXIMUM_WAITING:
-            self._waiting.append(request)
-        else:
+        if len(self._waiting) >= MAXIMUM_WAITING:
             return fail(
                 TooManyRequests(
                     f"{MAXIMUM_WAITING} requests wait for the radio already: try again later."
                 )
             )
+        request.finished = Deferred(lambda _: self._give_up(request))
+        request.timer = self._clock.callLater(request.timeout, self._timed_out, request)
+        if not self._start(request):
+            self._waiting.append(request)
         return request.finished
 
-    def _start(self, request: _Request) -> None:
-        assert self._send is not None
-        frame_id = self._free.popleft()
-        self._pending[frame_id] = request
+    def _start(self, request: _Request) -> bool:
+        """Send a request, if it may have a frame id now. Return whether it may."""
+        frame_id = self._id_for(request)
+        if not frame_id or self._send is None:
+            return False
         request.frame_id = frame_id
-        request.timer = self._clock.callLater(request.timeout, self._timed_out, frame_id)
-        self._send(request.make(frame_id))
+        self._pending[frame_id] = request
+        self._remote_commands += request.is_remote_command
+        try:
+            self._send(request.make(frame_id))
+        except Exception:
+            self._give_up(request)
+            self._finish(request, Failure())
+        return True
+
+    def _id_for(self, request: _Request) -> int:
+        """Take a frame id out of the pool, 0 if there is none for this request."""
+        if request.is_remote_command and self._remote_commands >= 255 - IDS_FOR_DATA:
+            return 0
+        if self._free:
+            return self._free.popleft()
+        if self._quarantined and not request.is_packet:
+            frame_id = next(iter(self._quarantined))
+            self._quarantined.pop(frame_id).cancel()
+            return frame_id
+        return 0
 
     def _finish(self, request: _Request, result: object) -> None:
-        if request.timer is not None and request.timer.active():
+        assert request.timer is not None
+        if request.timer.active():
             request.timer.cancel()
         finished = request.finished
         if finished.called:
             return
-        if isinstance(result, Exception):
+        if isinstance(result, (Exception, Failure)):
             finished.errback(result)
         else:
             finished.callback(result)
 
-    def _timed_out(self, frame_id: int) -> None:
-        request = self._pending.pop(frame_id)
-        self._quarantine(frame_id)
+    def _timed_out(self, request: _Request) -> None:
+        self._give_up(request)
         if request.found is not None:
             self._finish(request, request.found)
             return
@@ -306,23 +341,38 @@ class Coordinator:
             request, NoAnswer(f"No answer to a {what} for {who} within {request.timeout:g} s.")
         )
 
-    def _cancelled(self, request: _Request) -> None:
-        # A request that still waits for an id is passed over when its turn comes.
-        if self._pending.pop(request.frame_id, None) is not None:
-            self._quarantine(request.frame_id)
-            assert request.timer is not None
+    def _give_up(self, request: _Request) -> None:
+        """A request ends without an answer: its time is up, or nobody wants it any more."""
+        if request.timer is not None and request.timer.active():
             request.timer.cancel()
+        if self._pending.pop(request.frame_id, None) is not None:
+            self._retire(request)
+            self._start_waiting()
+        elif request in self._waiting:
+            self._waiting.remove(request)
 
-    def _quarantine(self, frame_id: int) -> None:
-        self._quarantined[frame_id] = self._clock.callLater(QUARANTINE, self._release, frame_id)
+    def _retire(self, request: _Request) -> None:
+        """Take back the id of a request that had no answer, which may still come."""
+        self._remote_commands -= request.is_remote_command
+        frame_id = request.frame_id
+        if request.is_packet:
+            self._quarantined[frame_id] = self._clock.callLater(QUARANTINE, self._release, frame_id)
+        else:
+            self._free.append(frame_id)
 
     def _release(self, frame_id: int) -> None:
         self._quarantined.pop(frame_id, None)
         self._free.append(frame_id)
-        while self._waiting and self._free and self._send is not None:
-            request = self._waiting.popleft()
-            if not request.finished.called:
-                self._start(request)
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        """Start what waits and may start now, in its order."""
+        waiting, self._waiting = self._waiting, deque()
+        while waiting and (self._free or self._quarantined):
+            request = waiting.popleft()
+            if not self._start(request):
+                self._waiting.append(request)
+        self._waiting.extend(waiting)
 
     # --- answers -------------------------------------------------------------------------------
 
@@ -330,8 +380,10 @@ class Coordinator:
         """Take a frame from the radio: settle its request, or pass it to the listeners."""
         if isinstance(frame, _ANSWERS):
             self._answered(frame)
-            # An ND answer is news of a node even if nobody searched, or the search is over.
-            if not (isinstance(frame, ATCommandResponse) and frame.command == "ND"):
+            # What is news of a node is news even if nobody asked, or asks any more.
+            if not isinstance(frame, RemoteATCommandResponse) and not (
+                isinstance(frame, ATCommandResponse) and frame.command == "ND"
+            ):
                 return
         for listener in self._listeners:
             listener.frame_received(frame)
@@ -356,6 +408,7 @@ class Coordinator:
         else:
             result = frame
         del self._pending[frame.frame_id]
+        self._remote_commands -= request.is_remote_command
         self._finish(request, result)
         self._release(frame.frame_id)
 

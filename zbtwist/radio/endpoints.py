@@ -6,6 +6,7 @@ by TIOCEXCL, which makes the kernel refuse the rest.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import grp
@@ -91,6 +92,9 @@ class ExclusiveSerialPort(SerialPort):
     def _close_now(self) -> None:
         self.stopReading()
         self.stopWriting()
+        # The kernel would wait for a line that takes nothing (CTS) before it closes the port.
+        with contextlib.suppress(termios.error):
+            termios.tcflush(self.fileno(), termios.TCOFLUSH)
         self.connectionLost(Failure(CONNECTION_DONE))
 
 
@@ -162,6 +166,8 @@ def _explain(path: str, baud_rate: int, error: Exception) -> str:
         )
     if isinstance(error, ValueError):
         return f"{path} does not take {baud_rate} baud: name another rate with --baud."
+    if number is None or number in (errno.EISDIR, errno.ENOTTY, errno.EINVAL):
+        return f"{path} is not a serial port: name another with --serial."
     return f"{path} cannot be used as a serial port: {error}."
 
 

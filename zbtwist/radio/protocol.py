@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from zbtwist.radio.patience import Patience
 from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
 from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
-
-#: Seconds of silence in the middle of a frame after which it is taken for a false start. A radio
-#: sends a frame without a pause, and the longest takes half a second at 9600 baud.
-SILENCE = 1.0
 
 
 class RadioProtocol(Protocol):
@@ -34,7 +31,7 @@ class RadioProtocol(Protocol):
         lost: Callable[[RadioProtocol, Failure], None] = lambda protocol, reason: None,
     ) -> None:
         """
-        @param clock: times the silence that ends a false start.
+        @param clock: times how long a frame's beginning is waited for.
         @param api_mode: 1 or 2, to begin with.
         @param frame_received: called with each frame that comes, also unknown and malformed ones.
         @param made: called when the transport is there.
@@ -45,8 +42,7 @@ class RadioProtocol(Protocol):
         self._frame_received = frame_received
         self._made = made
         self._lost = lost
-        self._chunks = 0
-        self._silence_call: IDelayedCall | None = None
+        self._patience = Patience(clock, self._deliver)
         self.malformed_frames = 0
 
     @property
@@ -64,6 +60,7 @@ class RadioProtocol(Protocol):
         if api_mode == self.api_mode:
             return
         old = self._decoder
+        self._patience.stop()
         self._decoder = decoder_for(api_mode)
         self._decoder.good_frames = old.good_frames
         self._decoder.bad_frames = old.bad_frames
@@ -73,9 +70,7 @@ class RadioProtocol(Protocol):
         self._made(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._silence_call is not None:
-            self._silence_call.cancel()
-            self._silence_call = None
+        self._patience.stop()
         self._lost(self, reason)
 
     def send(self, frame: Frame) -> None:
@@ -84,13 +79,11 @@ class RadioProtocol(Protocol):
         self.transport.write(encode(frame.to_bytes(), self._decoder.api_mode))
 
     def dataReceived(self, data: bytes) -> None:
-        self._chunks += 1
         decoder = self._decoder
         frames = decoder.feed(data)
         if frames:
             self._deliver(frames)
-        if decoder.pending and self._silence_call is None:
-            self._watch_silence()
+        self._patience.fed(decoder)
 
     def _deliver(self, frames: list[bytes]) -> None:
         for frame_data in frames:
@@ -102,15 +95,3 @@ class RadioProtocol(Protocol):
             except Exception:
                 # A mistake of ours must not cost the link and with it every other node.
                 self.log.failure("A frame could not be handled: {frame}", frame=frame)
-
-    def _watch_silence(self) -> None:
-        self._silence_call = self._clock.callLater(SILENCE, self._check_silence, self._chunks)
-
-    def _check_silence(self, chunks: int) -> None:
-        self._silence_call = None
-        if not self._decoder.pending:
-            return
-        if chunks == self._chunks:
-            self._deliver(self._decoder.give_up())
-        else:
-            self._watch_silence()

@@ -1,31 +1,38 @@
 """Keeps the link to the radio: open, bring up, watch, reopen.
 
-Twisted's ClientService opens and reopens. Its wait between tries starts short, so that a radio that
+Twisted's ClientService opens and reopens. The wait between tries starts short, so that a radio that
 is plugged in again is found at once, and grows while opening or bring-up go on failing. Bring-up
-runs when the port is open, and again on the same link when the radio says that it was reset, since
-what bring-up sets does not outlive a reset.
+runs when the port is open; again while the radio does not answer; and again when the radio says
+that it was reset or has joined, since what bring-up sets and reads does not outlive that.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from twisted.application.internet import ClientService, backoffPolicy
+from twisted.application.internet import ClientService
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.radio.bring_up import bring_up
 from zbtwist.radio.coordinator import Coordinator
-from zbtwist.radio.errors import RadioError
+from zbtwist.radio.errors import RadioError, SerialOpenError
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.xbee.address import format_address64
 from zbtwist.xbee.frames import Frame, ModemStatus
-from zbtwist.xbee.status import MODEM_HARDWARE_RESET, MODEM_WATCHDOG_RESET, modem_status_text
+from zbtwist.xbee.status import (
+    MODEM_COORDINATOR_STARTED,
+    MODEM_HARDWARE_RESET,
+    MODEM_JOINED,
+    MODEM_WATCHDOG_RESET,
+    modem_status_text,
+)
 
 #: Seconds before the first and between the last tries to open the radio, and what they grow by.
 FIRST_RETRY = 0.25
@@ -39,6 +46,7 @@ def abort_connection(transport: Any) -> None:
 
 
 _RESETS = (MODEM_HARDWARE_RESET, MODEM_WATCHDOG_RESET)
+_JOINS = (MODEM_JOINED, MODEM_COORDINATOR_STARTED)
 
 
 class _RadioFactory(Factory):
@@ -52,26 +60,38 @@ class _RadioFactory(Factory):
 
 
 @implementer(IStreamClientEndpoint)
-class _ReportingEndpoint:
-    """Tells the service why a connection failed, which ClientService keeps to itself."""
+class _PatientEndpoint:
+    """Tries until it is connected. ClientService would write a line into the log for each try, and
+    keep the reason to itself.
+    """
 
     def __init__(self, endpoint: IStreamClientEndpoint, service: RadioService) -> None:
         self._endpoint = endpoint
         self._service = service
 
     def __repr__(self) -> str:
-        return repr(self._endpoint)
+        return self._service.radio_name
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        connecting: Deferred[IProtocol] = self._endpoint.connect(protocolFactory)
-        connecting.addErrback(self._service._open_failed)
-        return connecting
+        return Deferred.fromCoroutine(self._connect(protocolFactory))
+
+    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        while True:
+            try:
+                protocol: IProtocol = await self._endpoint.connect(factory)
+            except CancelledError:  # noqa: PERF203
+                raise
+            except Exception as error:
+                await self._service.open_failed(error)
+            else:
+                return protocol
 
 
 class RadioService(MultiService):
     """
     @ivar coordinator: the radio, for the rest of the program; it outlives every link.
     @ivar protocol: the serial line while it is open, with its counters.
+    @ivar radio_name: the endpoint of the radio, as the user wrote it.
     """
 
     log = Logger()
@@ -94,7 +114,7 @@ class RadioService(MultiService):
         self.coordinator = coordinator
         self.protocol: RadioProtocol | None = None
         self._clock = clock
-        self._name = name
+        self.radio_name = name
         self._wanted_mode = api_mode
         self._last_mode = api_mode or 1
         self._bringing_up: Deferred[None] | None = None
@@ -103,12 +123,10 @@ class RadioService(MultiService):
         self._connect_to(endpoint)
 
     def _connect_to(self, endpoint: IStreamClientEndpoint) -> None:
-        backoff = backoffPolicy(FIRST_RETRY, LAST_RETRY, RETRY_FACTOR, jitter=lambda: 0.0)
         self._connecting = ClientService(
-            _ReportingEndpoint(endpoint, self),
+            _PatientEndpoint(endpoint, self),
             _RadioFactory(self),
-            # ClientService forgets its failures once a port is open; ours include bring-up.
-            retryPolicy=lambda attempt: backoff(self._failures),
+            retryPolicy=lambda attempt: FIRST_RETRY,
             clock=self._clock,
         )
         self._connecting.setServiceParent(self)
@@ -120,7 +138,7 @@ class RadioService(MultiService):
         left = maybeDeferred(self._connecting.disownServiceParent)
         if self.protocol is not None:
             abort_connection(self.protocol.transport)
-        self._name = name
+        self.radio_name = name
         self._wanted_mode = api_mode
         self._failures = 0
         self._reported = ""
@@ -143,10 +161,16 @@ class RadioService(MultiService):
             self._clock, self._last_mode, self._frame_received, self._opened, self._lost
         )
 
-    def _open_failed(self, failure: Failure) -> Failure:
-        if not failure.check(CancelledError):
-            self._failed(failure.getErrorMessage() or str(failure.type))
-        return failure
+    def open_failed(self, error: Exception) -> Deferred[None]:
+        """The radio could not be connected: say why, and fire when it is time to try again."""
+        text = str(error) or type(error).__name__
+        if not isinstance(error, SerialOpenError):
+            text = f"{text.rstrip('.')}: see that it is there and reachable."
+        self._failed(text)
+        return deferLater(self._clock, self._delay())
+
+    def _delay(self) -> float:
+        return min(FIRST_RETRY * RETRY_FACTOR ** min(self._failures - 1, 50), LAST_RETRY)
 
     def _failed(self, sentence: str) -> None:
         self._failures += 1
@@ -155,7 +179,7 @@ class RadioService(MultiService):
             self._reported = sentence
             self.log.warn(
                 "No radio on {name}: {sentence} The gateway goes on trying.",
-                name=self._name,
+                name=self.radio_name,
                 sentence=sentence,
             )
 
@@ -170,7 +194,7 @@ class RadioService(MultiService):
         self.protocol = None
         self._stop_bring_up()
         if self.coordinator.facts is not None:
-            self.log.warn("The link to the radio on {name} is lost.", name=self._name)
+            self.log.warn("The link to the radio on {name} is lost.", name=self.radio_name)
             self.coordinator.link_down("The link to the radio is lost; the gateway reopens it.")
         elif self.running:
             self.coordinator.link_down(self.coordinator.offline_reason)
@@ -203,7 +227,7 @@ class RadioService(MultiService):
             "The radio {address} on {name} is up: firmware {firmware}, API mode {mode}, "
             "PAN {pan}, payloads of {payload} bytes.",
             address=format_address64(facts.address64),
-            name=self._name,
+            name=self.radio_name,
             firmware=f"{facts.firmware_version:04x}",
             mode=facts.api_mode,
             pan=f"{facts.operating_pan_id:016x}",
@@ -216,6 +240,14 @@ class RadioService(MultiService):
             )
         self.coordinator.ready(facts)
 
+    def _bring_up_again(self, reason: str) -> None:
+        protocol = self.protocol
+        if protocol is not None:
+            self._stop_bring_up()
+            self.coordinator.link_down(reason)
+            self.coordinator.link_up(protocol.send)
+            self._start_bring_up(protocol)
+
     def _bring_up_failed(self, failure: Failure, protocol: RadioProtocol) -> None:
         if protocol is not self.protocol or failure.check(CancelledError):
             return
@@ -224,15 +256,25 @@ class RadioService(MultiService):
         else:
             self.log.failure("Bringing the radio up failed", failure=failure)
             self._failed("The radio could not be set up; see the log.")
-        abort_connection(protocol.transport)
+        # The port stays open: what does not answer now may in a moment, and would not sooner if the
+        # port was closed in between.
+        self._bringing_up = Deferred.fromCoroutine(self._bring_up_later(protocol))
+        self._bringing_up.addErrback(self._bring_up_failed, protocol)
+
+    async def _bring_up_later(self, protocol: RadioProtocol) -> None:
+        await deferLater(self._clock, self._delay())
+        self.coordinator.link_up(protocol.send)
+        await self._bring_up(protocol)
 
     def _frame_received(self, frame: Frame) -> None:
         if isinstance(frame, ModemStatus):
             self.log.info("The radio says: {status}.", status=modem_status_text(frame.status))
-            if frame.status in _RESETS and self.protocol is not None:
-                self._stop_bring_up()
-                self.coordinator.link_down("The radio was reset; the gateway sets it up again.")
-                self.coordinator.link_up(self.protocol.send)
-                self._start_bring_up(self.protocol)
+            if frame.status in _RESETS:
+                self._bring_up_again("The radio was reset; the gateway sets it up again.")
+                return
+            facts = self.coordinator.facts
+            if frame.status in _JOINS and (facts is None or not facts.joined):
+                # What was read of the network before is not so any more.
+                self._bring_up_again("The radio has just joined its network.")
                 return
         self.coordinator.frame_received(frame)

@@ -11,8 +11,8 @@ Resynchronisation, which differs because the modes do:
 * Mode 1: a 7E may also be data. A candidate whose length is impossible, or whose checksum is wrong,
   was a false start, and the search goes on from the byte after its 7E, so that a good frame inside
   the supposed one is found. A false start with a plausible length has to be waited for, but never
-  for more than `MAXIMUM_FRAME_DATA` bytes; and the owner, who has a clock, calls `give_up` when the
-  line falls silent in the middle of a frame.
+  for more than `MAXIMUM_FRAME_DATA` bytes; and the owner, who has a clock, calls `give_up` when a
+  frame's beginning is too old, or the line silent behind it (see `zbtwist.radio.patience`).
 """
 
 from __future__ import annotations
@@ -118,11 +118,17 @@ class FrameDecoder:
         self._pending = b""
         # How many bytes `_pending` must hold before another look can find anything new.
         self._needed = 0
+        self._beginnings = 0
 
     @property
     def pending(self) -> bytes:
         """The bytes held back because they may be the beginning of a frame."""
         return self._pending
+
+    @property
+    def beginnings(self) -> int:
+        """How many beginnings were held back so far: while it stays, `pending` is the same one."""
+        return self._beginnings
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes of the stream.
@@ -151,7 +157,8 @@ class PlainDecoder(FrameDecoder):
     api_mode = 1
 
     def feed(self, data: bytes) -> list[bytes]:
-        if self._pending:
+        held = bool(self._pending)
+        if held:
             data = self._pending + data
         size = len(data)
         if size < self._needed:
@@ -188,6 +195,8 @@ class PlainDecoder(FrameDecoder):
             else:
                 self._false_start(data[start:end])
                 position = start + 1
+        if self._pending and (start or not held):
+            self._beginnings += 1
         self.good_frames += len(frames)
         return frames
 
@@ -226,6 +235,8 @@ class EscapedDecoder(FrameDecoder):
         last = len(pieces) - 1
         for index in range(1, last + 1):
             self._piece(pieces[index], index == last, frames)
+        if self._pending and (last > 1 or not pending):
+            self._beginnings += 1
         self.good_frames += len(frames)
         return frames
 
