@@ -6,7 +6,6 @@ lists, str, int, float. What cannot be done is a `ControlFault`, whose text is a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable
 from typing import Any
 
@@ -17,9 +16,8 @@ import zbtwist
 from zbtwist.binding.errors import BindingError, NoMapping
 from zbtwist.binding.port import NodePort, Slot
 from zbtwist.binding.service import LAST_PORT, BindingService
+from zbtwist.control.directory import Directory
 from zbtwist.control.faults import (
-    AMBIGUOUS_LABEL,
-    BAD_ADDRESS,
     BAD_PORT,
     BAD_VALUE,
     GATEWAY_FAILED,
@@ -32,13 +30,12 @@ from zbtwist.control.faults import (
 )
 from zbtwist.events import EventLog
 from zbtwist.interfaces import IRadio
-from zbtwist.network import NO_NODE, NetworkService, Node
+from zbtwist.network import NetworkService, Node
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
 from zbtwist.shared import Shared
 from zbtwist.store import StoreError
 from zbtwist.xbee.address import (
     Address64,
-    AddressError,
     digi_address16,
     digi_address64,
     format_address64,
@@ -52,9 +49,6 @@ from zbtwist.xbee.status import AT_INVALID_COMMAND, AT_TRANSMISSION_FAILED
 
 #: Settings of the local radio that the link to it depends on.
 _KEPT_BY_THE_GATEWAY = frozenset(("AP", "AO", "BD", "NB", "SB"))
-
-#: What was surely meant as an address.
-_LIKE_AN_ADDRESS = re.compile(r"[\[\]!\s0-9a-fA-F:-]*[:\[][\[\]!\s0-9a-fA-F:-]*|[0-9a-fA-F]{12,}")
 
 #: Seconds that all nodes together have to tell their temperature.
 TEMPERATURE_DEADLINE = 10.0
@@ -77,6 +71,7 @@ class GatewayAPI:
         self._bindings = bindings
         self._events = events
         self._started = clock.seconds()
+        self._directory = Directory(network.nodes, radio)
         self._temperatures = Shared(self._ask_temperatures)
 
     async def discover(self) -> list[dict[str, Any]]:
@@ -233,7 +228,7 @@ class GatewayAPI:
         for number, (address, tcp_port) in enumerate(rows, 1):
             where = f"Row {number}: " if len(rows) > 1 else ""
             try:
-                address64 = self._address(address)
+                address64 = self._directory.address(address)
                 if not 0 < tcp_port <= LAST_PORT:
                     raise ControlFault(
                         BAD_PORT, f"{tcp_port} is no TCP port: choose one from 1 to {LAST_PORT}."
@@ -253,7 +248,7 @@ class GatewayAPI:
 
         @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL.
         """
-        await self._bind(self._bindings.remove(self._node(address)))
+        await self._bind(self._bindings.remove(self._directory.node(address)))
 
     async def _bind(self, change: Awaitable[None]) -> None:
         try:
@@ -278,7 +273,7 @@ class GatewayAPI:
                 f"{label!r} cannot be a node identifier: it needs a character, no blank at either "
                 "end, and no control characters.",
             )
-        node = self._node(address)
+        node = self._directory.node(address)
         await self._command(node, "NI", label)
         node.label = label
         self._network.nodes.changed(node)
@@ -314,7 +309,9 @@ class GatewayAPI:
                 f"The gateway would lose its radio if {command} changed: change it with another "
                 "program while the gateway is stopped.",
             )
-        answer = await self._command(self._node(address) if address else None, command, value)
+        answer = await self._command(
+            self._directory.node(address) if address else None, command, value
+        )
         result = decode_value(command, answer) if answer else None
         return "" if result is None else result
 
@@ -372,53 +369,6 @@ class GatewayAPI:
             {"seq": event.seq, "time": event.time, "level": event.level, "text": event.text}
             for event in self._events.since(seq)
         ]
-
-    # --- who is meant --------------------------------------------------------------------------
-
-    def _address(self, text: str) -> Address64:
-        """Return the address that a text means.
-
-        @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL.
-        """
-        try:
-            address64 = parse_address64(text)
-        except AddressError as error:
-            return self._labelled(text, error).address64
-        facts = self._radio.facts
-        if address64 in NO_NODE or (facts is not None and address64 == facts.address64):
-            raise ControlFault(
-                BAD_ADDRESS,
-                f"{text} is the local radio or everybody: name one remote node.",
-            )
-        return address64
-
-    def _labelled(self, text: str, error: AddressError) -> Node:
-        nodes = [node for node in self._network.nodes if text and node.label == text]
-        if len(nodes) > 1:
-            addresses = ", ".join(format_address64(node.address64) for node in nodes)
-            raise ControlFault(
-                AMBIGUOUS_LABEL,
-                f"{len(nodes)} nodes are called {text!r}: name one by its address ({addresses}).",
-            )
-        if nodes:
-            return nodes[0]
-        if not text or _LIKE_AN_ADDRESS.fullmatch(text):
-            raise ControlFault(BAD_ADDRESS, f"{error}.")
-        raise ControlFault(
-            UNKNOWN_NODE,
-            f"No node is called {text!r}: list() has those that are known, discover() finds more.",
-        )
-
-    def _node(self, text: str) -> Node:
-        """Return the known node that a text means."""
-        address64 = self._address(text)
-        node = self._network.nodes.get(address64)
-        if node is None:
-            raise ControlFault(
-                UNKNOWN_NODE,
-                f"No node {format_address64(address64)} is known: discover() searches for it.",
-            )
-        return node
 
     def _must_be_online(self) -> None:
         if self._radio.facts is None:
