@@ -124,12 +124,14 @@ def run(kills: int, seed: int, report: Any = lambda line: None) -> tuple[int, li
         )
         try:
             api = wait_until(partial(answering, gateway), "the gateway answers")
+            found = mappings(api)
             if number > 1:
-                wrong = [f"after kill {number - 1}: {w}" for w in ledger.compare(mappings(api))]
+                wrong = [f"after kill {number - 1}: {w}" for w in ledger.compare(found)]
                 lost += wrong
                 for loss in wrong:
                     report(loss)
-            ledger.doubtful = {}
+            # The next kill may come before the caller has asked.
+            ledger.ports, ledger.doubtful = found, {}
             caller = threading.Thread(
                 target=disturb, args=(api, ledger, chance, base + 100), daemon=True
             )
