@@ -97,6 +97,13 @@ class ReconfigureTests(GatewayTestCase):
         self.change(control="28000")
         self.assertEqual(self.listened(), [28000])
 
+    def test_control_port_that_a_node_has(self) -> None:
+        self.start()
+        taken = self.ports()["ECHO"]
+        self.change(control=str(taken))
+        self.assertEqual(self.listened(), [])
+        self.assertTrue(any(f"Port {taken} belongs to ECHO" in line for line in self.lines()))
+
     def test_interface(self) -> None:
         self.start()
         ports = sorted(self.ports().values())

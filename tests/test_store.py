@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 from pathlib import Path
 
@@ -156,6 +157,88 @@ class BadFileTests(StoreTestCase):
         self.patch(store, "_BUSY_TIMEOUT", 0.0)
         self.assertIn("in use by another program", self.refusal())
 
+    def test_emptied_beside_its_log(self) -> None:
+        """As after a crash: all there is may be in the log, which must not be thrown away."""
+        self.made()
+        log = Path(f"{self.path}-wal")
+        for content in (b"", b"x" * 50):
+            Path(self.path).write_bytes(content)
+            log.write_bytes(b"what is left")
+            self.assertIn("damaged", self.refusal())
+            self.assertEqual(log.read_bytes(), b"what is left")
+
+    def test_values_that_make_no_sense(self) -> None:
+        for statement in (
+            "UPDATE mapping SET address = 'nobody'",
+            "UPDATE mapping SET port = 0",
+            "UPDATE mapping SET port = 70000",
+            "UPDATE node SET address = 'nobody'",
+        ):
+            self.made()
+            other = sqlite3.connect(self.path)
+            other.execute(statement)
+            other.commit()
+            other.close()
+            self.assertIn("damaged", self.refusal())
+            os.unlink(self.path)
+
+    def test_flipped_bits(self) -> None:
+        """Either it is noticed, or nothing is other than it was."""
+        new = Store(self.path).open()
+        mappings = [Mapping(Address64(n), 20000 + n) for n in range(1, 200)]
+        new.change_mappings(mappings)
+        new.close()
+        whole = Path(self.path).read_bytes()
+        chance = random.Random(1)
+        for _ in range(150):
+            flipped = bytearray(whole)
+            flipped[chance.randrange(100, len(whole))] ^= 1 << chance.randrange(8)
+            Path(self.path).write_bytes(flipped)
+            try:
+                opened = Store(self.path).open()
+            except StoreError:
+                continue
+            found = opened.mappings()
+            opened.close()
+            # A bit of a value that makes sense cannot be noticed; a mapping that is gone can.
+            self.assertEqual(len(found), len(mappings))
+
+    def test_link_that_leads_nowhere(self) -> None:
+        """Its disk may not be mounted: to begin with an empty store would lose every port."""
+        os.makedirs(os.path.dirname(self.path))
+        os.symlink("/nowhere/state.sqlite3", self.path)
+        self.assertIn("leads nowhere", self.refusal())
+        self.assertTrue(os.path.islink(self.path))
+
+    def test_pipe(self) -> None:
+        os.makedirs(os.path.dirname(self.path))
+        os.mkfifo(self.path)
+        self.assertIn("is not a file", self.refusal())
+
+    def test_file_that_may_not_be_written(self) -> None:
+        self.made()
+        self.patch(os, "access", lambda path, mode: not mode & os.W_OK)
+        self.assertIn("cannot be written", self.refusal())
+
+    def test_known_store_opens_without_writing(self) -> None:
+        """So it does on a full disk, too."""
+        self.made()
+        before = Path(self.path).read_bytes()
+        opened = self.open()
+        self.assertEqual(opened.mappings(), [Mapping(A, 27001)])
+        opened.close()
+        self.assertEqual(Path(self.path).read_bytes(), before)
+
+    def test_two_that_make_it_at_once(self) -> None:
+        """The second finds the first one's, whole."""
+        self.made()
+        exists = Path.exists
+        answers = [False]
+        self.patch(Path, "exists", lambda path: answers.pop() if answers else exists(path))
+        self.assertEqual(self.open().mappings(), [Mapping(A, 27001)])
+        names = os.listdir(os.path.dirname(self.path))
+        self.assertEqual([name for name in names if name.endswith(".new")], [])
+
     def test_directory(self) -> None:
         os.makedirs(self.path)
         self.refusal()
@@ -195,8 +278,8 @@ class BadFileTests(StoreTestCase):
         """What a crash left of a file in the making is no obstacle."""
         os.makedirs(os.path.dirname(self.path))
         for leftover in (b"", b"half of it"):
-            Path(f"{self.path}.new").write_bytes(leftover)
-            Path(f"{self.path}.new-journal").write_bytes(leftover)
+            Path(f"{self.path}.{os.getpid()}.new").write_bytes(leftover)
+            Path(f"{self.path}.{os.getpid()}.new-journal").write_bytes(leftover)
             Store(self.path).open().close()
             os.unlink(self.path)
 

@@ -126,6 +126,12 @@ class Settings:
             _is_open(endpoint) for endpoint in others
         )
 
+    @property
+    def control_port(self) -> int:
+        """The TCP port of the control API, 0 if it is another kind of socket."""
+        number = re.match(r"(?:(?:tcp6?|ssl):)?(\d+)(?::|$)", self.control)
+        return int(number[1]) if number else 0
+
     def radio_endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """Return the endpoint of the radio."""
         if _is_path(self.serial):
@@ -389,10 +395,10 @@ def _address(text: str, context: _Context) -> Address64:
 
 def _text(longest: int) -> _Parser:
     def parse(text: str, context: _Context) -> str:
-        if text == text.strip() and text.isprintable() and 0 < len(text) <= longest:
+        if text == text.strip() and text.isprintable() and 0 < len(text.encode()) <= longest:
             return text
         raise _Mistake(
-            f"must have 1 to {longest} characters, printable and with no blank at either end, "
+            f"must have 1 to {longest} bytes of UTF-8, printable and with no blank at either end, "
             f"not {text!r}."
         )
 

@@ -27,7 +27,7 @@ from zbtwist.memory import NodeMemory
 from zbtwist.network import NetworkService
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
-from zbtwist.store import Store
+from zbtwist.store import Store, StoreError
 
 log = Logger()
 
@@ -103,7 +103,11 @@ class Gateway(MultiService):
 
     def startService(self) -> None:
         # Not sooner: twistd forks before, and an open SQLite file does not survive that.
-        self.store.open()
+        try:
+            self.store.open()
+        except StoreError as error:
+            log.critical("{problem} The gateway does not start.", problem=str(error))
+            raise SystemExit(f"twistd zbgate: {error}") from None
         self._configure_bindings()
         super().startService()
 
@@ -117,7 +121,7 @@ class Gateway(MultiService):
 
     def _configure_bindings(self) -> None:
         settings = self._settings
-        reserved = {int(settings.control)} if settings.control.isdecimal() else set()
+        reserved = {settings.control_port} - {0}
         wishes = [
             Wish(node.address64, node.label, node.port or node.endpoint, node.name or "")
             for node in settings.nodes
@@ -132,6 +136,15 @@ class Gateway(MultiService):
         if "state" in changed:
             log.warn("The state file is another from the next start on.")
             settings = replace(settings, state=self._settings.state)
+        owner = self.bindings.owner_of(settings.control_port)
+        if "control" in changed and owner is not None:
+            log.error(
+                "Port {port} belongs to {node}: the control port stays where it is.",
+                port=settings.control_port,
+                node=owner,
+            )
+            changed.discard("control")
+            settings = replace(settings, control=self._settings.control)
         self._settings = settings
         if changed & {"serial", "baud_rate", "api_mode"}:
             self.radio.replace_endpoint(

@@ -44,7 +44,7 @@ class Guide(Service):
 
     def node_changed(self, node: Node) -> None:
         port = self._bindings.port_of(node)
-        if not node.label or port is None or node in self._guided:
+        if not node.label or port is None or not port.number or node in self._guided:
             return
         self._guided.add(node)
         advice = _ADVICE.get(node.label.rstrip("0123456789"))

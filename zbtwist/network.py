@@ -135,6 +135,12 @@ class NodeTable:
             node = self._nodes[address64] = Node(address64)
         return node
 
+    def remove(self, node: Node) -> None:
+        """Forget a node."""
+        self._nodes.pop(node.address64, None)
+        if self._by_address16.get(node.address16) is node:
+            del self._by_address16[node.address16]
+
     def has_room_for(self, count: int) -> bool:
         """Whether so many more nodes fit in."""
         return len(self._nodes) + count <= self._maximum

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,10 @@ MIGRATIONS = (
         address TEXT PRIMARY KEY,
         port NOT NULL UNIQUE,
         by_hand INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE given (
+        port PRIMARY KEY,
+        address TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
 )
@@ -113,13 +117,13 @@ def _is_cut_short(path: Path) -> bool:
     SQLite takes a file without content for a new database, and reads zeros past the end of the last
     page. Where there is a write-ahead log, the end may rightly be in it.
     """
-    log = Path(f"{path}-wal")
-    if log.exists() and log.stat().st_size:
-        return False
     with path.open("rb") as file:
         header = file.read(_HEADER.size)
     if len(header) < _HEADER.size:
         return True
+    log = Path(f"{path}-wal")
+    if log.exists() and log.stat().st_size:
+        return False
     magic, page_size, pages = _HEADER.unpack(header)
     expected = (page_size if page_size > 1 else 0x10000) * pages
     return bool(magic == _MAGIC and path.stat().st_size < expected)
@@ -132,8 +136,14 @@ def _make_if_missing(path: Path) -> None:
     """
     if path.exists():
         return
+    if path.is_symlink():
+        raise StoreError(
+            f"The state file {path} is a link that leads nowhere: mount the disk that it leads to, "
+            "or remove the link."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_name(f"{path.name}.new")
+    # Another gateway may be making it at the same moment: the first to link it has made it.
+    making = path.with_name(f"{path.name}.{os.getpid()}.new")
     for leftover in (making, Path(f"{making}-journal")):
         leftover.unlink(missing_ok=True)
     with closing(_connect(str(making))) as database:
@@ -141,7 +151,9 @@ def _make_if_missing(path: Path) -> None:
         database.execute("BEGIN")
         _migrate(database, 0)
         database.execute("COMMIT")
-    os.replace(making, path)
+    with suppress(FileExistsError):
+        os.link(making, path)
+    making.unlink()
 
 
 class Store:
@@ -166,6 +178,7 @@ class Store:
         try:
             if path != MEMORY:
                 _make_if_missing(Path(path))
+                self._check_access()
                 if _is_cut_short(Path(path)):
                     raise StoreError(self._damaged("it is cut short"))
             self._database = _connect(path)
@@ -195,7 +208,8 @@ class Store:
         # One gateway at a time: the lock is taken by the first read and kept to the end.
         database.execute("PRAGMA locking_mode=EXCLUSIVE")
         if self.path == MEMORY:
-            _migrate(database, 0)
+            with self._transaction():
+                _migrate(database, 0)
         (version,) = database.execute("PRAGMA user_version").fetchone()
         (application,) = database.execute("PRAGMA application_id").fetchone()
         if application != APPLICATION_ID:
@@ -208,14 +222,36 @@ class Store:
                 f"(schema {version}, this one knows {len(MIGRATIONS)}): install that version "
                 "again, or name another file with --state."
             )
-        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        (verdict,) = database.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":
             raise StoreError(self._damaged(verdict))
         # Nothing is written before it is certain that the file is ours.
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
-        with self._transaction():
-            _migrate(database, version)
+        if version < len(MIGRATIONS):
+            with self._transaction():
+                _migrate(database, version)
+        try:
+            # What is in it must make sense, too.
+            for mapping in self.mappings():
+                if isinstance(mapping.port, int) and not 0 < mapping.port <= 65535:
+                    raise ValueError(f"a mapping to port {mapping.port}")
+            self.nodes()
+        except (ValueError, TypeError) as error:
+            raise StoreError(self._damaged(error)) from error
+
+    def _check_access(self) -> None:
+        path = Path(self.path)
+        if not path.is_file():
+            raise StoreError(f"{path} is not a file: name a file with --state.")
+        if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK):
+            raise StoreError(self._read_only())
+
+    def _read_only(self) -> str:
+        return (
+            f"The state file {self.path} cannot be written: give this user the right to write it "
+            "and its directory, or name another file with --state."
+        )
 
     def _damaged(self, detail: object) -> str:
         return (
@@ -235,13 +271,13 @@ class Store:
                     "gateway: stop that one, or name another file with --state."
                 )
             if "readonly" in text or "read-only" in text:
-                return (
-                    f"The state file {self.path} cannot be written: give this user the right to "
-                    "write it and its directory, or name another file with --state."
-                )
+                return self._read_only()
             if "full" in text:
                 return f"The disk of the state file {self.path} is full: make room on it."
-            return f"The state file {self.path} cannot be used: {text}."
+            return (
+                f"The state file {self.path} cannot be used ({text}): see that this user may write "
+                "it and its directory, and that the disk is in order."
+            )
         return self._damaged(text)
 
     @contextmanager
@@ -279,7 +315,8 @@ class Store:
         """Remove and put mappings, all or none. When this returns, they are on the disk.
 
         @param put: new mappings; one for an address that has one replaces it.
-        @param remove: addresses whose mapping is forgotten; their nodes are marked as unbound.
+        @param remove: addresses whose mapping is forgotten, with every port they were ever given;
+            their nodes are marked as unbound.
         @raise StoreError: nothing was changed: a port would have two nodes, or the file could not
             be written.
         """
@@ -295,6 +332,14 @@ class Store:
                 [(format_address64(m.address64), m.port, m.by_hand) for m in put],
             )
             execute(
+                "INSERT OR REPLACE INTO given (port, address) VALUES (?, ?)",
+                [(m.port, format_address64(m.address64)) for m in put],
+            )
+            execute(
+                "DELETE FROM given WHERE address = ?",
+                [(format_address64(address64),) for address64 in remove],
+            )
+            execute(
                 "INSERT INTO node (address, parent16, profile_id, manufacturer_id, last_seen)"
                 " VALUES (?, ?, 0, 0, 0) ON CONFLICT (address) DO NOTHING",
                 [(format_address64(m.address64), UNKNOWN16) for m in put],
@@ -302,6 +347,23 @@ class Store:
             mark = "UPDATE node SET unbound = ? WHERE address = ?"
             execute(mark, [(0, format_address64(m.address64)) for m in put])
             execute(mark, [(1, format_address64(address64)) for address64 in remove])
+        # The fewer changes are in the log alone, the less is lost with it.
+        with suppress(sqlite3.Error):
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def given(self) -> dict[int | str, Address64]:
+        """Return every port that was given, with the node that had it last; also those that the
+        node was moved away from. Only `change_mappings(remove=...)` forgets them.
+        """
+        rows = self._read("SELECT port, address FROM given")
+        return {port: parse_address64(address) for port, address in rows}
+
+    def forget_node(self, address64: Address64) -> None:
+        """Forget a node that has no mapping."""
+        with self._transaction():
+            self._database.execute(
+                "DELETE FROM node WHERE address = ?", (format_address64(address64),)
+            )
 
     # --- nodes ---------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from twisted.application.service import IService
@@ -122,7 +123,9 @@ def makeService(options: Options) -> IService:
 
     settings = options.settings
     try:
-        Store(settings.state).open().close()
+        # One that is not there yet is made later: twistd may become another user before.
+        if os.path.lexists(settings.state):
+            Store(settings.state).open().close()
     except StoreError as error:
         sys.exit(f"twistd zbgate: {error}")
     gateway = Gateway(settings, reactor)

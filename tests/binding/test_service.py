@@ -13,7 +13,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, Wire
-from zbtwist.binding.errors import BindingError, NoMapping, PortTaken
+from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
 from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingService, Wish
 from zbtwist.network import Node, NodeTable
 from zbtwist.store import Mapping, Store, StoreError
@@ -32,6 +32,7 @@ class Computer:
         self.opened: list[object] = []
         self.slow: Deferred[Any] | None = None
         self.error = errno.EADDRINUSE
+        self.raises: Exception | None = None
 
     def endpoint(self, slot: object) -> Any:
         computer = self
@@ -46,6 +47,8 @@ class Computer:
         class Endpoint:
             def listen(self, factory: Any) -> Deferred[Any]:
                 computer.tried.append(slot)
+                if slot in computer.taken and computer.raises is not None:
+                    raise computer.raises
                 if slot in computer.taken or slot in computer.open:
                     error = OSError(computer.error, os.strerror(computer.error))
                     return fail(CannotListenError("127.0.0.1", slot, error))
@@ -68,6 +71,8 @@ class BindingTestCase(SynchronousTestCase):
     def start(self, *wishes: Wish, base: int = 27001, last: int = 65535, **more: Any) -> None:
         """Start a gateway that has the store of the one before."""
         self.wire = Wire()
+        # A node that was seen at 0 was never seen.
+        self.wire.clock.advance(1000)
         self.nodes = NodeTable()
         self.bindings = BindingService(
             self.wire.clock, self.wire.coordinator, self.nodes, self.store, self.computer.endpoint
@@ -304,11 +309,45 @@ class ByHandTests(BindingTestCase):
             transport.protocol.connectionLost()
         self.restart()
 
-    def test_free_port_is_given_again(self) -> None:
+    def test_port_that_a_node_was_moved_from_is_not_given_to_another(self) -> None:
+        """Who still knows the node by it must not talk to another; `remove` sets it free."""
         self.see(A, B)
         self.successResultOf(self.change({A: 30000}))
         self.see(C)
-        self.assertEqual(self.slot(C), 27001)
+        self.assertEqual(self.slot(C), 27003)
+        self.restart()
+        self.see(D)
+        self.assertEqual(self.slot(D), 27004)
+        self.successResultOf(self.remove(A))
+        self.see(Address64(5))
+        self.assertEqual(self.slot(Address64(5)), 27001)
+
+    def test_port_that_a_node_was_moved_from_can_be_taken_by_hand(self) -> None:
+        self.see(A, B)
+        self.successResultOf(self.change({A: 30000}))
+        self.successResultOf(self.change({B: 27001}))
+        self.assertEqual(self.slots(), {A: 30000, B: 27001})
+
+    def test_what_could_not_be_saved_does_not_come_back(self) -> None:
+        """The node is bound or removed by hand before its first mapping could be written."""
+        change = self.store.change_mappings
+
+        def refuse(*arguments: Any, **keywords: Any) -> None:
+            raise StoreError("The disk is full: make room.")
+
+        self.patch(self.store, "change_mappings", refuse)
+        self.see(A, B)
+        self.patch(self.store, "change_mappings", change)
+        self.successResultOf(self.change({A: 30000}))
+        self.successResultOf(self.remove(B))
+        self.wire.clock.advance(LAST_RETRY)
+        self.assertEqual(self.store.mappings(), [Mapping(A, 30000, by_hand=True)])
+
+    def test_unbound_node_is_bound_by_hand(self) -> None:
+        self.see(A)
+        self.successResultOf(self.remove(A))
+        self.successResultOf(self.change({A: 30000}))
+        self.assertFalse(self.bindings.is_unbound(self.node(A)))
 
     def test_same_port(self) -> None:
         """Fixing the port that a node has disturbs nobody."""
@@ -426,6 +465,15 @@ class RemoveTests(BindingTestCase):
         self.successResultOf(self.remove(A))
         self.assertIsNone(self.node(A).receiver)
 
+    def test_node_that_was_never_seen_is_forgotten(self) -> None:
+        """A mistyped address does not stay for ever."""
+        self.successResultOf(self.change({A: 30000}))
+        self.successResultOf(self.remove(A))
+        self.assertIsNone(self.nodes.get(A))
+        self.assertEqual(self.store.nodes(), [])
+        self.see(A)
+        self.assertEqual(self.slot(A), 27001)
+
     def test_nothing_to_remove(self) -> None:
         self.see(A)
         self.successResultOf(self.remove(A))
@@ -484,12 +532,64 @@ class WishTests(BindingTestCase):
         """The one that has it keeps it; the other has it when it is free."""
         self.see(A, B)
         self.restart(Wish(B, slot=27001))
+        self.see(A, B)
         self.assertEqual(self.slots(), {A: 27001, B: 27002})
         self.assertIn("Port 27001 belongs to", self.problem(B))
         self.successResultOf(self.remove(A))
         self.wire.clock.advance(LAST_RETRY)
         self.assertEqual(self.slots(), {A: None, B: 27001})
         self.assertEqual(self.problem(B), "")
+
+    def test_nodes_exchange_their_ports(self) -> None:
+        self.see(A, B)
+        self.restart(Wish(A, slot=27002), Wish(B, slot=27001))
+        self.assertEqual(self.slots(), {A: 27002, B: 27001})
+
+    def test_node_that_is_named_before_it_is_seen(self) -> None:
+        """It gets a port as every other, also if only its name is in the file."""
+        self.bindings.configure([Wish(A, name="third")], 27001)
+        self.see(A)
+        self.assertEqual(self.slot(A), 27001)
+
+    def test_by_hand_against_the_configuration(self) -> None:
+        """Refused, since the next start would undo it."""
+        self.restart(Wish(A, slot=30000), Wish(label="E2", slot=30001))
+        self.see(A, B)
+        self.node(B).label = "E2"
+        self.nodes.changed(self.node(B))
+        self.assertEqual(self.slots(), {A: 30000, B: 30001})
+        for address64 in (A, B):
+            failure = self.failureResultOf(self.change({address64: 30005}), Configured)
+            self.assertIn("change it there", failure.getErrorMessage())
+            self.failureResultOf(self.remove(address64), Configured)
+        self.successResultOf(self.change({A: 30000}))
+        self.assertEqual(self.slots(), {A: 30000, B: 30001})
+
+    def test_node_whose_wish_cannot_be_granted(self) -> None:
+        """It gets no other port meanwhile: who configured one looks for it there."""
+        self.computer.taken.add(30000)
+        self.restart(Wish(A, slot=30000))
+        self.see(A)
+        self.assertIsNone(self.slot(A))
+        self.assertIn("Port 30000 does not open", self.problem(A))
+        self.assertFalse(self.bindings.is_unbound(self.node(A)))
+        self.computer.taken.clear()
+        self.wire.clock.advance(LAST_RETRY)
+        self.assertEqual(self.slot(A), 30000)
+
+    def test_endpoint_that_fails_in_its_own_way(self) -> None:
+        """It does not stop the others, is said, and tried again."""
+        self.computer.raises = FileNotFoundError(2, "No such file or directory")
+        self.computer.taken.add("unix:/nowhere/x")
+        self.restart(Wish(A, slot="unix:/nowhere/x"), Wish(B, slot=30000, name="second"))
+        self.see(C)
+        self.assertEqual(self.slots()[B], 30000)
+        self.assertEqual(self.slot(C), 27001)
+        self.assertEqual(self.node(B).name, "second")
+        self.assertIn("its directory is not there", self.problem(A))
+        self.computer.taken.clear()
+        self.wire.clock.advance(LAST_RETRY)
+        self.assertEqual(self.slot(A), "unix:/nowhere/x")
 
     def test_changed_while_running(self) -> None:
         """Only what changed is touched."""

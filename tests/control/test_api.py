@@ -227,6 +227,7 @@ class ByHandTests(GatewayTestCase):
             ("00:13:a2", faults.BAD_ADDRESS),
             ("[00:13:a2:00:40:0a:3e]!", faults.BAD_ADDRESS),
             ("0013A200400A3EFF0", faults.BAD_ADDRESS),
+            ("00:13:a2:00:40:0a:3e:zz", faults.BAD_ADDRESS),
             ("0000000000000000", faults.BAD_ADDRESS),
             ("000000000000ffff", faults.BAD_ADDRESS),
             ("ffffffffffffffff", faults.BAD_ADDRESS),

@@ -11,5 +11,9 @@ class PortTaken(BindingError):
     """The port belongs to another node, to another program, or to the gateway itself."""
 
 
+class Configured(BindingError):
+    """The configuration file says which port the node has."""
+
+
 class NoMapping(BindingError):
     """The node has no mapping to remove."""

@@ -17,17 +17,18 @@ All changes run one after the other, under one lock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredLock
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamServerEndpoint
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from zbtwist.binding.errors import BindingError, NoMapping, PortTaken
+from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import Listener, NodePort, Slot
 from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
@@ -108,6 +109,8 @@ class BindingService(MultiService):
         self._ports: dict[Address64, NodePort] = {}
         self._owners: dict[Slot, NodePort] = {}
         self._listeners: dict[Slot, Listener] = {}
+        # Every port that was ever given, with its last node; see `zbtwist.store.Store.given`.
+        self._given: dict[Slot, Address64] = {}
         self._unbound: set[Address64] = set()
         self._passed_over: dict[int, float] = {}
         self._lock = DeferredLock()
@@ -131,6 +134,11 @@ class BindingService(MultiService):
         """Where the mappings are kept."""
         return self._store.path
 
+    def owner_of(self, slot: Slot) -> Node | None:
+        """Return the node whose port that is, None if it is nobody's."""
+        port = self._owners.get(slot)
+        return port.node if port is not None else None
+
     def is_unbound(self, node: Node) -> bool:
         """Whether a node's mapping was removed, so that it has no port until it is given one."""
         return node.address64 in self._unbound
@@ -149,6 +157,7 @@ class BindingService(MultiService):
     def startService(self) -> None:
         super().startService()
         self._unbound = {node.address64 for node in self._store.nodes() if node.unbound}
+        self._given = self._store.given()
         for mapping in self._store.mappings():
             node = self._nodes.add(mapping.address64)
             if node is not None:
@@ -170,7 +179,7 @@ class BindingService(MultiService):
         stopped = [super().stopService(), *(one.close() for one in self._listeners.values())]
         for port in list(self._ports.values()):
             port.disownServiceParent()
-        for kept in (self._ports, self._owners, self._listeners):
+        for kept in (self._ports, self._owners, self._listeners, self._given):
             kept.clear()
         self._lowest = self._base_port
         return DeferredList(stopped)
@@ -187,7 +196,9 @@ class BindingService(MultiService):
 
     def node_added(self, node: Node) -> None:
         """A node is new, or was found by a search: see to it that it has a port."""
-        if node.address64 not in self._ports and not self.is_unbound(node):
+        if node.address64 in self._ports or self.is_unbound(node):
+            return
+        if not any(wish.slot is not None and wish.is_for(node) for wish in self._wishes):
             self._do(self._give_port(node))
 
     def node_changed(self, node: Node) -> None:
@@ -249,10 +260,15 @@ class BindingService(MultiService):
         self._retry_later()
 
     def _is_given(self, number: int) -> bool:
-        return number in self._owners or number in self._reserved or number in self._wished
+        return (
+            number in self._owners
+            or number in self._given
+            or number in self._reserved
+            or number in self._wished
+        )
 
     def _lowest_free(self) -> None:
-        while self._lowest in self._owners:
+        while self._lowest in self._owners or self._lowest in self._given:
             self._lowest += 1
 
     def _port_for(self, node: Node) -> NodePort:
@@ -269,10 +285,21 @@ class BindingService(MultiService):
         port.slot = slot
         port.by_hand = by_hand
         self._owners[slot] = port
+        self._given[slot] = port.node.address64
 
     async def _open(self, slot: Slot) -> Listener:
-        listener = Listener(slot, self._make_endpoint(slot))
-        await listener.open()
+        """Listen.
+
+        @raise CannotListenError: it cannot be done, whatever the reason: endpoints fail as they
+            like, and one that does must not stop the others.
+        """
+        try:
+            listener = Listener(slot, self._make_endpoint(slot))
+            await listener.open()
+        except (CannotListenError, CancelledError):
+            raise
+        except Exception as error:
+            raise CannotListenError(None, slot, error) from error
         self._listeners[slot] = listener
         return listener
 
@@ -289,7 +316,10 @@ class BindingService(MultiService):
         try:
             listener = await self._open(port.slot)
         except CannotListenError as error:
-            self._cannot(port, f"Port {port.slot} does not open: {advice(error)}.")
+            why = advice(error)
+            if port.slot in self._reserved:
+                why = "it is the control port of the gateway; give the node another, or --control"
+            self._cannot(port, f"Port {port.slot} does not open: {why}.")
             return False
         port.serve(listener)
         self.log.info("{node} is on port {slot}.", node=port.node, slot=port.slot)
@@ -307,6 +337,12 @@ class BindingService(MultiService):
         elif self._retry is None and self.running:
             self._retry = self._clock.callLater(self._retry_delay, self._try_again)
             self._retry_delay = min(self._retry_delay * RETRY_FACTOR, LAST_RETRY)
+
+    def _try_again_soon(self) -> None:
+        """What could not be had before may be had now."""
+        self._retry_delay = FIRST_RETRY
+        if self._retry is not None:
+            self._retry.reset(FIRST_RETRY)
 
     def _try_again(self) -> None:
         self._retry = None
@@ -357,6 +393,8 @@ class BindingService(MultiService):
         @raise BindingError: two nodes want one port, or there are too many; nothing was changed.
         @raise StoreError: it could not be saved; nothing was changed.
         """
+        for address64, slot in wanted.items():
+            self._check_free(address64, slot)
         await self._exclusively(self._change(wanted))
 
     async def _change(self, wanted: dict[Address64, Slot]) -> None:
@@ -429,16 +467,10 @@ class BindingService(MultiService):
             self._own(port, slot, by_hand=True)
             port.serve(self._listeners[slot])
             self.log.info("{node} is on port {slot} now, by hand.", node=port.node, slot=slot)
-        self._freed(left)
         for listener in left:
             if listener.server is None:
                 await self._close(listener)
         self._retry_later()
-
-    def _freed(self, listeners: list[Listener]) -> None:
-        for listener in listeners:
-            if isinstance(listener.slot, int) and listener.slot >= self._base_port:
-                self._lowest = min(self._lowest, listener.slot)
 
     async def remove(self, node: Node) -> None:
         """Close a node's port and forget its mapping.
@@ -446,12 +478,13 @@ class BindingService(MultiService):
         @raise NoMapping: it has none.
         @raise StoreError: it could not be saved; nothing was changed.
         """
+        self._check_free(node.address64, None)
         await self._exclusively(self._remove(node))
 
     async def _remove(self, node: Node) -> None:
         port = self._ports.get(node.address64)
         if port is None:
-            raise NoMapping(f"{node} has no port that could be removed.")
+            raise NoMapping(f"{node} has no port: there is nothing to remove.")
         self._store.change_mappings(remove=[node.address64])
         self._unsaved.pop(node.address64, None)
         self._unbound.add(node.address64)
@@ -460,13 +493,18 @@ class BindingService(MultiService):
         if slot is not None and self._owners.get(slot) is port:
             del self._owners[slot]
         del self._ports[node.address64]
-        if isinstance(slot, int) and slot >= self._base_port:
-            self._lowest = min(self._lowest, slot)
+        self._given = {s: a for s, a in self._given.items() if a != node.address64}
+        self._lowest = self._base_port
         if listener is not None:
             await self._close(listener)
         # Its clients have a moment to take what is buffered; nobody has to wait for that.
         port.disownServiceParent()
         self.log.info("{node} has no port any more; it had {slot}.", node=node, slot=slot)
+        if not node.last_seen:
+            # A mapping that was made for nobody leaves nobody behind.
+            self._store.forget_node(node.address64)
+            self._nodes.remove(node)
+            self._unbound.discard(node.address64)
         # There may be a node that waits for one.
         await self._try_all_again()
 
@@ -500,6 +538,7 @@ class BindingService(MultiService):
                 self._nodes.add(wish.address64)
         if self.running:
             self._do(self._grant_all())
+            self._try_again_soon()
 
     def listen_anew(self) -> None:
         """The endpoints of ports have changed: open every port again. Clients stay connected."""
@@ -514,9 +553,43 @@ class BindingService(MultiService):
         self._retry_later()
 
     async def _grant_all(self) -> None:
+        # Together, so that nodes can exchange ports; if that fails, each that can have its own.
+        wanted = {}
+        for wish in self._wishes:
+            node = self._only_node(wish)
+            if node is not None and wish.slot is not None and not self._has(node, wish.slot):
+                wanted[node.address64] = wish.slot
+        if len(wanted) > 1 and self.running:
+            with suppress(BindingError, StoreError):
+                await self._change(wanted)
         for wish in self._wishes:
             await self._grant(wish)
+        # A node may be known from the configuration alone, and have been seen since.
+        for node in self._nodes:
+            self.node_added(node)
         self._retry_later()
+
+    def _only_node(self, wish: Wish) -> Node | None:
+        nodes = [node for node in self._nodes if wish.is_for(node)]
+        return nodes[0] if len(nodes) == 1 else None
+
+    def _has(self, node: Node, slot: Slot) -> bool:
+        port = self._ports.get(node.address64)
+        return port is not None and port.slot == slot and port.by_hand
+
+    def _check_free(self, address64: Address64, slot: Slot | None) -> None:
+        """Refuse to change by hand what the configuration says.
+
+        @raise Configured: it says something else.
+        """
+        node = self._nodes.get(address64)
+        for wish in self._wishes:
+            is_meant = address64 == wish.address64 or (node is not None and wish.is_for(node))
+            if is_meant and wish.slot not in (None, slot):
+                raise Configured(
+                    f"The configuration file gives {node or format_address64(address64)} the port "
+                    f"{wish.slot}: change it there, and send the gateway a SIGHUP."
+                )
 
     async def _grant(self, wish: Wish) -> None:
         """Give a node what the configuration says, if it is known and does not have it."""
@@ -532,8 +605,7 @@ class BindingService(MultiService):
                 f"{wish.slot}: name it by its address."
             )
         else:
-            port = self._ports.get(nodes[0].address64)
-            if port is not None and port.slot == wish.slot and port.by_hand:
+            if self._has(nodes[0], wish.slot):
                 return
             try:
                 await self._change({nodes[0].address64: wish.slot})

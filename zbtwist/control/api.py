@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, TimeoutError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 import zbtwist
-from zbtwist.binding.errors import BindingError, NoMapping
+from zbtwist.binding.errors import BindingError, Configured, NoMapping
 from zbtwist.binding.port import NodePort, Slot
 from zbtwist.binding.service import LAST_PORT, BindingService
 from zbtwist.control.directory import Directory
@@ -119,16 +119,15 @@ class GatewayAPI:
             "device_type": f"0x{dd:08x}" if dd is not None else "",
             "tcp_port": port.number if port else 0,
             "name": node.name,
-            "state": self._state(port),
+            "state": self._state(node, port),
             "state_text": self._bindings.problem_of(node),
             "by_hand": port.by_hand if port else False,
             "last_seen": node.last_seen,
         }
 
-    @staticmethod
-    def _state(port: NodePort | None) -> str:
+    def _state(self, node: Node, port: NodePort | None) -> str:
         if port is None:
-            return "unbound"
+            return "unbound" if self._bindings.is_unbound(node) else "none"
         if port.listener is not None:
             return "listening"
         return "none" if port.slot is None else "taken"
@@ -255,6 +254,8 @@ class GatewayAPI:
             await change
         except NoMapping as error:
             raise ControlFault(UNKNOWN_NODE, str(error)) from None
+        except Configured as error:
+            raise ControlFault(BAD_VALUE, str(error)) from None
         except BindingError as error:
             raise ControlFault(PORT_TAKEN, str(error)) from None
         except StoreError as error:

@@ -10,7 +10,10 @@ from zbtwist.network import NO_NODE, Node, NodeTable
 from zbtwist.xbee.address import Address64, AddressError, format_address64, parse_address64
 
 #: What was surely meant as an address.
-_LIKE_AN_ADDRESS = re.compile(r"[\[\]!\s0-9a-fA-F:-]*[:\[][\[\]!\s0-9a-fA-F:-]*|[0-9a-fA-F]{12,}")
+_LIKE_AN_ADDRESS = re.compile(
+    r"(?:\w\w[:-]){5,}\w\w|"
+    r"[\[\]!\s0-9a-fA-F:-]*[:\[][\[\]!\s0-9a-fA-F:-]*|[0-9a-fA-F]{12,}"
+)
 
 
 class Directory:
