@@ -10,6 +10,7 @@ cut are cut, until a row fits the terminal.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -593,6 +594,37 @@ def _shared_options(envvar: str | None = None) -> Callable[[F], F]:
 
 
 class _Commands(click.Group):
+    """All commands; whatever goes wrong is one line, and an exit code."""
+
+    def main(  # type: ignore[override]  # its overloads depend on `standalone_mode`
+        self, *args: Any, standalone_mode: bool = True, **more: Any
+    ) -> Any:
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **more)
+        try:
+            status = super().main(*args, standalone_mode=False, **more)
+            sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "zbctl"
+            sentence = error.format_message().rstrip(".")
+            click.echo(f"zbctl: {sentence}; see {command} --help.", err=True)
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.Abort:
+            sys.exit(INTERRUPTED)
+        except OSError as error:
+            # Nobody reads any more, or the disk is full. Python must not say so again at its end.
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            if error.errno != errno.EPIPE:
+                click.echo(f"zbctl: The output cannot be written: {error.strerror}.", err=True)
+            sys.exit(1)
+        sys.exit(status if isinstance(status, int) else 0)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
