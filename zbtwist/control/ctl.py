@@ -22,6 +22,7 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from http.client import HTTPConnection, HTTPSConnection
 from threading import Thread
 from typing import IO, Any, TypeVar
@@ -596,13 +597,19 @@ def _shared_options(envvar: str | None = None) -> Callable[[F], F]:
 class _Commands(click.Group):
     """All commands; whatever goes wrong is one line, and an exit code."""
 
-    def main(  # type: ignore[override]  # its overloads depend on `standalone_mode`
-        self, *args: Any, standalone_mode: bool = True, **more: Any
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
     ) -> Any:
+        run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **more)
+            return run()
         try:
-            status = super().main(*args, standalone_mode=False, **more)
+            status: object = run()
             sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
