@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import xmlrpc.client
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,32 @@ class StateTests(RestartTestCase):
         self.assertEqual([self.lines(python, first) for python in pythons], before)
         for line in before[0]:
             self.assertTrue(is_listening(int(line.rsplit(" ", 1)[1])))
+
+    def test_list_with_one_bad_row_changes_nothing(self) -> None:
+        """By what `list` says, and by who accepts connections; also after a restart."""
+        state = str(self.directory / "state.sqlite3")
+        gateway = self.start("sim:kinds=echo:nodes=3:nt=0.3", "--state", state)
+        gateway.nodes(3)
+        before = [(row["addr_extended"], row["tcp_port"]) for row in gateway.api.list()]
+        with socket.socket() as squatter:
+            squatter.bind(("127.0.0.1", 0))
+            squatter.listen()
+            wanted = free_ports(20)
+            rows = [[f"00:13:a2:00:11:11:11:{n:02x}", wanted + n] for n in range(20)]
+            for bad in (squatter.getsockname()[1], before[0][1], 0):
+                with self.assertRaises(xmlrpc.client.Fault):
+                    gateway.api.bind_using_list([*rows, ["00:13:a2:00:22:22:22:22", bad]])
+        self.assertEqual(
+            [(row["addr_extended"], row["tcp_port"]) for row in gateway.api.list()], before
+        )
+        self.assertEqual([port for _, port in rows if is_listening(port)], [])
+        self.assertTrue(all(is_listening(port) for _, port in before))
+        gateway.stop()
+        again = self.start("sim:kinds=echo:nodes=3:nt=0.3", "--state", state)
+        again.nodes(3)
+        self.assertEqual(
+            [(row["addr_extended"], row["tcp_port"]) for row in again.api.list()], before
+        )
 
     def test_state_in_use(self) -> None:
         state = str(self.directory / "state.sqlite3")
