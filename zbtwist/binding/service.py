@@ -501,8 +501,10 @@ class BindingService(MultiService):
         port.disownServiceParent()
         self.log.info("{node} has no port any more; it had {slot}.", node=node, slot=slot)
         if not node.last_seen:
-            # A mapping that was made for nobody leaves nobody behind.
-            self._store.forget_node(node.address64)
+            # A mapping that was made for nobody leaves nobody behind. The mapping itself is removed
+            # already, whatever comes of this.
+            with suppress(StoreError):
+                self._store.forget_node(node.address64)
             self._nodes.remove(node)
             self._unbound.discard(node.address64)
         # There may be a node that waits for one.
