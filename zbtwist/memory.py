@@ -23,6 +23,18 @@ SAVE_DELAY = 5.0
 #: Seconds between two writings of when nodes were last seen.
 SEEN_INTERVAL = 600.0
 
+#: What a `Node` and a `StoredNode` both have, in the order of the latter. The 16-bit address is not
+#: remembered: another node may have it by the next start.
+_REMEMBERED = (
+    "label",
+    "role",
+    "parent16",
+    "profile_id",
+    "manufacturer_id",
+    "device_type_identifier",
+    "last_seen",
+)
+
 
 @implementer(INodeListener)
 class NodeMemory(Service):
@@ -45,14 +57,8 @@ class NodeMemory(Service):
             node = self._nodes.add(stored.address64)
             if node is None:
                 break
-            # The 16-bit address is not remembered: another node may have it by now.
-            node.label = stored.label
-            node.role = stored.role
-            node.parent16 = stored.parent16
-            node.profile_id = stored.profile_id
-            node.manufacturer_id = stored.manufacturer_id
-            node.device_type_identifier = stored.device_type_identifier
-            node.last_seen = stored.last_seen
+            for name in _REMEMBERED:
+                setattr(node, name, getattr(stored, name))
         self._later(SEEN_INTERVAL, self._save_all)
 
     def stopService(self) -> None:
@@ -91,16 +97,7 @@ class NodeMemory(Service):
     def _save(self, nodes: Any) -> bool:
         try:
             self._store.save_nodes(
-                StoredNode(
-                    node.address64,
-                    node.label,
-                    node.role,
-                    node.parent16,
-                    node.profile_id,
-                    node.manufacturer_id,
-                    node.device_type_identifier,
-                    node.last_seen,
-                )
+                StoredNode(node.address64, *(getattr(node, name) for name in _REMEMBERED))
                 for node in nodes
             )
         except StoreError as error:

@@ -384,13 +384,21 @@ class NetworkService(Service):
             if node.label is None:
                 node.label = label_text(await self.remote_at(node, "NI"))
                 self.nodes.changed(node)
-            if node.device_type_identifier is None:
-                value = await self.remote_at(node, "DD")
-                node.device_type_identifier = int.from_bytes(value, "big")
-                self.nodes.changed(node)
+            await self.device_type_of(node)
         except RadioError:
             # It is asked again when it is heard again; see INQUIRY_PAUSE.
             return
+
+    async def device_type_of(self, node: Node) -> int:
+        """Return a node's DD, and ask the node for it if it is not known.
+
+        @raise RadioError: it did not tell.
+        """
+        if node.device_type_identifier is None:
+            value = await self.remote_at(node, "DD")
+            node.device_type_identifier = int.from_bytes(value, "big")
+            self.nodes.changed(node)
+        return node.device_type_identifier
 
     def remote_at(self, node: Node, command: str, parameter: bytes = b"") -> Awaitable[bytes]:
         """An AT command to a node, by both its addresses. See `IRadio.remote_at`."""

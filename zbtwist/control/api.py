@@ -176,12 +176,10 @@ class GatewayAPI:
                 else:
                     node.has_temperature_command = True
                     return float(value) if isinstance(value, int) else None
-            if node.device_type_identifier is None:
-                node.device_type_identifier = int.from_bytes(await ask(node, "DD"), "big")
-            if not has_temperature_sensor(node.device_type_identifier):
+            device_type = await self._network.device_type_of(node)
+            if not has_temperature_sensor(device_type):
                 return None
-            sample = IOSample.parse(await ask(node, "IS"))
-            return temperature(sample, node.device_type_identifier)
+            return temperature(IOSample.parse(await ask(node, "IS")), device_type)
         except (RadioError, SampleError):
             return None
 
