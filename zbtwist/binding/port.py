@@ -8,6 +8,7 @@ is dropped, with a line in the log, because the other clients and the node must 
 from __future__ import annotations
 
 from typing import Any
+from typing import Protocol as Shape
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, succeed
@@ -22,7 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from zbtwist.binding.outbound import Outbound
+from zbtwist.binding.outbound import Outbound, Writer
 from zbtwist.network import Node
 
 #: What a port can be: a TCP port number, or a server endpoint string.
@@ -36,6 +37,26 @@ MAXIMUM_CLIENTS = 64
 
 #: Seconds that clients have to take what is buffered for them when the port closes.
 CLOSE_TIMEOUT = 0.5
+
+
+class PortClient(Writer, Shape):
+    """Who hears a node and writes to it: a TCP connection, or what stands for one.
+
+    @ivar peer: who it is, for the log.
+    @ivar gone: fires when it will neither hear nor write any more.
+    """
+
+    peer: str
+    gone: Deferred[None]
+
+    def deliver(self, data: bytes) -> None:
+        """Take bytes of the node; must not block, and keeps a bounded number of them."""
+
+    def close(self) -> None:
+        """The port goes away: pass on what is buffered, then end, soon."""
+
+    def abort(self) -> None:
+        """End at once."""
 
 
 @implementer(IPushProducer)
@@ -201,7 +222,7 @@ class NodePort(Service):
 
     def __init__(self, clock: IReactorTime, node: Node, outbound: Outbound) -> None:
         self._clock = clock
-        self._clients: dict[NodeClient, None] = {}
+        self._clients: dict[PortClient, None] = {}
         self.listener: Listener | None = None
         self.node = node
         self.outbound = outbound
@@ -267,12 +288,16 @@ class NodePort(Service):
         return gone
 
     @staticmethod
-    def _abort_all(clients: list[NodeClient]) -> None:
+    def _abort_all(clients: list[PortClient]) -> None:
         for client in clients:
             client.abort()
 
     def accept(self) -> NodeClient | None:
         """Return a client for a new connection; None refuses it."""
+        return NodeClient(self) if self.has_room() else None
+
+    def has_room(self) -> bool:
+        """Whether one more client may come; if not, that is said in the log."""
         if len(self._clients) >= MAXIMUM_CLIENTS:
             self.log.warn(
                 "A client of {node} on port {port} is refused: {count} are connected already.",
@@ -280,10 +305,11 @@ class NodePort(Service):
                 port=self.number,
                 count=len(self._clients),
             )
-            return None
-        return NodeClient(self)
+            return False
+        return True
 
-    def client_opened(self, client: NodeClient) -> None:
+    def client_opened(self, client: PortClient) -> None:
+        """A client is there: it hears the node, and may write to `outbound`, from now on."""
         self._clients[client] = None
         self.log.info(
             "Client {peer} is connected to {node} on port {port}.",
@@ -293,7 +319,8 @@ class NodePort(Service):
         )
         self.outbound.opened(client)
 
-    def client_closed(self, client: NodeClient) -> None:
+    def client_closed(self, client: PortClient) -> None:
+        """A client is gone. What it wrote before is sent all the same."""
         self._clients.pop(client, None)
         self.outbound.closed(client)
         self.log.info(
