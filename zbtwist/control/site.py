@@ -78,11 +78,11 @@ class XMLRPCResource(Resource):
     def render(self, request: Request) -> bytes | int:
         if request.method != b"POST":
             request.setHeader(b"allow", b"POST")
-            return _text(
+            return text_answer(
                 request, http.NOT_ALLOWED, "This is for XML-RPC calls; send them with POST."
             )
-        if _is_cross_site(request):
-            return _text(
+        if is_cross_site(request):
+            return text_answer(
                 request, http.FORBIDDEN, "Calls from web pages of other sites are refused."
             )
         Deferred.fromCoroutine(self._serve(request))
@@ -128,7 +128,7 @@ class XMLRPCResource(Resource):
             self.running -= 1
 
 
-def _is_cross_site(request: Request) -> bool:
+def is_cross_site(request: Request) -> bool:
     """Whether a browser sends this on behalf of a page that did not come from here.
 
     Any page on the web may make its reader's browser POST to the loopback interface. Only browsers
@@ -230,7 +230,7 @@ class ControlRoot(Resource):
             page = self._rpc.render(request)
         else:
             request.setHeader(b"allow", b"GET, HEAD, POST")
-            page = _text(request, http.NOT_ALLOWED, "This answers GET and POST only.")
+            page = text_answer(request, http.NOT_ALLOWED, "This answers GET and POST only.")
         return page
 
 
@@ -245,7 +245,7 @@ class _Sentence(Resource):
         self._sentence = sentence
 
     def render(self, request: Request) -> bytes:
-        return _text(request, self._code, self._sentence)
+        return text_answer(request, self._code, self._sentence)
 
 
 class _FrontPage(Resource):
@@ -254,7 +254,7 @@ class _FrontPage(Resource):
     def render(self, request: Request) -> bytes:
         host = request.getHeader("host")
         address = f"http://{host}/RPC2" if host else "/RPC2"
-        return _text(
+        return text_answer(
             request,
             http.OK,
             f"zbtwist {__version__}: a gateway that gives every XBee node a TCP port.\n"
@@ -267,7 +267,11 @@ def not_found(request: Request) -> IResource:
     return _Sentence(http.NOT_FOUND, "There is nothing here; the XML-RPC interface is at /RPC2.")
 
 
-def _text(request: Request, code: int, text: str) -> bytes:
+def text_answer(request: Request, code: int, text: str) -> bytes:
+    """Set up a plain answer, and return its body: nothing for HEAD.
+
+    @param text: without a line end.
+    """
     body = f"{text}\n".encode()
     request.setResponseCode(code)
     request.setHeader(b"content-type", b"text/plain; charset=utf-8")

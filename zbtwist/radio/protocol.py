@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from zbtwist.radio.patience import Patience
+from zbtwist.radio.traffic import Traffic
 from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
 from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
 
@@ -29,6 +30,7 @@ class RadioProtocol(Protocol):
         frame_received: Callable[[Frame], None],
         made: Callable[[RadioProtocol], None] = lambda protocol: None,
         lost: Callable[[RadioProtocol, Failure], None] = lambda protocol, reason: None,
+        traffic: Traffic | None = None,
     ) -> None:
         """
         @param clock: times how long a frame's beginning is waited for.
@@ -36,12 +38,14 @@ class RadioProtocol(Protocol):
         @param frame_received: called with each frame that comes, also unknown and malformed ones.
         @param made: called when the transport is there.
         @param lost: called when it is gone, with the reason.
+        @param traffic: counts the frames, and may trace them.
         """
         self._clock = clock
         self._decoder = decoder_for(api_mode)
         self._frame_received = frame_received
         self._made = made
         self._lost = lost
+        self._traffic = traffic or Traffic()
         self._patience = Patience(clock, self._deliver)
         self.malformed_frames = 0
 
@@ -71,12 +75,24 @@ class RadioProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._patience.stop()
+        traffic, decoder = self._traffic, self._decoder
+        traffic.malformed_frames += self.malformed_frames
+        traffic.bad_frames += decoder.bad_frames
+        traffic.discarded_bytes += decoder.discarded_bytes
         self._lost(self, reason)
 
     def send(self, frame: Frame) -> None:
         """Write a frame to the radio."""
         assert self.transport is not None
-        self.transport.write(encode(frame.to_bytes(), self._decoder.api_mode))
+        frame_data = frame.to_bytes()
+        api_mode = self._decoder.api_mode
+        self.transport.write(encode(frame_data, api_mode))
+        traffic = self._traffic
+        kind = frame_data[0]
+        traffic.frames_out[kind] += 1
+        traffic.bytes_out[kind] += len(frame_data)
+        if traffic.trace is not None:
+            traffic.trace(True, frame_data, api_mode)
 
     def dataReceived(self, data: bytes) -> None:
         decoder = self._decoder
@@ -86,7 +102,13 @@ class RadioProtocol(Protocol):
         self._patience.fed(decoder)
 
     def _deliver(self, frames: list[bytes]) -> None:
+        traffic = self._traffic
         for frame_data in frames:
+            kind = frame_data[0]
+            traffic.frames_in[kind] += 1
+            traffic.bytes_in[kind] += len(frame_data)
+            if traffic.trace is not None:
+                traffic.trace(False, frame_data, self._decoder.api_mode)
             frame = parse_frame(frame_data)
             if isinstance(frame, UnparsedFrame):
                 self.malformed_frames += 1

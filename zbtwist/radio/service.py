@@ -24,6 +24,7 @@ from zbtwist.radio.bring_up import bring_up
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.errors import RadioError, SerialOpenError
 from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.radio.traffic import Traffic
 from zbtwist.xbee.address import format_address64
 from zbtwist.xbee.frames import Frame, ModemStatus
 from zbtwist.xbee.status import (
@@ -91,6 +92,7 @@ class RadioService(MultiService):
     """
     @ivar coordinator: the radio, for the rest of the program; it outlives every link.
     @ivar protocol: the serial line while it is open, with its counters.
+    @ivar traffic: what has passed on the serial line, over all links.
     @ivar radio_name: the endpoint of the radio, as the user wrote it.
     """
 
@@ -113,6 +115,7 @@ class RadioService(MultiService):
         super().__init__()
         self.coordinator = coordinator
         self.protocol: RadioProtocol | None = None
+        self.traffic = Traffic()
         self._clock = clock
         self.radio_name = name
         self._wanted_mode = api_mode
@@ -158,7 +161,12 @@ class RadioService(MultiService):
 
     def _build_protocol(self) -> RadioProtocol:
         return RadioProtocol(
-            self._clock, self._last_mode, self._frame_received, self._opened, self._lost
+            self._clock,
+            self._last_mode,
+            self._frame_received,
+            self._opened,
+            self._lost,
+            self.traffic,
         )
 
     def open_failed(self, error: Exception) -> Deferred[None]:

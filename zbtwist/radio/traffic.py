@@ -1,0 +1,52 @@
+"""What passes on the serial line: counted by frame type, and shown to whoever traces.
+
+It outlives the links, each of which has a protocol of its own. Counting is an addition to a list of
+plain ints; while nobody traces, `Traffic.trace` is None, and that is all that is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+#: A frame type is one byte.
+_TYPES = 256
+
+
+class Traffic:
+    """Frames and bytes by frame type and direction, since the gateway started.
+
+    Bytes are those of the frame data: from the type byte on, without start byte, length, checksum
+    and escapes.
+
+    @ivar frames_in: frames from the radio, by their type.
+    @ivar bytes_in: bytes from the radio, by the type of their frames.
+    @ivar frames_out: frames to the radio.
+    @ivar bytes_out: bytes to the radio.
+    @ivar malformed_frames: good checksum, but an unknown type or fields that do not fit; these and
+        the following are of links that have ended: each link's protocol has its own.
+    @ivar bad_frames: false starts and bad checksums.
+    @ivar discarded_bytes: bytes that were of no frame.
+    @ivar trace: called with each frame: whether it goes to the radio, its frame data, and the API
+        mode. None while nobody wants to know.
+    """
+
+    __slots__ = (
+        "bad_frames",
+        "bytes_in",
+        "bytes_out",
+        "discarded_bytes",
+        "frames_in",
+        "frames_out",
+        "malformed_frames",
+        "trace",
+    )
+
+    def __init__(self) -> None:
+        self.frames_in = [0] * _TYPES
+        self.bytes_in = [0] * _TYPES
+        self.frames_out = [0] * _TYPES
+        self.bytes_out = [0] * _TYPES
+        self.malformed_frames = 0
+        self.bad_frames = 0
+        self.discarded_bytes = 0
+        self.trace: Callable[[bool, bytes, int], None] | None = None
