@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire
-from zbtwist.network import INQUIRY_PAUSE, NetworkService, Node, NodeTable
+from zbtwist.network import INQUIRY_PAUSE, MAXIMUM_HOPS, NetworkService, Node, NodeTable
 from zbtwist.radio.coordinator import DISCOVERY_MARGIN
 from zbtwist.radio.errors import RadioOffline
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64
@@ -281,6 +281,44 @@ class NetworkServiceTests(SynchronousTestCase):
         self.wire.receive(RouteRecord(Address64(2), Address16(2), 1, []))
         self.assertEqual([node.address64 for node in self.network.nodes], [1, 2])
 
+    def test_the_last_route_is_kept(self) -> None:
+        self.up()
+        node = self.heard()
+        self.assertIsNone(node.route)
+        for hops in ([1, 2], [], list(range(100))):
+            self.wire.receive(RouteRecord(REMOTE, REMOTE16, 1, [Address16(hop) for hop in hops]))
+            self.assertEqual(node.route, tuple(hops[:MAXIMUM_HOPS]))
+
+    def test_a_sample_tells_the_temperature(self) -> None:
+        """If the device is known, and is one that has a sensor."""
+        self.up()
+        node = self.heard()
+        sample = IOSample(analog={2: 0x3FF})
+        self.wire.receive(IODataSample(REMOTE, REMOTE16, 1, sample))
+        self.assertIsNone(node.temperature)
+        node.device_type_identifier = 0x3000E
+        self.wire.receive(IODataSample(REMOTE, REMOTE16, 1, sample))
+        self.assertEqual(node.temperature, 70.0)
+        self.wire.receive(IODataSample(REMOTE, REMOTE16, 1, IOSample()))
+        self.assertEqual(node.temperature, 70.0)
+
+    def test_searches_tell_the_signal_if_the_radio_is_set_so(self) -> None:
+        self.up()
+        self.wire.receive(
+            ATCommandResponse(
+                0,
+                "ND",
+                0,
+                NodeDescription(REMOTE16, REMOTE, b"E1", rssi=0x30).to_bytes(),
+            )
+        )
+        node = self.network.nodes.get(REMOTE)
+        assert node is not None
+        self.assertEqual((node.signal, self.network.search_answers), (0x30, 1))
+        # An answer without it takes nothing back.
+        self.network.nodes.described(NodeDescription(REMOTE16, REMOTE, b"E1"), 1.0)
+        self.assertEqual(node.signal, 0x30)
+
     def test_own_radio_is_no_node(self) -> None:
         self.up()
         self.wire.receive(ReceivePacket(LOCAL, Address16(0), 1, b"x"))
@@ -288,6 +326,60 @@ class NetworkServiceTests(SynchronousTestCase):
             NodeIdentification(LOCAL, Address16(0), 1, NodeDescription(Address16(0), LOCAL, b""))
         )
         self.assertEqual(len(self.network.nodes), 0)
+
+    def heard(self) -> Node:
+        """A node that has sent a byte."""
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"x"))
+        node = self.network.nodes.get(REMOTE)
+        assert node is not None
+        return node
+
+    def asked(self, command: str) -> list[ATCommand]:
+        """What the local radio was asked."""
+        return [
+            frame
+            for frame in self.wire.sent
+            if isinstance(frame, ATCommand) and frame.command == command
+        ]
+
+    def test_signal_is_measured_when_asked_for(self) -> None:
+        self.up()
+        node = self.heard()
+        self.assertEqual(self.asked("DB"), [])
+        self.network.sample_signal()
+        self.assertEqual(self.asked("DB"), [])
+        self.heard()
+        self.heard()
+        [question] = self.asked("DB")
+        self.wire.receive(ATCommandResponse(question.frame_id, "DB", 0, b"\x2a"))
+        self.assertEqual(node.signal, 0x2A)
+        self.heard()
+        self.assertEqual(len(self.asked("DB")), 1)
+
+    def test_signal_of_another_node_does_not_count(self) -> None:
+        self.up()
+        node = self.heard()
+        self.network.sample_signal()
+        self.heard()
+        self.wire.receive(ReceivePacket(Address64(77), Address16(7), 1, b"x"))
+        # While one is measured, no other is.
+        self.network.sample_signal()
+        self.heard()
+        self.wire.receive(ReceivePacket(Address64(77), Address16(7), 1, b"x"))
+        [question] = self.asked("DB")
+        self.wire.receive(ATCommandResponse(question.frame_id, "DB", 0, b"\x2a"))
+        self.assertIsNone(node.signal)
+
+    def test_signal_that_the_radio_does_not_tell(self) -> None:
+        self.up()
+        node = self.heard()
+        for status, value in ((2, b""), (0, b"\0")):
+            self.network.sample_signal()
+            self.heard()
+            question = self.asked("DB")[-1]
+            self.wire.receive(ATCommandResponse(question.frame_id, "DB", status, value))
+            self.assertIsNone(node.signal)
+        self.assertEqual(len(self.asked("DB")), 2)
 
     def test_stop(self) -> None:
         self.up()

@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
@@ -47,6 +48,7 @@ from zbtwist.xbee.frames import (
     RemoteATCommandResponse,
     RouteRecord,
 )
+from zbtwist.xbee.samples import temperature
 from zbtwist.xbee.status import AT_OK
 
 #: How many nodes the table holds: as many as 16-bit addresses can tell apart.
@@ -60,6 +62,10 @@ INQUIRIES_AT_ONCE = 4
 #: Seconds between two inquiries of a node that did not answer the first.
 INQUIRY_PAUSE = 60.0
 
+#: How many hops of a route record are kept; packets are not let through more than 30 (90000976,
+#: "NH").
+MAXIMUM_HOPS = 30
+
 
 @dataclass(slots=True, eq=False)
 class Node:
@@ -72,6 +78,10 @@ class Node:
     @ivar last_seen: when it was last heard of, seconds of the clock; 0 for never.
     @ivar receiver: takes the bytes of its serial line.
     @ivar has_temperature_command: whether its module knows TP; None until it was asked.
+    @ivar route: the 16-bit addresses between it and our radio by its last route record, its
+        neighbour first; None if it has sent none.
+    @ivar signal: strength of the last hop of a packet of it, in -dBm; None until it is known.
+    @ivar temperature: the last one it told, in °C; None for none.
     """
 
     address64: Address64
@@ -87,6 +97,9 @@ class Node:
     receiver: Callable[[bytes], None] | None = None
     has_temperature_command: bool | None = None
     next_inquiry: float = 0.0
+    route: tuple[Address16, ...] | None = None
+    signal: int | None = None
+    temperature: float | None = None
 
     @property
     def is_described(self) -> bool:
@@ -181,6 +194,8 @@ class NodeTable:
         node.manufacturer_id = description.manufacturer_id
         if dd is not None:
             node.device_type_identifier = dd
+        if description.rssi is not None:
+            node.signal = description.rssi
         if before != (node.label, node.role, node.parent16, node.device_type_identifier):
             self.changed(node)
         return node
@@ -227,6 +242,7 @@ class NetworkService(Service):
 
     @ivar nodes: the table.
     @ivar unattributed_frames: frames with data of a node that could not be told.
+    @ivar search_answers: answers to searches so far, of any nodes.
     """
 
     log = Logger()
@@ -236,14 +252,18 @@ class NetworkService(Service):
         self._radio = radio
         self.nodes = NodeTable()
         self.unattributed_frames = 0
+        self.search_answers = 0
+        self._wants_signal = False
+        self._last_heard: Node | None = None
+        self._measuring: Deferred[None] | None = None
         self._search = Shared(self._run_search)
         self._inquiries: deque[Node] = deque()
         self._inquiring: set[Deferred[None]] = set()
         self._handlers: dict[type[Frame], Callable[..., None]] = {
             ReceivePacket: self._data,
             ExplicitReceive: self._explicit,
-            IODataSample: self._heard,
-            RouteRecord: self._heard,
+            IODataSample: self._sampled,
+            RouteRecord: self._routed,
             ManyToOneRouteRequest: self._heard,
             NodeIdentification: self._identified,
             ATCommandResponse: self._found,
@@ -257,6 +277,8 @@ class NetworkService(Service):
         self._search.cancel()
         for inquiry in list(self._inquiring):
             inquiry.cancel()
+        if self._measuring is not None:
+            self._measuring.cancel()
 
     # --- searching -----------------------------------------------------------------------------
 
@@ -297,6 +319,8 @@ class NetworkService(Service):
             return
         if node.receiver is not None:
             node.receiver(frame.data)
+        if self._wants_signal:
+            self._measure_signal(node)
 
     def _explicit(self, frame: ExplicitReceive) -> None:
         if frame.profile_id != DIGI_PROFILE or frame.source_endpoint != SERIAL_ENDPOINT:
@@ -308,16 +332,28 @@ class NetworkService(Service):
         else:
             self._heard(frame)
 
-    def _heard(
-        self, frame: ExplicitReceive | IODataSample | RouteRecord | ManyToOneRouteRequest
-    ) -> None:
+    def _heard(self, frame: ExplicitReceive | ManyToOneRouteRequest) -> None:
         self._sender(frame)
+
+    def _sampled(self, frame: IODataSample) -> None:
+        node = self._sender(frame)
+        if node is None or node.device_type_identifier is None:
+            return
+        celsius = temperature(frame.sample, node.device_type_identifier)
+        if celsius is not None:
+            node.temperature = celsius
+
+    def _routed(self, frame: RouteRecord) -> None:
+        node = self._sender(frame)
+        if node is not None:
+            node.route = tuple(frame.hops[:MAXIMUM_HOPS])
 
     def _identified(self, frame: NodeIdentification) -> None:
         self._note(frame.description)
 
     def _found(self, frame: ATCommandResponse) -> None:
         if frame.command == "ND" and frame.status == AT_OK and frame.value:
+            self.search_answers += 1
             self._describe(frame.value)
 
     def _answered(self, frame: RemoteATCommandResponse) -> None:
@@ -347,6 +383,7 @@ class NetworkService(Service):
         if self._is_local(frame.address64):
             return None
         node = self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
+        self._last_heard = node
         if node is None:
             self.unattributed_frames += 1
         elif not node.is_described:
@@ -356,6 +393,39 @@ class NetworkService(Service):
     def _is_local(self, address64: Address64) -> bool:
         facts = self._radio.facts
         return facts is not None and facts.address64 == address64
+
+    # --- how strongly nodes are heard ----------------------------------------------------------
+
+    def sample_signal(self) -> None:
+        """Measure how strongly the next node is heard that sends data: `Node.signal`.
+
+        The radio keeps the strength of the last packet that it heard (DB), so it must be asked
+        right after the packet, and the answer counts only if nobody else was heard meanwhile. It is
+        one command on the serial line; call this no more often than every few seconds, and not if
+        nobody looks.
+        """
+        self._wants_signal = self._measuring is None
+
+    def _measure_signal(self, node: Node) -> None:
+        self._wants_signal = False
+        measuring = Deferred.fromCoroutine(self._ask_signal(node))
+        if not measuring.called:
+            self._measuring = measuring
+        measuring.addBoth(self._measured)
+
+    def _measured(self, result: object) -> None:
+        self._measuring = None
+        if isinstance(result, Failure) and not result.check(CancelledError):
+            self.log.failure("The signal could not be measured", failure=result)
+
+    async def _ask_signal(self, node: Node) -> None:
+        try:
+            value = await self._radio.at("DB")
+        except RadioError:
+            return
+        # 0 means that it has heard nobody since its start.
+        if self._last_heard is node and value and value[-1]:
+            node.signal = value[-1]
 
     # --- asking nodes who they are -------------------------------------------------------------
 

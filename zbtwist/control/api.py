@@ -152,6 +152,9 @@ class GatewayAPI:
             reading.addErrback(lambda failure: failure.trap(TimeoutError) and None)
             readings.append(reading)
         celsius = await gatherResults(readings, consumeErrors=True)
+        for node, value in zip(nodes, celsius):
+            if value is not None:
+                node.temperature = value
         return [
             {
                 "addr_extended": digi_address64(node.address64),
