@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from zbtwist.events import MAXIMUM_TEXT, Event, EventLog, EventLogService
+from zbtwist.events import FRAME, MAXIMUM_TEXT, Event, EventLog, EventLogService, Follower
 
 
 class EventLogTestCase(SynchronousTestCase):
@@ -79,6 +79,86 @@ class Ring(EventLogTestCase):
         self.log.info("{value}", value=changing)
         changing[0] = "after"
         self.assertEqual(self.texts(), ["['before']"])
+
+
+class Frames(EventLogTestCase):
+    """Frames are events, in a ring of their own, in the one sequence."""
+
+    def test_a_frame(self) -> None:
+        self.events.frame(1234.5, "sent\nx")
+        self.assertEqual(self.events.since(0), [Event(1, 1234.5, "debug", "sent x", FRAME)])
+
+    def test_frames_push_no_events_out(self) -> None:
+        events = EventLog(3, 2)
+        log = Logger("zbtwist.test", observer=events)
+        log.info("a")
+        for number in range(50):
+            events.frame(0.0, f"frame {number}")
+        log.info("b")
+        self.assertEqual(
+            [(event.seq, event.text) for event in events.since(0)],
+            [(1, "a"), (50, "frame 48"), (51, "frame 49"), (52, "b")],
+        )
+        self.assertEqual([event.seq for event in events.since(50)], [51, 52])
+        self.assertEqual(events.since(52), [])
+
+    def test_runs_have_names(self) -> None:
+        self.assertNotEqual(EventLog().run, EventLog().run)
+
+
+class Following(EventLogTestCase):
+    """Each follower takes the events at its own pace."""
+
+    def add(self, count: int) -> None:
+        for _ in range(count):
+            self.log.info("x")
+
+    def take(self, follower: Follower, maximum: int = 100) -> tuple[int, list[int]]:
+        lost, events = follower.take(maximum)
+        return lost, [event.seq for event in events]
+
+    def test_what_is_new(self) -> None:
+        follower = Follower(self.events)
+        self.assertEqual(self.take(follower), (0, []))
+        self.add(2)
+        self.assertEqual(self.take(follower), (0, [1, 2]))
+        self.assertEqual(self.take(follower), (0, []))
+
+    def test_in_pieces(self) -> None:
+        follower = Follower(self.events)
+        self.add(3)
+        self.assertEqual(self.take(follower, 2), (0, [1, 2]))
+        self.assertEqual(self.take(follower, 2), (0, [3]))
+
+    def test_a_slow_one_loses_the_oldest_and_learns_how_many(self) -> None:
+        slow, quick = Follower(self.events), Follower(self.events)
+        for _ in range(10):
+            self.add(1)
+            self.take(quick)
+        self.assertEqual(self.take(slow, 2), (7, [8, 9]))
+        self.assertEqual(self.take(slow, 2), (0, [10]))
+        self.add(1)
+        self.assertEqual(self.take(quick), (0, [11]))
+
+    def test_lost_frames_count_where_events_are_left(self) -> None:
+        events = EventLog(10, 2)
+        follower = Follower(events)
+        log = Logger("zbtwist.test", observer=events)
+        log.info("a")
+        for _ in range(6):
+            events.frame(0.0, "x")
+        self.assertEqual(self.take(follower), (4, [1, 6, 7]))
+
+    def test_where_to_begin(self) -> None:
+        self.add(10)
+        self.assertEqual(self.take(Follower(self.events)), (0, [8, 9, 10]))
+        self.assertEqual(self.take(Follower(self.events, 5)), (2, [8, 9, 10]))
+        self.assertEqual(self.take(Follower(self.events, 9)), (0, [10]))
+        self.assertEqual(self.take(Follower(self.events, 10)), (0, []))
+
+    def test_a_number_of_an_earlier_run(self) -> None:
+        self.add(2)
+        self.assertEqual(self.take(Follower(self.events, 500)), (0, [1, 2]))
 
 
 class Texts(EventLogTestCase):
