@@ -46,6 +46,8 @@ class FakeOperations:
 class SiteTestCase(SynchronousTestCase):
     """Gives each test a site and connections to it."""
 
+    address = "127.0.0.1"
+
     def setUp(self) -> None:
         self.clock = Clock()
         self.operations = FakeOperations()
@@ -54,7 +56,7 @@ class SiteTestCase(SynchronousTestCase):
     def connect(self) -> StringTransportWithDisconnection:
         """Return the server's end of a new connection; its `protocol` takes the client's bytes."""
         transport = StringTransportWithDisconnection(
-            hostAddress=IPv4Address("TCP", "127.0.0.1", 27000),
+            hostAddress=IPv4Address("TCP", self.address, 27000),
             peerAddress=IPv4Address("TCP", "127.0.0.1", 50000),
         )
         channel = self.site.buildProtocol(transport.getPeer())
@@ -198,6 +200,34 @@ class Addresses(SiteTestCase):
         self.assertEqual(self.operations.searches, [])
         own = "Origin: http://gateway:27000\r\n"
         self.assertEqual(self.post(method_call("list"), headers=own)[0], 200)
+
+    def test_names_that_may_be_anybodys_are_refused(self) -> None:
+        """A page of the web may have its own name lead to this computer."""
+        for host, expected in (
+            ("evil.example", 403),
+            ("evil.example:27000", 403),
+            ("127.0.0.1.evil.example:27000", 403),
+            ("127.0.0.1@evil.example", 403),
+            ("evil.example.:27000", 403),
+            ("localhost:27000", 200),
+            ("LOCALHOST", 200),
+            ("zb.localhost:27000", 200),
+            ("127.0.0.1:27000", 200),
+            ("[::1]:27000", 200),
+            ("gateway:27000", 200),
+        ):
+            for data in (
+                f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(),
+                request(method_call("list")).replace(b"gateway:27000", host.encode()),
+            ):
+                status, _, body = self.exchange(data)
+                self.assertEqual(status, expected, host)
+        self.assertIn(b"localhost", self.exchange(b"GET / HTTP/1.1\r\nHost: a.b\r\n\r\n")[2])
+
+    def test_any_name_leads_here_over_the_network(self) -> None:
+        self.address = "192.168.1.7"
+        status, _, _ = self.exchange(b"GET / HTTP/1.1\r\nHost: gateway.factory.example\r\n\r\n")
+        self.assertEqual(status, 200)
 
 
 class BadRequests(SiteTestCase):

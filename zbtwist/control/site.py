@@ -6,7 +6,9 @@ number of connections, of calls in hand, and the size of a request are bounded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -137,7 +139,44 @@ def is_cross_site(request: Request) -> bool:
     origin = request.getHeader(b"origin")
     if origin is None:
         return False
-    return urlsplit(origin).netloc != (request.getHeader(b"host") or b"")
+    return _host_of(origin) != (request.getHeader(b"host") or b"?")
+
+
+def _host_of(url: bytes) -> bytes:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return b""
+
+
+def is_misled(request: Request) -> bool:
+    """Whether a browser on this computer asks for a site that has no business here.
+
+    A page of the web can have its name lead to 127.0.0.1 after it was loaded; then what it asks for
+    here is of its own origin. What comes over the loopback interface must therefore name it, by an
+    address or by a name that nobody can own: localhost, or one without a dot.
+    """
+    if not _is_loopback(getattr(request.getHost(), "host", "")):
+        return False
+    # Programs of long ago send no Host; browsers always do.
+    host = (request.getHeader("host") or "localhost").rpartition("@")[2]
+    name = host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
+    name = name.rstrip(".").lower()
+    return "." in name and not _is_address(name) and not name.endswith(".localhost")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    # An IPv6 socket shows an IPv4 address so.
+    host = host.removeprefix("::ffff:")
+    return _is_address(host) and ip_address(host).is_loopback
 
 
 class _ControlRequest(Request):
@@ -147,10 +186,14 @@ class _ControlRequest(Request):
         self.content = _BoundedBody()
 
 
-class _ControlChannel(http.HTTPChannel):
-    """A connection that registers itself, and excuses itself if there are too many."""
+class ControlChannel(http.HTTPChannel):
+    """A connection that registers itself, and excuses itself if there are too many.
+
+    @ivar end_websocket: ends the WebSocket that the connection has become; None if it has not.
+    """
 
     factory: ControlSite
+    end_websocket: Callable[[], object] | None = None
 
     def connectionMade(self) -> None:
         if len(self.factory.channels) >= MAXIMUM_CONNECTIONS:
@@ -175,6 +218,23 @@ class _ControlChannel(http.HTTPChannel):
             self.factory.channels.remove(self)
             super().connectionLost(reason)
 
+    def close(self) -> None:
+        """The gateway stops: end in the way of the protocol that is spoken."""
+        (self.end_websocket or self.loseConnection)()
+
+    def upgraded(self, end_websocket: Callable[[], object]) -> None:
+        """The connection is a WebSocket's now: Twisted has put that one's `dataReceived` and
+        `connectionLost` in the place of these.
+        """
+        self.end_websocket = end_websocket
+        websocket_lost = self.connectionLost
+
+        def connectionLost(reason: Failure = connectionDone) -> None:
+            self.factory.channels.discard(self)
+            websocket_lost(reason)
+
+        self.connectionLost = connectionLost  # type: ignore[method-assign]
+
 
 class ControlSite(Site):
     """The site of the control port.
@@ -183,19 +243,29 @@ class ControlSite(Site):
     """
 
     # Twisted declares the channel that can change to HTTP/2.
-    protocol = _ControlChannel  # type: ignore[assignment]
+    protocol = ControlChannel  # type: ignore[assignment]
     requestFactory = _ControlRequest
     noisy = False
 
     def __init__(self, root: ControlRoot, reactor: IReactorTime | None = None) -> None:
         super().__init__(root, timeout=IDLE_TIMEOUT, reactor=reactor)
-        self.channels: set[_ControlChannel] = set()
+        self.channels: set[ControlChannel] = set()
 
     def stopFactory(self) -> None:
         """The port was closed: so are the connections, whose clients may mean to stay for long."""
         super().stopFactory()
         for channel in self.channels.copy():
-            channel.loseConnection()
+            channel.close()
+
+    def getResourceFor(self, request: Request) -> IResource:
+        if is_misled(request):
+            return _Sentence(
+                http.FORBIDDEN,
+                "This computer is asked for under a name that may be anybody's: use localhost, or "
+                "an address. A proxy in front must send such a Host header.",
+            )
+        resource: IResource = super().getResourceFor(request)
+        return resource
 
     def acceptableProtocols(self) -> list[bytes]:
         # The channel above is HTTP/1.1's, so HTTP/2 must not be offered over TLS.
