@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import random
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from tests.simulator.line import Line
-from zbtwist.simulator.air import Passage
+from zbtwist.simulator.air import Fate, ITimekeeper, Transmission
 from zbtwist.simulator.meter import parse_packet, watts_between
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import SERIAL_BUFFER, EchoNode, MeterNode, Node, PtyNode
@@ -231,7 +232,9 @@ class ComingAndGoingTests(NetworkTestCase):
         node = self.network.add_node(Node(self.network, ADDRESS, "SLEEPY"), announce=False)
         node.fall_asleep(100.0)
         self.line.run(3.0)
-        self.assertEqual(self.line.transmit(ADDRESS, seconds=1.0).delivery_status, 0x21)
+        self.assertEqual(self.line.transmit(ADDRESS, seconds=29.0).delivery_status, 0x75)
+        ((when, _),) = self.line.heard
+        self.assertAlmostEqual(when, 31.0, places=1)
         self.assertEqual(node.heard, b"")
 
     def test_asleep_answers_discovery_late(self) -> None:
@@ -266,8 +269,14 @@ class AirTests(TestCase):
         """All that is between the modules is one object's to decide."""
 
         class SlowAir:
-            def judge(self, sender: object, receiver: object, size: int) -> Passage:
-                return Passage(1.0, size / 10, 0x25, delivered=True, retries=2)
+            def begin(self, time: ITimekeeper, chance: random.Random) -> None:
+                self.time = time
+
+            def send(self, transmission: Transmission) -> None:
+                (receiver,) = transmission.receivers
+                self.time.call_later(1.0, transmission.arrive, receiver)
+                fate = Fate(0x25, retries=2)
+                self.time.call_later(transmission.size / 10, transmission.finish, fate)
 
         clock = Clock()
         network = SimulatedNetwork(clock, air=SlowAir())

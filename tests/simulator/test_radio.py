@@ -262,7 +262,7 @@ class TransmitTests(RadioTestCase):
     def test_unreachable(self) -> None:
         self.echo.reachable = False
         status = self.line.transmit(self.echo.address64, seconds=1.0)
-        self.assertEqual((status.delivery_status, status.retries), (0x21, 3))
+        self.assertEqual((status.delivery_status, status.retries), (0x21, 2))
         self.assertEqual(self.echo.heard, b"")
 
     def test_every_failure_on_demand(self) -> None:

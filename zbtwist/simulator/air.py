@@ -1,63 +1,141 @@
-"""What becomes of one transmission: how long it takes, and how it ends.
+"""How one module's packet gets to another: the seam to the radio waves, and the simplest air.
 
-All of the radio waves are behind `IAir.judge`, so that a model of them (distance, collisions,
-routes) can take the place of the simple one here.
+An air is given a `Transmission`. It calls the receiver's function when the receiver has the data
+(never, once, or twice), and `finish` when the sender knows how it ended. A sender that restarts
+abandons its transmissions: nothing more comes of them.
 """
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
+from twisted.internet.interfaces import IDelayedCall
 from zope.interface import Attribute, Interface, implementer
 
 from zbtwist.xbee.status import DELIVERED
 
 NETWORK_ACKNOWLEDGEMENT_FAILURE = 0x21
+INDIRECT_MESSAGE_UNREQUESTED = 0x75
+
+#: A bit of a Transmit Request's options: wait longer for an end device (90001539).
+OPTION_EXTENDED_TIMEOUT = 0x40
+
+#: Seconds for which a parent keeps a packet for a child that sleeps: the longest SP.
+PATIENCE = 28.0
+
+#: The same when the sender asked for the extended timeout: the packet is sent up to three times,
+#: each time with 50 ms x NH for the way (90001539, "Extended timeout"); NH is 30.
+EXTENDED_PATIENCE = 3 * (PATIENCE + 1.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """The fate of one packet.
+class Fate:
+    """What the sender of a packet is told.
 
-    @ivar delay: seconds until the receiver has it.
-    @ivar answer_delay: seconds until the sender knows how it ended.
-    @ivar delivery_status: what the sender is told; see `zbtwist.xbee.status`.
-    @ivar delivered: whether the receiver has it, whatever the sender is told.
-    @ivar retries: how often it was sent again.
+    @ivar delivery_status: see `zbtwist.xbee.status`.
+    @ivar retries: how often the module sent it again, not counting what the MAC layer did.
+    @ivar discovery_status: 2 if a route had to be found.
     """
 
-    delay: float
-    answer_delay: float
     delivery_status: int = DELIVERED
-    delivered: bool = True
     retries: int = 0
+    discovery_status: int = 0
 
 
 class IStation(Interface):
     """What the air has to know of a module."""
 
-    reachable = Attribute("False while it is switched off or out of range.")
+    address64 = Attribute("Its 64-bit address.")
+    role = Attribute("0 coordinator, 1 router, 2 end device.")
+    listening = Attribute("False while it is switched off, restarting or out of range.")
+    hops = Attribute("How many hops it is away from the coordinator.")
 
     def seconds_until_awake() -> float:
         """How long it will sleep on, in seconds; 0 if it is awake."""
 
 
-class IAir(Interface):
-    """Decides about transmissions."""
+class ITimekeeper(Interface):
+    """The time in which the air lives."""
 
-    def judge(sender: IStation, receiver: IStation, size: int) -> Passage:
+    def seconds() -> float:
+        """What the clock says."""
+
+    def call_later(delay: float, function: Callable[..., object], *args: object) -> IDelayedCall:
+        """Call a function in `delay` seconds."""
+
+    def in_order(way: Hashable, delay: float, function: Callable[[], object]) -> None:
+        """Call a function in `delay` seconds, but after what came before on the same way."""
+
+
+@dataclass(slots=True, eq=False)
+class Transmission:
+    """One packet on its way.
+
+    @ivar receivers: who is to have it, and what to call when it does; one if it is no broadcast.
+    @ivar size: bytes of payload.
+    @ivar finished: called when the sender learns what became of it.
+    @ivar broadcast: it is for all, and nobody acknowledges it.
+    @ivar options: those of the Transmit Request.
+    @ivar address_known: whether the sender named the 16-bit address.
+    @ivar encrypted: whether the network is (EE).
+    @ivar abandoned: the sender forgot it.
+    """
+
+    sender: IStation
+    receivers: Mapping[IStation, Callable[[], object]]
+    size: int
+    finished: Callable[[Fate], object]
+    broadcast: bool = False
+    options: int = 0
+    address_known: bool = True
+    encrypted: bool = False
+    abandoned: bool = False
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a parent keeps it for a child that sleeps."""
+        return EXTENDED_PATIENCE if self.options & OPTION_EXTENDED_TIMEOUT else PATIENCE
+
+    def abandon(self) -> None:
+        """Forget it: nothing is called any more."""
+        self.abandoned = True
+
+    def arrive(self, receiver: IStation) -> bool:
+        """Give it to a receiver.
+
+        @return: whether the receiver has it.
         """
-        @param size: bytes of payload.
-        @return: what becomes of a packet that is sent now.
+        if self.abandoned or not receiver.listening:
+            return False
+        self.receivers[receiver]()
+        return True
+
+    def finish(self, fate: Fate) -> None:
+        """Tell the sender."""
+        if not self.abandoned:
+            self.finished(fate)
+
+
+class IAir(Interface):
+    """Carries transmissions."""
+
+    def begin(time: ITimekeeper, chance: random.Random) -> None:
         """
+        Get ready; called once, before anything else.
+
+        @param time: all time comes from it.
+        @param chance: all chance comes from it.
+        """
+
+    def send(transmission: Transmission) -> None:
+        """Carry a packet; nothing of it is called before this returns."""
 
 
 @implementer(IAir)
 class SimpleAir:
-    """Every module hears every other one, at once and in one hop."""
-
-    #: Seconds for which a parent keeps a packet for a child that sleeps.
-    patience = 28.0
+    """Every module hears every other one, in one hop, at any time: no packet waits for another."""
 
     def __init__(self, hop_delay: float = 0.002, failure_delay: float = 0.5) -> None:
         """
@@ -66,16 +144,50 @@ class SimpleAir:
         """
         self.hop_delay = hop_delay
         self.failure_delay = failure_delay
+        self._time: ITimekeeper
 
-    def judge(self, sender: IStation, receiver: IStation, size: int) -> Passage:
+    def begin(self, time: ITimekeeper, chance: random.Random) -> None:
+        self._time = time
+
+    def send(self, transmission: Transmission) -> None:
+        if transmission.broadcast:
+            self._broadcast(transmission)
+            return
+        (receiver,) = transmission.receivers
+        sender = transmission.sender
+        back = (receiver.address64, sender.address64, "status")
         asleep = receiver.seconds_until_awake()
-        if not (sender.reachable and receiver.reachable) or asleep > self.patience:
-            return Passage(
-                self.failure_delay,
-                self.failure_delay,
-                NETWORK_ACKNOWLEDGEMENT_FAILURE,
-                delivered=False,
-                retries=3,
-            )
-        delay = asleep + self.hop_delay
-        return Passage(delay, delay + self.hop_delay)
+        if not (sender.listening and receiver.listening):
+            failure, delay = NETWORK_ACKNOWLEDGEMENT_FAILURE, self.failure_delay
+        elif asleep > transmission.patience:
+            failure, delay = INDIRECT_MESSAGE_UNREQUESTED, transmission.patience
+        else:
+            arrived: list[bool] = []
+
+            def status() -> None:
+                failed = Fate(NETWORK_ACKNOWLEDGEMENT_FAILURE, retries=2)
+                transmission.finish(Fate() if arrived[0] else failed)
+
+            delay = asleep + self.hop_delay
+            way = (sender.address64, receiver.address64)
+            self._time.in_order(way, delay, lambda: arrived.append(transmission.arrive(receiver)))
+            self._time.in_order(back, delay + self.hop_delay, status)
+            return
+        self._time.in_order(back, delay, lambda: transmission.finish(Fate(failure, retries=2)))
+
+    def _broadcast(self, transmission: Transmission) -> None:
+        sender = transmission.sender
+        for receiver in transmission.receivers:
+            asleep = receiver.seconds_until_awake()
+            if sender.listening and asleep <= transmission.patience:
+                way = (sender.address64, receiver.address64)
+                self._time.in_order(
+                    way,
+                    asleep + self.hop_delay,
+                    lambda receiver=receiver: transmission.arrive(receiver),  # type: ignore[misc]
+                )
+        self._time.in_order(
+            (sender.address64, sender.address64, "status"),
+            2 * self.hop_delay,
+            lambda: transmission.finish(Fate()),
+        )

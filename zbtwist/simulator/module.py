@@ -70,6 +70,7 @@ class Module:
     @ivar reachable: set it to False to switch the module off, or take it out of range.
     @ivar network: the network it is in.
     @ivar rssi: how strongly others hear it, in -dBm.
+    @ivar hops: how many hops it is away from the coordinator.
     """
 
     role = devices.ROUTER
@@ -86,6 +87,7 @@ class Module:
         self.address64 = Address64(address64)
         self.reachable = True
         self.rssi = 0x28
+        self.hops = 1
         own_facts: dict[str, int | Fact] = {
             "SH": address64 >> 32,
             "SL": address64 & 0xFFFF_FFFF,
@@ -123,6 +125,11 @@ class Module:
     def longest_payload(self) -> int:
         """How many bytes fit into one packet."""
         return self.registers.number("NP")
+
+    @property
+    def listening(self) -> bool:
+        """Whether it hears what is in the air; one that sleeps does when it wakes up."""
+        return self.reachable
 
     def seconds_until_awake(self) -> float:
         return 0.0

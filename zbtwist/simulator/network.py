@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from zope.interface import implementer
 
-from zbtwist.simulator.air import IAir, Passage, SimpleAir
+from zbtwist.simulator.air import (
+    OPTION_EXTENDED_TIMEOUT,
+    Fate,
+    IAir,
+    ITimekeeper,
+    SimpleAir,
+    Transmission,
+)
 from zbtwist.simulator.module import Module, Packet
 from zbtwist.simulator.nodes import JOINED, SWITCHED_ON, Node
 from zbtwist.simulator.radio import SEARCH_TIME, LocalRadio
@@ -50,12 +59,12 @@ class Outcome:
     """
 
     address16: Address16
-    passage: Passage
+    fate: Fate
 
     @property
     def delivered(self) -> bool:
         """Whether the sender may believe that it arrived."""
-        return self.passage.delivery_status == DELIVERED
+        return self.fate.delivery_status == DELIVERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ class _Fault:
     delivered: bool
 
 
+@implementer(ITimekeeper)
 class SimulatedNetwork:
     """A coordinator at a serial line, and the nodes that it talks to.
 
@@ -90,18 +100,20 @@ class SimulatedNetwork:
         @param api_mode: AP as the radio leaves the factory: 0, 1 or 2.
         @param discovery_time: NT as it leaves the factory, in seconds, 0.1 to 25.5; less than the
             3.2 seconds of a real module suits tests.
-        @param air: what decides about transmissions; every node hears the radio if None.
+        @param air: what carries the packets; every node hears the radio if None.
         """
         self.clock = clock
         self.seed = seed
         self.random = random.Random(f"{seed} network")
-        self.air = SimpleAir() if air is None else air
         self.born = clock.seconds()
         self.nodes: dict[Address64, Node] = {}
         self._faults: dict[Address64, deque[_Fault]] = {}
-        self._last_arrival: dict[tuple[Address64, Address64, bool], float] = {}
+        self._last_arrival: dict[Hashable, float] = {}
+        self._taken16: set[Address16] = set()
         self._announced = False
         self._calls: set[IDelayedCall] = set()
+        self.air: IAir = SimpleAir() if air is None else air
+        self.air.begin(self, self.generator("air"))
         discovery_tenths = round(discovery_time * 10)
         self.radio = LocalRadio(self, COORDINATOR_ADDRESS, {"AP": api_mode, "NT": discovery_tenths})
 
@@ -145,8 +157,7 @@ class SimulatedNetwork:
         """Take a node away for good; to switch it off for a while set its `reachable`."""
         del self.nodes[node.address64]
         self._faults.pop(node.address64, None)
-        for way in [way for way in self._last_arrival if node.address64 in way]:
-            del self._last_arrival[way]
+        self._taken16.discard(node.address16)
         node.reachable = False
         node.stop()
 
@@ -155,7 +166,9 @@ class SimulatedNetwork:
 
         @param address16: which; a free one if None.
         """
+        self._taken16.discard(node.address16)
         node.address16 = self._free_address16() if address16 is None else Address16(address16)
+        self._taken16.add(node.address16)
 
     def announce(self) -> None:
         """All nodes were just switched on: within a second each says who it is, once."""
@@ -173,6 +186,9 @@ class SimulatedNetwork:
             self.cancel(call)
 
     # --- Time ----------------------------------------------------------------------------------
+
+    def seconds(self) -> float:
+        return self.clock.seconds()
 
     def call_later(
         self, delay: float, function: Callable[..., object], *args: object
@@ -210,13 +226,17 @@ class SimulatedNetwork:
 
     def others(self, module: Module) -> list[Module]:
         """All modules but one."""
-        return [other for other in (self.radio, *self.nodes.values()) if other is not module]
+        return [other for other in (self.radio, *self._here()) if other is not module]
+
+    def _here(self) -> list[Node]:
+        """The nodes."""
+        return list(self.nodes.values())
 
     def _free_address16(self) -> Address16:
-        taken = {node.address16 for node in self.nodes.values()}
         while True:
             address16 = Address16(self.random.randint(_FIRST_ADDRESS16, _LAST_ADDRESS16))
-            if address16 not in taken:
+            if address16 not in self._taken16:
+                self._taken16.add(address16)
                 return address16
 
     # --- Between them --------------------------------------------------------------------------
@@ -233,57 +253,60 @@ class SimulatedNetwork:
         faults = self._faults.setdefault(node.address64, deque())
         faults.extend([_Fault(delivery_status, delivered)] * times)
 
-    def judge(self, sender: Module, receiver: Module, size: int) -> Passage:
-        """Ask the air what becomes of a packet of `size` bytes that is sent now."""
-        return self.air.judge(sender, receiver, size)
-
     def transmit(
         self,
         packet: Packet,
         address64: int,
         address16: int = UNKNOWN16,
         finished: Callable[[Outcome], None] | None = None,
-    ) -> None:
+        options: int = 0,
+    ) -> Transmission | None:
         """Send a packet to one module, or to all.
 
         @param finished: called when the sender learns what became of it.
+        @param options: those of the Transmit Request.
+        @return: what is on its way; None if there is nobody to send it to.
         """
         sender = packet.sender
         if address64 == BROADCAST64:
-            self._broadcast(replace(packet, broadcast=True), finished)
-            return
+            return self._broadcast(replace(packet, broadcast=True), finished)
         receiver = self.find(address64, address16)
         if receiver is None or receiver is sender:
             status = ADDRESS_NOT_FOUND if receiver is None else SELF_ADDRESSED
             delay = SEARCH_TIME if receiver is None else 0.0
-            outcome = Outcome(UNKNOWN16, Passage(delay, delay, status, delivered=False))
-        else:
-            passage = self._with_fault(
-                sender, receiver, self.judge(sender, receiver, len(packet.data))
-            )
-            if passage.delivered:
-                self.deliver(sender, receiver, passage.delay, receiver.hear, packet)
-            outcome = Outcome(receiver.address16, passage)
-        if finished is not None:
-            self._report(receiver or sender, sender, outcome, finished)
+            if finished is not None:
+                outcome = Outcome(UNKNOWN16, Fate(status))
+                way = (sender.address64, "nowhere")
+                self.in_order(way, delay, partial(finished, outcome))
+            return None
+        fault = self._next_fault(sender, receiver)
 
-    def deliver(
+        def arrive() -> None:
+            if fault is None or fault.delivered:
+                receiver.hear(packet)
+
+        def finish(fate: Fate) -> None:
+            if fault is not None:
+                fate = replace(fate, delivery_status=fault.delivery_status)
+            if finished is not None:
+                finished(Outcome(receiver.address16, fate))
+
+        transmission = self._transmission(sender, receiver, len(packet.data), arrive, finish)
+        transmission.options = options
+        transmission.address_known = address16 != UNKNOWN16
+        self.air.send(transmission)
+        return transmission
+
+    def _transmission(
         self,
         sender: Module,
         receiver: Module,
-        delay: float,
-        function: Callable[..., object],
-        *args: object,
-    ) -> None:
-        """Call a function of the receiver in `delay` seconds, if it is still there, and not before
-        what was sent to it earlier.
-        """
-
-        def arrive() -> None:
-            if receiver.reachable:
-                function(*args)
-
-        self.in_order((sender.address64, receiver.address64, False), delay, arrive)
+        size: int,
+        arrived: Callable[[], object],
+        finished: Callable[[Fate], object],
+    ) -> Transmission:
+        encrypted = bool(self.radio.registers.number("EE"))
+        return Transmission(sender, {receiver: arrived}, size, finished, encrypted=encrypted)
 
     def remote_command(
         self,
@@ -292,28 +315,50 @@ class SimulatedNetwork:
         parameter: bytes,
         apply: bool,
         answered: Callable[[int, bytes], None],
+        options: int = 0,
     ) -> None:
         """Let a node execute an AT command that the radio sends it.
 
         @param apply: whether what it sets takes effect at once.
         @param answered: called with AT status and value, when the answer is back or given up.
+        @param options: those of the frame.
         """
+        executed = False
+
+        def failed(fate: Fate) -> None:
+            if fate.delivery_status != DELIVERED:
+                answered(AT_TRANSMISSION_FAILED, b"")
+
+        def asked(fate: Fate) -> None:
+            # What was executed is answered, or its answer is lost.
+            if not executed:
+                failed(fate)
 
         def execute() -> None:
+            nonlocal executed
+            if executed:
+                return
+            executed = True
             status, value = node.execute(command, parameter)
             if apply:
                 node.apply()
-            back = self.judge(node, self.radio, len(value))
-            if back.delivered:
-                self.deliver(node, self.radio, back.delay, answered, status, value)
-            else:
-                self.call_later(back.answer_delay, answered, AT_TRANSMISSION_FAILED, b"")
+            came_back = False
 
-        passage = self.judge(self.radio, node, len(parameter))
-        if passage.delivered:
-            self.deliver(self.radio, node, passage.delay, execute)
-        else:
-            self.call_later(passage.answer_delay, answered, AT_TRANSMISSION_FAILED, b"")
+            def came() -> None:
+                nonlocal came_back
+                if not came_back:
+                    came_back = True
+                    answered(status, value)
+
+            def ended(fate: Fate) -> None:
+                if not came_back:
+                    failed(fate)
+
+            self.air.send(self._transmission(node, self.radio, len(value), came, ended))
+
+        transmission = self._transmission(self.radio, node, len(parameter), execute, asked)
+        transmission.options = options & OPTION_EXTENDED_TIMEOUT
+        self.air.send(transmission)
 
     def discover(
         self,
@@ -331,60 +376,74 @@ class SimulatedNetwork:
         """
 
         def answer(node: Node) -> None:
-            if not node.reachable or (name and node.identifier != name):
+            if not node.listening:
                 return
             description = node.description(options)
-            passage = self.judge(node, self.radio, len(description.to_bytes()))
-            if passage.delivered:
-                self.deliver(node, self.radio, passage.delay, found, description)
+            came: list[None] = []
 
-        for node in self.nodes.values():
+            def back() -> None:
+                if not came:
+                    came.append(None)
+                    found(description)
+
+            size = len(description.to_bytes())
+            self.air.send(self._transmission(node, self.radio, size, back, _nobody_asks))
+
+        def asked(node: Node) -> None:
             # The last part of the time is left for the way back.
             delay = self.random.uniform(0.02, 0.9) * duration
-            if self.judge(self.radio, node, 0).delivered:
-                self.call_later(node.seconds_until_awake() + delay, answer, node)
+            if not name or node.identifier == name:
+                self.call_later(delay, answer, node)
 
-    def _with_fault(self, sender: Module, receiver: Module, passage: Passage) -> Passage:
-        """The passage, or what `fail_next` asked for instead."""
-        faults = self._faults.get(receiver.address64)
-        if not faults or sender is not self.radio:
-            return passage
-        fault = faults.popleft()
-        return replace(
-            passage,
-            delivery_status=fault.delivery_status,
-            delivered=passage.delivered and fault.delivered,
+        self.air.send(
+            Transmission(
+                self.radio,
+                {node: partial(asked, node) for node in self._here()},
+                len(name),
+                _nobody_asks,
+                broadcast=True,
+            )
         )
 
-    def _broadcast(self, packet: Packet, finished: Callable[[Outcome], None] | None) -> None:
-        sender = packet.sender
-        longest = 0.0
-        for receiver in self.others(sender):
-            passage = self.judge(sender, receiver, len(packet.data))
-            if passage.delivered:
-                self.deliver(sender, receiver, passage.delay, receiver.hear, packet)
-                longest = max(longest, passage.answer_delay)
-        if finished is not None:
-            self._report(sender, sender, Outcome(UNKNOWN16, Passage(longest, longest)), finished)
+    def _next_fault(self, sender: Module, receiver: Module) -> _Fault | None:
+        """What `fail_next` asked for."""
+        faults = self._faults.get(receiver.address64)
+        return faults.popleft() if faults and sender is self.radio else None
 
-    def _report(
-        self,
-        receiver: Module,
-        sender: Module,
-        outcome: Outcome,
-        finished: Callable[[Outcome], None],
-    ) -> None:
-        way = (receiver.address64, sender.address64, True)
-        self.in_order(way, outcome.passage.answer_delay, lambda: finished(outcome))
+    def _broadcast(
+        self, packet: Packet, finished: Callable[[Outcome], None] | None
+    ) -> Transmission:
+        def finish(fate: Fate) -> None:
+            if finished is not None:
+                finished(Outcome(UNKNOWN16, fate))
 
-    def in_order(
-        self, way: tuple[Address64, Address64, bool], delay: float, function: Callable[[], object]
-    ) -> None:
-        """Call a function later, but after what was to be called on the same way before.
+        transmission = Transmission(
+            packet.sender,
+            {other: partial(other.hear, packet) for other in self.others(packet.sender)},
+            len(packet.data),
+            finish,
+            broadcast=True,
+        )
+        self.air.send(transmission)
+        return transmission
 
-        @param way: from whom to whom, and whether it is news of what went the other way.
+    def in_order(self, way: Hashable, delay: float, function: Callable[[], object]) -> None:
+        """Call a function in `delay` seconds, but after what came before on the same way.
+
+        @param way: any name for it.
         """
         now = self.clock.seconds()
         due = max(now + delay, self._last_arrival.get(way, float("-inf")) + _SPACING)
         self._last_arrival[way] = due
-        self.call_later(due - now, function)
+
+        def call() -> None:
+            # A way that nothing is on any more needs no place.
+            if self._last_arrival.get(way) == due:
+                del self._last_arrival[way]
+            function()
+
+        self.call_later(due - now, call)
+
+
+def _nobody_asks(fate: Fate) -> None:
+    """Nobody waits for the end of this transmission."""

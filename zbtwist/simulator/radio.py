@@ -228,7 +228,7 @@ class LocalRadio(Module):
         """Let frames take effect one after the other, however long each takes."""
         seconds = PROCESSING_TIME if isinstance(frame, ATCommand) else 0.0
         self.network.in_order(
-            (self.address64, self.address64, False), seconds, lambda: self._process(frame)
+            (self.address64, "serial line"), seconds, lambda: self._process(frame)
         )
 
     def _process(self, frame: Frame) -> None:
@@ -314,6 +314,7 @@ class LocalRadio(Module):
                 frame.parameter,
                 bool(frame.options & OPTION_APPLY),
                 answered,
+                frame.options,
             )
 
         if frame.address64 == BROADCAST64:
@@ -345,13 +346,13 @@ class LocalRadio(Module):
             moved = not broadcast and outcome.address16 != frame.address16
             report(
                 outcome.address16,
-                outcome.passage.delivery_status,
-                outcome.passage.retries,
-                ADDRESS_DISCOVERY if moved else 0,
+                outcome.fate.delivery_status,
+                outcome.fate.retries,
+                outcome.fate.discovery_status | (ADDRESS_DISCOVERY if moved else 0),
             )
 
         self._transmissions += 1
-        self.network.transmit(packet, frame.address64, frame.address16, finished)
+        self.network.transmit(packet, frame.address64, frame.address16, finished, frame.options)
 
     def _refusal(
         self, frame: TransmitRequest | ExplicitTransmitRequest, broadcast: bool
