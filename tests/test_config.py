@@ -20,6 +20,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.xbee.strategies import repeatable
+from zbtwist.binding.policy import Policy
 from zbtwist.config import (
     _NODE_KEYS,
     _OPTIONS,
@@ -109,6 +110,67 @@ class CommandLineTests(ConfigTestCase):
         self.assertFalse(settings.is_local)
         self.assertTrue(self.load(interface="::1").is_local)
         self.assertEqual(self.load(base_port="65535").base_port, 65535)
+        self.assertIsNone(self.load(baud="auto").baud_rate)
+
+    def test_how_bytes_are_sent(self) -> None:
+        settings = self.load(
+            delivery="at-least-once",
+            retries="7",
+            outage="2.5",
+            sleep="60",
+            window="2",
+            in_flight="9",
+            coalesce="0.02",
+            backlog="100",
+            heartbeat="0",
+            trace_file="/t",
+        )
+        self.assertEqual(settings.policy, Policy(2, True, 0.02, 7, 2.5, 60.0, 100))
+        self.assertEqual((settings.in_flight, settings.heartbeat), (9, 0.0))
+        self.assertEqual(settings.trace_file, "/t")
+        node = NodeSettings(label="A", window=3, at_least_once=False, backlog=0)
+        self.assertEqual(settings.policy_of(node), Policy(3, False, 0.02, 7, 2.5, 60.0, 0))
+        self.assertEqual(settings.policy_of(NodeSettings(label="B")), settings.policy)
+
+    def test_how_bytes_are_sent_in_a_file(self) -> None:
+        settings = self.load_file(
+            """
+            serial = "sim:"
+            baud = "auto"
+            rtscts = true
+            configure = false
+            outage = 30
+            coalesce = 0.5
+            delivery = "at-most-once"
+            trace-file = "frames.pcapng"
+
+            [[node]]
+            label = "METER"
+            backlog = 4096
+            delivery = "at-least-once"
+            window = 4
+            """
+        )
+        self.assertIsNone(settings.baud_rate)
+        self.assertEqual((settings.rtscts, settings.configure), (True, False))
+        assert settings.config is not None
+        here = os.path.dirname(settings.config)
+        self.assertEqual(settings.trace_file, f"{here}/frames.pcapng")
+        (node,) = settings.nodes
+        self.assertEqual(
+            settings.policy_of(node),
+            Policy(window=4, at_least_once=True, coalesce=0.5, outage=30.0, backlog=4096),
+        )
+
+    def test_flags(self) -> None:
+        """What stands on the command line holds, what does not is the file's."""
+        options = Options()
+        options.parseOptions(["-s./radio", "--state=s", "--rtscts", "--configure", "--write-flash"])
+        settings = options.settings
+        self.assertTrue(settings.rtscts and settings.configure and settings.write_flash)
+        path = self.write('serial = "sim:"\nrtscts = true\n')
+        self.assertTrue(self.load(serial=None, config=path).rtscts)
+        self.assertFalse(self.load().rtscts)
 
     def test_the_options_are_those_of_the_command_line(self) -> None:
         """Each option that twistd takes comes to its setting."""
@@ -172,7 +234,7 @@ class CommandLineTests(ConfigTestCase):
             ("serial", "ttyUSB0", "--serial ttyUSB0 is neither"),
             ("serial", "nonsense:1", "--serial nonsense:1 is neither"),
             ("serial", "sim:nodes=many", "--serial sim:nodes=many is neither"),
-            ("baud", "fast", "--baud must be a number from 1 to 4000000, not 'fast'"),
+            ("baud", "fast", "--baud must be auto or a number from 1 to 4000000, not 'fast'"),
             ("baud", "0", "--baud must"),
             ("baud", "-1", "--baud must"),
             ("baud", "9" * 5000, "--baud must"),
@@ -429,15 +491,27 @@ class FileMistakeTests(ConfigTestCase):
             ("serial = 5", "serial must be text in quotes, not a whole number."),
             ('serial = ""', "serial is missing: name the port"),
             ('serial = "ttyUSB0"', "serial ttyUSB0 is neither the path of a port nor"),
-            ('baud = "9600"', "baud must be a whole number, not text in quotes."),
-            ("baud = 9600.0", "baud must be a whole number, not a decimal number."),
-            ("baud = true", "baud must be a whole number, not true or false."),
-            ("baud = 1979-05-27", "baud must be a whole number, not a date."),
-            ("baud = 07:32:00", "baud must be a whole number, not a time."),
-            ("baud = [9600]", "baud must be a whole number, not a list."),
-            ("baud = {}", "baud must be a whole number, not a table."),
-            ("baud = 0", "baud must be a number from 1 to 4000000, not '0'."),
-            ("baud = -9600", "baud must be a number from 1 to 4000000, not '-9600'."),
+            ('base-port = "9600"', "base-port must be a whole number, not text in quotes."),
+            ("base-port = 9600.0", "base-port must be a whole number, not a decimal number."),
+            ("base-port = true", "base-port must be a whole number, not true or false."),
+            ("base-port = 1979-05-27", "base-port must be a whole number, not a date."),
+            ("base-port = 07:32:00", "base-port must be a whole number, not a time."),
+            ("base-port = [9600]", "base-port must be a whole number, not a list."),
+            ("base-port = {}", "base-port must be a whole number, not a table."),
+            ("baud = 0", "baud must be auto or a number from 1 to 4000000, not '0'."),
+            ("baud = -9600", "baud must be auto or a number from 1 to 4000000, not '-9600'."),
+            ("baud = 9600.0", "baud must be a whole number or text in quotes, not a decimal"),
+            ('baud = "fast"', "baud must be auto or a number from 1 to 4000000, not 'fast'."),
+            ("rtscts = 1", "rtscts must be true or false, not a whole number."),
+            ('configure = "yes"', "configure must be true or false, not text in quotes."),
+            ("heartbeat = -1", "heartbeat must be a number of seconds from 0 to 86400, not '-1'."),
+            ("outage = nan", "outage must be a number of seconds from 0 to 86400, not"),
+            ('delivery = "once"', "delivery must be at-most-once or at-least-once, not 'once'."),
+            ("retries = 101", "retries must be a number from 0 to 100, not '101'."),
+            ("window = 0", "window must be a number from 1 to 16, not '0'."),
+            ("in-flight = 64", "in-flight must be a number from 1 to 63, not '64'."),
+            ("backlog = 1048577", "backlog must be a number from 0 to 1048576, not '1048577'."),
+            ('trace-file = ""', "trace-file must be the path of a file, not ''."),
             ("api-mode = 3", "api-mode must be auto, 1 or 2, not '3'."),
             ("api-mode = 2.0", "api-mode must be a whole number or text in quotes, not"),
             ("control = 0", "control must be a number from 1 to 65535, not '0'."),

@@ -27,6 +27,8 @@ from twisted.internet.endpoints import (
 )
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 
+from zbtwist.binding.policy import MAXIMUM_BACKLOG, Policy
+from zbtwist.binding.turns import DEFAULT_LIMIT
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
 from zbtwist.xbee.address import (
     BROADCAST64,
@@ -46,6 +48,8 @@ DEFAULT_CONTROL = "27000"
 DEFAULT_BASE_PORT = 27001
 DEFAULT_LAST_PORT = 65535
 DEFAULT_INTERFACE = "127.0.0.1"
+DEFAULT_HEARTBEAT = 30.0
+
 
 #: The state that is forgotten at the end.
 IN_MEMORY = ":memory:"
@@ -82,6 +86,7 @@ class NodeSettings:
     @ivar port: the TCP port that it has; None for the gateway's choice.
     @ivar endpoint: a Twisted server endpoint string in place of a port.
     @ivar name: what lists and the log call it, in place of its node identifier.
+    @ivar window, at_least_once, backlog: where its `Policy` differs from that of the others.
     """
 
     address64: Address64 | None = None
@@ -89,14 +94,26 @@ class NodeSettings:
     port: int | None = None
     endpoint: str | None = None
     name: str | None = None
+    window: int | None = None
+    at_least_once: bool | None = None
+    backlog: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """
     @ivar serial: where the radio is: the path of a port, or a Twisted client endpoint string.
-    @ivar baud_rate: bits per second of a serial port.
+    @ivar baud_rate: bits per second of a serial port; None to find out.
     @ivar api_mode: 1 or 2; None for whatever the radio is in.
+    @ivar rtscts: honour the RTS and CTS lines of a serial port.
+    @ivar configure: move a radio to the API mode if it is not in it.
+    @ivar write_flash: have it keep that mode.
+    @ivar heartbeat: seconds of silence after which the radio is asked whether it is there; 0 for
+        never.
+    @ivar in_flight: packets that the radio is given at once, for all nodes together.
+    @ivar window, at_least_once, coalesce, retries, outage, sleep, backlog: see
+        `zbtwist.binding.policy.Policy`.
+    @ivar trace_file: the absolute path of the file that frames are written to, None for none.
     @ivar control: where the control API listens: a port number on `interface`, or a Twisted server
         endpoint string.
     @ivar base_port: the first TCP port that a node gets.
@@ -108,7 +125,7 @@ class Settings:
     """
 
     serial: str
-    baud_rate: int = DEFAULT_BAUD_RATE
+    baud_rate: int | None = DEFAULT_BAUD_RATE
     api_mode: int | None = None
     control: str = DEFAULT_CONTROL
     base_port: int = DEFAULT_BASE_PORT
@@ -117,6 +134,19 @@ class Settings:
     state: str = IN_MEMORY
     nodes: tuple[NodeSettings, ...] = ()
     config: str | None = None
+    rtscts: bool = False
+    configure: bool = False
+    write_flash: bool = False
+    heartbeat: float = DEFAULT_HEARTBEAT
+    in_flight: int = DEFAULT_LIMIT
+    window: int = Policy.window
+    at_least_once: bool = Policy.at_least_once
+    coalesce: float = Policy.coalesce
+    retries: int = Policy.retries
+    outage: float = Policy.outage
+    sleep: float = Policy.sleep
+    backlog: int = Policy.backlog
+    trace_file: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -132,13 +162,28 @@ class Settings:
         number = re.match(r"(?:(?:tcp6?|ssl):)?(\d+)(?::|$)", self.control)
         return int(number[1]) if number else 0
 
+    @property
+    def policy(self) -> Policy:
+        """How bytes are sent and kept, unless a node has its own word on it."""
+        return Policy(**{name: getattr(self, name) for name in POLICY})
+
+    def policy_of(self, node: NodeSettings) -> Policy:
+        """How the bytes of one node are sent and kept."""
+        own = {name: getattr(node, name, None) for name in POLICY}
+        return dataclasses.replace(
+            self.policy, **{name: value for name, value in own.items() if value is not None}
+        )
+
     def radio_endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """Return the endpoint of the radio."""
         if _is_path(self.serial):
-            return SerialEndpoint(reactor, self.serial, self.baud_rate)
+            return SerialEndpoint(reactor, self.serial, self.baud_rate, self.rtscts)
         text = self.serial
-        if text.startswith("serial:") and "baudrate=" not in text:
-            text = f"{text}:baudrate={self.baud_rate}"
+        if text.startswith("serial:"):
+            if "baudrate=" not in text:
+                text = f"{text}:baudrate={self.baud_rate or 'auto'}"
+            if "rtscts=" not in text:
+                text = f"{text}:rtscts={'yes' if self.rtscts else 'no'}"
         endpoint: IStreamClientEndpoint = clientFromString(reactor, text)
         return endpoint
 
@@ -289,6 +334,39 @@ def _number(low: int, high: int) -> _Parser:
 _port = _number(1, 65535)
 
 
+def _seconds(low: float, high: float) -> _Parser:
+    def parse(text: str, context: _Context) -> float:
+        if re.fullmatch(r"\s*[0-9]{1,9}(\.[0-9]{1,9})?\s*", text) and low <= float(text) <= high:
+            return float(text)
+        raise _Mistake(f"must be a number of seconds from {low:g} to {high:g}, not {text!r}.")
+
+    return parse
+
+
+def _flag(text: str, context: _Context) -> bool:
+    # The command line has only the name; the file has TOML's words as Python writes them.
+    return text != "False"
+
+
+def _baud(text: str, context: _Context) -> int | None:
+    if text == "auto":
+        return None
+    try:
+        rate: int = _number(1, 4_000_000)(text, context)
+    except _Mistake:
+        raise _Mistake(f"must be auto or a number from 1 to 4000000, not {text!r}.") from None
+    return rate
+
+
+def _delivery(text: str, context: _Context) -> bool:
+    if text not in _DELIVERY:
+        raise _Mistake(f"must be {' or '.join(_DELIVERY)}, not {text!r}.")
+    return text == "at-least-once"
+
+
+_DELIVERY = ("at-most-once", "at-least-once")
+
+
 def _serial(text: str, context: _Context) -> str:
     if not text:
         raise _Mistake(_NO_SERIAL)
@@ -379,6 +457,12 @@ def _state(text: str, context: _Context) -> str:
     return _absolute(text, context)
 
 
+def _file(text: str, context: _Context) -> str:
+    if not text or "\0" in text or text.endswith("/"):
+        raise _Mistake(f"must be the path of a file, not {text!r}.")
+    return _absolute(text, context)
+
+
 def _absolute(path: str, context: _Context) -> str:
     return os.path.normpath(os.path.join(context.directory, os.path.expanduser(path)))
 
@@ -405,15 +489,31 @@ def _text(longest: int) -> _Parser:
     return parse
 
 
+_WINDOW = _Option("window", _number(1, 16), (int,))
+_BACKLOG_BYTES = _Option("backlog", _number(0, MAXIMUM_BACKLOG), (int,))
+
 _OPTIONS = {
     "serial": _Option("serial", _serial),
-    "baud": _Option("baud_rate", _number(1, 4_000_000), (int,)),
+    "baud": _Option("baud_rate", _baud, (int, str)),
     "api-mode": _Option("api_mode", _api_mode, (int, str)),
+    "rtscts": _Option("rtscts", _flag, (bool,)),
+    "configure": _Option("configure", _flag, (bool,)),
+    "write-flash": _Option("write_flash", _flag, (bool,)),
+    "heartbeat": _Option("heartbeat", _seconds(0, 86400), (int, float)),
     "control": _Option("control", _control, (int, str)),
     "base-port": _Option("base_port", _port, (int,)),
     "last-port": _Option("last_port", _port, (int,)),
     "interface": _Option("interface", _interface),
     "state": _Option("state", _state),
+    "delivery": _Option("at_least_once", _delivery),
+    "retries": _Option("retries", _number(0, 100), (int,)),
+    "outage": _Option("outage", _seconds(0, 86400), (int, float)),
+    "sleep": _Option("sleep", _seconds(0, 86400), (int, float)),
+    "window": _WINDOW,
+    "in-flight": _Option("in_flight", _number(1, 63), (int,)),
+    "coalesce": _Option("coalesce", _seconds(0, 10), (int, float)),
+    "backlog": _BACKLOG_BYTES,
+    "trace-file": _Option("trace_file", _file),
 }
 
 _NODE_KEYS = {
@@ -422,7 +522,13 @@ _NODE_KEYS = {
     "port": _Option("port", _port, (int,)),
     "endpoint": _Option("endpoint", _endpoint),
     "name": _Option("name", _text(_MAX_NAME)),
+    "delivery": _Option("at_least_once", _delivery),
+    "window": _WINDOW,
+    "backlog": _BACKLOG_BYTES,
 }
+
+#: The attributes of `Settings` and `NodeSettings` that make a `Policy`.
+POLICY = tuple(field.name for field in dataclasses.fields(Policy))
 
 
 def _default_state(serial: str) -> str:

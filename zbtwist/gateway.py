@@ -123,10 +123,23 @@ class Gateway(MultiService):
         settings = self._settings
         reserved = {settings.control_port} - {0}
         wishes = [
-            Wish(node.address64, node.label, node.port or node.endpoint, node.name or "")
+            Wish(
+                node.address64,
+                node.label,
+                node.port or node.endpoint,
+                node.name or "",
+                settings.policy_of(node),
+            )
             for node in settings.nodes
         ]
-        self.bindings.configure(wishes, settings.base_port, settings.last_port, reserved)
+        self.bindings.configure(
+            wishes,
+            settings.base_port,
+            settings.last_port,
+            reserved,
+            settings.policy,
+            settings.in_flight,
+        )
 
     def reconfigure(self, settings: Settings) -> None:
         """Follow new settings. What has not changed is not touched; clients of nodes that keep
@@ -146,7 +159,7 @@ class Gateway(MultiService):
             changed.discard("control")
             settings = replace(settings, control=self._settings.control)
         self._settings = settings
-        if changed & {"serial", "baud_rate", "api_mode"}:
+        if changed & {"serial", "baud_rate", "api_mode", "rtscts"}:
             self.radio.replace_endpoint(
                 settings.radio_endpoint(self._reactor), settings.serial, settings.api_mode
             )
@@ -154,7 +167,7 @@ class Gateway(MultiService):
             self._control.replace_endpoint(
                 settings.control_endpoint(self._reactor), settings.control
             )
-        if changed & {"nodes", "base_port", "last_port", "control"}:
+        if changed & {"nodes", "base_port", "last_port", "control", "in_flight", *config.POLICY}:
             self._configure_bindings()
         if "interface" in changed:
             self.bindings.listen_anew()

@@ -55,9 +55,15 @@ class IRadio(Interface):
         """The same on another node."""
 
     def transmit(
-        address64: Address64, data: bytes, address16: Address16 = UNKNOWN16
+        address64: Address64,
+        data: bytes,
+        address16: Address16 = UNKNOWN16,
+        sleeps: bool = False,
     ) -> Deferred[TransmitStatus]:
-        """Send `data`, at most `facts.payload_limit` bytes, to a node's serial line."""
+        """Send `data`, at most `facts.payload_limit` bytes, to a node's serial line.
+
+        @param sleeps: the node may be asleep, and is waited for longer.
+        """
 
     def discover() -> Awaitable[list[NodeDescription]]:
         """Search the network, for as long as the radio's NT says."""

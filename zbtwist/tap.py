@@ -10,11 +10,21 @@ from twisted.python import usage
 
 import zbtwist
 from zbtwist import config
+from zbtwist.binding.policy import Policy
+from zbtwist.binding.turns import DEFAULT_LIMIT
 from zbtwist.config import ConfigError, Settings
 from zbtwist.gateway import Gateway, Reloader, warn_if_open
 from zbtwist.guide import Guide
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE
 from zbtwist.store import Store, StoreError
+
+#: The options that may name a file, and the attributes of `Settings` that have its absolute path.
+_PATHS = (
+    ("serial", "serial"),
+    ("state", "state"),
+    ("config", "config"),
+    ("trace-file", "trace_file"),
+)
 
 
 class Options(usage.Options):
@@ -40,7 +50,10 @@ class Options(usage.Options):
             "baud",
             "b",
             None,
-            f"Rate of the serial port, bits per second [default: {DEFAULT_BAUD_RATE}]",
+            (
+                "Rate of the serial port, bits per second, or auto to find it "
+                f"[default: {DEFAULT_BAUD_RATE}]"
+            ),
         ],
         [
             "api-mode",
@@ -89,6 +102,84 @@ class Options(usage.Options):
             ),
         ],
         [
+            "heartbeat",
+            None,
+            None,
+            (
+                "Seconds of silence after which the radio is asked whether it is there; 0: never "
+                f"[default: {config.DEFAULT_HEARTBEAT:g}]"
+            ),
+        ],
+        [
+            "delivery",
+            None,
+            None,
+            (
+                "What becomes of a packet that may have arrived or not: at-most-once resets the "
+                "clients, at-least-once sends it again [default: at-most-once]"
+            ),
+        ],
+        [
+            "retries",
+            None,
+            None,
+            f"How often a packet is sent again [default: {Policy.retries}]",
+        ],
+        [
+            "outage",
+            None,
+            None,
+            (
+                "Seconds that clients' bytes wait for a radio that is away "
+                f"[default: {Policy.outage:g}]"
+            ),
+        ],
+        [
+            "sleep",
+            None,
+            None,
+            f"Seconds that bytes wait for a node that sleeps [default: {Policy.sleep:g}]",
+        ],
+        [
+            "window",
+            None,
+            None,
+            (
+                "Packets to one node at once; with more than 1 a retry may change their order "
+                f"[default: {Policy.window}]"
+            ),
+        ],
+        [
+            "in-flight",
+            None,
+            None,
+            f"Packets to all nodes at once [default: {DEFAULT_LIMIT}]",
+        ],
+        [
+            "coalesce",
+            None,
+            None,
+            (
+                "Seconds that a packet is waited for to fill up while the node is busy "
+                f"[default: {Policy.coalesce:g}]"
+            ),
+        ],
+        [
+            "backlog",
+            None,
+            None,
+            (
+                "Bytes of a node that are kept for the next client while none is connected "
+                f"[default: {Policy.backlog}]"
+            ),
+        ],
+        [
+            "trace-file",
+            None,
+            None,
+            "File that every frame is written to, for Wireshark (pcapng)",
+        ],
+        [
             "config",
             "f",
             None,
@@ -103,6 +194,19 @@ class Options(usage.Options):
         print(f"zbtwist {zbtwist.__version__}")
         sys.exit(0)
 
+    def opt_rtscts(self) -> None:
+        """Honour the RTS and CTS lines of the serial port"""
+        self["rtscts"] = "True"
+
+    def opt_configure(self) -> None:
+        """Move a radio to the API mode (AP) if it is not in it; without --write-flash, until it is
+        switched off"""
+        self["configure"] = "True"
+
+    def opt_write_flash(self) -> None:
+        """With --configure: have the radio keep that mode"""
+        self["write-flash"] = "True"
+
     def postOptions(self) -> None:
         from twisted.internet import reactor
 
@@ -112,9 +216,9 @@ class Options(usage.Options):
             # A UsageError would bury the sentences under twistd's own help.
             sys.exit(f"twistd zbgate: {error}")
         # The file may be read again when twistd works in another directory (--rundir).
-        for name in ("serial", "state", "config"):
+        for name, attribute in _PATHS:
             if self[name] is not None:
-                self[name] = getattr(self.settings, name)
+                self[name] = getattr(self.settings, attribute)
 
 
 def makeService(options: Options) -> IService:

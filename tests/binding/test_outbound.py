@@ -1,37 +1,40 @@
-"""Bytes to a node: packets, turns, back-pressure, losses."""
+"""Bytes to a node: packets, turns, retries, back-pressure, losses."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
 from zbtwist.binding.outbound import (
+    FIRST_BACKOFF,
     HIGH_WATER,
+    LAST_BACKOFF,
     LOW_WATER,
     NODE_LIMIT,
-    OUTAGE_PATIENCE,
     Outbound,
 )
+from zbtwist.binding.policy import Policy
 from zbtwist.network import NodeTable
-from zbtwist.radio.coordinator import TRANSMIT_TIMEOUT
+from zbtwist.radio.coordinator import EXTENDED_TRANSMIT_TIMEOUT, TRANSMIT_TIMEOUT
+from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, Address16
-from zbtwist.xbee.frames import TransmitRequest, TransmitStatus
+from zbtwist.xbee.frames import OPTION_EXTENDED_TIMEOUT, TransmitRequest, TransmitStatus
 from zbtwist.xbee.status import DELIVERED
+
+OUTAGE = Policy.outage
 
 
 class Writer:
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.resets: list[str] = []
 
     def pause(self) -> None:
         self.calls.append("pause")
 
     def resume(self) -> None:
         self.calls.append("resume")
-
-    def reset(self, reason: str) -> None:
-        self.resets.append(reason)
 
 
 class OutboundTests(SynchronousTestCase):
@@ -43,35 +46,97 @@ class OutboundTests(SynchronousTestCase):
         self.node = node
         node.label = "E1"
         self.outbound = Outbound(self.wire.clock, self.wire.coordinator, self.nodes, self.node)
+        self.losses: list[str] = []
+        self.outbound.broken = self.losses.append
         self.writer = Writer()
+
+    def follow(self, **policy: Any) -> None:
+        self.outbound.policy = Policy(**policy)
+
+    def write(self, data: bytes, writer: Writer | None = None) -> None:
+        """Bytes come, and have waited for more long enough."""
+        self.outbound.write(writer or self.writer, data)
+        self.wire.clock.advance(Policy.coalesce)
 
     def status(self, delivery: int = DELIVERED) -> None:
         """The status of the packet in the air comes."""
         self.wire.receive(TransmitStatus(self.wire.last.frame_id, REMOTE16, 0, delivery, 0))
+
+    @property
+    def data(self) -> list[bytes]:
+        """What was in the packets that were sent."""
+        return [frame.data for frame in self.wire.sent]
 
     def drain(self) -> bytes:
         """Deliver packet by packet until nothing is in the air; return all that was sent."""
         while True:
             count = len(self.wire.sent)
             self.status()
+            self.wire.clock.advance(Policy.coalesce)
             if len(self.wire.sent) == count:
-                return b"".join(frame.data for frame in self.wire.sent)
+                return b"".join(self.data)
 
     def test_packet(self) -> None:
         self.outbound.write(self.writer, b"hello")
         sent = self.wire.last
         self.assertEqual(sent, TransmitRequest(sent.frame_id, REMOTE, REMOTE16, 0, 0, b"hello"))
+        self.assertEqual(self.outbound.unconfirmed, 5)
         self.status()
         self.assertEqual((self.outbound.bytes_sent, self.outbound.packets_sent), (5, 1))
         self.assertEqual(len(self.wire.sent), 1)
+        self.assertEqual(self.outbound.unconfirmed, 0)
 
     def test_one_packet_in_the_air(self) -> None:
         for piece in (b"one", b"two", b"three"):
-            self.outbound.write(self.writer, piece)
-        self.assertEqual([frame.data for frame in self.wire.sent], [b"one"])
+            self.write(piece)
+        self.assertEqual(self.data, [b"one"])
         self.status()
         # What has come meanwhile goes together.
-        self.assertEqual([frame.data for frame in self.wire.sent], [b"one", b"twothree"])
+        self.assertEqual(self.data, [b"one", b"twothree"])
+
+    def test_coalescing(self) -> None:
+        """Bytes that find the node busy wait a moment for more; a full packet does not."""
+        self.outbound.write(self.writer, b"one")
+        self.outbound.write(self.writer, b"two")
+        self.status()
+        self.assertEqual(self.data, [b"one"])
+        self.wire.clock.advance(Policy.coalesce / 2)
+        self.outbound.write(self.writer, b"three")
+        self.assertEqual(self.data, [b"one"])
+        self.wire.clock.advance(Policy.coalesce / 2)
+        self.assertEqual(self.data, [b"one", b"twothree"])
+        self.outbound.write(self.writer, b"x" * FACTS.payload_limit)
+        self.status()
+        self.assertEqual(self.data[2:], [b"x" * FACTS.payload_limit])
+
+    def test_coalescing_is_over_when_the_packet_is_full(self) -> None:
+        self.outbound.write(self.writer, b"one")
+        self.outbound.write(self.writer, b"x")
+        self.status()
+        self.outbound.write(self.writer, b"x" * FACTS.payload_limit)
+        self.assertEqual(self.data, [b"one", b"x" * FACTS.payload_limit])
+
+    def test_no_coalescing(self) -> None:
+        self.follow(coalesce=0.0)
+        self.outbound.write(self.writer, b"one")
+        self.outbound.write(self.writer, b"two")
+        self.status()
+        self.assertEqual(self.data, [b"one", b"two"])
+
+    def test_one_that_waits_for_more_does_not_hold_up_another_writer(self) -> None:
+        self.outbound.write(self.writer, b"one")
+        self.outbound.write(self.writer, b"small")
+        other = Writer()
+        self.outbound.write(other, b"x" * FACTS.payload_limit)
+        self.status()
+        self.assertEqual(self.data, [b"one", b"x" * FACTS.payload_limit])
+
+    def test_window(self) -> None:
+        self.follow(window=3)
+        self.outbound.write(self.writer, b"x" * FACTS.payload_limit * 5)
+        self.assertEqual(len(self.wire.sent), 3)
+        self.status()
+        self.assertEqual(len(self.wire.sent), 4)
 
     def test_payload_limit(self) -> None:
         data = bytes(range(256)) * 3
@@ -125,29 +190,167 @@ class OutboundTests(SynchronousTestCase):
         self.assertEqual(self.drain(), b"x" * 200)
         self.assertEqual(self.writer.calls, [])
 
-    def test_not_delivered(self) -> None:
-        other = Writer()
-        self.outbound.write(self.writer, b"x" * 200)
-        self.outbound.write(other, b"y")
+    # --- what is sent again, and what is not ---------------------------------------------------
+
+    def test_sent_again(self) -> None:
+        """It is not overtaken by what is behind it, and the pauses grow."""
+        for delivery in (0x02, 0x24, 0x25):
+            self.write(b"first")
+            self.write(b"second")
+            backoff = FIRST_BACKOFF
+            for _ in range(Policy.retries):
+                self.status(delivery)
+                sent = len(self.wire.sent)
+                self.wire.clock.advance(backoff - 0.01)
+                self.assertEqual(len(self.wire.sent), sent)
+                self.wire.clock.advance(0.02)
+                self.assertEqual(self.data[sent:], [b"first"])
+                backoff *= 2
+            self.assertEqual(self.drain()[-11:], b"firstsecond")
+        self.assertEqual(self.losses, [])
+        self.assertEqual(self.outbound.retries, 3 * Policy.retries)
+        self.assertEqual((self.outbound.failures, self.outbound.bytes_lost), (0, 0))
+
+    def test_backoff_has_an_end(self) -> None:
+        self.follow(retries=100)
+        self.write(b"x")
+        for _ in range(20):
+            self.status(0x24)
+            self.wire.clock.advance(LAST_BACKOFF)
+        self.assertEqual(len(self.wire.sent), 21)
+
+    def test_given_up(self) -> None:
+        self.follow(retries=2)
+        self.write(b"x" * 200)
+        self.write(b"y", Writer())
+        for pause in (0.1, 0.2):
+            self.status(0x24)
+            self.wire.clock.advance(pause)
         self.status(0x24)
         self.assertEqual(
-            self.writer.resets,
-            ["200 bytes for E1 (00:13:a2:00:40:0a:3e:ff) are lost: address not found"],
+            self.losses,
+            ["201 bytes for E1 (00:13:a2:00:40:0a:3e:ff) are lost: address not found"],
         )
         self.assertEqual((self.outbound.failures, self.outbound.bytes_lost), (1, 201))
-        # The other would have waited as long for the same end.
-        self.assertEqual(other.resets, [f"1 bytes for {self.node} are lost: address not found"])
-        self.assertEqual(len(self.wire.sent), 1)
         self.assertEqual((self.outbound.buffered, self.outbound.bytes_sent), (0, 0))
-        self.outbound.write(other, b"again")
+        self.assertEqual(len(self.wire.sent), 3)
+        # What comes later has nothing to wait for.
+        self.outbound.write(self.writer, b"again")
         self.assertEqual(self.wire.last.data, b"again")
+
+    def test_hopeless(self) -> None:
+        for delivery in (0x15, 0x23, 0x26, 0x2B, 0x2D, 0x2E):
+            self.write(b"x")
+            self.status(delivery)
+            self.wire.clock.advance(60.0)
+            self.assertEqual(len(self.losses), 1)
+            del self.losses[:], self.wire.sent[:]
+
+    def test_doubtful(self) -> None:
+        """It may have arrived, so it must not be sent again. A status that nobody knows is one."""
+        for delivery in (0x01, 0x21, 0xEE):
+            self.write(b"x")
+            self.status(delivery)
+            self.wire.clock.advance(60.0)
+            self.assertEqual((len(self.losses), len(self.wire.sent)), (1, 1))
+            del self.losses[:], self.wire.sent[:]
+
+    def test_doubtful_and_at_least_once(self) -> None:
+        self.follow(at_least_once=True)
+        self.write(b"x")
+        for pause in (0.1, 0.2):
+            self.status(0x21)
+            self.wire.clock.advance(pause)
+        self.assertEqual(self.data, [b"x"] * 3)
+        # It is looked for again.
+        self.assertEqual(self.wire.last.address16, UNKNOWN16)
+        self.status()
+        self.assertEqual((self.losses, self.outbound.bytes_sent), ([], 1))
 
     def test_no_status(self) -> None:
         self.outbound.write(self.writer, b"x")
         self.wire.clock.advance(TRANSMIT_TIMEOUT)
-        self.assertEqual(len(self.writer.resets), 1)
+        self.assertEqual(len(self.losses), 1)
         self.outbound.write(self.writer, b"again")
         self.assertEqual(self.wire.last.data, b"again")
+
+    def test_no_status_and_at_least_once(self) -> None:
+        self.follow(at_least_once=True)
+        self.outbound.write(self.writer, b"x")
+        self.wire.clock.advance(TRANSMIT_TIMEOUT)
+        self.wire.clock.advance(FIRST_BACKOFF)
+        self.assertEqual((self.data, self.losses), ([b"x", b"x"], []))
+
+    def test_radio_without_room_or_network(self) -> None:
+        """However often, for as long as an outage may last."""
+        for delivery in (0x22, 0x2C, 0x32):
+            self.follow(retries=0)
+            self.write(b"x")
+            begin = self.wire.clock.seconds()
+            while not self.losses:
+                self.status(delivery)
+                self.wire.clock.advance(LAST_BACKOFF)
+            self.assertGreater(self.wire.clock.seconds() - begin, OUTAGE)
+            self.assertLess(self.wire.clock.seconds() - begin, OUTAGE + 2 * LAST_BACKOFF)
+            self.losses.clear()
+
+    def test_too_large(self) -> None:
+        """The packets get smaller, and stay so until the radio comes anew."""
+        data = bytes(range(200))
+        self.outbound.write(self.writer, data)
+        self.status(0x74)
+        self.status(0x74)
+        self.assertEqual([len(piece) for piece in self.data], [84, 63, 47])
+        del self.wire.sent[:2]
+        self.assertEqual(self.drain(), data)
+        self.assertLessEqual(max(map(len, self.data)), 47)
+        self.assertEqual(self.losses, [])
+        self.up()
+        self.outbound.write(self.writer, data)
+        self.assertEqual(len(self.wire.last.data), 84)
+
+    def test_too_large_however_small(self) -> None:
+        self.outbound.write(self.writer, b"xyz")
+        while not self.losses:
+            self.status(0x74)
+        self.assertEqual(self.outbound.bytes_lost, 3)
+
+    def test_wide_window_sends_again_in_order(self) -> None:
+        self.follow(window=2, coalesce=0.0)
+        for piece in (b"a", b"b"):
+            self.outbound.write(self.writer, piece)
+        first, second = self.wire.sent
+        for frame in (second, first):
+            self.wire.receive(TransmitStatus(frame.frame_id, REMOTE16, 0, 0x02, 0))
+        self.wire.clock.advance(FIRST_BACKOFF)
+        self.assertEqual(self.data[2:], [b"a", b"b"])
+
+    # --- end devices ---------------------------------------------------------------------------
+
+    def test_extended_timeout(self) -> None:
+        self.node.role = devices.END_DEVICE
+        self.outbound.write(self.writer, b"x")
+        self.assertEqual(self.wire.last.options, OPTION_EXTENDED_TIMEOUT)
+        self.wire.clock.advance(EXTENDED_TRANSMIT_TIMEOUT - 1)
+        self.assertEqual(self.losses, [])
+        self.wire.clock.advance(1)
+        self.assertEqual(len(self.losses), 1)
+
+    def test_sleeper(self) -> None:
+        """What it did not fetch waits on, far longer than retries would take, but not for ever."""
+        self.node.role = devices.END_DEVICE
+        for delivery in (0x24, 0x25, 0x75):
+            self.write(b"x")
+            begin = self.wire.clock.seconds()
+            while self.wire.clock.seconds() - begin < Policy.sleep:
+                self.assertEqual(self.losses, [])
+                self.status(delivery)
+                self.wire.clock.advance(LAST_BACKOFF)
+            self.status(delivery)
+            self.assertEqual(len(self.losses), 1)
+            self.losses.clear()
+
+    # --- without a radio -----------------------------------------------------------------------
 
     def test_losses_leave_nothing_behind(self) -> None:
         """Neither bytes in the count, nor a writer that is paused for ever."""
@@ -155,7 +358,7 @@ class OutboundTests(SynchronousTestCase):
             writer = Writer()
             self.outbound.write(writer, b"x" * (HIGH_WATER + 100))
             self.assertEqual(writer.calls, ["pause"])
-            self.status(0x24)
+            self.status(0x21)
             self.assertEqual(writer.calls, ["pause", "resume"])
             self.outbound.closed(writer)
         self.assertEqual(self.outbound.buffered, 0)
@@ -172,13 +375,13 @@ class OutboundTests(SynchronousTestCase):
         """What comes while the radio is away waits for it, for a short time."""
         self.wire.coordinator.link_down("It is gone.")
         self.outbound.write(self.writer, b"waiting")
-        self.wire.clock.advance(OUTAGE_PATIENCE - 0.1)
-        self.assertEqual((self.writer.resets, self.wire.sent), ([], []))
+        self.wire.clock.advance(OUTAGE - 0.1)
+        self.assertEqual((self.losses, self.wire.sent), ([], []))
         self.up()
         self.assertEqual(self.wire.last.data, b"waiting")
         self.status()
-        self.wire.clock.advance(OUTAGE_PATIENCE)
-        self.assertEqual(self.writer.resets, [])
+        self.wire.clock.advance(OUTAGE)
+        self.assertEqual(self.losses, [])
 
     def up(self) -> None:
         self.wire.coordinator.link_up(self.wire.sent.append)
@@ -189,8 +392,44 @@ class OutboundTests(SynchronousTestCase):
         """What became of it is not known, so its writer is reset."""
         self.outbound.write(self.writer, b"in the air")
         self.wire.coordinator.link_down("It is gone.")
-        (reset,) = self.writer.resets
-        self.assertEqual(reset, f"10 bytes for {self.node} are lost: It is gone.")
+        self.assertEqual(self.losses, [f"10 bytes for {self.node} are lost: It is gone."])
+
+    def test_at_least_once_without_a_radio(self) -> None:
+        """What was in the air is sent again, before what waits, when the radio is back."""
+        self.follow(at_least_once=True)
+        self.write(b"in the air")
+        self.write(b" and behind")
+        self.wire.coordinator.link_down("It is gone.")
+        self.assertEqual((self.losses, self.outbound.buffered), ([], 21))
+        self.up()
+        self.assertEqual(self.drain()[10:], b"in the air and behind")
+
+    def test_packet_that_the_radio_never_had(self) -> None:
+        """It waited for a frame id when the radio went, so it is not lost."""
+        self.wire.coordinator.set_congested(True)
+        self.outbound.write(self.writer, b"held back")
+        self.assertEqual(self.wire.sent, [])
+        self.wire.coordinator.link_down("It is gone.")
+        self.assertEqual(self.losses, [])
+        self.up()
+        self.assertEqual((self.data, self.losses), ([b"held back"], []))
+
+    def test_congested_line(self) -> None:
+        self.wire.coordinator.set_congested(True)
+        self.outbound.write(self.writer, b"held back")
+        self.assertEqual(self.wire.sent, [])
+        self.wire.coordinator.set_congested(False)
+        self.assertEqual(self.data, [b"held back"])
+
+    def test_line_that_stays_congested(self) -> None:
+        """The time runs; the packet was not sent, and is not in doubt."""
+        self.wire.coordinator.set_congested(True)
+        self.outbound.write(self.writer, b"held back")
+        self.wire.clock.advance(TRANSMIT_TIMEOUT)
+        self.assertEqual(self.losses, [])
+        self.wire.coordinator.set_congested(False)
+        self.wire.clock.advance(FIRST_BACKOFF)
+        self.assertEqual(self.data, [b"held back"])
 
     def test_long_outage(self) -> None:
         """A device does not get an old command when the radio comes back."""
@@ -199,15 +438,14 @@ class OutboundTests(SynchronousTestCase):
         for writer in writers:
             self.outbound.write(writer, b"x" * HIGH_WATER)
             self.outbound.closed(writer)
-        self.wire.clock.advance(OUTAGE_PATIENCE)
-        for writer in writers:
-            self.assertEqual(
-                writer.resets, [f"{HIGH_WATER} bytes for {self.node} are lost: It is gone."]
-            )
+        self.wire.clock.advance(OUTAGE)
+        self.assertEqual(
+            self.losses, [f"{3 * HIGH_WATER} bytes for {self.node} are lost: It is gone."]
+        )
         self.assertEqual(self.outbound.bytes_lost, 3 * HIGH_WATER)
         # Nobody's patience starts anew while the radio is still away.
         self.outbound.write(self.writer, b"later")
-        self.assertEqual(len(self.writer.resets), 1)
+        self.assertEqual(len(self.losses), 2)
         self.up()
         self.assertEqual(self.wire.sent, [])
         self.outbound.write(self.writer, b"new")
@@ -232,14 +470,19 @@ class OutboundTests(SynchronousTestCase):
             self.assertEqual(self.wire.last.address16, moved)
             self.status(doubtful)
             self.assertEqual(self.node.address16, UNKNOWN16)
+            self.wire.clock.advance(FIRST_BACKOFF)
+            self.status()
+            self.assertEqual(self.outbound.buffered, 0)
+            self.nodes.located(self.node, UNKNOWN16)
         self.outbound.write(self.writer, b"x")
         self.assertEqual(self.wire.last.address16, UNKNOWN16)
 
     def test_stop(self) -> None:
         self.outbound.write(self.writer, b"x" * 200)
-        self.outbound.stop()
+        self.assertEqual(self.outbound.stop(), 200)
+        self.assertEqual(self.outbound.bytes_lost, 200)
         self.outbound.write(self.writer, b"y")
         self.assertEqual(self.outbound.buffered, 0)
         self.assertEqual(len(self.wire.sent), 1)
         self.wire.coordinator.link_down("over")
-        self.assertEqual(self.writer.resets, [])
+        self.assertEqual(self.losses, [])

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Wire
 from zbtwist.binding.outbound import HIGH_WATER, Outbound
+from zbtwist.binding.policy import Policy
 from zbtwist.binding.port import (
     CLOSE_TIMEOUT,
     MAXIMUM_CLIENTS,
@@ -125,12 +126,51 @@ class NodePortTests(SynchronousTestCase):
         self.assertEqual(self.port.clients, MAXIMUM_CLIENTS - 1)
         self.assertIsNotNone(self.listener.buildProtocol(None))
 
-    def test_undelivered_bytes_reset_the_client(self) -> None:
+    def test_lost_bytes_reset_every_client(self) -> None:
+        writer, writing = self.connect()
+        _, listening = self.connect()
+        writer.dataReceived(b"x")
+        self.wire.coordinator.link_down("It is gone.")
+        for transport in (writing, listening):
+            self.assertTrue(transport.disconnected)
+        lost, first, second = self.lines()[-3:]
+        self.assertEqual(lost, "1 bytes for E1 (00:13:a2:00:40:0a:3e:ff) are lost: It is gone.")
+        for line in (first, second):
+            self.assertIn("is dropped: 1 bytes for E1", line)
+
+    def test_lost_bytes_of_a_client_that_is_gone(self) -> None:
         client, _ = self.connect()
         client.dataReceived(b"x")
         client.connectionLost()
         self.wire.coordinator.link_down("It is gone.")
-        self.assertIn("had closed already: 1 bytes", self.lines()[-1])
+        self.assertIn("1 bytes for E1 (00:13:a2:00:40:0a:3e:ff) are lost", self.lines()[-1])
+
+    def test_stop_with_bytes_that_were_not_sent(self) -> None:
+        """The end of the connection must not look as if all had been sent."""
+        client, transport = self.connect()
+        client.dataReceived(b"x" * 200)
+        self.port.stopService()
+        self.assertTrue(transport.disconnected)
+        self.assertIn("200 bytes for E1", self.lines()[-1])
+        client.connectionLost()
+
+    def test_backlog(self) -> None:
+        """The last bytes are kept for the next client; those before them are counted."""
+        self.port.outbound.policy = Policy(backlog=10)
+        for piece in (b"0123", b"4567", b"89ab"):
+            self.port.deliver(piece)
+        self.assertEqual(self.port.bytes_unread, 2)
+        _, first = self.connect()
+        self.assertEqual(first.value(), b"23456789ab")
+        _, second = self.connect()
+        self.port.deliver(b"live")
+        self.assertEqual((first.value(), second.value()), (b"23456789ablive", b"live"))
+        self.assertEqual(self.port.bytes_unread, 2)
+
+    def test_no_backlog(self) -> None:
+        self.port.deliver(b"0123")
+        self.assertEqual(self.port.bytes_unread, 4)
+        self.assertEqual(self.connect()[1].value(), b"")
 
     def test_leave(self) -> None:
         """The clients go, and the socket is free for another node."""

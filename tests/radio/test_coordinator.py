@@ -19,7 +19,7 @@ from zbtwist.radio.coordinator import (
     TRANSMIT_TIMEOUT,
 )
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioOffline, TooManyRequests
-from zbtwist.xbee.address import UNKNOWN16
+from zbtwist.xbee.address import UNKNOWN16, Address16
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     ATCommand,
@@ -222,7 +222,8 @@ class FrameIdTests(SynchronousTestCase):
             wire.sent.append(frame)
 
         wire.coordinator.link_up(send)
-        self.failureResultOf(wire.coordinator.transmit(REMOTE, b"1", options=256), struct.error)
+        unwritable = Address16(0x10000)
+        self.failureResultOf(wire.coordinator.transmit(REMOTE, b"1", unwritable), struct.error)
         self.assertEqual(wire.clock.getDelayedCalls()[1:], [])
         sending = wire.coordinator.transmit(REMOTE, b"2")
         wire.receive(TransmitStatus(wire.last.frame_id, REMOTE16, 0, 0, 0))

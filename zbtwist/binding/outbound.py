@@ -1,20 +1,25 @@
-"""Bytes to a node: cut into packets, one in the air at a time, writers held back meanwhile.
+"""Bytes to a node: cut into packets, sent in order, sent again, writers held back meanwhile.
 
 Each writer (a TCP client of the node's port) has a buffer of its own, and the writers take turns,
-a packet each, so that no packet mixes the bytes of two and none can starve the others. The next
-packet goes out when the Transmit Status of the last is in: the order is certain. A writer is paused
-while its buffer holds `HIGH_WATER` bytes, or all buffers of the node together `NODE_LIMIT`.
+a packet each, so that no packet mixes the bytes of two and none can starve the others. By default
+the next packet goes out when the Transmit Status of the last is in: the order is certain. A packet
+that finds the node idle goes at once; while the node is busy, bytes wait a moment for more
+(`Policy.coalesce`). A writer is paused while its buffer holds `HIGH_WATER` bytes, or all buffers of
+the node together `NODE_LIMIT`.
 
-A packet that was not delivered is a hole in its writer's stream. The writer is told in the one way
-that a stream has: it is reset, and what it had still buffered is dropped with it. So is every other
-writer that has bytes for this node waiting: they would wait as long for the same end. While the
-radio is away bytes wait for `OUTAGE_PATIENCE`, then their writers are reset as well, and whoever
-writes later is reset at once: a device must not get an old command when the radio comes back.
+A packet that did not arrive is sent again where that can help (`zbtwist.binding.policy.Verdict`),
+and nothing overtakes it. One that is given up is a hole in the stream, as is one of which nobody
+knows whether it arrived. The clients are told in the one way that a stream has: they are reset, and
+what they had still buffered is dropped with it, since it would arrive behind the hole. While the
+radio is away bytes wait for `Policy.outage`, then the clients are reset as well, and whoever writes
+later is reset at once: a device must not get an old command when the radio comes back.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -22,9 +27,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from zbtwist.binding.policy import Policy, Verdict, verdict_of
+from zbtwist.binding.turns import Turns
 from zbtwist.interfaces import IRadio
 from zbtwist.network import Node, NodeTable
 from zbtwist.radio.errors import RadioError
+from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16
 from zbtwist.xbee.frames import TransmitStatus
 from zbtwist.xbee.status import ADDRESS_DOUBTFUL, DELIVERED, delivery_status_text
@@ -38,9 +46,16 @@ LOW_WATER = 1024
 #: leave theirs behind to be sent, and new ones may come.
 NODE_LIMIT = 65536
 
+#: Seconds before a packet is sent again for the first time, what they grow by, and up to what.
+FIRST_BACKOFF = 0.1
+BACKOFF_FACTOR = 2.0
+LAST_BACKOFF = 5.0
 
-#: Seconds that bytes wait for a radio that is away.
-OUTAGE_PATIENCE = 10.0
+#: What is left of the payload limit after "payload too large" (74).
+SHRINKAGE = 0.75
+
+#: Seconds by which a timer may be early, since sums of seconds are not exact to the last bit.
+_EARLY = 1e-6
 
 
 class Writer(Protocol):
@@ -52,33 +67,90 @@ class Writer(Protocol):
     def resume(self) -> None:
         """Write again."""
 
-    def reset(self, reason: str) -> None:
-        """Bytes are lost: end the stream so that its other end notices. `reason` is a sentence."""
+
+class _Buffer:
+    """The bytes of one writer.
+
+    @ivar since: when the first of them came, or a later one if it is not known exactly.
+    """
+
+    __slots__ = ("data", "last", "since")
+
+    def __init__(self, now: float) -> None:
+        self.data = bytearray()
+        self.since = self.last = now
+
+
+class _Packet:
+    """
+    @ivar number: its place in the stream.
+    @ivar tries: how often it did not arrive.
+    @ivar since: when it did not arrive for the first time.
+    """
+
+    __slots__ = ("data", "number", "since", "tries")
+
+    def __init__(self, number: int, data: bytes) -> None:
+        self.number = number
+        self.data = data
+        self.tries = 0
+        self.since = 0.0
+
+
+def _nobody(reason: str) -> None:
+    """Nobody has to be told."""
 
 
 class Outbound:
     """The way to one node.
 
+    @ivar policy: how to send.
+    @ivar broken: called with a sentence when bytes are lost; whoever reads or writes the node's
+        stream must notice.
     @ivar bytes_sent: delivered bytes.
     @ivar packets_sent: delivered packets.
-    @ivar retries: how often the radio sent a packet again.
-    @ivar failures: packets that were not delivered.
-    @ivar bytes_lost: bytes in those packets and in the buffers that were dropped with them.
+    @ivar retries: how often a packet was sent again, by the radio or by the gateway.
+    @ivar failures: packets that were given up.
+    @ivar bytes_lost: bytes in those packets and in the buffers that were dropped with them; of the
+        packets themselves nobody may know.
     """
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, radio: IRadio, nodes: NodeTable, node: Node) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        radio: IRadio,
+        nodes: NodeTable,
+        node: Node,
+        turns: Turns | None = None,
+        policy: Policy | None = None,
+    ) -> None:
+        """
+        @param turns: shared by all that use the radio; one for this node alone if None.
+        """
         self._clock = clock
         self._radio = radio
-        self._patience: IDelayedCall | None = None
         self._nodes = nodes
         self._node = node
-        self._buffers: dict[Writer, bytearray] = {}
-        self._turns: deque[Writer] = deque()
+        self._turns = turns or Turns(clock)
+        self.policy = policy or Policy()
+        self.broken: Callable[[str], None] = _nobody
+        self._buffers: dict[Writer, _Buffer] = {}
+        self._order: deque[Writer] = deque()
         self._paused: set[Writer] = set()
         self._buffered = 0
-        self._in_flight: Deferred[TransmitStatus] | None = None
+        self._packets = 0
+        self._in_flight: dict[_Packet, Deferred[TransmitStatus]] = {}
+        # Packets to be sent again, in the order of the stream.
+        self._again: list[_Packet] = []
+        # Smaller than the radio says, if it has refused packets of that size.
+        self._payload_limit = 0xFFFF
+        # The bytes found the node idle: their packet waits for no more.
+        self._at_once = False
+        self._not_before = 0.0
+        self._wake: IDelayedCall | None = None
+        self._patience: IDelayedCall | None = None
         self._stopped = False
         self.bytes_sent = 0
         self.packets_sent = 0
@@ -88,24 +160,35 @@ class Outbound:
 
     @property
     def buffered(self) -> int:
-        """Bytes that wait for their turn."""
-        return self._buffered
+        """Bytes that wait for their turn, or to be sent again."""
+        return self._buffered + sum(len(packet.data) for packet in self._again)
+
+    @property
+    def unconfirmed(self) -> int:
+        """Bytes that were taken from writers, and that the node is not known to have."""
+        return self.buffered + sum(len(packet.data) for packet in self._in_flight)
+
+    # --- what comes from the writers -----------------------------------------------------------
 
     def write(self, writer: Writer, data: bytes) -> None:
         """Take bytes from a writer, and pause it if that is enough for now."""
         if self._stopped or not data:
             return
         if self._radio.facts is None and not self._is_patient():
-            self._drop({writer: len(data)}, self._radio.offline_reason)
+            self._drop(len(data), self._radio.offline_reason)
             return
+        now = self._clock.seconds()
         buffer = self._buffers.get(writer)
         if buffer is None:
-            buffer = self._buffers[writer] = bytearray()
-            self._turns.append(writer)
-        buffer += data
+            if not (self._in_flight or self._order or self._again):
+                self._at_once = True
+            buffer = self._buffers[writer] = _Buffer(now)
+            self._order.append(writer)
+        buffer.last = now
+        buffer.data += data
         self._buffered += len(data)
         self._hold_back(writer)
-        self.pump()
+        self._advance()
 
     def opened(self, writer: Writer) -> None:
         """A writer is new: pause it at once if the node's buffers are full."""
@@ -115,112 +198,259 @@ class Outbound:
         """A writer is gone. What it wrote before is sent all the same."""
         self._paused.discard(writer)
 
-    def pump(self) -> None:
-        """Send the next packet, if there is one and none is in the air and the radio is up."""
-        while self._in_flight is None and self._turns and not self._stopped:
-            facts = self._radio.facts
-            if facts is None:
-                return
-            writer = self._turns.popleft()
-            buffer = self._buffers[writer]
-            packet = bytes(buffer[: facts.payload_limit])
-            del buffer[: len(packet)]
-            self._buffered -= len(packet)
-            if buffer:
-                self._turns.append(writer)
-            else:
-                del self._buffers[writer]
-            node = self._node
-            self._in_flight = sent = self._radio.transmit(node.address64, packet, node.address16)
-            sent.addCallbacks(
-                self._settled,
-                self._unsettled,
-                callbackArgs=(writer, packet),
-                errbackArgs=(writer, packet),
-            )
-            sent.addErrback(self._bug)
-            self._let_go()
+    def stop(self) -> int:
+        """Send nothing more; drop what is buffered.
 
-    def stop(self) -> None:
-        """Send nothing more; drop what is buffered."""
+        @return: how many bytes the node is not known to have.
+        """
+        lost = self.unconfirmed
         self._stopped = True
+        self.bytes_lost += lost
         self._forget()
         self._be_patient_again()
-        if self._in_flight is not None:
-            self._in_flight.cancel()
+        self._sleep()
+        for sent in list(self._in_flight.values()):
+            sent.cancel()
+        return lost
 
-    def _settled(self, status: TransmitStatus, writer: Writer, packet: bytes) -> None:
-        self._in_flight = None
+    # --- sending -------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Ask for a turn if there is something to send now; if there will be, later."""
+        if self._stopped or self._radio.facts is None or len(self._in_flight) >= self.policy.window:
+            return
+        if not (self._order or self._again):
+            return
+        now = self._clock.seconds()
+        when = self._not_before
+        if not self._again:
+            when = max(when, self._next_ripe(now))
+        if when > now + _EARLY:
+            self._sleep()
+            self._wake = self._clock.callLater(when - now, self._awake)
+        else:
+            self._turns.ask(self)
+
+    def _next_ripe(self, now: float) -> float:
+        """When there is something in the buffers that need not wait for more bytes."""
+        if self._at_once:
+            return now
+        limit = self._limit()
+        buffers = self._buffers.values()
+        if any(len(buffer.data) >= limit for buffer in buffers):
+            return now
+        return min(buffer.since for buffer in buffers) + self.policy.coalesce
+
+    def _awake(self) -> None:
+        self._wake = None
+        self._advance()
+
+    def _sleep(self) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+
+    def _limit(self) -> int:
+        facts = self._radio.facts
+        return min(self._payload_limit, facts.payload_limit) if facts is not None else 0
+
+    def send_next(self) -> None:
+        """It is this node's turn: see `zbtwist.binding.turns.Sender`."""
+        if self._stopped or self._radio.facts is None or len(self._in_flight) >= self.policy.window:
+            return
+        now = self._clock.seconds()
+        if now + _EARLY < self._not_before:
+            self._advance()
+            return
+        packet = self._again.pop(0) if self._again else self._cut(now)
+        if packet is None:
+            self._advance()
+            return
+        node = self._node
+        self._turns.took_off(packet)
+        sent = self._radio.transmit(
+            node.address64, packet.data, node.address16, node.role == devices.END_DEVICE
+        )
+        self._in_flight[packet] = sent
+        sent.addCallbacks(
+            self._settled, self._unsettled, callbackArgs=(packet,), errbackArgs=(packet,)
+        )
+        sent.addErrback(self._bug)
+        self._let_go()
+        self._advance()
+
+    def _cut(self, now: float) -> _Packet | None:
+        """Take a packet from the writer whose turn it is, if its bytes need not wait for more."""
+        limit = self._limit()
+        ripe = now + _EARLY - self.policy.coalesce
+        for _ in range(len(self._order)):
+            writer = self._order[0]
+            buffer = self._buffers[writer]
+            data = buffer.data
+            if self._at_once or len(data) >= limit or buffer.since <= ripe:
+                break
+            self._order.rotate(-1)
+        else:
+            return None
+        self._at_once = False
+        self._order.popleft()
+        if len(data) <= limit:
+            packet = bytes(data)
+            del self._buffers[writer]
+        else:
+            packet = bytes(data[:limit])
+            del data[:limit]
+            buffer.since = buffer.last
+            self._order.append(writer)
+        self._buffered -= len(packet)
+        self._packets += 1
+        return _Packet(self._packets, packet)
+
+    # --- what became of it ---------------------------------------------------------------------
+
+    def _settled(self, status: TransmitStatus, packet: _Packet) -> None:
+        del self._in_flight[packet]
         self.retries += status.retries
-        if status.delivery_status == DELIVERED:
-            self.bytes_sent += len(packet)
+        delivery = status.delivery_status
+        if delivery == DELIVERED:
+            self.bytes_sent += len(packet.data)
             self.packets_sent += 1
             if status.address16 not in (self._node.address16, UNKNOWN16):
                 self._nodes.located(self._node, status.address16)
-        else:
-            if status.delivery_status in ADDRESS_DOUBTFUL:
-                # The radio looks the address up again when it is not told one.
+        elif not self._stopped:
+            if delivery in ADDRESS_DOUBTFUL:
+                # The radio looks the address up, and a route, when it is not told one.
                 self._nodes.located(self._node, UNKNOWN16)
-            self._lost(writer, packet, delivery_status_text(status.delivery_status))
-        self.pump()
+            self._failed(packet, verdict_of(delivery), delivery_status_text(delivery))
+        self._go_on(packet)
 
-    def _unsettled(self, failure: Failure, writer: Writer, packet: bytes) -> None:
-        self._in_flight = None
-        if self._stopped:
+    def _unsettled(self, failure: Failure, packet: _Packet) -> None:
+        del self._in_flight[packet]
+        if not self._stopped:
+            error = failure.value
+            if not isinstance(error, RadioError):
+                failure.raiseException()
+            # What the radio never had may be sent; of the rest nobody knows.
+            verdict = Verdict.DOUBTFUL if error.sent else Verdict.WAIT
+            self._failed(packet, verdict, str(error))
+        self._go_on(packet)
+
+    def _go_on(self, packet: _Packet) -> None:
+        # In this order: the others have their turns first.
+        self._advance()
+        self._turns.landed(packet)
+
+    def _failed(self, packet: _Packet, verdict: Verdict, why: str) -> None:
+        """A packet did not arrive, as far as is known: send it again, or give it up."""
+        policy = self.policy
+        if verdict is Verdict.TOO_LARGE and len(packet.data) > 1:
+            self._shrink(packet)
             return
-        failure.trap(RadioError)
-        self._lost(writer, packet, failure.getErrorMessage())
-        self.pump()
+        if verdict is Verdict.DOUBTFUL and policy.at_least_once:
+            verdict = Verdict.AGAIN
+        if self._radio.facts is None and verdict in _REPEATED:
+            # Until the radio is back, or patience is at its end.
+            self._send_again(packet)
+            self._is_patient()
+            return
+        now = self._clock.seconds()
+        packet.tries += 1
+        if packet.tries == 1:
+            packet.since = now
+        waited = now - packet.since
+        asleep = verdict is Verdict.ASLEEP or (
+            verdict is Verdict.ASTRAY and self._node.role == devices.END_DEVICE
+        )
+        if asleep:
+            goes_on = waited < policy.sleep
+        elif verdict is Verdict.WAIT:
+            goes_on = waited < policy.outage
+        else:
+            goes_on = verdict in _REPEATED and packet.tries <= policy.retries
+        if not goes_on:
+            self._give_up(packet, why)
+            return
+        self.retries += 1
+        self._send_again(packet)
+        backoff = FIRST_BACKOFF * BACKOFF_FACTOR ** min(packet.tries - 1, 20)
+        self._not_before = now + min(backoff, LAST_BACKOFF)
 
-    def _lost(self, writer: Writer, packet: bytes, why: str) -> None:
+    def _send_again(self, packet: _Packet) -> None:
+        self._again.append(packet)
+        self._again.sort(key=_number)
+
+    def _shrink(self, packet: _Packet) -> None:
+        """The radio does not take packets of this size: cut this one, and smaller ones later."""
+        data = packet.data
+        self._payload_limit = size = max(1, int(len(data) * SHRINKAGE))
+        self._again[:0] = [
+            _Packet(packet.number, data[start : start + size])
+            for start in range(0, len(data), size)
+        ]
+
+    def _give_up(self, packet: _Packet, why: str) -> None:
         self.failures += 1
-        self._drop({writer: len(packet)}, why)
+        self._drop(len(packet.data), why)
 
-    def _drop(self, lost: dict[Writer, int], why: str) -> None:
-        """Give up so many bytes of writers and all that is buffered, and reset the writers."""
-        for writer, buffer in self._buffers.items():
-            lost[writer] = lost.get(writer, 0) + len(buffer)
+    def _drop(self, lost: int, why: str) -> None:
+        """Give up so many bytes, and all that waits behind them, and say so to the clients."""
+        lost += self.buffered
+        self.bytes_lost += lost
         self._forget()
-        for writer, count in lost.items():
-            self.bytes_lost += count
-            writer.reset(f"{count} bytes for {self._node} are lost: {why}")
+        self.log.warn(
+            "{lost} bytes for {node} are lost: {why}", lost=lost, node=self._node, why=why
+        )
+        self.broken(f"{lost} bytes for {self._node} are lost: {why}")
 
     def _forget(self) -> None:
         self._buffers.clear()
-        self._turns.clear()
-        paused, self._paused = self._paused, set()
+        self._order.clear()
+        self._again.clear()
         self._buffered = 0
+        self._at_once = False
+        self._not_before = 0.0
+        paused, self._paused = self._paused, set()
         for writer in paused:
             writer.resume()
 
     # --- while the radio is away ---------------------------------------------------------------
 
-    def _is_patient(self) -> bool:
-        """Whether bytes may wait for the radio; the first that do start the time."""
-        if self._patience is None:
-            self._patience = self._clock.callLater(OUTAGE_PATIENCE, self._lose_patience)
-        return self._patience.active()
-
-    def _lose_patience(self) -> None:
-        self._drop({}, self._radio.offline_reason)
-
     def radio_up(self) -> None:
         """The radio is there: send what waits."""
         self._be_patient_again()
-        self.pump()
+        # It may be another one, or set up in another way.
+        self._payload_limit = 0xFFFF
+        self._not_before = 0.0
+        self._advance()
 
     def radio_down(self) -> None:
         """The radio is away; what waits for it has a limited time."""
-        if self._buffers:
+        self._sleep()
+        if self._buffers or self._again:
             self._is_patient()
+
+    def _is_patient(self) -> bool:
+        """Whether bytes may wait for the radio; the first that do start the time."""
+        if self._patience is None:
+            self._patience = self._clock.callLater(self.policy.outage, self._lose_patience)
+        return self._patience.active()
+
+    def _lose_patience(self) -> None:
+        if self._buffers or self._again:
+            self._drop(0, self._radio.offline_reason)
 
     def _be_patient_again(self) -> None:
         if self._patience is not None and self._patience.active():
             self._patience.cancel()
         self._patience = None
 
+    # --- holding writers back ------------------------------------------------------------------
+
     def _hold_back(self, writer: Writer) -> None:
-        full = len(self._buffers.get(writer, b"")) >= HIGH_WATER or self._buffered >= NODE_LIMIT
+        buffer = self._buffers.get(writer)
+        full = self._buffered >= NODE_LIMIT or (
+            buffer is not None and len(buffer.data) >= HIGH_WATER
+        )
         if full and writer not in self._paused:
             self._paused.add(writer)
             writer.pause()
@@ -229,9 +459,16 @@ class Outbound:
         if not self._paused or self._buffered >= NODE_LIMIT:
             return
         for writer in list(self._paused):
-            if len(self._buffers.get(writer, b"")) <= LOW_WATER:
+            buffer = self._buffers.get(writer)
+            if buffer is None or len(buffer.data) <= LOW_WATER:
                 self._paused.discard(writer)
                 writer.resume()
 
     def _bug(self, failure: Failure) -> None:
         self.log.failure("Sending to {node} failed", failure=failure, node=self._node)
+
+
+#: After these a packet is sent again.
+_REPEATED = (Verdict.AGAIN, Verdict.ASTRAY, Verdict.WAIT, Verdict.ASLEEP)
+
+_number = attrgetter("number")

@@ -1,8 +1,10 @@
 """A node's listening port and its clients.
 
-Bytes from the node go to every client. A client that reads too slowly is bounded: Twisted says when
-the socket takes no more, and from then on at most `MAXIMUM_UNSENT` bytes are kept for it; then it
-is dropped, with a line in the log, because the other clients and the node must not wait for it.
+Bytes from the node go to every client, and while there is none the last of them are kept for the
+next one if the node's policy says so (`Policy.backlog`). A client that reads too slowly is bounded:
+Twisted says when the socket takes no more, and from then on at most `MAXIMUM_UNSENT` bytes are kept
+for it; then it is dropped, with a line in the log, because the other clients and the node must not
+wait for it.
 """
 
 from __future__ import annotations
@@ -54,6 +56,9 @@ class PortClient(Writer, Shape):
 
     def close(self) -> None:
         """The port goes away: pass on what is buffered, then end, soon."""
+
+    def reset(self, reason: str) -> None:
+        """Bytes are lost: end at once, so that the other end notices. `reason` is a sentence."""
 
     def abort(self) -> None:
         """End at once."""
@@ -134,13 +139,13 @@ class NodeClient(Protocol):
             self._tcp.resumeProducing()
 
     def reset(self, reason: str) -> None:
-        what = "had closed already" if self._over else "is dropped"
+        if self._over:
+            return
         self.log.warn(
-            "Client {peer} of {node} on port {port} {what}: {reason}.",
+            "Client {peer} of {node} on port {port} is dropped: {reason}.",
             peer=self.peer,
             node=self._port.node,
             port=self._port.number,
-            what=what,
             reason=reason.rstrip("."),
         )
         self.abort()
@@ -215,7 +220,8 @@ class NodePort(Service):
     @ivar problem: a sentence: why it does not listen; empty while it does.
     @ivar bytes_received: bytes from the node.
     @ivar packets_received: packets from the node.
-    @ivar bytes_unread: those of them that came while no client was connected.
+    @ivar bytes_unread: those of them that no client got: none was connected, and they were not
+        kept.
     """
 
     log = Logger()
@@ -232,7 +238,9 @@ class NodePort(Service):
         self.bytes_received = 0
         self.packets_received = 0
         self.bytes_unread = 0
+        self._backlog = bytearray()
         node.receiver = self.deliver
+        outbound.broken = self.reset_clients
 
     @property
     def clients(self) -> int:
@@ -273,7 +281,9 @@ class NodePort(Service):
 
     def stopService(self) -> Deferred[Any]:
         super().stopService()
-        self.outbound.stop()
+        lost = self.outbound.stop()
+        if lost:
+            self.reset_clients(f"{lost} bytes for {self.node} were not sent before the port closed")
         self.node.receiver = None
         return self._close_clients()
 
@@ -286,6 +296,14 @@ class NodePort(Service):
             timer = self._clock.callLater(CLOSE_TIMEOUT, self._abort_all, clients)
             gone.addCallback(lambda _: timer.cancel() if timer.active() else None)
         return gone
+
+    def reset_clients(self, reason: str) -> None:
+        """The stream has a hole: end every connection so that its other end notices.
+
+        @param reason: a sentence, for the log.
+        """
+        for client in list(self._clients):
+            client.reset(reason)
 
     @staticmethod
     def _abort_all(clients: list[PortClient]) -> None:
@@ -318,6 +336,9 @@ class NodePort(Service):
             port=self.number,
         )
         self.outbound.opened(client)
+        if self._backlog:
+            kept, self._backlog = self._backlog, bytearray()
+            client.deliver(bytes(kept))
 
     def client_closed(self, client: PortClient) -> None:
         """A client is gone. What it wrote before is sent all the same."""
@@ -336,7 +357,7 @@ class NodePort(Service):
         self.packets_received += 1
         clients = self._clients
         if not clients:
-            self.bytes_unread += len(data)
+            self._keep(data)
         elif len(clients) == 1:
             for client in clients:
                 client.deliver(data)
@@ -345,3 +366,12 @@ class NodePort(Service):
             # A client may be dropped on the way.
             for client in list(clients):
                 client.deliver(data)
+
+    def _keep(self, data: bytes) -> None:
+        """Keep the last bytes for the next client, as many as the policy allows."""
+        backlog = self._backlog
+        backlog += data
+        surplus = len(backlog) - self.outbound.policy.backlog
+        if surplus > 0:
+            del backlog[:surplus]
+            self.bytes_unread += surplus

@@ -30,7 +30,9 @@ from zope.interface import implementer
 
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
 from zbtwist.binding.outbound import Outbound
+from zbtwist.binding.policy import Policy
 from zbtwist.binding.port import Listener, NodePort, Slot
+from zbtwist.binding.turns import DEFAULT_LIMIT, Turns
 from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
 from zbtwist.listening import advice, is_about_this_port
 from zbtwist.network import Node, NodeTable
@@ -60,6 +62,7 @@ class Wish:
     @ivar label: its node identifier; None if it is named by its address.
     @ivar slot: the port it is to have; None if the gateway chooses.
     @ivar name: what the user calls it; empty for nothing.
+    @ivar policy: how its bytes are sent and kept; None for as those of all.
     @ivar problem: a sentence: why it does not have the port; empty if it has.
     """
 
@@ -67,6 +70,7 @@ class Wish:
     label: str | None = None
     slot: Slot | None = None
     name: str = ""
+    policy: Policy | None = None
     problem: str = ""
 
     def is_for(self, node: Node) -> bool:
@@ -119,6 +123,8 @@ class BindingService(MultiService):
         self._unsaved: dict[Address64, Mapping] = {}
         self._wishes: list[Wish] = []
         self._wished: set[Slot] = set()
+        self._turns = Turns(clock)
+        self._policy = Policy()
         self.store_problem = ""
         nodes.add_listener(self)
         radio.add_listener(self)
@@ -179,6 +185,7 @@ class BindingService(MultiService):
         stopped = [super().stopService(), *(one.close() for one in self._listeners.values())]
         for port in list(self._ports.values()):
             port.disownServiceParent()
+        self._turns.stop()
         for kept in (self._ports, self._owners, self._listeners, self._given):
             kept.clear()
         self._lowest = self._base_port
@@ -205,6 +212,9 @@ class BindingService(MultiService):
         for wish in self._wishes:
             if wish.label is not None and wish.is_for(node):
                 self._do(self._grant(wish))
+        port = self._ports.get(node.address64)
+        if port is not None:
+            port.outbound.policy = self._policy_of(node)
 
     def node_found(self, node: Node) -> None:
         """A search that a person asked for found a node: it gets a port even if it was unbound."""
@@ -274,12 +284,21 @@ class BindingService(MultiService):
     def _port_for(self, node: Node) -> NodePort:
         port = self._ports.get(node.address64)
         if port is None:
-            port = NodePort(
-                self._clock, node, Outbound(self._clock, self._radio, self._nodes, node)
+            outbound = Outbound(
+                self._clock, self._radio, self._nodes, node, self._turns, self._policy_of(node)
             )
+            port = NodePort(self._clock, node, outbound)
             port.setServiceParent(self)
             self._ports[node.address64] = port
         return port
+
+    def _policy_of(self, node: Node) -> Policy:
+        own = (wish.policy for wish in self._wishes if wish.policy and wish.is_for(node))
+        return next(own, self._policy)
+
+    def _set_policies(self) -> None:
+        for port in self._ports.values():
+            port.outbound.policy = self._policy_of(port.node)
 
     def _own(self, port: NodePort, slot: Slot, by_hand: bool) -> None:
         port.slot = slot
@@ -518,6 +537,8 @@ class BindingService(MultiService):
         base_port: int,
         last_port: int = LAST_PORT,
         reserved: Iterable[int] = (),
+        policy: Policy | None = None,
+        in_flight: int = DEFAULT_LIMIT,
     ) -> None:
         """Take what the configuration says, in place of what it said before.
 
@@ -527,17 +548,22 @@ class BindingService(MultiService):
         @param base_port: the first port that the gateway gives by itself.
         @param last_port: the last one.
         @param reserved: ports that no node may have: the control port.
+        @param policy: how bytes are sent and kept, where a wish does not say.
+        @param in_flight: packets that the radio is given at once, for all nodes together.
         """
         self._base_port = self._lowest = base_port
         self._last_port = last_port
         self._reserved = frozenset(reserved)
         self._wishes = list(wishes)
+        self._policy = policy or Policy()
+        self._turns.limit = in_flight
         self._wished = {wish.slot for wish in self._wishes if wish.slot is not None}
         for node in self._nodes:
             node.name = ""
         for wish in self._wishes:
             if wish.address64 is not None:
                 self._nodes.add(wish.address64)
+        self._set_policies()
         if self.running:
             self._do(self._grant_all())
             self._try_again_soon()

@@ -26,11 +26,18 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.interfaces import IRadio, IRadioListener
-from zbtwist.radio.errors import ATRefused, NoAnswer, RadioOffline, TooManyRequests
+from zbtwist.radio.errors import (
+    ATRefused,
+    NoAnswer,
+    RadioError,
+    RadioOffline,
+    TooManyRequests,
+)
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     OPTION_APPLY,
+    OPTION_EXTENDED_TIMEOUT,
     ATCommand,
     ATCommandResponse,
     Frame,
@@ -53,6 +60,9 @@ REMOTE_AT_TIMEOUT = 10.0
 #: Seconds for a Transmit Status: three tries of up to 1.6 s each, after address and route search
 #: (90000976, "Transmission timeouts"), with room for a busy channel.
 TRANSMIT_TIMEOUT = 20.0
+#: Seconds for a Transmit Status with extended timeout: three tries of 1.2 times the longest sleep
+#: (SP: 28 s) each (90000976, "Extended timeout"), with the same room.
+EXTENDED_TRANSMIT_TIMEOUT = 120.0
 #: Seconds that a search goes on after NT, for answers that are still on the serial line.
 DISCOVERY_MARGIN = 0.5
 #: Seconds for a search while NT is not known: the module's default of 6 s.
@@ -121,6 +131,7 @@ class Coordinator:
         # In the order in which they came in: the first has rested longest.
         self._quarantined: dict[int, IDelayedCall] = {}
         self._remote_commands = 0
+        self._congested = False
         self.late_answers = 0
         self.facts: RadioFacts | None = None
         self.offline_reason = "The gateway has not opened the radio yet."
@@ -133,6 +144,12 @@ class Coordinator:
     def link_up(self, send: Callable[[Frame], None]) -> None:
         """Frames can be sent; the radio is not set up yet."""
         self._send = send
+
+    def set_congested(self, congested: bool) -> None:
+        """The serial line takes no more at the moment (or again): packets wait, commands do not."""
+        self._congested = congested
+        if not congested:
+            self._start_waiting()
 
     def ready(self, facts: RadioFacts) -> None:
         """The radio is set up: tell the listeners."""
@@ -148,6 +165,7 @@ class Coordinator:
         """
         was_ready = self.facts is not None
         self._send = None
+        self._congested = False
         self.facts = None
         self.offline_reason = reason
         pending, self._pending = self._pending, {}
@@ -236,23 +254,23 @@ class Coordinator:
         address64: Address64,
         data: bytes,
         address16: Address16 = UNKNOWN16,
-        options: int = 0,
-        timeout: float = TRANSMIT_TIMEOUT,
+        sleeps: bool = False,
     ) -> Deferred[TransmitStatus]:
         """Send bytes to a node's serial line.
 
         @param data: at most `RadioFacts.payload_limit` bytes.
-        @param options: transmit options, such as `zbtwist.xbee.frames.OPTION_EXTENDED_TIMEOUT`.
+        @param sleeps: the node may be asleep, and is waited for longer.
         @return: fires with the status, whatever it says; fails with `NoAnswer`, `RadioOffline` or
             `TooManyRequests`.
         """
+        options = OPTION_EXTENDED_TIMEOUT if sleeps else 0
         return self._request(
             _Request(
                 lambda frame_id: TransmitRequest(frame_id, address64, address16, 0, options, data),
                 TransmitStatus,
                 "",
                 address64,
-                timeout,
+                EXTENDED_TRANSMIT_TIMEOUT if sleeps else TRANSMIT_TIMEOUT,
             )
         )
 
@@ -310,6 +328,8 @@ class Coordinator:
         """Take a frame id out of the pool, 0 if there is none for this request."""
         if request.is_remote_command and self._remote_commands >= 255 - IDS_FOR_DATA:
             return 0
+        if request.is_packet and self._congested:
+            return 0
         if self._free:
             return self._free.popleft()
         if self._quarantined and not request.is_packet:
@@ -325,6 +345,8 @@ class Coordinator:
         finished = request.finished
         if finished.called:
             return
+        if isinstance(result, RadioError):
+            result.sent = request.frame_id != 0
         if isinstance(result, (Exception, Failure)):
             finished.errback(result)
         else:

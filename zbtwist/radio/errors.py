@@ -8,7 +8,12 @@ from zbtwist.xbee.status import at_status_text
 
 
 class RadioError(Exception):
-    """Anything that a request to the radio can fail with."""
+    """Anything that a request to the radio can fail with.
+
+    @ivar sent: whether the radio was given the request, so that it may have been carried out.
+    """
+
+    sent = False
 
 
 class RadioOffline(RadioError):

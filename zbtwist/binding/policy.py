@@ -1,0 +1,88 @@
+"""How bytes are sent to a node, and kept for its clients: all that can be adjusted.
+
+And what each delivery status means for the packet: whether the node may have it, and whether
+sending it again can help.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from zbtwist.xbee.status import DELIVERED
+
+#: The most bytes that are kept for the next client.
+MAXIMUM_BACKLOG = 1 << 20
+
+
+@dataclass(frozen=True)
+class Policy:
+    """
+    @ivar window: packets to the node that are in the air at once. The order of bytes is certain
+        with 1 only: of several, one that has to be sent again arrives after those behind it.
+    @ivar at_least_once: send a packet again of which it is not known whether it arrived; else its
+        bytes count as lost.
+    @ivar coalesce: seconds that bytes wait, while the node is busy, for more to fill their packet.
+    @ivar retries: how often a packet that did not arrive is sent again.
+    @ivar outage: seconds that bytes wait for a radio that is away, not in a network, or full.
+    @ivar sleep: seconds that bytes wait for an end device that does not wake up.
+    @ivar backlog: bytes of the node that are kept for the next client while there is none.
+    """
+
+    window: int = 1
+    at_least_once: bool = False
+    coalesce: float = 0.01
+    retries: int = 5
+    outage: float = 10.0
+    sleep: float = 300.0
+    backlog: int = 0
+
+
+class Verdict(Enum):
+    """What a delivery status says of the packet."""
+
+    #: The node has it.
+    ARRIVED = "arrived"
+    #: The node may have it or not.
+    DOUBTFUL = "doubtful"
+    #: It was not sent, or is gone; a later try may do better.
+    AGAIN = "again"
+    #: The radio does not know where the node is, and looks for it if it is not told.
+    ASTRAY = "astray"
+    #: The radio has no room, or no network, at the moment.
+    WAIT = "wait"
+    #: The node did not fetch it: it sleeps.
+    ASLEEP = "asleep"
+    #: It does not fit into one packet.
+    TOO_LARGE = "too large"
+    #: It cannot be sent at all.
+    HOPELESS = "hopeless"
+
+
+#: By delivery status (90001539, "Transmit Status"). A MAC acknowledgement failure (01) and a
+#: network acknowledgement failure (21) say that no acknowledgement came; it may be that only this
+#: was lost.
+_VERDICTS = {
+    DELIVERED: Verdict.ARRIVED,
+    0x01: Verdict.DOUBTFUL,
+    0x02: Verdict.AGAIN,
+    0x15: Verdict.HOPELESS,
+    0x21: Verdict.DOUBTFUL,
+    0x22: Verdict.WAIT,
+    0x23: Verdict.HOPELESS,
+    0x24: Verdict.ASTRAY,
+    0x25: Verdict.ASTRAY,
+    0x26: Verdict.HOPELESS,
+    0x2B: Verdict.HOPELESS,
+    0x2C: Verdict.WAIT,
+    0x2D: Verdict.HOPELESS,
+    0x2E: Verdict.HOPELESS,
+    0x32: Verdict.WAIT,
+    0x74: Verdict.TOO_LARGE,
+    0x75: Verdict.ASLEEP,
+}
+
+
+def verdict_of(delivery_status: int) -> Verdict:
+    """Return what a delivery status means; of one that is not known nothing is certain."""
+    return _VERDICTS.get(delivery_status, Verdict.DOUBTFUL)

@@ -1,0 +1,121 @@
+"""Whose packet the radio gets next: all nodes take turns, a packet each.
+
+The radio has few buffers, so it is given at most `limit` packets at once. A node that has something
+to send asks for its turn and waits in a queue; after a packet it asks again and is at its end. So a
+bulk transfer to one node delays another by a packet in each turn and no more.
+
+A packet may stay with the radio for long: its node sleeps, or has to be looked for. After `SLOW`
+seconds it does not count against the limit any more, if somebody else waits; the radio has set it
+aside as well. `MOST_ALOFT` is the limit of all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from zbtwist.radio.coordinator import IDS_FOR_DATA
+
+#: Seconds after which a packet gives its place to another one.
+SLOW = 1.0
+
+#: Packets that the radio may have at once, the slow ones among them.
+MOST_ALOFT = IDS_FOR_DATA
+
+#: Packets that fit into a module's buffers for sure, by default.
+DEFAULT_LIMIT = 4
+
+
+class Sender(Protocol):
+    """Who takes turns."""
+
+    def send_next(self) -> None:
+        """It is your turn: send a packet, if there is one to be sent now. Say `took_off` of it
+        before, and `landed` when the radio is done with it.
+        """
+
+
+class Turns:
+    """
+    @ivar limit: packets that the radio is given at once, without the slow ones.
+    """
+
+    def __init__(self, clock: IReactorTime, limit: int = DEFAULT_LIMIT) -> None:
+        self._clock = clock
+        self.limit = limit
+        self._queue: deque[Sender] = deque()
+        self._queued: set[Sender] = set()
+        # When each packet was sent, by what stands for it; the oldest first.
+        self._quick: dict[object, float] = {}
+        self._slow: set[object] = set()
+        self._timer: IDelayedCall | None = None
+        self._going = False
+
+    @property
+    def aloft(self) -> int:
+        """Packets that the radio has."""
+        return len(self._quick) + len(self._slow)
+
+    @property
+    def waiting(self) -> int:
+        """Senders that wait for their turn."""
+        return len(self._queue)
+
+    def ask(self, sender: Sender) -> None:
+        """A sender wants a turn; it may have it at once."""
+        if sender not in self._queued:
+            self._queued.add(sender)
+            self._queue.append(sender)
+        self.go()
+
+    def landed(self, packet: object) -> None:
+        """The radio does not have a packet any more."""
+        if self._quick.pop(packet, None) is None:
+            self._slow.discard(packet)
+        self.go()
+
+    def go(self) -> None:
+        """Give turns while there is room; the senders may call back meanwhile."""
+        if self._going:
+            return
+        self._going = True
+        try:
+            while self._queue and len(self._quick) < self.limit and self.aloft < MOST_ALOFT:
+                sender = self._queue.popleft()
+                self._queued.discard(sender)
+                sender.send_next()
+        finally:
+            self._going = False
+        if self._queue and self._timer is None and self._quick:
+            self._watch()
+
+    def took_off(self, packet: object) -> None:
+        """A sender is about to give the radio a packet."""
+        self._quick[packet] = self._clock.seconds()
+
+    def stop(self) -> None:
+        """Give no more turns."""
+        self._queue.clear()
+        self._queued.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self) -> None:
+        oldest = next(iter(self._quick.values()))
+        self._timer = self._clock.callLater(
+            max(0.0, oldest + SLOW - self._clock.seconds()), self._set_aside
+        )
+
+    def _set_aside(self) -> None:
+        self._timer = None
+        since = self._clock.seconds() - SLOW
+        for packet, taken_off in list(self._quick.items()):
+            # Sums of seconds are not exact to the last bit.
+            if taken_off > since + 1e-6:
+                break
+            del self._quick[packet]
+            self._slow.add(packet)
+        self.go()
