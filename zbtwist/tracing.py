@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cache
 from typing import Any
 
 from twisted.application.service import Service
@@ -28,6 +27,7 @@ from zbtwist.xbee.address import UNKNOWN64, Address64, format_address64
 from zbtwist.xbee.at import decode_value
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
+    FRAME_CLASSES,
     ATCommand,
     ATCommandResponse,
     Frame,
@@ -221,18 +221,12 @@ def describe(outgoing: bool, frame: Frame, name: str = "") -> str:
         what = f"{frame.reason}: {frame.frame_data.hex()}"
     else:
         what = ", ".join(
-            f"{name}={in_words(frame, getattr(frame, name))}" for name, in_words in _fields(kind)
+            f"{name}={in_words(frame, getattr(frame, name))}" for name, in_words in _FIELDS[kind]
         )
     return f"{'sent' if outgoing else 'received'} {kind.__name__}{who}: {what}"
 
 
 _Words = Callable[[Any, Any], str]
-
-
-@cache
-def _fields(kind: type[Frame]) -> tuple[tuple[str, _Words], ...]:
-    """Return the names of a class's fields, and what writes each; there are some 30 classes."""
-    return tuple((field.name, _words_for(kind, field.name)) for field in fields(kind))  # type: ignore[arg-type]
 
 
 def _words_for(kind: type[Frame], name: str) -> _Words:
@@ -333,4 +327,10 @@ _OF_CLASS: dict[tuple[type[Frame], str], _Words] = {
     **{(kind, "status"): _at_status for kind in (ATCommandResponse, RemoteATCommandResponse)},
     **{(kind, "parameter"): _value for kind in (ATCommand, QueuedATCommand, RemoteATCommand)},
     **{(kind, "value"): _value for kind in (ATCommandResponse, RemoteATCommandResponse)},
+}
+
+#: The names of each class's fields, and what writes them.
+_FIELDS: dict[type[Frame], list[tuple[str, _Words]]] = {
+    kind: [(field.name, _words_for(kind, field.name)) for field in fields(kind)]  # type: ignore[arg-type]
+    for kind in FRAME_CLASSES.values()
 }
