@@ -147,7 +147,7 @@ class Events(StreamTestCase):
         self.clock.pump([INTERVAL] * round((HEARTBEAT - 1) / INTERVAL))
         self.assertEqual(transport.value(), b"")
         for _ in range(3):
-            self.clock.pump([INTERVAL] * round((HEARTBEAT + 1) / INTERVAL))
+            self.clock.pump([INTERVAL] * round((HEARTBEAT + 2 * INTERVAL) / INTERVAL))
             body = self.body(transport)
             self.assertTrue(body.startswith(":") and body.endswith("\n\n"), body)
             self.assertEqual(body.count("\n\n"), 1)
