@@ -1,0 +1,147 @@
+// The page as a whole: the head, the views, the search for nodes, and the connection to the gateway.
+
+import { byId, Facts, setAttribute, setText } from "./dom.js";
+import { counted, moment } from "./format.js";
+import { Link } from "./link.js";
+import { LogView } from "./log.js";
+import { NodeDialog } from "./node.js";
+import { Picture } from "./picture.js";
+import { State } from "./state.js";
+import { NodeTable } from "./table.js";
+import { Terminal } from "./terminal.js";
+import { TrafficGraph, TrafficWatch } from "./traffic.js";
+
+const link = new Link("live");
+const state = new State();
+const terminal = new Terminal(state);
+const openTerminal = (address) => terminal.open(address);
+const dialog = new NodeDialog(link, state, openTerminal);
+const openNode = (address) => dialog.open(address);
+const table = new NodeTable(state, { onOpen: openNode, onTerminal: openTerminal });
+const picture = new Picture(state, openNode);
+const log = new LogView(link, state);
+
+// --- The head ----------------------------------------------------------------------------------
+
+const facts = new Facts(byId("radio-facts"));
+
+function showPill(kind, text) {
+  const pill = byId("radio-pill");
+  setAttribute(pill, "class", `pill ${kind}`);
+  setText(pill, text);
+}
+
+function showHead() {
+  const { gateway, radio } = state;
+  setText(byId("version"), gateway.version ? `version ${gateway.version}` : "");
+  if (link.up) showPill(radio.up ? "good" : "bad", radio.up ? "radio up" : "radio down");
+  const problem = byId("radio-problem");
+  setText(problem, radio.up ? "" : radio.problem || "");
+  problem.hidden = !problem.textContent;
+  facts.show([
+    ["Link", radio.name],
+    ["Address", radio.address],
+    ["Firmware", radio.firmware],
+    ["Hardware", radio.hardware],
+    ["PAN", (radio.pan || "").replace(/^0+(?=.)/, "")],
+    ["Channel", radio.channel ? String(radio.channel) : ""],
+    ["API mode", radio.api_mode ? String(radio.api_mode) : ""],
+    ["Clients", gateway.clients === undefined ? "" : String(gateway.clients)],
+    ["State is kept in", gateway.state],
+    ["Running since", moment(gateway.started)],
+    ["Open to", gateway.interface_local === false ? "other computers" : "this computer only"],
+  ]);
+}
+
+state.addEventListener("change", showHead);
+setText(byId("host"), location.host);
+
+// --- The connection ----------------------------------------------------------------------------
+
+let version = "";
+
+function showBanner(text) {
+  setText(byId("banner-text"), text);
+  byId("banner").hidden = !text;
+}
+
+link.addEventListener("news", (event) => state.take(event.detail));
+
+link.addEventListener("up", () => {
+  document.body.classList.remove("stale");
+  showHead();
+  version ||= state.gateway.version;
+  const isNew = state.gateway.version !== version;
+  byId("reload").hidden = !isNew;
+  showBanner(isNew ? "The gateway runs another version now; this page is of the old one." : "");
+});
+
+link.addEventListener("down", () => {
+  document.body.classList.add("stale");
+  showPill("waiting", "no connection");
+  byId("reload").hidden = true;
+  showBanner("The connection to the gateway is lost; trying again.");
+});
+
+byId("reload").addEventListener("click", () => location.reload());
+
+// --- The search --------------------------------------------------------------------------------
+
+byId("discover").addEventListener("click", async () => {
+  const button = byId("discover");
+  const progress = byId("discover-progress");
+  const text = byId("discover-text");
+  const before = state.nodes.size;
+  // Not `disabled`, which would take the focus away.
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true");
+  text.classList.remove("error");
+  progress.removeAttribute("value");
+  progress.hidden = false;
+  setText(text, "Searching the network…");
+  try {
+    await link.call("discover", [], ({ elapsed, total, found }) => {
+      progress.max = total;
+      progress.value = Math.min(elapsed, total);
+      setText(text, `Searching the network… ${counted(found, "node")} answered.`);
+    });
+    const added = state.nodes.size - before;
+    const all = counted(state.nodes.size, "node");
+    const news = added > 0 ? `, ${counted(added, "new one")}` : "";
+    setText(text, `The search has ended; ${all} known${news}.`);
+  } catch (fault) {
+    setText(text, fault.message);
+    text.classList.add("error");
+  }
+  progress.hidden = true;
+  button.removeAttribute("aria-disabled");
+});
+
+// --- The views ---------------------------------------------------------------------------------
+
+const VIEWS = ["nodes", "network", "log"];
+
+function showView() {
+  const wanted = location.hash.slice(1);
+  // The address of the skip link is no view.
+  if (wanted && !VIEWS.includes(wanted)) return;
+  const view = wanted || "nodes";
+  for (const name of VIEWS) {
+    byId(`view-${name}`).hidden = name !== view;
+    const entry = document.querySelector(`.views a[href="#${name}"]`);
+    setAttribute(entry, "aria-current", name === view ? "page" : null);
+  }
+  picture.show(view === "network");
+  log.show(view === "log");
+}
+
+addEventListener("hashchange", showView);
+addEventListener("resize", () => picture.update());
+for (const button of document.querySelectorAll("dialog .close")) {
+  button.addEventListener("click", () => button.closest("dialog").close());
+}
+
+showView();
+table.arrange(true);
+link.open();
+new TrafficWatch(link, new TrafficGraph(byId("traffic-all"), "Traffic of all nodes"), "");

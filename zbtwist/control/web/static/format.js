@@ -1,0 +1,94 @@
+// Values as people read them.
+
+const whole = new Intl.NumberFormat("en");
+const UNITS = ["B", "kB", "MB", "GB", "TB"];
+
+/** How far this computer's clock is behind the gateway's, in seconds. */
+let clockDifference = 0;
+
+/** Learn what time it is at the gateway: its times are shown as ages, and clocks differ. */
+export function learnTime(seconds) {
+  const difference = seconds - Date.now() / 1000;
+  // The gateway's time stands for an interval; small differences mean nothing.
+  clockDifference = Math.abs(difference) > 30 ? difference : 0;
+}
+
+export function count(number) {
+  return whole.format(number);
+}
+
+/** A number of things, such as "1 node" or "12 nodes". */
+export function counted(number, thing) {
+  return `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
+}
+
+export function bytes(number) {
+  let unit = 0;
+  let value = number;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 99.5 ? 0 : 1;
+  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+}
+
+/** How long ago a time is; the steps are coarse, so that the page is quiet. */
+export function ago(seconds) {
+  if (!seconds) return "never";
+  const age = Date.now() / 1000 + clockDifference - seconds;
+  if (age < 10) return "now";
+  if (age < 60) return `${Math.floor(age / 10) * 10} s ago`;
+  if (age < 3600) return `${Math.floor(age / 60)} min ago`;
+  if (age < 86400) return `${Math.floor(age / 3600)} h ago`;
+  return counted(Math.floor(age / 86400), "day") + " ago";
+}
+
+export function moment(seconds) {
+  return seconds ? new Date(seconds * 1000).toLocaleString() : "";
+}
+
+export function clock(seconds) {
+  return new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
+}
+
+/** A signal in words of the field: the gateway gives -dBm. */
+export function signal(value) {
+  return value === null || value === undefined ? "" : `−${value} dBm`;
+}
+
+/** How good a signal is, 0 (none known) to 4 (very strong). A step is 10 dB; an XBee hears
+ * down to about -100 dBm. */
+export function bars(value) {
+  if (value === null || value === undefined) return 0;
+  if (value <= 60) return 4;
+  if (value <= 70) return 3;
+  return value <= 80 ? 2 : 1;
+}
+
+export const STRENGTHS = ["unknown", "weak", "fair", "good", "strong"];
+
+export function temperature(value) {
+  return value === null || value === undefined ? "" : `${value.toFixed(1)} °C`;
+}
+
+/** The name that a node goes by. */
+export function nodeName(node) {
+  return node.label || node.name || node.address;
+}
+
+export function nodeState(node) {
+  if (node.problem) return node.problem;
+  if (node.unbound) return "unbound";
+  return node.port ? "listening" : "no port";
+}
+
+export function portText(node) {
+  return node.port ? String(node.port) : "";
+}
+
+const TYPES = { end: "end device", router: "router", coordinator: "coordinator" };
+
+export function typeText(node) {
+  return TYPES[node.type] || "";
+}

@@ -1,0 +1,109 @@
+// The connection to the gateway: its news, and calls with their answers. When it is lost it is made
+// again, soon at first, then every two seconds.
+
+const FIRST_DELAY = 250;
+const LAST_DELAY = 2000;
+
+/** Milliseconds after which a connection attempt, or a call that is answered at once, counts as
+ * lost: a computer that was switched off closes no connection. */
+const PATIENCE = 10000;
+
+/** What the gateway could not do, in its own words. */
+export class Fault extends Error {
+  constructor(text, code = 0) {
+    super(text);
+    this.code = code;
+  }
+}
+
+/** Tells "up", "down" and "news" (with the message as its detail). It is up from the first
+ * snapshot on. */
+export class Link extends EventTarget {
+  constructor(path) {
+    super();
+    const url = new URL(path, document.baseURI);
+    url.protocol = url.protocol.replace("http", "ws");
+    this.url = url;
+    this.up = false;
+    this.delay = FIRST_DELAY;
+    this.lastId = 0;
+    this.calls = new Map();
+    // A page that comes back to the front does not wait for its turn.
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden && this.timer) this.open();
+    });
+  }
+
+  open() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    const socket = new WebSocket(this.url);
+    this.socket = socket;
+    const attempt = setTimeout(() => this.lost(socket), PATIENCE);
+    socket.addEventListener("message", (event) => {
+      if (socket !== this.socket) return;
+      clearTimeout(attempt);
+      this.heard(JSON.parse(event.data));
+    });
+    socket.addEventListener("close", () => {
+      clearTimeout(attempt);
+      this.lost(socket);
+    });
+  }
+
+  heard(message) {
+    if (message.type === "progress") {
+      this.calls.get(message.id)?.progress?.(message);
+    } else if (message.type === "answer") {
+      const call = this.calls.get(message.id);
+      this.calls.delete(message.id);
+      if (message.fault) call?.reject(new Fault(message.fault.text, message.fault.code));
+      else call?.resolve(message.result);
+    } else {
+      this.dispatchEvent(new CustomEvent("news", { detail: message }));
+      if (message.type === "snapshot" && !this.up) {
+        this.up = true;
+        this.delay = FIRST_DELAY;
+        this.dispatchEvent(new Event("up"));
+      }
+    }
+  }
+
+  lost(socket) {
+    if (socket !== this.socket) return;
+    this.socket = null;
+    socket.close();
+    const calls = [...this.calls.values()];
+    this.calls.clear();
+    for (const call of calls) {
+      call.reject(new Fault("The connection to the gateway was lost before it answered."));
+    }
+    this.timer = setTimeout(() => this.open(), this.delay);
+    this.delay = Math.min(this.delay * 2, LAST_DELAY);
+    this.up = false;
+    this.dispatchEvent(new Event("down"));
+  }
+
+  /** Ask the gateway for something.
+   *
+   * @return a promise of the result; it fails with a Fault.
+   */
+  call(name, args, progress) {
+    if (!this.up) {
+      return Promise.reject(new Fault("There is no connection to the gateway; try again later."));
+    }
+    this.lastId += 1;
+    const id = this.lastId;
+    return new Promise((resolve, reject) => {
+      this.calls.set(id, { resolve, reject, progress });
+      this.socket.send(JSON.stringify({ id, call: name, arguments: args }));
+    });
+  }
+
+  /** The same for what is answered at once: no answer means that the gateway is out of reach. */
+  ask(name, args) {
+    const socket = this.socket;
+    const timer = setTimeout(() => this.lost(socket), PATIENCE);
+    return this.call(name, args).finally(() => clearTimeout(timer));
+  }
+}

@@ -1,0 +1,154 @@
+// The gateway's events, as they come. The stream is open only while the view is shown, and goes on
+// where it ended: the gateway keeps the last events.
+
+import { byId, element, setAttribute, setText } from "./dom.js";
+import { clock, counted, moment } from "./format.js";
+
+/** How many events are kept and shown. */
+const MAXIMUM_LINES = 2000;
+
+const LEVELS = { debug: 0, info: 1, warn: 2, error: 3, critical: 3 };
+const WORDS = { warn: "warning" };
+
+export class LogView {
+  constructor(link, state) {
+    this.link = link;
+    this.state = state;
+    this.shown = false;
+    this.paused = false;
+    this.lastSeq = 0;
+    this.run = 0;
+    this.events = [];
+    this.fresh = [];
+    this.lines = byId("log-lines");
+    byId("log-filter").addEventListener("input", () => this.drawAll());
+    byId("log-level").addEventListener("change", () => this.drawAll());
+    byId("log-pause").addEventListener("click", () => this.pause());
+    byId("log-clear").addEventListener("click", () => {
+      this.events = [];
+      this.drawAll();
+    });
+    byId("log-frames").addEventListener("change", (event) => this.trace(event.target));
+    link.addEventListener("up", () => this.restart());
+    link.addEventListener("down", () => this.stop());
+  }
+
+  show(shown) {
+    this.shown = shown;
+    if (shown) this.restart();
+    else this.stop();
+  }
+
+  restart() {
+    this.stop();
+    if (this.run !== this.state.gateway.started) {
+      // The numbers begin anew with each run of the gateway.
+      this.run = this.state.gateway.started;
+      this.lastSeq = 0;
+    }
+    if (!this.shown || !this.link.up) return;
+    const url = new URL("events", document.baseURI);
+    url.searchParams.set("from", this.lastSeq);
+    this.source = new EventSource(url);
+    this.source.addEventListener("log", (event) => this.heard(JSON.parse(event.data)));
+    this.source.addEventListener("error", () => this.failed());
+  }
+
+  stop() {
+    this.source?.close();
+    this.source = null;
+    clearTimeout(this.again);
+  }
+
+  /** The browser gives up for good if the answer is not a stream; try again later ourselves. */
+  failed() {
+    if (this.source?.readyState !== EventSource.CLOSED) return;
+    this.stop();
+    this.again = setTimeout(() => this.restart(), 2000);
+  }
+
+  heard(event) {
+    if (event.seq) {
+      if (event.seq <= this.lastSeq) return;
+      this.lastSeq = event.seq;
+    }
+    this.events.push(event);
+    if (this.events.length > MAXIMUM_LINES) this.events.shift();
+    this.fresh.push(event);
+    if (this.fresh.length > MAXIMUM_LINES) this.fresh.shift();
+    if (!this.drawing) {
+      this.drawing = true;
+      requestAnimationFrame(() => this.draw());
+    }
+  }
+
+  isWanted(event) {
+    const level = LEVELS[event.level] ?? 1;
+    return level >= Number(byId("log-level").value) && event.text.toLowerCase().includes(this.words);
+  }
+
+  drawAll() {
+    this.fresh = [...this.events];
+    this.lines.replaceChildren();
+    this.draw(true);
+  }
+
+  /** @param anyway: also while it is paused. */
+  draw(anyway = false) {
+    this.drawing = false;
+    this.words = byId("log-filter").value.toLowerCase();
+    if (!this.paused || anyway) {
+      const { lines } = this;
+      const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 24;
+      const made = document.createDocumentFragment();
+      for (const event of this.fresh) {
+        if (this.isWanted(event)) made.append(this.line(event));
+      }
+      this.fresh = [];
+      lines.append(made);
+      while (lines.childElementCount > MAXIMUM_LINES) lines.firstChild.remove();
+      if (atEnd || anyway) lines.scrollTop = lines.scrollHeight;
+    }
+    this.count();
+  }
+
+  line(event) {
+    const level = event.level in LEVELS ? event.level : "info";
+    const time = element("time", { title: moment(event.time) }, clock(event.time));
+    const word = element("span", { class: "level" }, WORDS[event.level] || event.level);
+    return element("div", { class: `line ${level}` }, time, word, element("span", {}, event.text));
+  }
+
+  count() {
+    const shown = this.lines.childElementCount;
+    let text = `${counted(shown, "event")} shown of ${counted(this.events.length, "event")} kept.`;
+    if (this.paused) {
+      const waiting = this.fresh.filter((event) => this.isWanted(event)).length;
+      text = `Paused; ${counted(waiting, "new event")} not shown yet.`;
+    }
+    setText(byId("log-state"), text);
+  }
+
+  pause() {
+    this.paused = !this.paused;
+    const button = byId("log-pause");
+    setAttribute(button, "aria-pressed", String(this.paused));
+    setText(button, this.paused ? "Go on" : "Pause");
+    this.draw();
+  }
+
+  async trace(choice) {
+    const error = byId("log-error");
+    error.hidden = true;
+    try {
+      if (choice.value) await this.link.call("frames", [choice.value, ""]);
+      // Frames are events of the lowest level.
+      if (choice.value === "on") byId("log-level").value = "0";
+      this.drawAll();
+    } catch (fault) {
+      choice.value = "";
+      setText(error, fault.message);
+      error.hidden = false;
+    }
+  }
+}
