@@ -11,5 +11,5 @@ setup(
     # It says the default; but when it is said, an editable install puts the whole directory on
     # sys.path, and only there does Twisted find the plugins.
     package_dir={"": "."},
-    package_data={"zbtwist": ["py.typed"]},
+    package_data={"zbtwist": ["py.typed"], "zbtwist.control.web": ["static/*"]},
 )

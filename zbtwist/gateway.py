@@ -21,7 +21,9 @@ from zbtwist.binding.service import BindingService, Wish
 from zbtwist.config import ConfigError, Settings
 from zbtwist.control.api import GatewayAPI
 from zbtwist.control.service import ControlService
-from zbtwist.control.site import control_site
+from zbtwist.control.site import ControlRoot, control_site
+from zbtwist.control.web.console import Console
+from zbtwist.control.web.view import Place
 from zbtwist.events import EventLog, EventLogService
 from zbtwist.memory import NodeMemory
 from zbtwist.network import NetworkService
@@ -77,17 +79,28 @@ class Gateway(MultiService):
             settings.serial,
             settings.api_mode,
         )
-        self._control = ControlService(
+        site = control_site(self.api, reactor)
+        root = site.resource
+        assert isinstance(root, ControlRoot)
+        console = Console(
             reactor,
-            settings.control_endpoint(reactor),
-            control_site(self.api, reactor),
-            settings.control,
+            self.api,
+            coordinator,
+            self.radio,
+            self.network,
+            self.bindings,
+            lambda: Place(self._settings.control, self._settings.is_local),
+        )
+        console.mount(root)
+        self._control = ControlService(
+            reactor, settings.control_endpoint(reactor), site, settings.control
         )
         # They start in this order: the ports are open before the radio answers, and everybody is
         # there when it does.
         for service in (
             EventLogService(events),
             NodeMemory(reactor, self.network.nodes, self.store),
+            console,
             self._control,
             self.bindings,
             self.network,

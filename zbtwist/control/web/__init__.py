@@ -1,0 +1,1 @@
+"""The web console: a page for people, and the WebSockets that keep it up to date."""

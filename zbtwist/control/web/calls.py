@@ -1,0 +1,96 @@
+"""What the page can ask for, through its WebSocket: the operations of the control API, by names of
+the page's own, with the same checks and the same faults as over XML-RPC.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import Logger
+
+from zbtwist.control.directory import Directory
+from zbtwist.control.faults import BAD_REQUEST, GATEWAY_FAILED, NO_SUCH_METHOD, ControlFault
+from zbtwist.control.methods import Method, Methods, Operations
+from zbtwist.control.web.traffic import TrafficHistory
+from zbtwist.control.xmlrpc import shown
+
+
+def _same(result: Any) -> Any:
+    return result
+
+
+#: The published methods behind the page's calls, and what the page is told of their results: it has
+#: the nodes from the feed.
+_PUBLISHED: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "discover": ("discover", len),
+    "temperatures": ("get_temperatures", len),
+    "rename": ("rename", _same),
+    "bind": ("create_mapping", _same),
+    "unbind": ("remove_mapping", _same),
+}
+
+
+class Calls:
+    """The page's calls by name."""
+
+    log = Logger()
+
+    def __init__(
+        self, operations: Operations, directory: Directory, traffic: TrafficHistory
+    ) -> None:
+        """
+        @param operations: what does the work.
+        @param directory: tells which node is meant.
+        """
+        self._methods = Methods(operations)
+        self._directory = directory
+        self._traffic = traffic
+        self._own = {"traffic": Method("traffic", (("struct", "string"),), self._traffic_of)}
+
+    async def call(self, name: str, arguments: list[Any]) -> Any:
+        """Do what the page asks for.
+
+        @param arguments: values as JSON has them.
+        @return: the result, a value for JSON.
+        @raise ControlFault: and nothing else. What an operation should not have raised is logged.
+        """
+        if not all(map(_is_text_if_a_str, arguments)):
+            raise ControlFault(BAD_REQUEST, f"{shown(name)} takes text, not halves of characters.")
+        try:
+            if name in self._own:
+                method = self._own[name]
+                method.check(arguments)
+                return method.function(*arguments)
+            if name not in _PUBLISHED:
+                raise ControlFault(NO_SUCH_METHOD, f"The console has no call {shown(name)}.")
+            published, told = _PUBLISHED[name]
+            method = self._methods.table[published]
+            method.check(arguments)
+            result = method.function(self._methods, *arguments)
+            return told(await result if inspect.isawaitable(result) else result)
+        except ControlFault:
+            raise
+        except Exception:
+            self.log.failure("The console's call {name} failed", name=name)
+            raise ControlFault(
+                GATEWAY_FAILED, f"The gateway failed in {name}; look into its log for the reason."
+            ) from None
+
+    def _traffic_of(self, address: str) -> dict[str, Any]:
+        """
+        @param address: of a node; "" for all together.
+        """
+        return self._traffic.of(self._directory.address(address) if address else None)
+
+
+def _is_text_if_a_str(argument: Any) -> bool:
+    """JSON can say half of a surrogate pair, which is no text."""
+    if not isinstance(argument, str):
+        return True
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

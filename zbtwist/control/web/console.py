@@ -1,0 +1,83 @@
+"""The web console as a whole: what is at which address of the control port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.application.service import MultiService
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.server import Request
+
+from zbtwist.binding.port import NodePort
+from zbtwist.binding.service import BindingService
+from zbtwist.control.directory import Directory
+from zbtwist.control.faults import UNKNOWN_NODE, ControlFault
+from zbtwist.control.methods import Operations
+from zbtwist.control.site import ControlRoot
+from zbtwist.control.web.calls import Calls
+from zbtwist.control.web.live import Feed, LiveSession
+from zbtwist.control.web.pages import FrontPage, StaticFiles
+from zbtwist.control.web.sockets import SocketResource
+from zbtwist.control.web.terminal import TerminalSession
+from zbtwist.control.web.traffic import TrafficHistory
+from zbtwist.control.web.view import Link, Place, View
+from zbtwist.interfaces import IRadio
+from zbtwist.network import NetworkService
+
+
+class Console(MultiService):
+    """The console. As a service it keeps the history of the traffic; all else waits for viewers.
+
+    @ivar feed: what tells the pages.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        operations: Operations,
+        radio: IRadio,
+        link: Link,
+        network: NetworkService,
+        bindings: BindingService,
+        place: Callable[[], Place],
+    ) -> None:
+        """
+        @param operations: what does what the page asks for.
+        @param link: the serial line to the radio.
+        @param place: returns where the gateway is to be reached; it may change.
+        """
+        super().__init__()
+        self._clock = clock
+        self._radio = radio
+        self._network = network
+        self._bindings = bindings
+        self._directory = Directory(network.nodes, radio)
+        traffic = TrafficHistory(clock, network.nodes, bindings)
+        traffic.setServiceParent(self)
+        self._calls = Calls(operations, self._directory, traffic)
+        self.feed = Feed(clock, View(clock, radio, link, network, bindings, place), network)
+
+    def mount(self, root: ControlRoot) -> None:
+        """Put the console beside the other interfaces: ``/``, ``/static``, ``/live`` and
+        ``/terminal``.
+        """
+        root.front_page = FrontPage(root.front_page)
+        root.putChild(b"static", StaticFiles())
+        root.putChild(b"live", SocketResource(self._live_session))
+        terminals = SocketResource(self._terminal_session)
+        # The rest of the address says which node is meant.
+        terminals.isLeaf = True
+        root.putChild(b"terminal", terminals)
+
+    def _live_session(self, request: Request) -> LiveSession:
+        return LiveSession(request, self._clock, self.feed, self._calls, self._radio, self._network)
+
+    def _terminal_session(self, request: Request) -> TerminalSession:
+        return TerminalSession(request, self._clock, self._port_of)
+
+    def _port_of(self, address: str) -> NodePort:
+        node = self._directory.node(address)
+        port = self._bindings.port_of(node)
+        if port is None:
+            raise ControlFault(UNKNOWN_NODE, f"{node} has no port: give it one first.")
+        return port

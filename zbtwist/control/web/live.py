@@ -1,0 +1,223 @@
+"""``/live``: tells pages what there is and what changes, and takes their calls.
+
+All viewers share one look at the gateway a second; nobody looks while there is no viewer. What is
+sent is what has changed since the look before. A viewer that has not taken the last message yet is
+passed over, and gets everything anew when it has: nothing piles up for it, and nothing has to be
+remembered for it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.web.server import Request
+
+from zbtwist.control.faults import GATEWAY_FAILED, ControlFault
+from zbtwist.control.web.calls import Calls
+from zbtwist.control.web.sockets import POLICY, Session
+from zbtwist.control.web.view import Changes, View
+from zbtwist.interfaces import IRadio
+from zbtwist.network import NetworkService
+
+#: Seconds from one look to the next.
+INTERVAL = 1.0
+
+#: A look may take this part of a core's time; with more nodes than that allows, there is more time
+#: between looks.
+MAXIMUM_LOAD = 0.05
+
+#: Looks from one measurement of a node's signal to the next.
+LOOKS_PER_SIGNAL = 2
+
+#: Seconds from one message on a search's progress to the next.
+PROGRESS_INTERVAL = 0.5
+
+#: How many calls of one page may be in hand.
+MAXIMUM_CALLS = 16
+
+#: The longest text id of a call.
+MAXIMUM_ID = 64
+
+
+def message(kind: str, values: dict[str, Any]) -> str:
+    """Write a message to the page."""
+    return json.dumps({"type": kind, **values}, separators=(",", ":"))
+
+
+class Feed:
+    """Looks at the gateway for all viewers."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, view: View, network: NetworkService) -> None:
+        self._clock = clock
+        self._view = view
+        self._network = network
+        self._viewers: dict[LiveSession, None] = {}
+        self._timer: IDelayedCall | None = None
+        self._looks = 0
+        self._snapshot: str | None = None
+
+    @property
+    def viewers(self) -> int:
+        """How many pages are looking."""
+        return len(self._viewers)
+
+    def add(self, viewer: LiveSession) -> None:
+        """Show a viewer everything, and from now on what changes."""
+        if not self._viewers:
+            self._look()
+            self._plan(INTERVAL)
+        self._viewers[viewer] = None
+        viewer.send_text(self._everything())
+
+    def remove(self, viewer: LiveSession) -> None:
+        """Show it nothing more."""
+        self._viewers.pop(viewer, None)
+        if not self._viewers:
+            if self._timer is not None and self._timer.active():
+                self._timer.cancel()
+            self._snapshot = None
+            self._view.forget()
+
+    def _plan(self, delay: float) -> None:
+        self._timer = self._clock.callLater(delay, self._tick)
+
+    def _tick(self) -> None:
+        # The machine's time, not the clock's: this is about work.
+        began = time.perf_counter()
+        try:
+            self._show(self._look())
+        except Exception:
+            self.log.failure("The console's pages could not be told what is new")
+        took = time.perf_counter() - began
+        if self._viewers:
+            self._plan(max(INTERVAL, took / MAXIMUM_LOAD))
+
+    def _look(self) -> Changes:
+        self._snapshot = None
+        self._looks += 1
+        if self._looks % LOOKS_PER_SIGNAL == 0:
+            self._network.sample_signal()
+        return self._view.look()
+
+    def _show(self, changes: Changes) -> None:
+        text = message("changes", _values(changes)) if changes else ""
+        for viewer in list(self._viewers):
+            if viewer.blocked:
+                viewer.missed_something = True
+            elif viewer.missed_something:
+                viewer.missed_something = False
+                viewer.send_text(self._everything())
+            elif text:
+                viewer.send_text(text)
+
+    def _everything(self) -> str:
+        if self._snapshot is None:
+            values = _values(self._view.all())
+            del values["gone"]
+            self._snapshot = message("snapshot", values)
+        return self._snapshot
+
+
+def _values(changes: Changes) -> dict[str, Any]:
+    return {
+        "gateway": changes.gateway,
+        "radio": changes.radio,
+        "nodes": changes.nodes,
+        "gone": changes.gone,
+    }
+
+
+class LiveSession(Session):
+    """One page that looks.
+
+    @ivar missed_something: a message was not sent to it, so that it needs everything anew.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        clock: IReactorTime,
+        feed: Feed,
+        calls: Calls,
+        radio: IRadio,
+        network: NetworkService,
+    ) -> None:
+        super().__init__(request, clock)
+        self._feed = feed
+        self._calls = calls
+        self._radio = radio
+        self._network = network
+        self._in_hand = 0
+        self.missed_something = False
+
+    def opened(self) -> None:
+        self._feed.add(self)
+
+    def ended(self) -> None:
+        self._feed.remove(self)
+
+    def text_received(self, message: str) -> None:
+        try:
+            call = json.loads(message)
+        except (ValueError, RecursionError):
+            call = None
+        match call:
+            case {"id": int() | str() as number, "call": str(name), "arguments": list(arguments)}:
+                if isinstance(number, int) or len(number) <= MAXIMUM_ID:
+                    answered = Deferred.fromCoroutine(self._answer(number, name, arguments))
+                    answered.addErrback(
+                        lambda failure: self.log.failure("A page's call failed", failure=failure)
+                    )
+                    return
+        self.end(POLICY)
+
+    async def _answer(self, number: int | str, name: str, arguments: list[Any]) -> None:
+        progress = self._start_progress(number) if name == "discover" else None
+        self._in_hand += 1
+        try:
+            if self._in_hand > MAXIMUM_CALLS:
+                raise ControlFault(
+                    GATEWAY_FAILED,
+                    f"{MAXIMUM_CALLS} calls of this page are running; wait for some to end.",
+                )
+            answer = {"id": number, "result": await self._calls.call(name, arguments)}
+        except ControlFault as fault:
+            answer = {"id": number, "fault": {"code": fault.number, "text": fault.sentence}}
+        finally:
+            self._in_hand -= 1
+            if progress is not None and progress.running:
+                progress.stop()
+        self.send_text(message("answer", answer))
+
+    def _start_progress(self, number: int | str) -> LoopingCall | None:
+        facts = self._radio.facts
+        if facts is None:
+            return None
+        began = self._clock.seconds()
+        answers = self._network.search_answers
+
+        def tell() -> None:
+            if self.blocked:
+                return
+            values = {
+                "id": number,
+                "elapsed": round(self._clock.seconds() - began, 1),
+                "total": facts.discovery_time,
+                "found": self._network.search_answers - answers,
+            }
+            self.send_text(message("progress", values))
+
+        progress = LoopingCall(tell)
+        progress.clock = self._clock
+        progress.start(PROGRESS_INTERVAL).addErrback(
+            lambda failure: self.log.failure("A search's progress failed", failure=failure)
+        )
+        return progress
