@@ -12,6 +12,9 @@ from zope.interface import implementer
 from zbtwist.interfaces import IRadioListener
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.rates import ISerialLine
+from zbtwist.simulator.endpoint import SimulatorTransport
+from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import Frame
 
@@ -37,6 +40,9 @@ class Listener:
 
     def frame_received(self, frame: Frame) -> None:
         self.heard.append(frame)
+
+    def frames_damaged(self, senders: list[Address64] | None) -> None:
+        self.heard.append(senders)
 
 
 class Wire:
@@ -68,3 +74,44 @@ def start(request: Awaitable[Any]) -> Deferred[Any]:
     if isinstance(request, Deferred):
         return request
     return Deferred.fromCoroutine(request)  # type: ignore[arg-type]
+
+
+@implementer(ISerialLine)
+class SimulatedPort(SimulatorTransport):
+    """A serial port with a simulated radio: at another rate than the radio's, bytes are not what
+    they were.
+    """
+
+    #: Rates that the port cannot do.
+    impossible = (921600,)
+
+    def __init__(
+        self,
+        protocol: Any,
+        clock: Clock,
+        network: SimulatedNetwork,
+        baud_rate: int,
+        radio_rate: int,
+    ) -> None:
+        super().__init__(clock, network)
+        self.baud_rate = baud_rate
+        self.radio_rate = radio_rate
+        self.tried = [baud_rate]
+        self.join(protocol)
+
+    def set_baud_rate(self, baud_rate: int) -> None:
+        self.tried.append(baud_rate)
+        if baud_rate in self.impossible:
+            raise ValueError("no such rate")
+        self.baud_rate = baud_rate
+
+    def write(self, data: bytes) -> None:
+        super().write(self._garble(data))
+
+    def _radio_says(self, data: bytes) -> None:
+        super()._radio_says(self._garble(data))
+
+    def _garble(self, data: bytes) -> bytes:
+        if self.baud_rate == self.radio_rate:
+            return data
+        return bytes((byte * 7 + 3) & 0xFF for byte in data)

@@ -116,7 +116,70 @@ class ProtocolTests(SynchronousTestCase):
             raise RuntimeError("a mistake")
 
         protocol = RadioProtocol(self.clock, 1, mistaken)
-        protocol.makeConnection(self.transport)
+        protocol.makeConnection(StringTransport())
         protocol.dataReceived(encode(PACKET.to_bytes(), 1) * 2)
         self.assertEqual(seen, [PACKET, PACKET])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
+    def test_frame_that_changes_the_mode(self) -> None:
+        """What comes behind it in the same read is not waited for in the old mode."""
+        protocol = RadioProtocol(self.clock, 1, lambda frame: protocol.set_api_mode(2))
+        protocol.makeConnection(StringTransport())
+        protocol.dataReceived(encode(PACKET.to_bytes(), 1) + b"\x7e\x00")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(protocol.decoder.discarded_bytes, 2)
+
+
+class RawTests(SynchronousTestCase):
+    def test_bytes_that_are_no_frames(self) -> None:
+        frames: list[Frame] = []
+        raw: list[bytes] = []
+        protocol = RadioProtocol(Clock(), 1, frames.append)
+        transport = StringTransport()
+        protocol.makeConnection(transport)
+        wire = encode(PACKET.to_bytes(), 1)
+        protocol.dataReceived(wire[:5])
+        protocol.listen_raw(raw.append)
+        protocol.write(b"+++")
+        protocol.dataReceived(wire)
+        protocol.listen_raw(None)
+        self.assertEqual((frames, raw, transport.value()), ([], [wire], b"+++"))
+        protocol.dataReceived(wire)
+        self.assertEqual(frames, [PACKET])
+
+    def test_start_over(self) -> None:
+        frames: list[Frame] = []
+        protocol = RadioProtocol(Clock(), 1, frames.append)
+        protocol.makeConnection(StringTransport())
+        protocol.dataReceived(b"\x7e\x01\x00")
+        protocol.start_over()
+        protocol.dataReceived(encode(PACKET.to_bytes(), 1))
+        self.assertEqual(frames, [PACKET])
+        self.assertEqual(protocol.decoder.discarded_bytes, 3)
+
+
+class CongestionTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.heard: list[bool] = []
+        self.protocol = RadioProtocol(
+            Clock(), 1, lambda frame: None, congestion_changed=self.heard.append
+        )
+        self.transport = StringTransport()
+        self.protocol.makeConnection(self.transport)
+
+    def test_transport_is_full(self) -> None:
+        producer = self.transport.producer
+        producer.pauseProducing()
+        producer.pauseProducing()
+        self.assertTrue(self.protocol.is_congested)
+        producer.resumeProducing()
+        self.assertFalse(self.protocol.is_congested)
+        self.assertEqual(self.heard, [True, False])
+
+    def test_lost_while_full(self) -> None:
+        """Nobody is told to go on: there is nothing to write to."""
+        self.transport.producer.pauseProducing()
+        self.transport.producer.stopProducing()
+        self.protocol.connectionLost()
+        self.assertEqual(self.heard, [True])
+        self.assertFalse(self.protocol.is_congested)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -11,18 +12,32 @@ from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.radio.support import Listener, start
-from zbtwist.radio.bring_up import PROBE_TIMEOUT, PROBES, RadioFacts
+from tests.radio.support import Listener, SimulatedPort, start
+from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.coordinator import Coordinator
-from zbtwist.radio.errors import RadioOffline
-from zbtwist.radio.service import LAST_RETRY, RadioService
+from zbtwist.radio.endpoints import SerialEndpoint
+from zbtwist.radio.errors import RadioOffline, SerialOpenError
+from zbtwist.radio.finding import WAITS
+from zbtwist.radio.heartbeat import JOIN_POLL, TRIES, TRY_TIMEOUT
+from zbtwist.radio.service import (
+    LAST_RETRY,
+    OPEN_RETRY,
+    OPEN_TIMEOUT,
+    REOPEN_AFTER,
+    RadioService,
+)
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.xbee.status import (
     MODEM_COORDINATOR_STARTED,
     MODEM_HARDWARE_RESET,
+    MODEM_JOINED,
+    MODEM_LEFT,
     MODEM_WATCHDOG_RESET,
 )
+
+#: Seconds that finding and bringing up may take when nothing is in the way.
+QUICK = 0.1
 
 
 class Switch:
@@ -46,15 +61,22 @@ class Switch:
         return protocol
 
 
-class RadioServiceTests(SynchronousTestCase):
-    def build(self, api_mode: int = 1, wanted: int | None = None) -> None:
+class LinkCase(SynchronousTestCase):
+    """A service, and a radio at the other end of its endpoint."""
+
+    def build(self, api_mode: int = 1, wanted: int | None = None, **settings: Any) -> None:
         self.clock = Clock()
         self.network = SimulatedNetwork(self.clock, api_mode=api_mode)
         self.switch = Switch(SimulatorEndpoint(self.clock, self.network))
+        self.start_with(self.switch, wanted, **settings)
+
+    def start_with(self, endpoint: Any, wanted: int | None = None, **settings: Any) -> None:
         self.coordinator = Coordinator(self.clock)
         self.listener = Listener()
         self.coordinator.add_listener(self.listener)
-        self.service = RadioService(self.clock, self.switch, self.coordinator, "sim:", wanted)
+        self.service = RadioService(
+            self.clock, endpoint, self.coordinator, "sim:", wanted, **settings
+        )
         self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         self.addCleanup(self.network.stop)
 
@@ -76,6 +98,8 @@ class RadioServiceTests(SynchronousTestCase):
         self.run_for(0.1)
         self.successResultOf(stopped)
 
+
+class RadioServiceTests(LinkCase):
     def test_bring_up_in_both_modes(self) -> None:
         for mode in (1, 2):
             for wanted in (None, 1, 2):
@@ -192,28 +216,87 @@ class RadioServiceTests(SynchronousTestCase):
         self.switch.error = ConnectError(string="There is no port.")
         self.service.startService()
         self.run_for(60)
-        self.assertGreater(self.switch.tries, 60 / LAST_RETRY)
-        self.assertLess(self.switch.tries, 30)
+        self.assertTrue(190 <= self.switch.tries <= 60 / OPEN_RETRY + 1, self.switch.tries)
         self.assertEqual(len(self.lines("warn")), 1)
         self.assertIn("There is no port: see that it is there", self.lines("warn")[0])
         self.assertIn("There is no port", self.coordinator.offline_reason)
         self.failureResultOf(start(self.coordinator.at("NP")), RadioOffline)
         self.switch.error = None
-        self.run_for(LAST_RETRY + 0.5)
+        self.run_for(0.5)
         self.assertEqual(len(self.ups()), 1)
         self.stop()
+
+    def test_each_reason_is_said_once(self) -> None:
+        """A port that goes away and comes back without permission, again and again."""
+        self.build()
+        self.switch.error = SerialOpenError("There is no port.")
+        self.service.startService()
+        for _ in range(20):
+            for reason in ("There is no port.", "You may not open it."):
+                self.switch.error = SerialOpenError(reason)
+                self.run_for(1)
+        self.assertEqual(len(self.lines("warn")), 2, self.lines("warn"))
+        # After it was there, it is said again.
+        self.switch.error = None
+        self.run_for(1)
+        self.switch.error = SerialOpenError("There is no port.")
+        self.switch.protocol.transport.abortConnection()
+        self.run_for(1)
+        self.assertEqual(len(self.lines("warn")), 4, self.lines("warn"))
+        self.stop()
+
+    def test_connect_that_hangs(self) -> None:
+        """A serial server whose answers are lost on the way."""
+        self.build()
+        cancelled: list[Deferred[Any]] = []
+        connect = self.switch.connect
+        self.patch(self.switch, "connect", lambda factory: Deferred(cancelled.append))
+        self.service.startService()
+        self.run_for(OPEN_TIMEOUT - 0.1)
+        self.assertEqual(cancelled, [])
+        self.run_for(0.2)
+        self.assertEqual(len(cancelled), 1)
+        self.assertEqual(
+            self.lines("warn"),
+            [
+                (
+                    "No radio on sim:: There was no connection within 5 s: see that it is there "
+                    "and reachable. The gateway goes on trying."
+                )
+            ],
+        )
+        self.patch(self.switch, "connect", connect)
+        self.run_for(OPEN_RETRY + OPEN_TIMEOUT + 1)
+        self.assertEqual(len(self.ups()), 1)
+        self.stop()
+
+    def test_stop_while_connecting(self) -> None:
+        self.build()
+        self.patch(self.switch, "connect", lambda factory: Deferred())
+        self.service.startService()
+        self.run_for(1)
+        self.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_silent_radio(self) -> None:
         """A radio in transparent mode: said once, and tried again."""
         self.build(api_mode=0)
         self.service.startService()
-        self.run_for(PROBES * PROBE_TIMEOUT + 0.1)
-        self.assertEqual(len(self.lines("warn")), 1)
-        self.assertIn("API mode", self.lines("warn")[0])
+        self.run_for(sum(WAITS) + 0.1)
+        self.assertEqual(
+            self.lines("warn"),
+            [
+                (
+                    "No radio on sim:: The radio does not answer: it must be an XBee in API mode "
+                    "(AP=1 or AP=2), and its serial line at the radio's rate; --configure moves a "
+                    "radio in transparent mode to API mode. The gateway goes on trying."
+                )
+            ],
+        )
         self.assertEqual(self.ups(), [])
         self.network.radio.execute("AP", b"\x01")
         self.network.radio.apply()
-        self.run_for(LAST_RETRY + PROBES * PROBE_TIMEOUT + 1)
+        self.run_for(LAST_RETRY + sum(WAITS))
         self.assertEqual(len(self.ups()), 1)
         self.stop()
 
@@ -266,7 +349,7 @@ class RadioServiceTests(SynchronousTestCase):
         self.network.radio.apply()
         self.network.radio.emit_modem_status(MODEM_HARDWARE_RESET)
         # Sooner than the next probe would have come.
-        self.run_for(PROBE_TIMEOUT / 2)
+        self.run_for(QUICK)
         self.assertEqual(len(self.ups()), 1)
         self.assertEqual(self.switch.tries, 1)
         self.stop()
@@ -286,6 +369,611 @@ class RadioServiceTests(SynchronousTestCase):
     def test_stop_while_opening(self) -> None:
         self.build()
         self.service.startService()
+        self.stop()
+        self.network.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_frame_ends_the_pause(self) -> None:
+        """Between two bring-ups a frame, whatever it says, tells that the radio is there."""
+        self.build(api_mode=0)
+        self.service.startService()
+        self.run_for(sum(WAITS) + 0.05)
+        self.assertEqual(len(self.lines("warn")), 1)
+        radio = self.network.radio
+        radio.execute("AP", b"\x01")
+        radio.apply()
+        radio.emit_modem_status(0x07)
+        self.run_for(QUICK)
+        self.assertEqual(len(self.ups()), 1)
+        self.stop()
+
+    def test_quick(self) -> None:
+        """From the port's return until requests may be made."""
+        self.build()
+        self.service.startService()
+        self.run_for(QUICK)
+        self.assertEqual(len(self.ups()), 1)
+        self.switch.error = SerialOpenError("There is no port.")
+        self.switch.protocol.transport.abortConnection()
+        self.run_for(10.03)
+        self.switch.error = None
+        self.run_for(OPEN_RETRY + QUICK)
+        self.assertEqual(len(self.ups()), 2)
+        self.stop()
+
+    def test_half_a_frame_in_the_radio(self) -> None:
+        """The first question is swallowed by what the last program left behind."""
+        for api_mode in (1, 2):
+            self.build(api_mode)
+            self.network.radio.receive_bytes(b"\x7e\x00\x60\x10\x01")
+            self.service.startService()
+            self.run_for(WAITS[0] + QUICK)
+            self.assertEqual(len(self.ups()), 1)
+            self.stop()
+
+    def test_requests_wait_until_the_radio_is_found(self) -> None:
+        self.build(api_mode=0)
+        self.service.startService()
+        self.run_for(0.5)
+        self.failureResultOf(start(self.coordinator.at("NP")), RadioOffline)
+        self.stop()
+
+    def test_late_answer_is_an_answer(self) -> None:
+        """A radio that takes longer than any try has."""
+        self.build()
+        self.service.startService()
+        self.run_for(0.1)
+        self.slow_down(WAITS[0] + 0.3)
+        self.network.radio.emit_modem_status(MODEM_HARDWARE_RESET)
+        self.run_for(WAITS[0] * 2 + 1.2)
+        self.assertEqual(len(self.ups()), 2)
+        self.assertEqual(self.lines("warn"), [])
+        self.stop()
+
+    def slow_down(self, seconds: float) -> None:
+        receive = self.network.radio.receive_bytes
+        self.patch(
+            self.network.radio,
+            "receive_bytes",
+            lambda data: self.clock.callLater(seconds, receive, data),
+        )
+
+    def test_reopened_after_many_failures(self) -> None:
+        self.build(api_mode=0)
+        self.service.startService()
+        self.run_for(REOPEN_AFTER * (sum(WAITS) + LAST_RETRY) + 1)
+        self.assertEqual(self.switch.tries, 2)
+        self.assertEqual(len(self.lines("warn")), 1)
+        self.stop()
+
+    def test_replaced(self) -> None:
+        """Another endpoint: nothing is kept of the old one, and its radio surprises nobody."""
+        self.build()
+        self.service.startService()
+        self.run_for(QUICK)
+        old = self.switch.protocol.transport
+        other = SimulatedNetwork(self.clock, api_mode=2)
+        other.radio.address64 = self.network.radio.address64 + 1
+        self.addCleanup(other.stop)
+        self.service.replace_endpoint(SimulatorEndpoint(self.clock, other), "sim:2", None)
+        # The old radio's last words.
+        self.network.radio.emit_modem_status(MODEM_HARDWARE_RESET)
+        self.run_for(1)
+        self.assertFalse(old.connected)
+        self.assertEqual([facts.api_mode for facts in self.ups()], [1, 2])
+        self.assertEqual(self.lines("warn"), [])
+        self.assertEqual(self.service.radio_name, "sim:2")
+        self.stop()
+        other.stop()
+        self.network.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_congestion_is_passed_on(self) -> None:
+        self.build()
+        heard: list[bool] = []
+        self.patch(self.coordinator, "set_congested", heard.append)
+        self.service.startService()
+        self.run_for(QUICK)
+        heard.clear()
+        protocol = self.service.protocol
+        assert protocol is not None
+        protocol.pauseProducing()
+        self.assertEqual(heard, [True])
+        # Another bring-up on the same line does not forget it.
+        self.network.radio.emit_modem_status(MODEM_HARDWARE_RESET)
+        self.run_for(QUICK)
+        self.assertEqual(heard, [True, True])
+        protocol.resumeProducing()
+        self.assertEqual(heard, [True, True, False])
+        self.stop()
+
+
+class SwappedRadioTests(LinkCase):
+    def test_another_radio(self) -> None:
+        self.build()
+        self.service.startService()
+        self.run_for(QUICK)
+        other = SimulatedNetwork(self.clock, api_mode=2)
+        self.addCleanup(other.stop)
+        set_address(other, 0x0013A200_12345678)
+        self.switch._endpoint = SimulatorEndpoint(self.clock, other)
+        self.switch.protocol.transport.abortConnection()
+        self.run_for(1)
+        second = self.ups()[1]
+        self.assertEqual((second.address64, second.api_mode), (0x0013A200_12345678, 2))
+        self.assertEqual(
+            self.lines("warn")[1:],
+            [
+                (
+                    "The radio on sim: is another one: 00:13:a2:00:12:34:56:78, not "
+                    "00:13:a2:00:41:5b:1a:00 as before. Nodes that are in its network keep their "
+                    "ports; the others stay silent."
+                )
+            ],
+        )
+        # The same again is no news.
+        self.switch.protocol.transport.abortConnection()
+        self.run_for(1)
+        self.assertEqual(len(self.ups()), 3)
+        self.assertEqual(len(self.lines("warn")), 3)
+        self.stop()
+
+
+def set_address(network: SimulatedNetwork, address64: int) -> None:
+    """Let the local radio have another address."""
+    execute = network.radio.execute
+
+    def say(command: str, parameter: bytes) -> tuple[int, bytes]:
+        if command == "SH":
+            return 0, (address64 >> 32).to_bytes(4, "big")
+        if command == "SL":
+            return 0, (address64 & 0xFFFF_FFFF).to_bytes(4, "big")
+        return execute(command, parameter)
+
+    network.radio.execute = say  # type: ignore[method-assign]
+
+
+class NetworkOfTheRadioTests(LinkCase):
+    """Joined, left, joined again."""
+
+    def association(self, value: bytes) -> None:
+        execute = self.network.radio.execute if not hasattr(self, "execute") else self.execute
+        self.execute: Callable[[str, bytes], Any] = execute
+        self.network.radio.execute = (  # type: ignore[method-assign]
+            lambda c, p: (0, value) if c == "AI" else execute(c, p)
+        )
+
+    def test_left(self) -> None:
+        """The link stays up, and those who would send can see that it leads nowhere."""
+        self.build()
+        self.service.startService()
+        self.run_for(QUICK)
+        self.association(b"\x21")
+        self.network.radio.emit_modem_status(MODEM_LEFT)
+        self.run_for(10)
+        assert self.coordinator.facts is not None
+        self.assertFalse(self.coordinator.facts.joined)
+        self.assertEqual(self.coordinator.offline_reason, "")
+        self.assertEqual(
+            self.lines("warn"),
+            ["The radio has left its network: no node can be reached until it joins again."],
+        )
+        self.association(b"\x00")
+        self.network.radio.emit_modem_status(MODEM_JOINED)
+        self.run_for(QUICK)
+        self.assertTrue(self.coordinator.facts.joined)
+        self.assertEqual(len(self.ups()), 2)
+        self.stop()
+
+    def test_joining_is_noticed_without_its_modem_status(self) -> None:
+        self.build()
+        self.association(b"\xff")
+        self.service.startService()
+        self.run_for(60)
+        self.assertEqual(len(self.ups()), 1)
+        self.association(b"\x00")
+        self.run_for(JOIN_POLL + QUICK)
+        self.assertTrue(self.ups()[1].joined)
+        self.stop()
+
+    def test_leaving_is_noticed_without_its_modem_status(self) -> None:
+        self.build(heartbeat=30)
+        self.service.startService()
+        self.run_for(QUICK)
+        self.association(b"\x22")
+        self.run_for(31)
+        assert self.coordinator.facts is not None
+        self.assertEqual(self.coordinator.facts.association, 0x22)
+        self.assertEqual(len(self.lines("warn")), 1)
+        self.stop()
+
+    def test_left_while_it_is_brought_up(self) -> None:
+        """What was read before does not count."""
+        self.build()
+        self.service.startService()
+        self.run_for(0.008, 0.001)
+        self.assertEqual(self.ups(), [])
+        self.association(b"\x22")
+        self.network.radio.emit_modem_status(MODEM_LEFT)
+        self.run_for(0.5)
+        (facts,) = self.ups()
+        self.assertEqual(facts.association, 0x22)
+        self.stop()
+
+
+class HeartbeatTests(LinkCase):
+    """A radio that says nothing."""
+
+    def build(self, api_mode: int = 1, wanted: int | None = None, **settings: Any) -> None:
+        super().build(api_mode, wanted, **settings)
+        self.asked: list[float] = []
+        self.hangs = False
+        receive = self.network.radio.receive_bytes
+
+        def watch(data: bytes) -> None:
+            if b"AI" in data:
+                self.asked.append(self.clock.seconds())
+            if not self.hangs:
+                receive(data)
+
+        self.patch(self.network.radio, "receive_bytes", watch)
+        self.service.startService()
+        self.run_for(QUICK)
+        self.asked.clear()
+
+    def test_asked_after_silence_only(self) -> None:
+        self.build(heartbeat=30.0)
+        self.run_for(29, 0.1)
+        self.assertEqual(self.asked, [])
+        self.run_for(2, 0.1)
+        self.assertEqual(len(self.asked), 1)
+        # The answer is a frame; the next question comes as long after it.
+        self.run_for(120, 0.1)
+        self.assertEqual(len(self.asked), 5)
+        self.assertEqual(len(self.ups()), 1)
+        self.stop()
+
+    def test_not_asked_while_frames_come(self) -> None:
+        self.build(heartbeat=2.0)
+        for _ in range(60):
+            self.run_for(1, 0.1)
+            self.network.radio.emit_modem_status(0x07)
+        self.assertEqual(self.asked, [])
+        self.stop()
+
+    def test_off(self) -> None:
+        self.build(heartbeat=0)
+        self.run_for(3600, 1)
+        self.assertEqual(self.asked, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        # Changed while the radio is up.
+        self.service.heartbeat = 10.0
+        self.assertEqual(self.service.heartbeat, 10.0)
+        self.run_for(11, 0.1)
+        self.assertEqual(len(self.asked), 1)
+        self.stop()
+
+    def test_silent(self) -> None:
+        """Said, brought up again, and the port is opened anew, until the radio is back."""
+        self.build(heartbeat=10.0)
+        waiting = start(self.coordinator.transmit(self.network.radio.address64, b"1"))
+        self.run_for(0.5)
+        waiting.addErrback(lambda _: None)
+        self.hangs = True
+        waiting = start(self.coordinator.at("NP", timeout=1000))
+        self.run_for(10 + TRIES * TRY_TIMEOUT + 0.1)
+        self.failureResultOf(waiting, RadioOffline)
+        self.assertEqual(
+            self.lines("warn"),
+            [
+                (
+                    "The radio on sim: has fallen silent: it does not even answer AI. The gateway "
+                    "tries to set it up again, and opens its port anew if that fails."
+                )
+            ],
+        )
+        self.assertIn("fallen silent", self.listener.heard[-1])  # type: ignore[arg-type]
+        self.assertEqual(self.switch.tries, 1)
+        self.run_for(sum(WAITS) + OPEN_RETRY + 0.1)
+        self.assertEqual(self.switch.tries, 2)
+        self.assertEqual(len(self.lines("warn")), 2)
+        self.run_for(20)
+        self.hangs = False
+        self.run_for(LAST_RETRY + WAITS[0] + QUICK)
+        self.assertEqual(len(self.ups()), 2)
+        self.assertEqual(len(self.lines("warn")), 2)
+        self.stop()
+        self.network.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_silent_and_found_at_once(self) -> None:
+        """A bring-up that works is all it needs."""
+        self.build(heartbeat=10.0)
+        self.hangs = True
+        self.run_for(10 + TRIES * TRY_TIMEOUT + 0.1)
+        self.hangs = False
+        self.run_for(1)
+        self.assertEqual(len(self.ups()), 2)
+        self.assertEqual(self.switch.tries, 1)
+        self.stop()
+
+    def test_no_answer_but_other_frames(self) -> None:
+        """A radio that is busy with the air is not silent."""
+        self.build(heartbeat=3.0)
+        self.hangs = True
+        for _ in range(60):
+            self.run_for(4, 0.1)
+            self.network.radio.emit_modem_status(0x07)
+        self.assertEqual(self.lines("warn"), [])
+        self.assertTrue(self.asked)
+        self.stop()
+
+    def test_refused(self) -> None:
+        """A firmware without AI answers, which is all that matters."""
+        self.build(heartbeat=3.0)
+        execute = self.network.radio.execute
+        self.patch(
+            self.network.radio, "execute", lambda c, p: (2, b"") if c == "AI" else execute(c, p)
+        )
+        self.run_for(60, 0.1)
+        self.assertEqual(self.lines("warn"), [])
+        self.assertIn(len(self.asked), (19, 20))
+        self.stop()
+
+    def test_only_while_it_is_up(self) -> None:
+        self.build(heartbeat=1.0)
+        self.switch.error = SerialOpenError("There is no port.")
+        self.switch.protocol.transport.abortConnection()
+        self.run_for(0.01)
+        self.asked.clear()
+        self.run_for(60, 0.1)
+        self.assertEqual(self.asked, [])
+        self.stop()
+
+
+class PortCase(LinkCase):
+    """The same on a serial port."""
+
+    def build_port(
+        self, radio_rate: int, baud_rate: int | None = None, api_mode: int = 1, **settings: Any
+    ) -> None:
+        self.clock = Clock()
+        self.network = SimulatedNetwork(self.clock, api_mode=api_mode)
+        self.radio_rate = radio_rate
+        self.ports: list[SimulatedPort] = []
+
+        def open_port(
+            protocol: Any, path: str, reactor: Any, baudrate: int, rtscts: bool
+        ) -> SimulatedPort:
+            # Before `makeConnection`, as a port does.
+            port = SimulatedPort(protocol, self.clock, self.network, baudrate, self.radio_rate)
+            self.ports.append(port)
+            return port
+
+        endpoint = SerialEndpoint(self.clock, "/dev/ttyUSB0", baud_rate, port_factory=open_port)
+        self.start_with(endpoint, settings.pop("wanted", None), **settings)
+        self.service.startService()
+
+
+class RateTests(PortCase):
+    """A rate that is to be found out."""
+
+    def test_every_rate_in_both_modes(self) -> None:
+        for rate in (9600, 115200, 57600, 38400, 230400, 19200, 4800, 2400, 1200, 460800):
+            for api_mode in (1, 2):
+                self.build_port(rate, api_mode=api_mode)
+                self.run_for(6)
+                (facts,) = self.ups()
+                self.assertEqual(facts.api_mode, api_mode)
+                self.assertEqual(self.service.baud_rate, rate)
+                self.assertIn(f"API mode {api_mode}, {rate} baud", self.lines("info")[-1])
+                self.assertEqual(self.lines("warn"), [])
+                self.stop()
+                self.assertIsNone(self.service.baud_rate)
+
+    def test_the_likely_rates_are_quick(self) -> None:
+        for rate, seconds in ((9600, 0.1), (115200, 1.0), (57600, 1.4), (230400, 2.3)):
+            self.build_port(rate)
+            self.run_for(seconds)
+            self.assertEqual(self.service.baud_rate, rate)
+            self.assertEqual(len(self.ups()), 1)
+            self.stop()
+
+    def test_the_last_one_comes_first(self) -> None:
+        self.build_port(38400)
+        self.run_for(3)
+        self.ports[-1].abortConnection()
+        self.run_for(OPEN_RETRY + QUICK)
+        self.assertEqual(self.ports[-1].tried, [9600, 38400])
+        self.assertEqual(len(self.ups()), 2)
+        # And the others when it is there no more.
+        self.radio_rate = 115200
+        self.ports[-1].abortConnection()
+        self.run_for(3)
+        self.assertEqual(self.ports[-1].tried, [9600, 38400, 9600, 115200])
+        self.assertEqual(len(self.ups()), 3)
+        self.stop()
+
+    def test_no_radio_at_any_rate(self) -> None:
+        self.build_port(31250)
+        self.run_for(7)
+        self.assertEqual(
+            self.ports[0].tried[:11],
+            [9600, 115200, 57600, 38400, 230400, 1200, 2400, 4800, 19200, 460800, 921600],
+        )
+        self.assertEqual(
+            self.lines("warn"),
+            [
+                (
+                    "No radio on sim:: The radio does not answer at any rate: it must be an XBee "
+                    "in API mode (AP=1 or AP=2); --configure moves a radio in transparent mode to "
+                    "API mode. The gateway goes on trying."
+                )
+            ],
+        )
+        self.stop()
+
+    def test_rate_that_was_given(self) -> None:
+        """It is not left."""
+        self.build_port(115200, 57600)
+        self.run_for(20)
+        for port in self.ports:
+            self.assertEqual(port.tried, [57600])
+        self.assertIn(
+            "does not answer at 57600 baud: it must be an XBee in API mode (AP=1 or AP=2); --baud "
+            "auto looks for the rate; --configure",
+            self.lines("warn")[0],
+        )
+        self.stop()
+
+    def test_noise_of_another_rate_is_nobodys_data(self) -> None:
+        """At the wrong rate, or before the mode is known, a frame may be none."""
+        self.build_port(9600, api_mode=0)
+        self.run_for(0.1)
+        said = b"\x7e\x00\x0c\x90\x00\x13\xa2\x00\x40\x0a\x3e\xff\x1a\x2b\x01"
+        checksum = 0xFF - sum(said[3:]) & 0xFF
+        self.network.radio.write(said + bytes([checksum]))
+        self.run_for(0.1)
+        assert self.service.protocol is not None
+        self.assertEqual(self.service.protocol.decoder.good_frames, 1)
+        self.assertEqual(self.listener.heard, [])
+        self.stop()
+
+
+class ConfigureTests(PortCase):
+    """With --configure, and what is never done without it."""
+
+    def test_transparent_mode(self) -> None:
+        for wanted in (None, 1, 2):
+            for write_flash in (False, True):
+                self.build(0, wanted, configure=True, write_flash=write_flash)
+                self.service.startService()
+                self.run_for(6)
+                (facts,) = self.ups()
+                self.assertEqual(facts.api_mode, wanted or 1)
+                self.assertEqual(self.network.radio.flash_writes, int(write_flash))
+                self.assertIn(
+                    f"was in transparent mode and is in API mode {wanted or 1} now"
+                    f"{', also when it restarts' if write_flash else ''}.",
+                    "\n".join(self.lines("info")),
+                )
+                self.assertEqual(self.lines("warn"), [])
+                self.stop()
+
+    def test_flash_holds_the_mode_and_nothing_else(self) -> None:
+        self.build(0, configure=True, write_flash=True)
+        self.network.radio.execute("AO", b"\x01")
+        self.network.radio.registers.write()
+        self.service.startService()
+        self.run_for(6)
+        self.assertEqual(self.network.radio.execute("AO", b"")[1], b"\x00")
+        self.network.radio.registers.restart()
+        self.assertEqual(self.network.radio.execute("AO", b"")[1], b"\x01")
+        self.assertEqual(self.network.radio.execute("AP", b"")[1], b"\x01")
+        self.stop()
+
+    def test_transparent_mode_at_another_rate(self) -> None:
+        self.build_port(115200, api_mode=0, configure=True)
+        self.run_for(15)
+        self.assertEqual(len(self.ups()), 1)
+        self.assertEqual(self.service.baud_rate, 115200)
+        self.stop()
+
+    def test_not_asked(self) -> None:
+        """Not even ``+++`` is sent."""
+        self.build(0)
+        said: list[bytes] = []
+        receive = self.network.radio.receive_bytes
+        self.patch(
+            self.network.radio, "receive_bytes", lambda data: (said.append(data), receive(data))
+        )
+        self.service.startService()
+        self.run_for(60)
+        self.assertTrue(said)
+        self.assertEqual(set(b"".join(said)), set(b"".join(said[:1])))
+        self.assertNotIn(b"+", b"".join(said))
+        self.assertEqual(self.network.radio.api_mode, 0)
+        self.stop()
+
+    def test_other_api_mode(self) -> None:
+        for now, wanted in ((1, 2), (2, 1)):
+            for write_flash in (False, True):
+                self.build(now, wanted, configure=True, write_flash=write_flash)
+                self.service.startService()
+                self.run_for(1)
+                (facts,) = self.ups()
+                self.assertEqual(facts.api_mode, wanted)
+                self.assertEqual(self.network.radio.api_mode, wanted)
+                self.assertEqual(self.network.radio.flash_writes, int(write_flash))
+                self.assertEqual(self.lines("warn"), [])
+                self.stop()
+
+    def test_nothing_to_do(self) -> None:
+        """A radio that is as it is to be: its flash is not written again."""
+        for wanted in (None, 2):
+            self.build(2, wanted, configure=True, write_flash=True)
+            self.service.startService()
+            self.run_for(1)
+            self.assertEqual(len(self.ups()), 1)
+            self.assertEqual(self.network.radio.flash_writes, 0)
+            self.stop()
+
+    def test_mode_is_refused(self) -> None:
+        self.build(1, 2, configure=True)
+        execute = self.network.radio.execute
+        self.patch(
+            self.network.radio,
+            "execute",
+            lambda c, p: (3, b"") if p and c == "AP" else execute(c, p),
+        )
+        self.service.startService()
+        self.run_for(5)
+        self.assertEqual(len(self.ups()), 1)
+        self.assertEqual(
+            self.lines("warn"),
+            [
+                "The radio refuses to be set to API mode 2.",
+                "The radio is in API mode 1, not 2 as --api-mode says; it is taken as it is.",
+            ],
+        )
+        self.stop()
+
+    def test_flash_is_refused(self) -> None:
+        self.build(1, 2, configure=True, write_flash=True)
+        execute = self.network.radio.execute
+        self.patch(
+            self.network.radio, "execute", lambda c, p: (1, b"") if c == "WR" else execute(c, p)
+        )
+        self.service.startService()
+        self.run_for(1)
+        self.assertEqual(len(self.ups()), 1)
+        self.assertEqual(
+            self.lines("warn"),
+            ["The radio refused WR: error; it goes back to its old mode when it restarts."],
+        )
+        self.stop()
+
+    def test_nobody_there(self) -> None:
+        self.build(0, configure=True)
+        self.patch(self.network.radio, "receive_bytes", lambda data: None)
+        self.service.startService()
+        self.run_for(10)
+        self.assertEqual(
+            self.lines("warn"),
+            [
+                (
+                    "No radio on sim:: The radio does not answer, neither to frames nor to +++: "
+                    "see that it is an XBee, connected and switched on, and its serial line at "
+                    "the radio's rate. The gateway goes on trying."
+                )
+            ],
+        )
+        self.stop()
+
+    def test_stopped_in_the_dialogue(self) -> None:
+        self.build(0, configure=True)
+        self.service.startService()
+        self.run_for(sum(WAITS) + 2)
         self.stop()
         self.network.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,25 +1,21 @@
 """What is asked of a radio, and set on it, when its link comes up.
 
-Nothing is written to its flash (WR is never sent): what is set here is gone when the radio
-restarts, and is set again then.
+Nothing is written to its flash: what is set here is gone when the radio restarts, and is set again
+then. The questions are asked all at once, so that a slow line costs no round trip for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.logger import Logger
 
 from zbtwist.radio.coordinator import DEFAULT_DISCOVERY_TIME, Coordinator
-from zbtwist.radio.errors import ATRefused, NoAnswer
+from zbtwist.radio.errors import ATRefused
 from zbtwist.xbee.address import Address64
 from zbtwist.xbee.status import ASSOCIATED
-
-#: How often the radio is asked for AP before it is given up, and the seconds that each try has.
-#: The first try may be swallowed by half a frame that another program left behind.
-PROBES = 3
-PROBE_TIMEOUT = 1.0
 
 #: The longest payload, in bytes, if the radio does not tell: what every firmware can send.
 DEFAULT_PAYLOAD_LIMIT = 72
@@ -59,57 +55,70 @@ class RadioFacts:
         return self.association == ASSOCIATED
 
 
-async def bring_up(coordinator: Coordinator, set_api_mode: Callable[[int], None]) -> RadioFacts:
+async def bring_up(coordinator: Coordinator, api_mode: int) -> RadioFacts:
     """Ask a radio for all that the gateway must know, and make it report joins and data.
 
-    @param set_api_mode: called with 1 or 2 as soon as the radio has told which mode it is in. The
-        question and its answer look the same in both modes.
-    @raise NoAnswer: the radio does not answer; the message says what to look for.
+    @param api_mode: the mode that it is in.
+    @raise NoAnswer: the radio does not answer any more.
     """
-    api_mode = await _probe(coordinator)
-    set_api_mode(api_mode)
-
-    async def number(command: str, default: int) -> int:
-        try:
-            value = await coordinator.at(command)
-        except ATRefused:
-            # Not every firmware has it.
-            return default
-        return int.from_bytes(value, "big") if value else default
-
-    if await number("AO", 0) != 0:
+    answers = await _ask(coordinator, _QUESTIONS)
+    if answers["AO"] != 0:
         # With AO=0 data comes as frames 90 and joins as frames 95; other values turn both into
         # frames 91, and some of them send joins to no one.
         try:
             await coordinator.at("AO", b"\0")
         except ATRefused as error:
             log.warn("{error}; nodes that join may go unnoticed.", error=error)
-    high, low = await number("SH", 0) & 0xFFFF_FFFF, await number("SL", 0) & 0xFFFF_FFFF
-    payload_limit = await number("NP", DEFAULT_PAYLOAD_LIMIT)
+    payload_limit = answers["NP"]
     return RadioFacts(
-        address64=Address64(high << 32 | low),
+        address64=Address64((answers["SH"] & 0xFFFF_FFFF) << 32 | answers["SL"] & 0xFFFF_FFFF),
         api_mode=api_mode,
         payload_limit=(
             payload_limit if 0 < payload_limit <= MAXIMUM_PAYLOAD else DEFAULT_PAYLOAD_LIMIT
         ),
-        discovery_time=await number("NT", round(DEFAULT_DISCOVERY_TIME * 10)) / 10,
-        discovery_options=await number("NO", 0),
-        hardware_version=await number("HV", 0),
-        firmware_version=await number("VR", 0),
-        pan_id=await number("ID", 0),
-        operating_pan_id=await number("OP", 0),
-        association=await number("AI", ASSOCIATED),
+        discovery_time=answers["NT"] / 10,
+        discovery_options=answers["NO"],
+        hardware_version=answers["HV"],
+        firmware_version=answers["VR"],
+        pan_id=answers["ID"],
+        operating_pan_id=answers["OP"],
+        association=answers["AI"],
     )
 
 
-async def _probe(coordinator: Coordinator) -> int:
-    for _ in range(PROBES):
+#: What is asked, and what holds if the firmware does not have the command.
+_QUESTIONS = {
+    "AO": 0,
+    "SH": 0,
+    "SL": 0,
+    "NP": DEFAULT_PAYLOAD_LIMIT,
+    "NT": round(DEFAULT_DISCOVERY_TIME * 10),
+    "NO": 0,
+    "HV": 0,
+    "VR": 0,
+    "ID": 0,
+    "OP": 0,
+    "AI": ASSOCIATED,
+}
+
+
+async def _ask(coordinator: Coordinator, questions: Mapping[str, int]) -> dict[str, int]:
+    async def number(command: str, default: int) -> int:
         try:
-            value = await coordinator.at("AP", timeout=PROBE_TIMEOUT)
-        except NoAnswer:
-            continue
-        return 2 if value[-1:] == b"\x02" else 1
-    raise NoAnswer(
-        "The radio does not answer: it must be an XBee in API mode (AP=1 or AP=2), "
-        "at the rate that --baud says."
-    )
+            value = await coordinator.at(command)
+        except ATRefused:
+            return default
+        return int.from_bytes(value, "big") if value else default
+
+    try:
+        answers = await gatherResults(
+            [
+                Deferred.fromCoroutine(number(command, default))
+                for command, default in questions.items()
+            ],
+            consumeErrors=True,
+        )
+    except FirstError as error:
+        error.subFailure.raiseException()
+        raise
+    return dict(zip(questions, answers))

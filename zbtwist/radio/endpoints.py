@@ -32,11 +32,16 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.radio.errors import SerialOpenError
+from zbtwist.radio.rates import ISerialLine
 
 DEFAULT_BAUD_RATE = 9600
 
 #: Seconds that closing a port may take to write what is still buffered.
 CLOSE_TIMEOUT = 0.3
+
+#: Bytes that wait for a line that takes no more (CTS) before those who write are told. It is much
+#: to the line, 17 s at 9600 baud, and little to the memory.
+WRITE_MARK = 0x4000
 
 
 @implementer(IAddress)
@@ -60,12 +65,24 @@ def open_exclusively(path: str, **settings: Any) -> serial.Serial:
     return port
 
 
+@implementer(ISerialLine)
 class ExclusiveSerialPort(SerialPort):
     """A SerialPort that nobody else has open, and that closes even if nobody reads."""
 
     reactor: Any
+    bufferSize = WRITE_MARK
     _closing: IDelayedCall | None = None
     _serialFactory = staticmethod(open_exclusively)  # type: ignore[assignment]
+
+    @property
+    def baud_rate(self) -> int:
+        """Bits per second."""
+        rate: int = self._serial.baudrate
+        return rate
+
+    def set_baud_rate(self, baud_rate: int) -> None:
+        self._serial.baudrate = baud_rate
+        self._serial.reset_input_buffer()
 
     def loseConnection(self) -> None:
         """Write what is buffered and close; after `CLOSE_TIMEOUT`, close all the same."""
@@ -106,13 +123,14 @@ class SerialEndpoint:
         self,
         reactor: Any,
         path: str,
-        baud_rate: int = DEFAULT_BAUD_RATE,
+        baud_rate: int | None = DEFAULT_BAUD_RATE,
         rtscts: bool = False,
         port_factory: Callable[..., object] = ExclusiveSerialPort,
     ) -> None:
         """
         @param path: the device, such as ``/dev/ttyUSB0``.
-        @param baud_rate: bits per second; always 8 data bits, no parity, 1 stop bit.
+        @param baud_rate: bits per second, None if it is to be found out; always 8 data bits, no
+            parity, 1 stop bit.
         @param rtscts: honour the RTS and CTS lines.
         @param port_factory: called as `ExclusiveSerialPort`.
         """
@@ -123,7 +141,7 @@ class SerialEndpoint:
         self._port_factory = port_factory
 
     def __repr__(self) -> str:
-        return f"serial:{self.path}:baudrate={self.baud_rate}"
+        return f"serial:{self.path}:baudrate={self.baud_rate or 'auto'}"
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Open the port.
@@ -137,12 +155,13 @@ class SerialEndpoint:
         protocol = factory.buildProtocol(SerialAddress(self.path))
         if protocol is None:
             raise SerialOpenError(f"Nothing wants to talk to {self.path}.")
+        baud_rate = self.baud_rate or DEFAULT_BAUD_RATE
         try:
             self._port_factory(
-                protocol, self.path, self._reactor, baudrate=self.baud_rate, rtscts=self.rtscts
+                protocol, self.path, self._reactor, baudrate=baud_rate, rtscts=self.rtscts
             )
         except (OSError, ValueError, termios.error) as error:
-            raise SerialOpenError(_explain(self.path, self.baud_rate, error)) from error
+            raise SerialOpenError(_explain(self.path, baud_rate, error)) from error
         return protocol
 
 
@@ -180,7 +199,7 @@ def _group_of(path: str) -> str:
 
 @implementer(IPlugin, IStreamClientEndpointStringParserWithReactor)
 class SerialEndpointParser:
-    """Parses ``serial:/dev/ttyUSB0:baudrate=115200:rtscts=yes``.
+    """Parses ``serial:/dev/ttyUSB0:baudrate=115200:rtscts=yes``; a baudrate may be ``auto``.
 
     A path may hold colons (``serial:/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0``): what is
     not ``name=value`` belongs to it.
@@ -202,8 +221,11 @@ class SerialEndpointParser:
             )
         if not any(path):
             raise ValueError("serial: needs the path of a port, such as serial:/dev/ttyUSB0")
-        if not baudrate.isdecimal() or int(baudrate) == 0:
-            raise ValueError(f"baudrate must be a number of bits per second, not {baudrate!r}")
+        if baudrate != "auto" and (not baudrate.isdecimal() or int(baudrate) == 0):
+            raise ValueError(
+                f"baudrate must be auto or a number of bits per second, not {baudrate!r}"
+            )
         if rtscts not in ("yes", "no"):
             raise ValueError(f"rtscts must be yes or no, not {rtscts!r}")
-        return SerialEndpoint(reactor, ":".join(path), int(baudrate), rtscts == "yes")
+        rate = None if baudrate == "auto" else int(baudrate)
+        return SerialEndpoint(reactor, ":".join(path), rate, rtscts == "yes")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IConsumer, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from zbtwist.radio.patience import Patience
 from zbtwist.radio.traffic import Traffic
@@ -15,9 +16,14 @@ from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
 from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
 
 
+@implementer(IPushProducer)
 class RadioProtocol(Protocol):
     """The serial line of one radio.
 
+    It is the producer of what it writes: a line that takes nothing (CTS, a stuck server) makes the
+    transport say so when its buffer is over its mark, and `congestion_changed` hears of it.
+
+    @ivar is_congested: whether what was written waits in the transport, and more should not follow.
     @ivar malformed_frames: good checksum, but an unknown type or fields that do not fit.
     """
 
@@ -31,6 +37,7 @@ class RadioProtocol(Protocol):
         made: Callable[[RadioProtocol], None] = lambda protocol: None,
         lost: Callable[[RadioProtocol, Failure], None] = lambda protocol, reason: None,
         traffic: Traffic | None = None,
+        congestion_changed: Callable[[bool], None] = lambda congested: None,
     ) -> None:
         """
         @param clock: times how long a frame's beginning is waited for.
@@ -39,6 +46,7 @@ class RadioProtocol(Protocol):
         @param made: called when the transport is there.
         @param lost: called when it is gone, with the reason.
         @param traffic: counts the frames, and may trace them.
+        @param congestion_changed: called with `is_congested` whenever it changes.
         """
         self._clock = clock
         self._decoder = decoder_for(api_mode)
@@ -47,7 +55,10 @@ class RadioProtocol(Protocol):
         self._lost = lost
         self._traffic = traffic or Traffic()
         self._patience = Patience(clock, self._deliver)
+        self._congestion_changed = congestion_changed
+        self._raw: Callable[[bytes], None] | None = None
         self.malformed_frames = 0
+        self.is_congested = False
 
     @property
     def decoder(self) -> FrameDecoder:
@@ -61,8 +72,14 @@ class RadioProtocol(Protocol):
 
     def set_api_mode(self, api_mode: int) -> None:
         """Read and write in API mode 1 or 2 from now on; the counters go on."""
-        if api_mode == self.api_mode:
-            return
+        if api_mode != self.api_mode:
+            self._renew_decoder(api_mode)
+
+    def start_over(self) -> None:
+        """Forget the beginning of a frame that is waited for; the counters go on."""
+        self._renew_decoder(self.api_mode)
+
+    def _renew_decoder(self, api_mode: int) -> None:
         old = self._decoder
         self._patience.stop()
         self._decoder = decoder_for(api_mode)
@@ -70,11 +87,20 @@ class RadioProtocol(Protocol):
         self._decoder.bad_frames = old.bad_frames
         self._decoder.discarded_bytes = old.discarded_bytes + len(old.pending)
 
+    def listen_raw(self, received: Callable[[bytes], None] | None) -> None:
+        """Give all bytes that come to `received` and look for no frames in them; None ends it."""
+        self._raw = received
+        self.start_over()
+
     def connectionMade(self) -> None:
+        if IConsumer.providedBy(self.transport):
+            IConsumer(self.transport).registerProducer(self, True)
         self._made(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._patience.stop()
+        # Nobody is told: to go on writing now would be to write into nothing.
+        self.is_congested = False
         traffic, decoder = self._traffic, self._decoder
         traffic.malformed_frames += self.malformed_frames
         traffic.bad_frames += decoder.bad_frames
@@ -94,12 +120,36 @@ class RadioProtocol(Protocol):
         if traffic.trace is not None:
             traffic.trace(True, frame_data, api_mode)
 
+    def write(self, data: bytes) -> None:
+        """Write bytes that are no frame."""
+        assert self.transport is not None
+        self.transport.write(data)
+
+    def pauseProducing(self) -> None:
+        self._set_congested(True)
+
+    def resumeProducing(self) -> None:
+        self._set_congested(False)
+
+    def stopProducing(self) -> None:
+        # The connection is being lost, and says so itself.
+        pass
+
+    def _set_congested(self, congested: bool) -> None:
+        if congested != self.is_congested:
+            self.is_congested = congested
+            self._congestion_changed(congested)
+
     def dataReceived(self, data: bytes) -> None:
+        if self._raw is not None:
+            self._raw(data)
+            return
         decoder = self._decoder
         frames = decoder.feed(data)
         if frames:
             self._deliver(frames)
-        self._patience.fed(decoder)
+        # A frame may have told that the mode is another.
+        self._patience.fed(self._decoder)
 
     def _deliver(self, frames: list[bytes]) -> None:
         traffic = self._traffic

@@ -1,18 +1,24 @@
-"""Keeps the link to the radio: open, bring up, watch, reopen.
+"""Keeps the link to the radio: open, find, bring up, watch, reopen.
 
-Twisted's ClientService opens and reopens. The wait between tries starts short, so that a radio that
-is plugged in again is found at once, and grows while opening or bring-up go on failing. Bring-up
-runs when the port is open; again while the radio does not answer; and again when the radio says
-that it was reset or has joined, since what bring-up sets and reads does not outlive that.
+Twisted's ClientService opens and reopens; opening is tried a few times a second for as long as it
+takes, so that a radio that is plugged in again is found at once. When the port is open the radio is
+found (see `zbtwist.radio.finding`) and brought up (`zbtwist.radio.bring_up`); again and again while
+it does not answer; and again when it says that it was reset or has joined, since what bring-up sets
+and reads does not outlive that. A radio that is up is watched (`zbtwist.radio.heartbeat`).
+
+A port that opens to a radio that does not answer is closed and opened anew now and then: what hangs
+may be the connection to a serial server, or the USB adapter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.application.internet import ClientService
 from twisted.application.service import MultiService
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, maybeDeferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
@@ -20,25 +26,45 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from zbtwist.radio.bring_up import bring_up
+from zbtwist.radio.bring_up import RadioFacts, bring_up
 from zbtwist.radio.coordinator import Coordinator
-from zbtwist.radio.errors import RadioError, SerialOpenError
+from zbtwist.radio.endpoints import SerialEndpoint
+from zbtwist.radio.errors import ATRefused, RadioError, SerialOpenError
+from zbtwist.radio.finding import Finder
+from zbtwist.radio.heartbeat import Heartbeat
 from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.radio.rates import ISerialLine, rates_to_try
 from zbtwist.radio.traffic import Traffic
-from zbtwist.xbee.address import format_address64
+from zbtwist.xbee.address import Address64, format_address64
 from zbtwist.xbee.frames import Frame, ModemStatus
 from zbtwist.xbee.status import (
+    ASSOCIATED,
     MODEM_COORDINATOR_STARTED,
     MODEM_HARDWARE_RESET,
     MODEM_JOINED,
+    MODEM_LEFT,
     MODEM_WATCHDOG_RESET,
     modem_status_text,
 )
 
-#: Seconds before the first and between the last tries to open the radio, and what they grow by.
+#: Seconds between two tries to open the radio. An open that fails costs next to nothing.
+OPEN_RETRY = 0.3
+#: Seconds that one try may take: a serial server that is there answers sooner, or not at all.
+OPEN_TIMEOUT = 5.0
+#: Seconds before the first bring-up after one that failed, what they grow by, and up to what.
 FIRST_RETRY = 0.25
-LAST_RETRY = 5.0
+LAST_RETRY = 1.0
 RETRY_FACTOR = 1.5
+#: After so many bring-ups that failed on one connection it is opened anew.
+REOPEN_AFTER = 5
+#: Seconds that the radio may take to write its flash.
+FLASH_TIMEOUT = 5.0
+#: Seconds of silence after which the radio is asked whether it is there, unless the user says so.
+DEFAULT_HEARTBEAT = 30.0
+#: Different reasons for not being up that are remembered, so that each is said once.
+_MOST_REASONS = 50
+#: AI of a radio that left its network and was not asked yet; any but `ASSOCIATED` would do.
+_LEFT = 0xFF
 
 
 def abort_connection(transport: Any) -> None:
@@ -66,7 +92,8 @@ class _PatientEndpoint:
     keep the reason to itself.
     """
 
-    def __init__(self, endpoint: IStreamClientEndpoint, service: RadioService) -> None:
+    def __init__(self, clock: Any, endpoint: IStreamClientEndpoint, service: RadioService) -> None:
+        self._clock = clock
         self._endpoint = endpoint
         self._service = service
 
@@ -79,9 +106,14 @@ class _PatientEndpoint:
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         while True:
             try:
-                protocol: IProtocol = await self._endpoint.connect(factory)
+                connecting = self._endpoint.connect(factory)
+                protocol: IProtocol = await connecting.addTimeout(OPEN_TIMEOUT, self._clock)
             except CancelledError:  # noqa: PERF203
                 raise
+            except TimeoutError:
+                await self._service.open_failed(
+                    TimeoutError(f"There was no connection within {OPEN_TIMEOUT:g} s")
+                )
             except Exception as error:
                 await self._service.open_failed(error)
             else:
@@ -94,6 +126,10 @@ class RadioService(MultiService):
     @ivar protocol: the serial line while it is open, with its counters.
     @ivar traffic: what has passed on the serial line, over all links.
     @ivar radio_name: the endpoint of the radio, as the user wrote it.
+    @ivar configure: change the radio's API mode where it is not as wanted, and move it there from
+        transparent mode. Counts from the next time on that the radio is looked for, as the
+        following does.
+    @ivar write_flash: with `configure`: let the radio keep its mode when it restarts.
     """
 
     log = Logger()
@@ -105,31 +141,53 @@ class RadioService(MultiService):
         coordinator: Coordinator,
         name: str,
         api_mode: int | None = None,
+        *,
+        configure: bool = False,
+        write_flash: bool = False,
+        heartbeat: float = DEFAULT_HEARTBEAT,
     ) -> None:
         """
         @param clock: the reactor.
         @param endpoint: where the radio is.
         @param name: the endpoint, as the user wrote it, for the log.
-        @param api_mode: 1 or 2 if the user named one; what the radio says counts all the same.
+        @param api_mode: 1 or 2 if the user named one. Without `configure`, what the radio says
+            counts all the same.
+        @param heartbeat: seconds of silence after which the radio is asked whether it is there; 0
+            for never.
         """
         super().__init__()
         self.coordinator = coordinator
         self.protocol: RadioProtocol | None = None
         self.traffic = Traffic()
+        self.configure = configure
+        self.write_flash = write_flash
         self._clock = clock
+        self._heartbeat = Heartbeat(
+            clock, coordinator, self._fallen_silent, self._association_changed, heartbeat
+        )
+        self._last_mode = api_mode or 1
+        self._begin_with(endpoint, name, api_mode)
+        self._connect_to(endpoint)
+
+    def _begin_with(self, endpoint: IStreamClientEndpoint, name: str, api_mode: int | None) -> None:
+        """Nothing is known yet of the radio behind that endpoint."""
         self.radio_name = name
         self._wanted_mode = api_mode
-        self._last_mode = api_mode or 1
+        self._searches_rate = isinstance(endpoint, SerialEndpoint) and endpoint.baud_rate is None
+        self._last_rate: int | None = None
+        self._last_address: Address64 | None = None
+        self._finder: Finder | None = None
         self._bringing_up: Deferred[None] | None = None
+        self._is_pausing = False
         self._failures = 0
-        self._reported = ""
-        self._connect_to(endpoint)
+        self._failures_on_connection = 0
+        self._reported: set[str] = set()
 
     def _connect_to(self, endpoint: IStreamClientEndpoint) -> None:
         self._connecting = ClientService(
-            _PatientEndpoint(endpoint, self),
+            _PatientEndpoint(self._clock, endpoint, self),
             _RadioFactory(self),
-            retryPolicy=lambda attempt: FIRST_RETRY,
+            retryPolicy=lambda attempt: OPEN_RETRY,
             clock=self._clock,
         )
         self._connecting.setServiceParent(self)
@@ -139,23 +197,45 @@ class RadioService(MultiService):
     ) -> None:
         """The radio is somewhere else from now on: leave the old one and open the new one."""
         left = maybeDeferred(self._connecting.disownServiceParent)
+        self._stop_bring_up()
+        self._heartbeat.stop()
         if self.protocol is not None:
             abort_connection(self.protocol.transport)
-        self.radio_name = name
-        self._wanted_mode = api_mode
-        self._failures = 0
-        self._reported = ""
+            self.protocol = None
+        self.coordinator.link_down("The gateway opens the radio that the configuration names now.")
+        self._begin_with(endpoint, name, api_mode)
         left.addCallback(lambda _: self._connect_to(endpoint))
 
     def stopService(self) -> Deferred[Any]:
         stopped: Deferred[Any] = super().stopService()
         self._stop_bring_up()
+        self._heartbeat.stop()
         self.coordinator.link_down("The gateway is stopping.")
         self.coordinator.close()
         if self.protocol is not None:
             # Nobody reads the rest any more, and a line that takes nothing must not hold us up.
             abort_connection(self.protocol.transport)
         return stopped
+
+    @property
+    def heartbeat(self) -> float:
+        """Seconds of silence after which the radio is asked whether it is there; 0 for never."""
+        return self._heartbeat.seconds
+
+    @heartbeat.setter
+    def heartbeat(self, seconds: float) -> None:
+        self._heartbeat.seconds = seconds
+        facts = self.coordinator.facts
+        if facts is not None:
+            self._heartbeat.start(facts.association)
+
+    @property
+    def baud_rate(self) -> int | None:
+        """Bits per second of the serial port; None while it is closed, or where there is none."""
+        if self.protocol is None:
+            return None
+        line = ISerialLine(self.protocol.transport, None)
+        return None if line is None else line.baud_rate
 
     # --- opening -------------------------------------------------------------------------------
 
@@ -167,6 +247,7 @@ class RadioService(MultiService):
             self._opened,
             self._lost,
             self.traffic,
+            self.coordinator.set_congested,
         )
 
     def open_failed(self, error: Exception) -> Deferred[None]:
@@ -175,16 +256,12 @@ class RadioService(MultiService):
         if not isinstance(error, SerialOpenError):
             text = f"{text.rstrip('.')}: see that it is there and reachable."
         self._failed(text)
-        return deferLater(self._clock, self._delay())
-
-    def _delay(self) -> float:
-        return min(FIRST_RETRY * RETRY_FACTOR ** min(self._failures - 1, 50), LAST_RETRY)
+        return deferLater(self._clock, OPEN_RETRY)
 
     def _failed(self, sentence: str) -> None:
-        self._failures += 1
         self.coordinator.link_down(sentence)
-        if sentence != self._reported:
-            self._reported = sentence
+        if sentence not in self._reported and len(self._reported) < _MOST_REASONS:
+            self._reported.add(sentence)
             self.log.warn(
                 "No radio on {name}: {sentence} The gateway goes on trying.",
                 name=self.radio_name,
@@ -193,14 +270,15 @@ class RadioService(MultiService):
 
     def _opened(self, protocol: RadioProtocol) -> None:
         self.protocol = protocol
-        self.coordinator.link_up(protocol.send)
         self._start_bring_up(protocol)
 
     def _lost(self, protocol: RadioProtocol, reason: Failure) -> None:
         if protocol is not self.protocol:
             return
         self.protocol = None
+        self._failures_on_connection = 0
         self._stop_bring_up()
+        self._heartbeat.stop()
         if self.coordinator.facts is not None:
             self.log.warn("The link to the radio on {name} is lost.", name=self.radio_name)
             self.coordinator.link_down("The link to the radio is lost; the gateway reopens it.")
@@ -216,14 +294,55 @@ class RadioService(MultiService):
 
     def _stop_bring_up(self) -> None:
         if self._bringing_up is not None:
-            self._bringing_up.cancel()
-            self._bringing_up = None
+            bringing_up, self._bringing_up = self._bringing_up, None
+            bringing_up.cancel()
+
+    def _rates(self) -> Sequence[int]:
+        return rates_to_try(self._last_rate) if self._searches_rate else ()
 
     async def _bring_up(self, protocol: RadioProtocol) -> None:
-        facts = await bring_up(self.coordinator, protocol.set_api_mode)
-        self._last_mode = facts.api_mode
-        self._failures = 0
-        self._reported = ""
+        self._finder = finder = Finder(
+            self._clock,
+            protocol,
+            self._rates(),
+            self._wanted_mode,
+            self.configure,
+            self.write_flash,
+        )
+        try:
+            found = await finder.find()
+        finally:
+            self._finder = None
+        protocol.set_api_mode(found.api_mode)
+        self._last_mode, self._last_rate = found.api_mode, self.baud_rate
+        self.coordinator.link_up(protocol.send)
+        self.coordinator.set_congested(protocol.is_congested)
+        if found.to_be_written:
+            await self._write_flash()
+        facts = await bring_up(self.coordinator, found.api_mode)
+        self._failures = self._failures_on_connection = 0
+        self._reported.clear()
+        self._say_up(facts)
+        self._last_address = facts.address64
+        self._heartbeat.start(facts.association)
+        self.coordinator.ready(facts)
+
+    async def _write_flash(self) -> None:
+        try:
+            await self.coordinator.at("WR", timeout=FLASH_TIMEOUT)
+        except ATRefused as error:
+            self.log.warn("{error}; it goes back to its old mode when it restarts.", error=error)
+
+    def _say_up(self, facts: RadioFacts) -> None:
+        address = format_address64(facts.address64)
+        if self._last_address not in (None, facts.address64):
+            self.log.warn(
+                "The radio on {name} is another one: {address}, not {old} as before. Nodes that "
+                "are in its network keep their ports; the others stay silent.",
+                name=self.radio_name,
+                address=address,
+                old=format_address64(self._last_address),
+            )
         if self._wanted_mode not in (None, facts.api_mode):
             self.log.warn(
                 "The radio is in API mode {mode}, not {wanted} as --api-mode says; it is taken "
@@ -232,12 +351,13 @@ class RadioService(MultiService):
                 wanted=self._wanted_mode,
             )
         self.log.info(
-            "The radio {address} on {name} is up: firmware {firmware}, API mode {mode}, "
+            "The radio {address} on {name} is up: firmware {firmware}, API mode {mode}{rate}, "
             "PAN {pan}, payloads of {payload} bytes.",
-            address=format_address64(facts.address64),
+            address=address,
             name=self.radio_name,
             firmware=f"{facts.firmware_version:04x}",
             mode=facts.api_mode,
+            rate="" if self.baud_rate is None else f", {self.baud_rate} baud",
             pan=f"{facts.operating_pan_id:016x}",
             payload=facts.payload_limit,
         )
@@ -246,14 +366,13 @@ class RadioService(MultiService):
                 "The radio is not in a network yet (AI={association}); nodes appear when it is.",
                 association=f"{facts.association:02x}",
             )
-        self.coordinator.ready(facts)
 
     def _bring_up_again(self, reason: str) -> None:
         protocol = self.protocol
         if protocol is not None:
+            self._heartbeat.stop()
             self._stop_bring_up()
             self.coordinator.link_down(reason)
-            self.coordinator.link_up(protocol.send)
             self._start_bring_up(protocol)
 
     def _bring_up_failed(self, failure: Failure, protocol: RadioProtocol) -> None:
@@ -264,25 +383,88 @@ class RadioService(MultiService):
         else:
             self.log.failure("Bringing the radio up failed", failure=failure)
             self._failed("The radio could not be set up; see the log.")
-        # The port stays open: what does not answer now may in a moment, and would not sooner if the
-        # port was closed in between.
+        self._failures += 1
+        self._failures_on_connection += 1
+        if self._failures_on_connection >= REOPEN_AFTER:
+            abort_connection(protocol.transport)
+            return
+        # The port stays open for now: what does not answer may in a moment, and would not sooner
+        # if the port was closed in between.
         self._bringing_up = Deferred.fromCoroutine(self._bring_up_later(protocol))
         self._bringing_up.addErrback(self._bring_up_failed, protocol)
 
     async def _bring_up_later(self, protocol: RadioProtocol) -> None:
-        await deferLater(self._clock, self._delay())
-        self.coordinator.link_up(protocol.send)
+        self._is_pausing = True
+        try:
+            delay = FIRST_RETRY * RETRY_FACTOR ** min(self._failures - 1, 50)
+            await deferLater(self._clock, min(delay, LAST_RETRY))
+        finally:
+            self._is_pausing = False
         await self._bring_up(protocol)
 
+    # --- watching ------------------------------------------------------------------------------
+
+    def _fallen_silent(self) -> None:
+        reason = "The radio has fallen silent; the gateway tries to wake it."
+        self.log.warn(
+            "The radio on {name} has fallen silent: it does not even answer AI. The gateway tries "
+            "to set it up again, and opens its port anew if that fails.",
+            name=self.radio_name,
+        )
+        # One bring-up that fails is enough to open it anew.
+        self._failures_on_connection = REOPEN_AFTER - 1
+        self._bring_up_again(reason)
+
+    def _association_changed(self, association: int) -> None:
+        if association == ASSOCIATED:
+            # What was read of the network before is not so any more.
+            self._bring_up_again("The radio has just joined its network.")
+        else:
+            self._left(association)
+
+    def _left(self, association: int) -> None:
+        """The radio is there and answers, but reaches nobody."""
+        facts = self.coordinator.facts
+        if facts is None:
+            return
+        if facts.joined:
+            self.log.warn(
+                "The radio has left its network: no node can be reached until it joins again."
+            )
+        self.coordinator.facts = replace(facts, association=association)
+        self._heartbeat.start(association)
+
     def _frame_received(self, frame: Frame) -> None:
+        self._heartbeat.frame_received()
+        if self._finder is not None and self._finder.frame_received(frame):
+            return
         if isinstance(frame, ModemStatus):
-            self.log.info("The radio says: {status}.", status=modem_status_text(frame.status))
-            if frame.status in _RESETS:
-                self._bring_up_again("The radio was reset; the gateway sets it up again.")
-                return
-            facts = self.coordinator.facts
-            if frame.status in _JOINS and (facts is None or not facts.joined):
-                # What was read of the network before is not so any more.
-                self._bring_up_again("The radio has just joined its network.")
-                return
-        self.coordinator.frame_received(frame)
+            self._modem_status(frame.status)
+        if self._is_pausing and self.protocol is not None:
+            # It is alive.
+            self._start_bring_up(self.protocol)
+        if self._is_trusted:
+            self.coordinator.frame_received(frame)
+
+    @property
+    def _is_trusted(self) -> bool:
+        """Whether frames are what they seem: at another rate, or in another mode, chance makes some
+        of what is no frame.
+        """
+        if self._finder is None:
+            return True
+        return self._last_address is not None and self.baud_rate == self._last_rate
+
+    def _modem_status(self, status: int) -> None:
+        self.log.info("The radio says: {status}.", status=modem_status_text(status))
+        facts = self.coordinator.facts
+        if status in _RESETS:
+            self._bring_up_again("The radio was reset; the gateway sets it up again.")
+        elif status in _JOINS and (facts is None or not facts.joined):
+            self._association_changed(ASSOCIATED)
+        elif status == MODEM_LEFT:
+            if facts is None:
+                # What is being read may be older than that.
+                self._bring_up_again("The radio has just left its network.")
+            else:
+                self._left(_LEFT)

@@ -1,0 +1,123 @@
+"""Notices a radio that has fallen silent, and one that left its network or joined it.
+
+A half-open TCP connection or a hung USB adapter never fails by itself. So when no frame has come
+for a while, the radio is asked for AI; any frame that comes meanwhile is as good as the answer. AI
+also tells whether the radio is in a network. While it is not, it is asked every `JOIN_POLL`
+seconds, since the modem status that tells of joining may be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.errors import ATRefused, RadioError
+from zbtwist.xbee.status import ASSOCIATED
+
+#: How often the radio is asked before it counts as silent, and the seconds that each try has.
+TRIES = 2
+TRY_TIMEOUT = 3.0
+#: Seconds between two questions while the radio is in no network.
+JOIN_POLL = 2.0
+#: Seconds that do not matter: a clock's sums are not exact.
+_TINY = 0.001
+
+
+class Heartbeat:
+    """Watches a radio whose link is up.
+
+    @ivar seconds: of silence until the radio is asked; 0 for never.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        coordinator: Coordinator,
+        fallen_silent: Callable[[], None],
+        association_changed: Callable[[int], None],
+        seconds: float,
+    ) -> None:
+        """
+        @param fallen_silent: called when the radio does not answer; nothing is watched any more.
+        @param association_changed: called with AI when the radio has joined or left; nothing is
+            watched any more.
+        """
+        self._clock = clock
+        self._coordinator = coordinator
+        self._fallen_silent = fallen_silent
+        self._association_changed = association_changed
+        self.seconds = seconds
+        self._last_frame = 0.0
+        self._watching: Deferred[int | None] | None = None
+
+    def start(self, association: int) -> None:
+        """Watch from now on.
+
+        @param association: AI as the radio told it last.
+        """
+        self.stop()
+        self._last_frame = self._clock.seconds()
+        self._watching = Deferred.fromCoroutine(self._watch(association))
+        self._watching.addCallbacks(self._ended, self._failed)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._watching is not None:
+            watching, self._watching = self._watching, None
+            watching.cancel()
+
+    def frame_received(self) -> None:
+        """A frame came, whatever it was."""
+        self._last_frame = self._clock.seconds()
+
+    def _ended(self, association: int | None) -> None:
+        self._watching = None
+        if association is None:
+            self._fallen_silent()
+        else:
+            self._association_changed(association)
+
+    def _failed(self, failure: Failure) -> None:
+        self._watching = None
+        if not failure.check(CancelledError):
+            self.log.failure("The heartbeat has ended", failure=failure)
+
+    async def _watch(self, association: int) -> int | None:
+        """Return the new AI when the radio joined or left, None when it is silent."""
+        joined = association == ASSOCIATED
+        while True:
+            if not joined:
+                await deferLater(self._clock, JOIN_POLL)
+            elif not self.seconds:
+                never: Deferred[None] = Deferred()
+                await never
+            else:
+                silence = self._clock.seconds() - self._last_frame
+                if self.seconds - silence > _TINY:
+                    await deferLater(self._clock, self.seconds - silence)
+                    continue
+            answer = await self._ask(association)
+            if answer is None or (answer == ASSOCIATED) != joined:
+                return answer
+
+    async def _ask(self, association: int) -> int | None:
+        for _ in range(TRIES):
+            asked = self._clock.seconds()
+            try:
+                value = await self._coordinator.at("AI", timeout=TRY_TIMEOUT)
+                return int.from_bytes(value, "big")
+            except ATRefused:
+                return association
+            except RadioError:
+                # It is alive if it said anything at all; then it is asked again in its time.
+                if self._last_frame > asked:
+                    return association
+        return None
