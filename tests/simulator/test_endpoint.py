@@ -264,8 +264,8 @@ class ParserTests(TestCase):
     def test_wrong_options(self) -> None:
         for options, sentence in (
             ({"nodes": "many"}, "nodes is a whole number, not 'many'"),
-            ({"nodes": "-1"}, "nodes is a number from 0 to 1000, not -1"),
-            ({"nodes": "1001"}, "nodes is a number from 0 to 1000, not 1001"),
+            ({"nodes": "-1"}, "nodes is a number from 0 to 10000, not -1"),
+            ({"nodes": "10001"}, "nodes is a number from 0 to 10000, not 10001"),
             ({"kinds": "toaster"}, "'toaster' is no kind of simulated node"),
             ({"kinds": ""}, "'' is no kind of simulated node"),
             ({"api_mode": "3"}, "api_mode is 0, 1 or 2, not 3"),

@@ -1,15 +1,18 @@
 """``python -m zbtwist.simulator --link PATH``: the simulated radio behind a pseudoterminal.
 
 Any XBee software can open PATH as if a radio were there, close it and open it again. SIGINT and
-SIGTERM end the program and remove the link.
+SIGTERM end the program and remove the link. SIGUSR1 unplugs the radio, and plugs it in again;
+SIGUSR2 lets its watchdog reset it.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import (
     FilteringLogObserver,
     LogLevel,
@@ -20,8 +23,9 @@ from twisted.logger import (
 
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import Node, PtyNode
-from zbtwist.simulator.options import KINDS, OptionsError, SimulatorOptions
-from zbtwist.simulator.pseudoterminal import LinkError, Pseudoterminal
+from zbtwist.simulator.options import OPTIONS, OptionsError, SimulatorOptions
+from zbtwist.simulator.pseudoterminal import LinkError
+from zbtwist.simulator.serial_port import SimulatedSerialPort
 from zbtwist.xbee.address import format_address64
 from zbtwist.xbee.devices import product_name
 
@@ -36,16 +40,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--link", metavar="PATH", help="make PATH a symbolic link to the pseudoterminal")
-    add("--nodes", metavar="N", help="how many remote nodes (default: one of each kind)")
-    add(
-        "--kinds",
-        metavar="KINDS",
-        help=f"what they are, with + between them: {', '.join(KINDS)} (default: meter+sensor+echo)",
-    )
-    add("--api-mode", metavar="MODE", help="AP of the radio: 0, 1 or 2 (default: 1)")
-    add("--seed", metavar="SEED", help="a whole number; the same network each time (default: 0)")
-    add("--nt", metavar="SECONDS", help="how long a discovery takes (default: 3.2)")
-    add("--interval", metavar="SECONDS", help="between a meter's packets, 0: only when asked")
+    for name, option in OPTIONS.items():
+        what = f"probability {option.help}" if option.metavar == "P" else option.help
+        add(f"--{name.replace('_', '-')}", metavar=option.metavar, help=what)
     return parser.parse_args(argv)
 
 
@@ -82,25 +79,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     globalLogBeginner.beginLoggingTo([warnings], redirectStandardIO=False)
     try:
         options = SimulatorOptions.parse(
-            nodes=arguments.nodes,
-            kinds=arguments.kinds,
-            seed=arguments.seed,
-            api_mode=arguments.api_mode,
-            nt=arguments.nt,
-            interval=arguments.interval,
+            **{name: getattr(arguments, name) for name in OPTIONS},
         )
         network = options.build(reactor)
-        line = Pseudoterminal(
-            reactor, network.radio.receive_bytes, arguments.link, opened=network.announce
-        )
+        radio = SimulatedSerialPort(reactor, network, arguments.link)
+        options.set_up_line(radio.line)
     except (OptionsError, LinkError, OSError) as error:
         print(f"zbtwist.simulator: {error}", file=sys.stderr)
         return 1
-    network.radio.serial_output = line.write
+
+    def toggle() -> None:
+        try:
+            radio.unplug() if radio.plugged else radio.plug_in()
+        except (LinkError, OSError) as error:
+            print(f"zbtwist.simulator: {error}", file=sys.stderr)
+
+    threads = IReactorFromThreads(reactor)
+    # The handlers run between any two instructions; what they ask for is done in the reactor.
+    signal.signal(signal.SIGUSR1, lambda number, frame: threads.callFromThread(toggle))
+    signal.signal(
+        signal.SIGUSR2,
+        lambda number, frame: threads.callFromThread(network.radio.reset, watchdog=True),
+    )
     # Not before the signals are handled: who reads it may send one at once.
-    reactor.callWhenRunning(_introduce, network, line.link or line.path)
+    reactor.callWhenRunning(_introduce, network, radio.path)
     reactor.addSystemEventTrigger("before", "shutdown", network.stop)
-    reactor.addSystemEventTrigger("before", "shutdown", line.close)
+    reactor.addSystemEventTrigger("before", "shutdown", radio.close)
     reactor.run()
     return 0
 

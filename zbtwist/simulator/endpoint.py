@@ -2,7 +2,8 @@
 
 `connect` joins a protocol to the simulated radio in memory. It behaves as a serial port does: one
 user at a time, the radio and its network live on between two users, and what the radio says while
-nobody listens is lost. Nothing is delivered within the call that caused it.
+nobody listens is lost. Nothing is delivered within the call that caused it. It can be unplugged and
+plugged in again, and its line can be a bad one (`zbtwist.simulator.serial_line`).
 """
 
 from __future__ import annotations
@@ -25,21 +26,20 @@ from twisted.internet.interfaces import (
     IStreamClientEndpointStringParserWithReactor,
     ITransport,
 )
-from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.simulator.network import SimulatedNetwork
-from zbtwist.simulator.options import OptionsError, SimulatorOptions
+from zbtwist.simulator.options import OPTIONS, OptionsError, SimulatorOptions
+from zbtwist.simulator.radio import LocalRadio
+from zbtwist.simulator.serial_line import SerialLine
 
 #: How many bytes of the radio wait for a protocol that has paused.
 BACKLOG = 0x10000
 
-#: How many bytes for the radio make a producer wait; they are handed on in the next turn.
-_WRITE_LIMIT = 0x10000
-
-log = Logger()
+#: How many bytes for the radio make a producer wait until all of them are on the line.
+WRITE_LIMIT = 0x10000
 
 
 @implementer(IAddress)
@@ -62,75 +62,56 @@ class SimulatorTransport:
 
     disconnecting = False
 
-    def __init__(self, reactor: IReactorTime, network: SimulatedNetwork) -> None:
+    def __init__(self, reactor: IReactorTime, network: SimulatedNetwork, line: SerialLine) -> None:
         self._reactor = reactor
         self._network = network
+        self._line = line
         self._protocol: IProtocol | None = None
-        self._to_protocol = bytearray()
-        self._to_radio = bytearray()
-        self._turn: IDelayedCall | None = None
-        self._paused = False
+        self._ending: IDelayedCall | None = None
         self._producer: Any = None
         self._streaming = False
         self._producer_paused = False
-        self._lost_bytes = 0
         self.connected = True
 
     def join(self, protocol: IProtocol) -> None:
         """Begin to carry bytes."""
         self._protocol = protocol
-        self._network.radio.serial_output = self._radio_says
+        self._line.from_radio.take = protocol.dataReceived
+        self._line.to_radio.take = self._to_radio
+        self._line.to_radio.emptied = self._emptied
+        self._network.radio.serial_output = self._line.from_radio.write
         protocol.makeConnection(self)
 
-    # --- Both directions -----------------------------------------------------------------------
+    def _to_radio(self, data: bytes) -> None:
+        # The radio may have been swapped for another one meanwhile.
+        self._network.radio.receive_bytes(data)
 
-    def _radio_says(self, data: bytes) -> None:
-        room = BACKLOG - len(self._to_protocol)
-        if len(data) > room:
-            if not self._lost_bytes:
-                log.warn("the simulated radio's line overruns: its reader is too slow")
-            self._lost_bytes += len(data) - room
-        self._to_protocol += data[:room]
-        self._soon()
+    def _emptied(self) -> None:
+        if self._producer is not None:
+            if not self._streaming:
+                self._producer.resumeProducing()
+            elif self._producer_paused:
+                self._producer_paused = False
+                self._producer.resumeProducing()
+        elif self.disconnecting:
+            self._end_later(Failure(error.ConnectionDone()))
 
-    def _soon(self) -> None:
-        if self._turn is None and self.connected:
-            self._turn = self._reactor.callLater(0, self._carry)
+    def fail(self, reason: Failure) -> None:
+        """Close the line in the next turn, whatever is still on it."""
+        if self.connected:
+            self.disconnecting = True
+            self._line.clear()
+            self._end_later(reason)
 
-    def _carry(self) -> None:
-        self._turn = None
-        if self._to_radio:
-            data = bytes(self._to_radio)
-            self._to_radio.clear()
-            self._network.radio.receive_bytes(data)
-        if self._to_protocol and not self._paused and self._protocol is not None:
-            data = bytes(self._to_protocol)
-            self._to_protocol.clear()
-            self._protocol.dataReceived(data)
-        if not self.connected:
-            return
-        self._wake_producer()
-        if not self._to_radio and self.disconnecting and self._producer is None:
-            self._disconnect(Failure(error.ConnectionDone()))
-
-    def _wake_producer(self) -> None:
-        if self._producer is None or self._to_radio:
-            return
-        if not self._streaming:
-            self._producer.resumeProducing()
-        elif self._producer_paused:
-            self._producer_paused = False
-            self._producer.resumeProducing()
+    def _end_later(self, reason: Failure) -> None:
+        if self._ending is None and self.connected:
+            self._ending = self._reactor.callLater(0, self._disconnect, reason)
 
     def _disconnect(self, reason: Failure) -> None:
+        self._ending = None
         self.connected = False
-        self.disconnecting = True
         self._network.radio.serial_output = None
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
-        self._to_protocol.clear()
-        self._to_radio.clear()
+        self._line.clear()
         protocol, self._protocol = self._protocol, None
         if self._producer is not None:
             self._producer.stopProducing()
@@ -143,9 +124,8 @@ class SimulatorTransport:
     def write(self, data: bytes) -> None:
         if not self.connected or self.disconnecting:
             return
-        self._to_radio += data
-        self._soon()
-        full = len(self._to_radio) > _WRITE_LIMIT
+        self._line.to_radio.write(data)
+        full = self._line.to_radio.buffered > WRITE_LIMIT
         if full and self._streaming and not self._producer_paused and self._producer is not None:
             self._producer_paused = True
             self._producer.pauseProducing()
@@ -157,21 +137,15 @@ class SimulatorTransport:
         """Close the line when all that was written is with the radio."""
         if self.connected and not self.disconnecting:
             self.disconnecting = True
-            self._soon()
+            self._close_if_empty()
+
+    def _close_if_empty(self) -> None:
+        if self._producer is None and not self._line.to_radio.buffered:
+            self._end_later(Failure(error.ConnectionDone()))
 
     def abortConnection(self) -> None:
         """Close the line, and drop what was written."""
-        if not self.connected:
-            return
-        self.disconnecting = True
-        self._to_radio.clear()
-        if self._turn is not None:
-            self._turn.cancel()
-        self._turn = self._reactor.callLater(0, self._aborted)
-
-    def _aborted(self) -> None:
-        self._turn = None
-        self._disconnect(Failure(error.ConnectionAborted()))
+        self.fail(Failure(error.ConnectionAborted()))
 
     def getPeer(self) -> IAddress:
         return SimulatorAddress()
@@ -182,12 +156,11 @@ class SimulatorTransport:
     # --- IPushProducer -------------------------------------------------------------------------
 
     def pauseProducing(self) -> None:
-        self._paused = True
+        self._line.from_radio.pause()
 
     def resumeProducing(self) -> None:
-        self._paused = False
-        if self._to_protocol:
-            self._soon()
+        if self.connected:
+            self._line.from_radio.resume()
 
     def stopProducing(self) -> None:
         self.loseConnection()
@@ -208,8 +181,8 @@ class SimulatorTransport:
 
     def unregisterProducer(self) -> None:
         self._producer = None
-        if self.disconnecting:
-            self._soon()
+        if self.connected and self.disconnecting:
+            self._close_if_empty()
 
 
 @implementer(IStreamClientEndpoint)
@@ -217,6 +190,8 @@ class SimulatorEndpoint:
     """Connects to the radio of a simulated network, which begins with the first connection.
 
     @ivar network: the network; None before the first connection, if only its options were given.
+    @ivar line: the serial line, on which everything can go wrong.
+    @ivar plugged: whether the radio is plugged in.
     """
 
     def __init__(
@@ -234,12 +209,16 @@ class SimulatorEndpoint:
         else:
             self.network = network
         self._transport: SimulatorTransport | None = None
+        seed = self._options.seed if self.network is None else self.network.seed
+        self.line = SerialLine(reactor, seed, BACKLOG)
+        self._options.set_up_line(self.line)
+        self.plugged = True
 
     def connect(self, protocolFactory: IProtocolFactory) -> defer.Deferred[IProtocol]:
         """Join a protocol to the radio.
 
-        @return: fires with the protocol; fails with `ConnectError` if another one has the line, or
-            with what came of building the network or the protocol.
+        @return: fires with the protocol; fails with `ConnectError` if another one has the line
+            or the radio is unplugged, or with what came of building the network or the protocol.
         """
         connected: defer.Deferred[IProtocol] = defer.Deferred(lambda _: attempt.cancel())
         attempt = self._reactor.callLater(0, self._connect, protocolFactory, connected)
@@ -247,6 +226,8 @@ class SimulatorEndpoint:
 
     def _connect(self, factory: IProtocolFactory, connected: defer.Deferred[IProtocol]) -> None:
         try:
+            if not self.plugged:
+                raise error.ConnectError(errno.ENODEV, "the simulated radio is unplugged")
             if self._transport is not None and self._transport.connected:
                 raise error.ConnectError(
                     errno.EBUSY, "the simulated radio is in use by another connection"
@@ -256,7 +237,7 @@ class SimulatorEndpoint:
             protocol = factory.buildProtocol(SimulatorAddress())
             if protocol is None:
                 raise error.ConnectError(string="the factory gave no protocol for the connection")
-            self._transport = SimulatorTransport(self._reactor, self.network)
+            self._transport = SimulatorTransport(self._reactor, self.network, self.line)
             self._transport.join(protocol)
             self.network.announce()
         except Exception:
@@ -264,17 +245,54 @@ class SimulatorEndpoint:
         else:
             connected.callback(protocol)
 
+    def unplug(self) -> None:
+        """Pull the radio out: it loses its power, and the connection is lost."""
+        if not self.plugged:
+            return
+        self.plugged = False
+        if self.network is not None:
+            self.network.radio.power_off()
+        if self._transport is not None:
+            self._transport.fail(Failure(error.ConnectionLost("the simulated radio was unplugged")))
+
+    def plug_in(self) -> None:
+        """Put the radio in again: it starts, and can be connected to."""
+        if self.plugged:
+            return
+        self.plugged = True
+        if self.network is not None:
+            self.network.radio.power_on()
+
+    def swap_radio(self, address64: int | None = None, pan_id: int | None = None) -> LocalRadio:
+        """Unplug the radio and plug in another one, as it left the factory.
+
+        @param address64: its address; one that no radio here had if None.
+        @param pan_id: the extended PAN of its network; the nodes' own if None. In another one there
+            is no node.
+        @return: the new radio.
+        @raise ValueError: there is no network before the first connection, or a node has the
+            address.
+        """
+        if self.network is None:
+            raise ValueError("there is no radio to swap before the first connection")
+        self.unplug()
+        radio = self.network.swap_radio(address64, pan_id)
+        self.plug_in()
+        return radio
+
     def stop(self) -> None:
         """Switch the network off, so that nothing of it is left in the reactor."""
         if self._transport is not None and self._transport.connected:
             self._transport.abortConnection()
+        else:
+            self.line.stop()
         if self.network is not None:
             self.network.stop()
 
 
 @implementer(IPlugin, IStreamClientEndpointStringParserWithReactor)
 class SimulatorEndpointParser:
-    """Reads ``sim:`` and its options: nodes, kinds, seed, api_mode, nt, interval."""
+    """Reads ``sim:`` and its options; see `zbtwist.simulator.options.OPTIONS`."""
 
     prefix = "sim"
 
@@ -286,16 +304,13 @@ class SimulatorEndpointParser:
         """
         # `sim:` has one argument, which is empty.
         unknown: list[object] = [argument for argument in args if argument] + sorted(
-            set(kwargs) - set(_OPTIONS)
+            set(kwargs) - set(OPTIONS)
         )
         if unknown:
             raise OptionsError(
                 f"sim: does not know {unknown[0]!r}: its options are "
-                f"{', '.join(f'{name}=' for name in _OPTIONS)}"
+                f"{', '.join(f'{name}=' for name in OPTIONS)}"
             )
         return SimulatorEndpoint(
             IReactorTime(reactor), SimulatorOptions.parse(**{k: str(v) for k, v in kwargs.items()})
         )
-
-
-_OPTIONS = ("nodes", "kinds", "seed", "api_mode", "nt", "interval")

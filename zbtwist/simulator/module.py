@@ -69,6 +69,7 @@ class Module:
 
     @ivar reachable: set it to False to switch the module off, or take it out of range.
     @ivar network: the network it is in.
+    @ivar pan_id: the extended PAN that it is in; only modules of the same one hear each other.
     @ivar rssi: how strongly others hear it, in -dBm.
     @ivar hops: how many hops it is away from the coordinator.
     """
@@ -86,6 +87,7 @@ class Module:
         self.network = network
         self.address64 = Address64(address64)
         self.reachable = True
+        self.pan_id = network.pan_id
         self.rssi = 0x28
         self.hops = 1
         own_facts: dict[str, int | Fact] = {
@@ -93,7 +95,7 @@ class Module:
             "SL": address64 & 0xFFFF_FFFF,
             "MY": int(UNKNOWN16),
             "MP": int(self.parent16),
-            "OP": network.pan_id,
+            "OP": lambda: self.pan_id,
             "OI": network.pan_id16,
             "CH": network.channel,
             "AI": 0,

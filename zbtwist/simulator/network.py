@@ -27,6 +27,7 @@ from zbtwist.simulator.air import (
 from zbtwist.simulator.module import Module, Packet
 from zbtwist.simulator.nodes import JOINED, SWITCHED_ON, Node
 from zbtwist.simulator.radio import SEARCH_TIME, LocalRadio
+from zbtwist.simulator.registers import Value
 from zbtwist.xbee.address import (
     BROADCAST64,
     COORDINATOR64,
@@ -115,7 +116,9 @@ class SimulatedNetwork:
         self.air: IAir = SimpleAir() if air is None else air
         self.air.begin(self, self.generator("air"))
         discovery_tenths = round(discovery_time * 10)
-        self.radio = LocalRadio(self, COORDINATOR_ADDRESS, {"AP": api_mode, "NT": discovery_tenths})
+        self._radio_settings: dict[str, Value] = {"AP": api_mode, "NT": discovery_tenths}
+        self._radios = 1
+        self.radio = LocalRadio(self, COORDINATOR_ADDRESS, self._radio_settings)
 
     def generator(self, name: object) -> random.Random:
         """A generator of chance of its own: a node's does not disturb another's."""
@@ -169,6 +172,25 @@ class SimulatedNetwork:
         self._taken16.discard(node.address16)
         node.address16 = self._free_address16() if address16 is None else Address16(address16)
         self._taken16.add(node.address16)
+
+    def swap_radio(self, address64: int | None = None, pan_id: int | None = None) -> LocalRadio:
+        """Put another radio at the serial line, with the settings of the factory.
+
+        @param address64: its address; one that no radio here had if None.
+        @param pan_id: its extended PAN; that of the nodes if None.
+        @raise ValueError: a node has the address.
+        """
+        address = COORDINATOR_ADDRESS + self._radios if address64 is None else address64
+        if address in self.nodes:
+            raise ValueError(f"a node has the address {format_address64(Address64(address))}")
+        self._radios += 1
+        old = self.radio
+        old.power_off()
+        self.radio = LocalRadio(self, address, self._radio_settings)
+        if pan_id is not None:
+            self.radio.pan_id = pan_id
+        self.radio.serial_output, old.serial_output = old.serial_output, None
+        return self.radio
 
     def announce(self) -> None:
         """All nodes were just switched on: within a second each says who it is, once."""
@@ -225,12 +247,17 @@ class SimulatedNetwork:
         return None
 
     def others(self, module: Module) -> list[Module]:
-        """All modules but one."""
-        return [other for other in (self.radio, *self._here()) if other is not module]
+        """All modules of a module's PAN but itself."""
+        return [
+            other
+            for other in (self.radio, *self.nodes.values())
+            if other is not module and other.pan_id == module.pan_id
+        ]
 
-    def _here(self) -> list[Node]:
-        """The nodes."""
-        return list(self.nodes.values())
+    @property
+    def nodes_in_pan(self) -> list[Node]:
+        """The nodes in the radio's PAN: all of them, unless the radio was swapped."""
+        return [node for node in self.nodes.values() if node.pan_id == self.radio.pan_id]
 
     def _free_address16(self) -> Address16:
         while True:
@@ -271,6 +298,8 @@ class SimulatedNetwork:
         if address64 == BROADCAST64:
             return self._broadcast(replace(packet, broadcast=True), finished)
         receiver = self.find(address64, address16)
+        if receiver is not None and receiver.pan_id != sender.pan_id:
+            receiver = None
         if receiver is None or receiver is sender:
             status = ADDRESS_NOT_FOUND if receiver is None else SELF_ADDRESSED
             delay = SEARCH_TIME if receiver is None else 0.0
@@ -398,7 +427,7 @@ class SimulatedNetwork:
         self.air.send(
             Transmission(
                 self.radio,
-                {node: partial(asked, node) for node in self._here()},
+                {node: partial(asked, node) for node in self.nodes_in_pan},
                 len(name),
                 _nobody_asks,
                 broadcast=True,

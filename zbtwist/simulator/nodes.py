@@ -108,6 +108,7 @@ class Node(Module):
         self.heard = bytearray()
         self.lost_bytes = 0
         self.sleep_period = 0.0
+        self._awake_until = float("-inf")
         self._waiting = bytearray()
         self._sending = False
         self._sampling: IDelayedCall | None = None
@@ -121,13 +122,22 @@ class Node(Module):
         self.network.cancel(self._sampling)
 
     def seconds_until_awake(self) -> float:
-        if not self.sleep_period:
+        if not self.sleep_period or self.network.seconds() < self._awake_until:
             return 0.0
         return -self.network.age % self.sleep_period
 
+    def _stay_awake(self) -> None:
+        """Something happens: do not sleep for ST (90001539, "ST")."""
+        if self.sleep_period:
+            self._awake_until = self.network.seconds() + self.registers.number("ST") / 1000
+
     def fall_asleep(self, period: float) -> None:
-        """Become an end device that wakes up every `period` seconds; 0 makes it a router again."""
+        """Become an end device that wakes up every `period` seconds; 0 makes it a router again.
+
+        It stays awake for ST (5 s, if it was not set) after it heard or said something.
+        """
         self.sleep_period = period
+        self._awake_until = float("-inf")
         self.role = devices.END_DEVICE if period else devices.ROUTER
         self.parent16 = self.network.radio.address16 if period else type(self).parent16
         self.registers.state_fact("MP", int(self.parent16))
@@ -139,6 +149,7 @@ class Node(Module):
     # --- The air -------------------------------------------------------------------------------
 
     def hear(self, packet: Packet) -> None:
+        self._stay_awake()
         if packet.destination_endpoint != SERIAL_ENDPOINT:
             return
         if packet.cluster_id == SERIAL_CLUSTER:
@@ -161,6 +172,7 @@ class Node(Module):
         self.identify(BUTTON)
 
     def execute(self, command: str, parameter: bytes) -> tuple[int, bytes]:
+        self._stay_awake()
         if command in ("ND", "DN"):
             return AT_ERROR, b""
         if command == "CN":
@@ -238,6 +250,7 @@ class Node(Module):
         self.sent()
 
     def _transmit(self, packet: Packet, finished: Callable[[Outcome], None] | None = None) -> None:
+        self._stay_awake()
         destination = self.registers.number("DH") << 32 | self.registers.number("DL")
         self.network.transmit(packet, destination, finished=finished)
 

@@ -2,7 +2,8 @@
 
 It speaks the mode that AP says: transparent (0, with command mode), API (1) or escaped API (2). An
 answer goes out before what it answers takes effect, so the answer to a new AP is in the old mode.
-In command mode the radio is deaf to the air.
+In command mode the radio is deaf to the air. What it had in hand is gone when it restarts or loses
+its power: packets, answers, and all that would have been said about them.
 
 Behaviour: 90001539 (XBee 3 Zigbee) and 90002002 (S2C), "API frames" and "AT commands".
 """
@@ -10,11 +11,12 @@ Behaviour: 90001539 (XBee 3 Zigbee) and 90002002 (S2C), "API frames" and "AT com
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from zbtwist.simulator.air import Transmission
 from zbtwist.simulator.command_mode import CommandMode, EscapeWatch
 from zbtwist.simulator.module import REJOIN_DELAY, Module, Packet
 from zbtwist.simulator.registers import Value
@@ -63,6 +65,7 @@ from zbtwist.xbee.status import (
     MODEM_COORDINATOR_STARTED,
     MODEM_HARDWARE_RESET,
     MODEM_LEFT,
+    MODEM_WATCHDOG_RESET,
 )
 
 if TYPE_CHECKING:
@@ -79,7 +82,7 @@ PAYLOAD_TOO_LARGE = 0x74
 #: The discovery status of a packet for which the 16-bit address had to be found.
 ADDRESS_DISCOVERY = 0x01
 
-#: How many packets the radio keeps in flight: as many as there are frame ids.
+#: How many packets the radio keeps in flight at most: as many as there are frame ids.
 MOST_TRANSMISSIONS = 255
 
 #: Seconds that the radio takes to answer an AT command. A real one needs longer at 9600 baud, and
@@ -95,6 +98,8 @@ SEARCH_TIME = 0.5
 #: A reading of AI while the radio is not in a network (90001539, "AI": scanning).
 _SEARCHING = 0xFF
 
+_P = ParamSpec("_P")
+
 log = Logger()
 
 
@@ -102,6 +107,10 @@ class LocalRadio(Module):
     """The module at the serial line.
 
     @ivar serial_output: what takes the radio's bytes; None drops them, as an open line does.
+    @ivar buffers: how many packets it keeps in flight; more are refused with `full_status`.
+    @ivar full_status: 32 or 2C.
+    @ivar lost_statuses: the probability of a frame 8B never to be said.
+    @ivar late_statuses: the probability of a frame 8B to come `lateness` seconds later.
     """
 
     role = devices.COORDINATOR
@@ -134,7 +143,17 @@ class LocalRadio(Module):
         self._line_buffer = b""
         self._line_timer: IDelayedCall | None = None
         self._transmissions = 0
+        self._in_flight: set[Transmission] = set()
         self._asleep = False
+        self._hung = False
+        self._hanging: IDelayedCall | None = None
+        self._restarts = 0
+        self._chance = network.generator("radio")
+        self.buffers = MOST_TRANSMISSIONS
+        self.full_status = OUT_OF_RESOURCES
+        self.lost_statuses = 0.0
+        self.late_statuses = 0.0
+        self.lateness = 5.0
         self._mode_changed()
 
     @property
@@ -147,11 +166,25 @@ class LocalRadio(Module):
         """How often settings were written to flash."""
         return self.registers.flash_writes
 
+    @property
+    def listening(self) -> bool:
+        return self.reachable and self._in_network and not (self._asleep or self._hung)
+
+    def _unless_restarted(self, function: Callable[_P, object]) -> Callable[_P, None]:
+        """What is to be forgotten when the radio restarts."""
+        restarts = self._restarts
+
+        def call(*args: _P.args, **kwargs: _P.kwargs) -> None:
+            if restarts == self._restarts:
+                function(*args, **kwargs)
+
+        return call
+
     # --- The serial line -----------------------------------------------------------------------
 
     def receive_bytes(self, data: bytes) -> None:
         """Bytes arrived on the serial line."""
-        if self._asleep:
+        if self._asleep or self._hung:
             return
         if self._command_mode is not None:
             data = self._command_mode.feed(data)
@@ -161,7 +194,7 @@ class LocalRadio(Module):
 
     def write(self, data: bytes) -> None:
         """Say bytes on the serial line."""
-        if self.serial_output is not None:
+        if self.serial_output is not None and not self._hung:
             self.serial_output(data)
 
     def write_frame(self, frame: Frame) -> None:
@@ -215,24 +248,46 @@ class LocalRadio(Module):
     def _send_line(self, size: int) -> None:
         data, self._line_buffer = self._line_buffer[:size], self._line_buffer[size:]
         destination = self.registers.number("DH") << 32 | self.registers.number("DL")
-        if data and self._in_network and self._transmissions < MOST_TRANSMISSIONS:
-            self._transmissions += 1
-            self.network.transmit(Packet(self, data), destination, finished=self._line_sent)
+        if data and self._in_network and self._transmissions < self.buffers:
+            self._send(Packet(self, data), destination, UNKNOWN16, 0, self._line_sent)
 
     def _line_sent(self, outcome: Outcome) -> None:
-        self._transmissions -= 1
+        """Nobody is told in transparent mode."""
+
+    def _send(
+        self,
+        packet: Packet,
+        address64: int,
+        address16: int,
+        options: int,
+        settled: Callable[[Outcome], object],
+    ) -> None:
+        """Send a packet, unless a restart comes in between."""
+        transmission: Transmission | None = None
+
+        def finished(outcome: Outcome) -> None:
+            self._transmissions -= 1
+            if transmission is not None:
+                self._in_flight.discard(transmission)
+            settled(outcome)
+
+        self._transmissions += 1
+        transmission = self.network.transmit(
+            packet, address64, address16, self._unless_restarted(finished), options
+        )
+        if transmission is not None:
+            self._in_flight.add(transmission)
 
     # --- Frames from the serial line -----------------------------------------------------------
 
     def _process_later(self, frame: Frame) -> None:
         """Let frames take effect one after the other, however long each takes."""
         seconds = PROCESSING_TIME if isinstance(frame, ATCommand) else 0.0
-        self.network.in_order(
-            (self.address64, "serial line"), seconds, lambda: self._process(frame)
-        )
+        process = self._unless_restarted(self._process)
+        self.network.in_order((self.address64, "serial line"), seconds, lambda: process(frame))
 
     def _process(self, frame: Frame) -> None:
-        if self._asleep:
+        if self._asleep or self._hung:
             return
         if isinstance(frame, ATCommand):
             self._at_command(frame)
@@ -290,6 +345,7 @@ class LocalRadio(Module):
             self.apply()
 
     def _remote_at_command(self, frame: RemoteATCommand) -> None:
+        @self._unless_restarted
         def answer(node: Module | None, status: int, value: bytes) -> None:
             if frame.frame_id:
                 self.write_frame(
@@ -318,12 +374,12 @@ class LocalRadio(Module):
             )
 
         if frame.address64 == BROADCAST64:
-            for node in self.network.nodes.values():
+            for node in self.network.nodes_in_pan:
                 ask(node)
             return
         module = self.network.find(frame.address64, frame.address16)
         found = None if module is None else self.network.nodes.get(module.address64)
-        if found is None or not self._in_network:
+        if found is None or found.pan_id != self.pan_id or not self._in_network:
             self.network.call_later(SEARCH_TIME, answer, None, AT_TRANSMISSION_FAILED, b"")
         else:
             ask(found)
@@ -341,18 +397,25 @@ class LocalRadio(Module):
             report(frame.address16, refusal)
             return
 
-        def finished(outcome: Outcome) -> None:
-            self._transmissions -= 1
+        def settled(outcome: Outcome) -> None:
             moved = not broadcast and outcome.address16 != frame.address16
-            report(
+            if self._happens(self.lost_statuses):
+                return
+            arguments = (
                 outcome.address16,
                 outcome.fate.delivery_status,
                 outcome.fate.retries,
                 outcome.fate.discovery_status | (ADDRESS_DISCOVERY if moved else 0),
             )
+            if self._happens(self.late_statuses):
+                self.network.call_later(self.lateness, self._unless_restarted(report), *arguments)
+            else:
+                report(*arguments)
 
-        self._transmissions += 1
-        self.network.transmit(packet, frame.address64, frame.address16, finished, frame.options)
+        self._send(packet, frame.address64, frame.address16, frame.options, settled)
+
+    def _happens(self, probability: float) -> bool:
+        return probability > 0 and self._chance.random() < probability
 
     def _refusal(
         self, frame: TransmitRequest | ExplicitTransmitRequest, broadcast: bool
@@ -364,8 +427,8 @@ class LocalRadio(Module):
             return PAYLOAD_TOO_LARGE
         if frame.options & OPTION_ENCRYPTION and not self.registers.number("EE"):
             return BROADCAST_WITHOUT_KEY if broadcast else UNICAST_WITHOUT_KEY
-        if self._transmissions >= MOST_TRANSMISSIONS:
-            return OUT_OF_RESOURCES
+        if self._transmissions >= self.buffers:
+            return self.full_status
         return None
 
     # --- AT commands that need the network -----------------------------------------------------
@@ -384,9 +447,11 @@ class LocalRadio(Module):
         """
         seconds = self.discovery_seconds
         if self._in_network:
-            self.network.discover(seconds, self.registers.number("NO"), name, found)
+            self.network.discover(
+                seconds, self.registers.number("NO"), name, self._unless_restarted(found)
+            )
         if ended is not None:
-            self.network.call_later(seconds, ended)
+            self.network.call_later(seconds, self._unless_restarted(ended))
 
     def look_up(self, name: bytes, ended: Callable[[Node | None], None]) -> None:
         """Execute DN: find a node by its identifier, and make it the destination.
@@ -408,8 +473,9 @@ class LocalRadio(Module):
             ended(node)
 
         if name:
-            timer = self.network.call_later(self.discovery_seconds, ended, None)
-            self.network.discover(self.discovery_seconds, 0, name, found)
+            give_up = self._unless_restarted(ended)
+            timer = self.network.call_later(self.discovery_seconds, give_up, None)
+            self.network.discover(self.discovery_seconds, 0, name, self._unless_restarted(found))
         else:
             ended(None)
 
@@ -427,26 +493,73 @@ class LocalRadio(Module):
     def press_button(self) -> None:
         """The coordinator says who it is to all nodes, none of which shows it."""
 
-    def _restart(self) -> None:
+    def reset(self, watchdog: bool = False) -> None:
+        """Restart now; what the radio had in hand is gone.
+
+        @param watchdog: whether it says that its watchdog did it (8A 01), or not (8A 00).
+        """
+        self._stop_work()
+        status = MODEM_WATCHDOG_RESET if watchdog else MODEM_HARDWARE_RESET
+        self._later(self._restarted, status)
+
+    def hang(self, seconds: float | None = None) -> None:
+        """Be dumb and deaf, on the line and in the air, for so many seconds or until a reset.
+
+        What the radio had in hand goes on, but nobody hears of it.
+        """
+        self.network.cancel(self._hanging)
+        self._hung = True
+        if seconds is not None:
+            self._hanging = self.network.call_later(seconds, self._recover)
+
+    def _recover(self) -> None:
+        self._hung = False
+
+    def power_off(self) -> None:
+        """Lose all that is not in flash."""
+        self._stop_work()
+        self.reachable = False
+
+    def power_on(self) -> None:
+        """Start."""
+        if not self.reachable:
+            self.reachable = True
+            self._later(self._restarted, MODEM_HARDWARE_RESET)
+
+    def _later(self, function: Callable[..., object], *args: object) -> None:
+        """Do the next step of coming back, unless a restart comes in between."""
+        self.network.call_later(REJOIN_DELAY, self._unless_restarted(function), *args)
+
+    def _stop_work(self) -> None:
+        self._restarts += 1
         if self._command_mode is not None:
             self._command_mode.stop()
+        self.network.cancel(self._hanging)
+        self.network.cancel(self._line_timer)
+        self._hung = False
         self._in_network = False
         self._line_buffer = b""
         self._asleep = True
-        self.network.call_later(REJOIN_DELAY, self._restarted)
+        for transmission in self._in_flight:
+            transmission.abandon()
+        self._in_flight.clear()
+        self._transmissions = 0
 
-    def _restarted(self) -> None:
+    def _restart(self) -> None:
+        self.reset()
+
+    def _restarted(self, status: int) -> None:
         self._asleep = False
         if self._decoder is not None:
             self._decoder.give_up()
         self.settings_changed(self.registers.restart())
-        self.emit_modem_status(MODEM_HARDWARE_RESET)
-        self.network.call_later(REJOIN_DELAY, self._coordinator_started)
+        self.emit_modem_status(status)
+        self._later(self._coordinator_started)
 
     def _rejoin(self) -> None:
         self._in_network = False
         self.emit_modem_status(MODEM_LEFT)
-        self.network.call_later(REJOIN_DELAY, self._coordinator_started)
+        self._later(self._coordinator_started)
 
     def _coordinator_started(self) -> None:
         self._in_network = True
@@ -455,7 +568,7 @@ class LocalRadio(Module):
     # --- From the air --------------------------------------------------------------------------
 
     def hear(self, packet: Packet) -> None:
-        if self._command_mode is not None or self._asleep or not self._in_network:
+        if self._command_mode is not None or not self.listening:
             return
         sender = packet.sender
         self.registers.state_fact("DB", sender.rssi)

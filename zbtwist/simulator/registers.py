@@ -163,9 +163,10 @@ class RegisterFile:
         self._factory: dict[str, Value] = {
             name: settings.get(name, register.default) for name, register in SETTINGS.items()
         }
-        self._flash = dict(self._factory)
-        self._stored = dict(self._factory)
-        self.active = dict(self._factory)
+        # Copies are shared until one changes: most nodes of a large network never set anything.
+        self._flash = self._factory
+        self._stored = self._factory
+        self.active: Mapping[str, Value] = self._factory
         self.flash_writes = 0
 
     def __contains__(self, command: str) -> bool:
@@ -223,7 +224,7 @@ class RegisterFile:
         checked = register.check(value)
         if checked is None:
             return AT_INVALID_PARAMETER
-        self._stored[command] = checked
+        self._stored = {**self._stored, command: checked}
         return AT_OK
 
     def apply(self) -> dict[str, Value]:
@@ -231,17 +232,19 @@ class RegisterFile:
 
         @return: what changed, with the values before.
         """
+        if self.active is self._stored:
+            return {}
         before = {
             name: self.active[name]
             for name, value in self._stored.items()
             if self.active[name] != value
         }
-        self.active = dict(self._stored)
+        self.active = self._stored
         return before
 
     def write(self) -> None:
         """Write the settings to flash."""
-        self._flash = dict(self._stored)
+        self._flash = self._stored
         self.flash_writes += 1
 
     def restart(self) -> dict[str, Value]:
@@ -249,9 +252,9 @@ class RegisterFile:
 
         @return: what changed, with the values before.
         """
-        self._stored = dict(self._flash)
+        self._stored = self._flash
         return self.apply()
 
     def restore_factory_settings(self) -> None:
         """Go back to the factory settings; flash stays as it is."""
-        self._stored = dict(self._factory)
+        self._stored = self._factory
