@@ -168,6 +168,16 @@ class EncodeTests(unittest.SynchronousTestCase):
         """The length field's limit is the only one on what is sent."""
         self.assertEqual(encode(bytes(LONGEST_ENCODABLE), 1)[:3].hex(), "7effff")
 
+    def test_checksum_of_many_large_bytes(self) -> None:
+        """Their sum is more than 65520, where an Adler-32, which adds for us, begins anew."""
+        for size in (255, 256, 257, 258, 511, 512, 513, 1000, LONGEST_ENCODABLE):
+            data = b"\xff" * size
+            wire = encode(data, 1)
+            self.assertEqual(wire[-1], 0xFF - sum(data) % 256, size)
+            for mode in (1, 2):
+                decoder = decoder_for(mode, maximum_frame_data=LONGEST_ENCODABLE)
+                self.assertEqual(decoder.feed(encode(data, mode)), [data], (mode, size))
+
     def test_impossible_sizes(self) -> None:
         for size in (0, LONGEST_ENCODABLE + 1):
             error = self.assertRaises(ValueError, encode, bytes(size), 1)

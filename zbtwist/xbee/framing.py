@@ -207,7 +207,8 @@ class PlainDecoder(FrameDecoder):
                 needed = end - position
                 break
             frame_data = data[position + 3 : end - 1]
-            if _one_and_sum(frame_data) + data[end - 1] & 0xFF:
+            total = adler32(frame_data) if length <= _ADLER_EXACT else _one_and_sum(frame_data)
+            if total + data[end - 1] & 0xFF:
                 self._false_start(data[position:end])
                 position += 1
                 continue
@@ -263,21 +264,29 @@ class EscapedDecoder(FrameDecoder):
         before, *pieces = data.split(START_BYTE)
         self.discarded_bytes += len(before)
         self._pending = b""
-        self._needed = self._wanted(pieces[-1]) if pieces else 0
-        if self._needed:
-            self._pending = START_BYTE + pieces.pop()
-            if pieces or not pending:
-                self._beginnings += 1
+        self._needed = 0
         maximum = self._maximum
-        for piece in pieces:
+        last = len(pieces) - 1
+        is_new = last > 0 or not pending
+        if pieces:
+            needed = self._needed_at_least(pieces[last])
+            if needed:
+                self._hold(pieces.pop(), needed, is_new)
+        for index, piece in enumerate(pieces):
             body = unescape(piece)
             length = len(body) - 3
             if 0 < length <= maximum and body[0] << 8 | body[1] == length:
                 frame_data = body[2:-1]
-                if not _one_and_sum(frame_data) + body[-1] & 0xFF and piece[-1] != ESCAPE:
+                total = adler32(frame_data) if length <= _ADLER_EXACT else _one_and_sum(frame_data)
+                # A lone 7D, which `unescape` leaves out, is not the frame's.
+                if not total + body[-1] & 0xFF and piece[-1] != ESCAPE:
                     frames.append(frame_data)
                     continue
-            self._look_closely(piece, frames)
+            missing = self._missing(body) if index == last else 0
+            if missing:
+                self._hold(piece, 1 + len(piece) + missing, is_new)
+            else:
+                self._look_closely(piece, body, frames)
         self.good_frames += len(frames)
         return frames
 
@@ -288,30 +297,38 @@ class EscapedDecoder(FrameDecoder):
             self._needed = 0
         return []
 
-    def _wanted(self, piece: bytes) -> int:
-        """Return how many bytes, start byte included, the last piece must have before it is judged.
+    def _hold(self, piece: bytes, needed: int, is_new: bool) -> None:
+        """Keep the last piece until there are `needed` bytes of it, its start byte included."""
+        self._pending = START_BYTE + piece
+        self._needed = needed
+        if is_new:
+            self._beginnings += 1
 
-        No more than that is certain: escapes among the missing bytes come on top.
+    def _needed_at_least(self, piece: bytes) -> int:
+        """See at a glance, for the most frequent lengths, that the last piece is too short.
 
-        @return: 0 if more bytes would change nothing.
+        This spares a look at each beginning whose end is in the next read. Escapes only make the
+        frame longer, so what is too short for the length as it is, is too short.
+
+        @return: how many bytes it needs, its start byte included; 0 if a glance does not tell.
         """
-        length_bytes = unescape(piece[:4])
-        if len(length_bytes) < 2:
-            return OVERHEAD
-        length = length_bytes[0] << 8 | length_bytes[1]
-        if not 0 < length <= self._maximum:
+        if len(piece) < 2 or piece[0] or piece[1] == ESCAPE:
             return 0
-        size = length + 3
-        if len(piece) < size:
-            return 1 + size
-        if len(piece) - piece.count(ESCAPE_BYTE) >= size:
-            return 0
-        missing = size - len(unescape(piece))
-        return 1 + len(piece) + missing if missing > 0 else 0
+        size = piece[1] + 3
+        return 1 + size if 3 < size <= self._maximum + 3 and len(piece) < size else 0
 
-    def _look_closely(self, piece: bytes, frames: list[bytes]) -> None:
-        """Judge a piece that is not a good frame and nothing else."""
-        body = unescape(piece)
+    def _missing(self, body: bytes) -> int:
+        """How many bytes, without escapes, the beginning of a frame lacks at least.
+
+        @return: 0 if more bytes will not make a frame of it that it is not now.
+        """
+        if len(body) < 2:
+            return 3 - len(body)
+        length = body[0] << 8 | body[1]
+        return max(length + 3 - len(body), 0) if 0 < length <= self._maximum else 0
+
+    def _look_closely(self, piece: bytes, body: bytes, frames: list[bytes]) -> None:
+        """Judge a piece that is not just one good frame."""
         size = (body[0] << 8 | body[1]) + 3 if len(body) > 1 else 0
         if not 3 < size <= self._maximum + 3 or len(body) < size:
             self._discard(piece)
