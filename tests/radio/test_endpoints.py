@@ -10,6 +10,7 @@ import tty
 from typing import Any
 
 import serial
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.error import ConnectError
@@ -20,8 +21,16 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from zbtwist.radio import endpoints
-from zbtwist.radio.endpoints import SerialAddress, SerialEndpoint, SerialEndpointParser
+from zbtwist.radio.endpoints import (
+    WRITE_MARK,
+    SerialAddress,
+    SerialEndpoint,
+    SerialEndpointParser,
+)
 from zbtwist.radio.errors import SerialOpenError
+from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.radio.rates import ISerialLine, rates_to_try
+from zbtwist.xbee.at import BAUD_RATES
 
 
 class Line(Protocol):
@@ -41,6 +50,17 @@ class Line(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost.callback(None)
+
+
+class Drain(FileDescriptor):
+    """Reads whatever comes, and forgets it."""
+
+    def __init__(self, fd: int, reactor: Any) -> None:
+        super().__init__(reactor)
+        self.fileno = lambda: fd
+
+    def doRead(self) -> None:
+        os.read(self.fileno(), 0x1000)
 
 
 class PtyTests(TestCase):
@@ -113,6 +133,70 @@ class PtyTests(TestCase):
         self.patch(endpoints.os.path, "realpath", lambda path: "/dev/pts/5")
         endpoints.open_exclusively(self.path).close()
         self.assertEqual(asked, [termios.TIOCEXCL])
+
+    async def test_rtscts_and_rate_reach_the_port(self) -> None:
+        for rtscts in (False, True):
+            line: Any = await self.endpoint(baud_rate=57600, rtscts=rtscts).connect(
+                Factory.forProtocol(Line)
+            )
+            _, _, control, _, in_rate, out_rate, _ = termios.tcgetattr(self.slave)
+            self.assertEqual(bool(control & termios.CRTSCTS), rtscts)
+            self.assertEqual((in_rate, out_rate), (termios.B57600, termios.B57600))
+            line.transport.abortConnection()
+            await line.lost
+
+    async def test_rate_to_be_found_out(self) -> None:
+        """The port begins at 9600, and can be changed while it is open."""
+        line: Any = await self.endpoint(baud_rate=None).connect(Factory.forProtocol(Line))
+        port = ISerialLine(line.transport)
+        self.assertEqual(port.baud_rate, 9600)
+        os.write(self.master, b"at the old rate")
+        port.set_baud_rate(230400)
+        self.assertEqual(port.baud_rate, 230400)
+        self.assertEqual(termios.tcgetattr(self.slave)[4:6], [termios.B230400] * 2)
+        arrived = line.expect(3)
+        os.write(self.master, b"new")
+        self.assertEqual(await arrived, b"new")
+        with self.assertRaises((OSError, ValueError, termios.error)):
+            port.set_baud_rate(-1)
+        line.transport.abortConnection()
+        await line.lost
+
+    async def test_line_that_takes_no_more(self) -> None:
+        """What waits is told, as soon as it is more than the mark, and when it is gone."""
+        told: list[bool] = []
+        lost: Deferred[None] = Deferred()
+
+        def congestion_changed(congested: bool) -> None:
+            told.append(congested)
+            if not congested:
+                drained.callback(None)
+
+        drained: Deferred[None] = Deferred()
+        protocol = RadioProtocol(
+            Clock(),
+            1,
+            lambda frame: None,
+            lost=lambda protocol, reason: lost.callback(None),
+            congestion_changed=congestion_changed,
+        )
+        connecting = self.endpoint().connect(Factory.forProtocol(lambda: protocol))
+        self.assertIs(await connecting, protocol)
+        written = 0
+        while not told:
+            self.assertLessEqual(written, WRITE_MARK)
+            protocol.write(b"x" * 1000)
+            written += 1000
+        self.assertEqual(told, [True])
+
+        drain = Drain(self.master, self.reactor)
+        self.reactor.addReader(drain)
+        await drained
+        self.assertEqual(told, [True, False])
+        self.reactor.removeReader(drain)
+        transport: Any = protocol.transport
+        transport.abortConnection()
+        await lost
 
     async def test_closes_although_nobody_reads(self) -> None:
         line = await self.connect()
@@ -202,6 +286,11 @@ class ParserTests(SynchronousTestCase):
             (endpoint.path, endpoint.baud_rate, endpoint.rtscts), ("/dev/ttyUSB0", 115200, True)
         )
 
+    def test_rate_to_be_found_out(self) -> None:
+        endpoint = self.parse("serial:/dev/ttyUSB0:baudrate=auto")
+        self.assertIsNone(endpoint.baud_rate)
+        self.assertEqual(repr(endpoint), "serial:/dev/ttyUSB0:baudrate=auto")
+
     def test_colons(self) -> None:
         path = "/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0"
         endpoint = self.parse(f"serial:{path}:baudrate=57600")
@@ -222,3 +311,16 @@ class ParserTests(SynchronousTestCase):
 
     def test_address(self) -> None:
         self.assertEqual(repr(SerialAddress("/dev/x")), "SerialAddress('/dev/x')")
+
+
+class RatesTests(SynchronousTestCase):
+    def test_likely_ones_first_and_each_once(self) -> None:
+        rates = rates_to_try()
+        self.assertEqual(rates[:5], (9600, 115200, 57600, 38400, 230400))
+        self.assertEqual(sorted(rates), sorted(BAUD_RATES))
+
+    def test_the_last_one_first(self) -> None:
+        self.assertEqual(rates_to_try(38400)[:3], (38400, 9600, 115200))
+        self.assertEqual(sorted(rates_to_try(38400)), sorted(BAUD_RATES))
+        # BD also takes a rate itself.
+        self.assertEqual(rates_to_try(31250)[:2], (31250, 9600))
