@@ -15,7 +15,6 @@ from tests.radio.support import REMOTE, REMOTE16
 from tests.xbee.strategies import any_frame
 from zbtwist.events import FRAME, EventLog, one_line
 from zbtwist.network import NodeTable
-from zbtwist.pcapng import TraceFile
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.traffic import Traffic
 from zbtwist.tracing import (
@@ -295,7 +294,7 @@ class Files(TracerTestCase):
         self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
 
     def start(self, path: str = "") -> TraceFileService:
-        service = TraceFileService(self.tracer, TraceFile(path or self.path, "sim:"))
+        service = TraceFileService(self.tracer, path or self.path, "sim:")
         service.startService()
         self.addCleanup(service.stopService)
         return service
@@ -334,6 +333,19 @@ class Files(TracerTestCase):
         self.receive(DATA)
         self.assertEqual(len(self.texts()), 1)
         self.assertGreater(len(self.content()), len(before))
+
+    def test_another_file(self) -> None:
+        service = self.start()
+        first = self.content()
+        self.path += "2"
+        service.replace(self.path)
+        self.receive(DATA)
+        self.assertGreater(len(self.content()), len(first))
+        service.replace(None)
+        self.assertIsNone(self.traffic.trace)
+        service.stopService()
+        service.replace(self.path + "3")
+        self.assertFalse(os.path.exists(self.path + "3"))
 
     def test_a_file_that_cannot_be_made(self) -> None:
         self.start("/nowhere/trace")

@@ -20,6 +20,9 @@ from zbtwist.binding.port import Slot
 from zbtwist.binding.service import BindingService, Wish
 from zbtwist.config import ConfigError, Settings
 from zbtwist.control.api import GatewayAPI
+from zbtwist.control.event_stream import EventStreams
+from zbtwist.control.health import HealthPage
+from zbtwist.control.metrics import GatewayCollector, MetricsPage
 from zbtwist.control.service import ControlService
 from zbtwist.control.site import ControlRoot, control_site
 from zbtwist.control.web.console import Console
@@ -30,6 +33,7 @@ from zbtwist.network import NetworkService
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
 from zbtwist.store import Store, StoreError
+from zbtwist.tracing import FrameTracer, TraceFileService
 
 log = Logger()
 
@@ -71,7 +75,6 @@ class Gateway(MultiService):
         self.bindings = BindingService(
             reactor, coordinator, self.network.nodes, self.store, self._port_endpoint
         )
-        self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events)
         self.radio = RadioService(
             reactor,
             endpoint or settings.radio_endpoint(reactor),
@@ -79,9 +82,16 @@ class Gateway(MultiService):
             settings.serial,
             settings.api_mode,
         )
+        tracer = FrameTracer(reactor, self.radio.traffic, events, self.network.nodes)
+        self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
+        self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events, tracer)
         site = control_site(self.api, reactor)
         root = site.resource
         assert isinstance(root, ControlRoot)
+        metrics = GatewayCollector(self.radio, self.network, self.bindings)
+        root.putChild(b"events", EventStreams(reactor, events))
+        root.putChild(b"metrics", MetricsPage(reactor, metrics))
+        root.putChild(b"healthz", HealthPage(coordinator))
         console = Console(
             reactor,
             self.api,
@@ -99,6 +109,7 @@ class Gateway(MultiService):
         # there when it does.
         for service in (
             EventLogService(events),
+            self._trace_file,
             NodeMemory(reactor, self.network.nodes, self.store),
             console,
             self._control,
@@ -182,6 +193,8 @@ class Gateway(MultiService):
             )
         if changed & {"nodes", "base_port", "last_port", "control", "in_flight", *config.POLICY}:
             self._configure_bindings()
+        if "trace_file" in changed:
+            self._trace_file.replace(settings.trace_file)
         if "interface" in changed:
             self.bindings.listen_anew()
         if changed - {"state"}:

@@ -180,29 +180,54 @@ def _found(frame: ATCommandResponse) -> Address64 | None:
 class TraceFileService(Service):
     """Has a tracer write to a file while it runs. What is wrong with the file is a line in the log.
 
-    It starts when twistd has forked, and has become the user who will write.
+    It opens the file when twistd has forked, and has become the user who will write.
     """
 
     log = Logger()
 
-    def __init__(self, tracer: FrameTracer, file: TraceFile) -> None:
+    def __init__(self, tracer: FrameTracer, path: str | None, interface: str) -> None:
+        """
+        @param path: where to write; None for nowhere.
+        @param interface: names the serial line in the file.
+        """
         self._tracer = tracer
-        self._file = file
+        self._path = path
+        self._interface = interface
+        self._file: TraceFile | None = None
+
+    def replace(self, path: str | None) -> None:
+        """Write to another file from now on; None for nowhere."""
+        self._path = path
+        if self.running:
+            self._close()
+            self._open()
 
     def startService(self) -> None:
         super().startService()
-        try:
-            self._file.open()
-        except TraceFileError as error:
-            self.log.error("{problem} The gateway runs without it.", problem=str(error))
-        else:
-            self.log.info("All frames are written to {path}.", path=self._file.path)
-            self._tracer.write_to(self._file)
+        self._open()
 
     def stopService(self) -> None:
         super().stopService()
+        self._close()
+
+    def _open(self) -> None:
+        if self._path is None:
+            return
+        file = TraceFile(self._path, self._interface)
+        try:
+            file.open()
+        except TraceFileError as error:
+            self.log.error("{problem} The gateway runs without it.", problem=str(error))
+        else:
+            self._file = file
+            self.log.info("All frames are written to {path}.", path=self._path)
+            self._tracer.write_to(file)
+
+    def _close(self) -> None:
         self._tracer.write_to(None)
-        self._file.close()
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 # --- frames in words ---------------------------------------------------------------------------

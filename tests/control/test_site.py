@@ -366,6 +366,7 @@ class Introspection(SiteTestCase):
                 "bind_using_list",
                 "create_mapping",
                 "discover",
+                "frames",
                 "get_temperatures",
                 "list",
                 "remove_mapping",

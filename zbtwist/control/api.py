@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError, gatherResults
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 import zbtwist
 from zbtwist.binding.errors import BindingError, Configured, NoMapping
@@ -34,6 +35,7 @@ from zbtwist.network import NetworkService, Node
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
 from zbtwist.shared import Shared
 from zbtwist.store import StoreError
+from zbtwist.tracing import FrameTracer, TooManyTraced
 from zbtwist.xbee.address import (
     Address64,
     digi_address16,
@@ -53,6 +55,8 @@ _KEPT_BY_THE_GATEWAY = frozenset(("AP", "AO", "BD", "NB", "SB"))
 #: Seconds that all nodes together have to tell their temperature.
 TEMPERATURE_DEADLINE = 10.0
 
+log = Logger()
+
 
 class GatewayAPI:
     """The operations of control-api.md."""
@@ -64,12 +68,14 @@ class GatewayAPI:
         network: NetworkService,
         bindings: BindingService,
         events: EventLog,
+        tracer: FrameTracer,
     ) -> None:
         self._clock = clock
         self._radio = radio
         self._network = network
         self._bindings = bindings
         self._events = events
+        self._tracer = tracer
         self._started = clock.seconds()
         self._directory = Directory(network.nodes, radio)
         self._temperatures = Shared(self._ask_temperatures)
@@ -277,8 +283,10 @@ class GatewayAPI:
             )
         node = self._directory.node(address)
         await self._command(node, "NI", label)
+        before = str(node)
         node.label = label
         self._network.nodes.changed(node)
+        log.info("{before} is called {label} now, by hand.", before=before, label=label)
         try:
             await self._command(node, "WR", None)
         except ControlFault as fault:
@@ -366,11 +374,59 @@ class GatewayAPI:
         return rows
 
     def trace(self, seq: int) -> list[dict[str, Any]]:
-        """Return the events after sequence number `seq`: seq, time, level and text of each."""
+        """Return the events after sequence number `seq`: seq, time, level, text and kind of each.
+
+        A kind is "log" or "frame"; there are frames only while they are traced.
+        """
         return [
-            {"seq": event.seq, "time": event.time, "level": event.level, "text": event.text}
+            {
+                "seq": event.seq,
+                "time": event.time,
+                "level": event.level,
+                "text": event.text,
+                "kind": event.kind,
+            }
             for event in self._events.since(seq)
         ]
+
+    def frames(self, on: bool | None = None, address: str = "") -> dict[str, Any]:
+        """Trace frames from now on, or no more: each is an event, as it comes or goes.
+
+        @param on: None changes nothing.
+        @param address: the node whose frames are meant; it need not have been seen. "" for all.
+        @return: all: whether the frames of all nodes and of the radio itself are traced; nodes:
+            the addresses of the single nodes whose frames are; file: what all frames are written
+            to, "" for none.
+        @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL; BAD_VALUE: all are traced,
+            or too many single ones.
+        """
+        tracer = self._tracer
+        if on is not None:
+            address64 = self._directory.address(address) if address else None
+            if address64 is not None and not on and tracer.is_on_for_all:
+                raise ControlFault(
+                    BAD_VALUE,
+                    "The frames of all nodes are traced: switch that off, and single nodes on.",
+                )
+            try:
+                tracer.switch(on, address64)
+            except TooManyTraced as error:
+                raise ControlFault(BAD_VALUE, f"{error} Switch some off.") from None
+            log.info(
+                "The frames of {who} are traced {when}.",
+                who=self._who(address64),
+                when="from now on, by hand" if on else "no more",
+            )
+        return {
+            "all": tracer.is_on_for_all,
+            "nodes": [digi_address64(address64) for address64 in sorted(tracer.addresses)],
+            "file": tracer.file.path if tracer.file is not None else "",
+        }
+
+    def _who(self, address64: Address64 | None) -> str:
+        if address64 is None:
+            return "all nodes"
+        return str(self._network.nodes.get(address64) or format_address64(address64))
 
     def _must_be_online(self) -> None:
         if self._radio.facts is None:

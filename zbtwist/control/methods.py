@@ -28,6 +28,7 @@ _MULTICALL = "system.multicall"
 #: Methods that wait for nothing.
 _ANSWERED_AT_ONCE = frozenset(
     (
+        "frames",
         "list",
         "stats",
         "status",
@@ -67,6 +68,8 @@ class Operations(Protocol):
     def stats(self) -> list[dict[str, Any]]: ...
 
     def trace(self, seq: int) -> list[dict[str, Any]]: ...
+
+    def frames(self, on: bool | None = None, address: str = "") -> dict[str, Any]: ...
 
 
 #: The signatures of ``at``: what it returns depends on the command.
@@ -341,10 +344,23 @@ class Methods:
         """List the gateway's events after the one with the number seq; 0 lists all there are.
 
         Each event is a struct with seq, time (seconds since 1970), level ("info", "warn", "error"
-        or "critical") and text. A first seq that does not follow on the one that was asked for
-        tells that events in between are forgotten, or that the gateway was restarted.
+        or "critical"), text and kind: "log", or "frame" (of level "debug") while frames are traced.
+        A seq that does not follow on the one before, or on the one that was asked for, tells that
+        events in between are forgotten, or that the gateway was restarted.
         """
         return self._operations.trace(seq)
+
+    @published("frames", ("struct",), ("struct", "boolean"), ("struct", "boolean", "string"))
+    def _frames(self, *arguments: Any) -> object:
+        """Trace frames from now on (true), or no more (false): each frame to the radio and from it
+        is an event then. An address means the frames of that node only; without one it is those of
+        all nodes and of the radio itself, and false ends those of single nodes too. Without
+        arguments nothing is changed.
+
+        Returns a struct that says what is traced now: all (boolean), nodes (an array of addresses)
+        and file (where all frames are written, empty for nowhere).
+        """
+        return self._operations.frames(*arguments)
 
     @published("system.listMethods", ("array",))
     def _list_methods(self) -> object:

@@ -8,8 +8,25 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 #: The longest duration of each class, in seconds. One hop of a full packet takes some 20 ms, a
-#: packet that is tried again on a busy network seconds; after 20 s nobody waits any more.
-TRANSMIT_BOUNDS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+#: packet that is tried again on a busy network seconds, one to a node that sleeps up to 120 s.
+TRANSMIT_BOUNDS = (
+    0.01,
+    0.02,
+    0.03,
+    0.05,
+    0.075,
+    0.1,
+    0.15,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    20.0,
+    60.0,
+    120.0,
+)
 
 
 class Histogram:
