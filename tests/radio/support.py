@@ -6,14 +6,15 @@ from collections.abc import Awaitable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.interfaces import IRadioListener
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.rates import ISerialLine
-from zbtwist.simulator.endpoint import SimulatorTransport
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import Frame
@@ -77,7 +78,7 @@ def start(request: Awaitable[Any]) -> Deferred[Any]:
 
 
 @implementer(ISerialLine)
-class SimulatedPort(SimulatorTransport):
+class SimulatedPort:
     """A serial port with a simulated radio: at another rate than the radio's, bytes are not what
     they were.
     """
@@ -93,11 +94,14 @@ class SimulatedPort(SimulatorTransport):
         baud_rate: int,
         radio_rate: int,
     ) -> None:
-        super().__init__(clock, network)
         self.baud_rate = baud_rate
         self.radio_rate = radio_rate
         self.tried = [baud_rate]
-        self.join(protocol)
+        self._protocol = protocol
+        self._clock = clock
+        self._radio = network.radio
+        self._radio.serial_output = self._radio_says
+        protocol.makeConnection(self)
 
     def set_baud_rate(self, baud_rate: int) -> None:
         self.tried.append(baud_rate)
@@ -106,10 +110,18 @@ class SimulatedPort(SimulatorTransport):
         self.baud_rate = baud_rate
 
     def write(self, data: bytes) -> None:
-        super().write(self._garble(data))
+        self._clock.callLater(0, self._radio.receive_bytes, self._garble(data))
 
     def _radio_says(self, data: bytes) -> None:
-        super()._radio_says(self._garble(data))
+        self._clock.callLater(0, self._protocol.dataReceived, self._garble(data))
+
+    def loseConnection(self) -> None:
+        self.abortConnection()
+
+    def abortConnection(self) -> None:
+        if self._radio.serial_output is not None:
+            self._radio.serial_output = None
+            self._clock.callLater(0, self._protocol.connectionLost, Failure(ConnectionAborted()))
 
     def _garble(self, data: bytes) -> bytes:
         if self.baud_rate == self.radio_rate:
