@@ -29,6 +29,13 @@ class IRadioListener(Interface):
     def frame_received(frame: Frame) -> None:
         """A frame came that no request was waiting for."""
 
+    def frames_damaged(senders: list[Address64] | None) -> None:
+        """Frames of the radio were lost on the serial line.
+
+        @param senders: the nodes whose they were, as far as the rest of the frames can be trusted;
+            None for anybody's.
+        """
+
 
 class IRadio(Interface):
     """The local XBee, whether its link is up or not.

@@ -308,6 +308,9 @@ class NetworkService(Service):
     def radio_down(self, reason: str) -> None:
         pass
 
+    def frames_damaged(self, senders: list[Address64] | None) -> None:
+        pass
+
     def frame_received(self, frame: Frame) -> None:
         handler = self._handlers.get(type(frame))
         if handler is not None:

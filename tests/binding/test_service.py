@@ -14,10 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, Wire
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
+from zbtwist.binding.policy import Policy
 from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingService, Wish
 from zbtwist.network import Node, NodeTable
 from zbtwist.store import Mapping, Store, StoreError
 from zbtwist.xbee.address import Address16, Address64
+from zbtwist.xbee.frames import TransmitStatus
 
 A, B, C, D = (Address64(0x0013A200_40000001 + n) for n in range(4))
 
@@ -612,3 +614,120 @@ class WishTests(BindingTestCase):
         self.assertEqual(self.slots(), {A: 27001, B: 27002})
         self.assertFalse(client.disconnecting)
         client.protocol.connectionLost()
+
+
+class InterruptionTests(BindingTestCase):
+    """Where bytes of a node may have been lost, its clients are reset, and nobody else's."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.wire.coordinator.ready(FACTS)
+        self.see(A, B)
+        self.clients = {A: self.connect(27001), B: self.connect(27002)}
+
+    def hear(self, address64: Address64) -> None:
+        receiver = self.node(address64).receiver
+        assert receiver is not None
+        receiver(b"something")
+
+    def outage(self, seconds: float) -> None:
+        self.wire.coordinator.link_down("It is gone.")
+        self.wire.clock.advance(seconds)
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(FACTS)
+
+    def reset(self) -> list[Address64]:
+        return [address64 for address64, client in self.clients.items() if client.disconnected]
+
+    def test_in_the_middle_of_something(self) -> None:
+        """A node that spoke shortly before an outage may have gone on in it."""
+        self.hear(A)
+        self.wire.clock.advance(2.0)
+        self.hear(B)
+        self.wire.clock.advance(0.9)
+        self.outage(0.5)
+        self.assertEqual(self.reset(), [B])
+        self.assertIn("away for 0.5 s, and bytes of", self.lines()[-1])
+
+    def test_the_longer_the_outage_the_more_may_be_lost(self) -> None:
+        self.hear(A)
+        self.wire.clock.advance(5.0)
+        self.outage(4.9)
+        self.assertEqual(self.reset(), [])
+        self.outage(20.0)
+        self.assertEqual(self.reset(), [A])
+
+    def test_what_clients_sent_is_kept(self) -> None:
+        self.clients[A].protocol.dataReceived(b"one")
+        frame = self.wire.last
+        self.wire.receive(TransmitStatus(frame.frame_id, Address16(1), 0, 0, 0))
+        self.wire.coordinator.link_down("It is gone.")
+        self.clients[A].protocol.dataReceived(b"two")
+        self.wire.clock.advance(1.0)
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(FACTS)
+        self.assertEqual(self.wire.last.data, b"two")
+        self.assertEqual(self.reset(), [])
+
+    def test_damaged_frame(self) -> None:
+        self.wire.coordinator.frames_damaged([A])
+        self.assertEqual(self.reset(), [A])
+
+    def test_damaged_frame_of_anybody(self) -> None:
+        self.wire.coordinator.frames_damaged(None)
+        self.assertEqual(self.reset(), [A, B])
+
+    def test_damaged_address(self) -> None:
+        self.wire.coordinator.frames_damaged([C])
+        self.assertEqual(self.reset(), [A, B])
+
+    def test_damage_that_concerns_nobody(self) -> None:
+        self.wire.coordinator.frames_damaged([])
+        self.assertEqual(self.reset(), [])
+
+    def test_backlog(self) -> None:
+        """What is kept for the next client must not have a hole either."""
+        self.bindings.configure([], 27001, policy=Policy(backlog=100))
+        self.clients[A].protocol.connectionLost()
+        self.hear(A)
+        self.wire.coordinator.frames_damaged([A])
+        self.hear(A)
+        self.assertEqual(self.connect(27001).value(), b"something")
+
+    def test_bytes_of_those_that_are_reset_are_not_sent(self) -> None:
+        """Who is reset sends again what is to be sent, and it must not arrive twice."""
+        writer = self.clients[A].protocol
+        writer.dataReceived(b"in the air")
+        writer.dataReceived(b"waiting")
+        frame = self.wire.last
+        self.wire.coordinator.frames_damaged([A])
+        self.wire.receive(TransmitStatus(frame.frame_id, Address16(1), 0, 0, 0))
+        self.wire.clock.advance(1.0)
+        self.assertIs(self.wire.last, frame)
+        port = self.bindings.port_of(self.node(A))
+        assert port is not None
+        self.assertEqual(port.outbound.bytes_lost, 7)
+
+
+class PolicyTests(BindingTestCase):
+    def policy(self, address64: Address64) -> Policy:
+        port = self.bindings.port_of(self.node(address64))
+        assert port is not None
+        return port.outbound.policy
+
+    def test_policies(self) -> None:
+        general, special = Policy(retries=9), Policy(window=3)
+        self.bindings.configure([Wish(A, policy=special)], 27001, policy=general)
+        self.see(A, B)
+        self.assertEqual((self.policy(A), self.policy(B)), (special, general))
+        self.bindings.configure([Wish(B, policy=special)], 27001)
+        self.assertEqual((self.policy(A), self.policy(B)), (Policy(), special))
+
+    def test_node_that_is_named_by_its_label(self) -> None:
+        special = Policy(window=3)
+        self.bindings.configure([Wish(label="METER", policy=special)], 27001)
+        self.see(A)
+        self.assertEqual(self.policy(A), Policy())
+        self.node(A).label = "METER"
+        self.bindings.node_changed(self.node(A))
+        self.assertEqual(self.policy(A), special)

@@ -28,12 +28,14 @@ class ProtocolTests(SynchronousTestCase):
         self.frames: list[Frame] = []
         self.made: list[RadioProtocol] = []
         self.lost: list[Failure] = []
+        self.damage: list[object] = []
         self.protocol = RadioProtocol(
             self.clock,
             1,
             self.frames.append,
             self.made.append,
             lambda protocol, reason: self.lost.append(reason),
+            frames_damaged=self.damage.append,
         )
         self.transport = StringTransport()
         self.protocol.makeConnection(self.transport)
@@ -67,6 +69,31 @@ class ProtocolTests(SynchronousTestCase):
         self.assertEqual(self.protocol.api_mode, 2)
         self.assertEqual(self.protocol.decoder.good_frames, 1)
         self.assertEqual(self.protocol.decoder.discarded_bytes, len(b"garbage\x7e\x00"))
+
+    def test_damage(self) -> None:
+        """Whoever's bytes may be lost is named, each time, and nobody while all is well."""
+        for mode in (1, 2):
+            self.protocol.set_api_mode(mode)
+            good = encode(PACKET.to_bytes(), mode)
+            bad = good[:-1] + bytes([good[-1] ^ 1])
+            self.protocol.dataReceived(good + bad)
+            # In mode 2 what follows shows where it ends.
+            self.protocol.dataReceived(good)
+            self.protocol.dataReceived(b"noise" + good)
+            self.protocol.dataReceived(good)
+            self.assertIn(self.damage, ([[REMOTE], None], [None, None]))
+            self.damage.clear()
+
+    def test_damage_that_silence_shows(self) -> None:
+        self.protocol.dataReceived(encode(PACKET.to_bytes(), 1)[:-1])
+        self.assertEqual(self.damage, [])
+        self.clock.advance(SILENCE)
+        self.assertEqual(self.damage, [None])
+
+    def test_hostile_damage(self) -> None:
+        """What is kept to find out whose frames they were is bounded."""
+        self.protocol.dataReceived(b"\x7e" * 100_000)
+        self.assertEqual(self.damage, [None])
 
     def test_unknown_and_malformed_are_handed_up(self) -> None:
         self.protocol.dataReceived(encode(b"\xee123", 1) + encode(b"\x8b\x01", 1))

@@ -198,6 +198,26 @@ class Outbound:
         """A writer is gone. What it wrote before is sent all the same."""
         self._paused.discard(writer)
 
+    def forget(self, writer: Writer) -> None:
+        """A writer is reset for a reason of its own: what it wrote and was not sent is dropped."""
+        buffer = self._buffers.pop(writer, None)
+        if buffer is not None:
+            self._order.remove(writer)
+            self._buffered -= len(buffer.data)
+            self.bytes_lost += len(buffer.data)
+            self._let_go()
+
+    def abandon(self, why: str) -> None:
+        """Reset everybody, and drop what they wrote and was not sent: whoever is reset sends again
+        what it wants to be sent.
+
+        @param why: a sentence.
+        """
+        if self.buffered:
+            self._drop(0, why)
+        else:
+            self.broken(why)
+
     def stop(self) -> int:
         """Send nothing more; drop what is buffered.
 

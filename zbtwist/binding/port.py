@@ -112,6 +112,7 @@ class NodeClient(Protocol):
         if self._blocked:
             self._unsent += len(data)
             if self._unsent > MAXIMUM_UNSENT:
+                self._port.outbound.forget(self)
                 self.reset(f"it reads too slowly, {self._unsent} bytes wait for it")
                 return
         self._tcp.write(data)
@@ -239,6 +240,7 @@ class NodePort(Service):
         self.packets_received = 0
         self.bytes_unread = 0
         self._backlog = bytearray()
+        self._heard = float("-inf")
         node.receiver = self.deliver
         outbound.broken = self.reset_clients
 
@@ -305,6 +307,19 @@ class NodePort(Service):
         for client in list(self._clients):
             client.reset(reason)
 
+    def was_heard_since(self, moment: float) -> bool:
+        """Whether bytes of the node came at that moment of the clock or later."""
+        return self._heard >= moment
+
+    def interrupted(self, reason: str) -> None:
+        """Bytes of the node may have been lost: nobody may take what follows for the next byte.
+
+        @param reason: a sentence, for the log.
+        """
+        self.bytes_unread += len(self._backlog)
+        self._backlog.clear()
+        self.outbound.abandon(reason)
+
     @staticmethod
     def _abort_all(clients: list[PortClient]) -> None:
         for client in clients:
@@ -355,6 +370,7 @@ class NodePort(Service):
         """Send bytes of the node to every client."""
         self.bytes_received += len(data)
         self.packets_received += 1
+        self._heard = self._clock.seconds()
         clients = self._clients
         if not clients:
             self._keep(data)

@@ -50,6 +50,9 @@ FIRST_RETRY = 1.0
 LAST_RETRY = 60.0
 RETRY_FACTOR = 2.0
 
+#: A node that was heard less than so many seconds before an outage was in the middle of something.
+IN_THE_MIDDLE = 1.0
+
 #: Seconds for which a port that another program has is not tried for new nodes.
 PASS_OVER = 60.0
 
@@ -124,6 +127,7 @@ class BindingService(MultiService):
         self._wishes: list[Wish] = []
         self._wished: set[Slot] = set()
         self._turns = Turns(clock)
+        self._down_since: float | None = None
         self._policy = Policy()
         self.store_problem = ""
         nodes.add_listener(self)
@@ -653,12 +657,42 @@ class BindingService(MultiService):
     # --- the radio -----------------------------------------------------------------------------
 
     def radio_up(self, facts: RadioFacts) -> None:
+        if self._down_since is not None:
+            self._interrupt_those_that_spoke(self._down_since)
+            self._down_since = None
         for port in self._ports.values():
             port.outbound.radio_up()
 
     def radio_down(self, reason: str) -> None:
+        self._down_since = self._clock.seconds()
         for port in self._ports.values():
             port.outbound.radio_down()
+
+    def _interrupt_those_that_spoke(self, since: float) -> None:
+        """While the radio was away, whoever was in the middle of something may have gone on.
+
+        That is taken to be so of a node that was heard as shortly before the outage as the outage
+        was long. The others' clients stay, as if nothing had been.
+        """
+        outage = self._clock.seconds() - since
+        moment = since - max(outage, IN_THE_MIDDLE)
+        for port in self._ports.values():
+            if port.was_heard_since(moment):
+                port.interrupted(
+                    f"The radio was away for {outage:.1f} s, and bytes of {port.node} may be lost"
+                )
+
+    def frames_damaged(self, senders: list[Address64] | None) -> None:
+        ports = [self._ports.get(address64) for address64 in senders or ()]
+        if senders is None or None in ports:
+            # The address is what was damaged: it may have been anybody's.
+            ports = list(self._ports.values())
+        for port in ports:
+            if port is not None:
+                port.interrupted(
+                    "A frame was damaged on the way from the radio, and bytes of "
+                    f"{port.node} may be lost"
+                )
 
     def frame_received(self, frame: Frame) -> None:
         pass

@@ -185,6 +185,12 @@ class Coordinator:
         self._free.extend(self._quarantined)
         self._quarantined.clear()
 
+    def frames_damaged(self, senders: list[Address64] | None) -> None:
+        """Frames of the radio were lost on the serial line; see `IRadioListener`."""
+        if self.facts is not None:
+            for listener in self._listeners:
+                listener.frames_damaged(senders)
+
     # --- requests ------------------------------------------------------------------------------
 
     async def at(self, command: str, parameter: bytes = b"", timeout: float = AT_TIMEOUT) -> bytes:

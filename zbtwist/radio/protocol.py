@@ -10,10 +10,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from zbtwist.radio.damage import senders_of
 from zbtwist.radio.patience import Patience
 from zbtwist.radio.traffic import Traffic
+from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
 from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
+
+#: Damaged frames of one piece of the line that are looked at.
+_MOST_BAD = 16
 
 
 @implementer(IPushProducer)
@@ -38,6 +43,7 @@ class RadioProtocol(Protocol):
         lost: Callable[[RadioProtocol, Failure], None] = lambda protocol, reason: None,
         traffic: Traffic | None = None,
         congestion_changed: Callable[[bool], None] = lambda congested: None,
+        frames_damaged: Callable[[list[Address64] | None], None] = lambda senders: None,
     ) -> None:
         """
         @param clock: times how long a frame's beginning is waited for.
@@ -47,14 +53,19 @@ class RadioProtocol(Protocol):
         @param lost: called when it is gone, with the reason.
         @param traffic: counts the frames, and may trace them.
         @param congestion_changed: called with `is_congested` whenever it changes.
+        @param frames_damaged: called when the line damaged frames, with what
+            `zbtwist.radio.damage.senders_of` says of them.
         """
         self._clock = clock
-        self._decoder = decoder_for(api_mode)
+        self._bad: list[bytes] = []
+        self._decoder = self._new_decoder(api_mode)
+        self._discarded = 0
+        self._frames_damaged = frames_damaged
         self._frame_received = frame_received
         self._made = made
         self._lost = lost
         self._traffic = traffic or Traffic()
-        self._patience = Patience(clock, self._deliver)
+        self._patience = Patience(clock, self._given_up)
         self._congestion_changed = congestion_changed
         self._raw: Callable[[bytes], None] | None = None
         self.malformed_frames = 0
@@ -82,10 +93,19 @@ class RadioProtocol(Protocol):
     def _renew_decoder(self, api_mode: int) -> None:
         old = self._decoder
         self._patience.stop()
-        self._decoder = decoder_for(api_mode)
+        self._decoder = self._new_decoder(api_mode)
         self._decoder.good_frames = old.good_frames
         self._decoder.bad_frames = old.bad_frames
         self._decoder.discarded_bytes = old.discarded_bytes + len(old.pending)
+        self._discarded = self._decoder.discarded_bytes
+
+    def _new_decoder(self, api_mode: int) -> FrameDecoder:
+        return decoder_for(api_mode, on_bad_frame=self._note_bad)
+
+    def _note_bad(self, candidate: bytes) -> None:
+        # With more than that, whose they were cannot be told anyway.
+        if len(self._bad) < _MOST_BAD:
+            self._bad.append(candidate)
 
     def listen_raw(self, received: Callable[[bytes], None] | None) -> None:
         """Give all bytes that come to `received` and look for no frames in them; None ends it."""
@@ -148,8 +168,22 @@ class RadioProtocol(Protocol):
         frames = decoder.feed(data)
         if frames:
             self._deliver(frames)
+        if decoder.discarded_bytes != self._discarded:
+            self._look_at_damage()
         # A frame may have told that the mode is another.
         self._patience.fed(self._decoder)
+
+    def _look_at_damage(self) -> None:
+        decoder = self._decoder
+        bad = self._bad[:]
+        self._bad.clear()
+        lost, self._discarded = decoder.discarded_bytes - self._discarded, decoder.discarded_bytes
+        self._frames_damaged(senders_of(bad, lost, decoder.api_mode))
+
+    def _given_up(self, frames: list[bytes]) -> None:
+        """What was waited for did not come; these were behind it."""
+        self._look_at_damage()
+        self._deliver(frames)
 
     def _deliver(self, frames: list[bytes]) -> None:
         traffic = self._traffic

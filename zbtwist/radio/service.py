@@ -248,6 +248,7 @@ class RadioService(MultiService):
             self._lost,
             self.traffic,
             self.coordinator.set_congested,
+            self.coordinator.frames_damaged,
         )
 
     def open_failed(self, error: Exception) -> Deferred[None]:
