@@ -13,7 +13,13 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from tests.simulator.line import run
-from zbtwist.simulator.endpoint import BACKLOG, SimulatorEndpoint, SimulatorEndpointParser
+from zbtwist.simulator.channel import ChannelAir
+from zbtwist.simulator.endpoint import (
+    BACKLOG,
+    WRITE_LIMIT,
+    SimulatorEndpoint,
+    SimulatorEndpointParser,
+)
 from zbtwist.simulator.nodes import EchoNode, MeterNode, SensorNode
 from zbtwist.simulator.options import OptionsError, SimulatorOptions
 from zbtwist.xbee.frames import (
@@ -188,6 +194,107 @@ class EndpointTests(TestCase):
         run(self.clock, 0)
         self.assertEqual(events, ["pause", "resume", "stop"])
 
+    def test_stuck_line(self) -> None:
+        """A radio that takes nothing makes its writer wait, and gets all of it in the end."""
+        events: list[str] = []
+
+        class Producer:
+            def pauseProducing(self) -> None:
+                events.append("pause")
+
+            def resumeProducing(self) -> None:
+                events.append("resume")
+
+            def stopProducing(self) -> None:
+                events.append("stop")
+
+        protocol = self.connect()
+        protocol.transport.registerProducer(Producer(), True)
+        self.endpoint.line.stick()
+        written = 0
+        while not events:
+            protocol.transport.write(READ_AP)
+            written += len(READ_AP)
+            run(self.clock, 0.1)
+        self.assertEqual(events, ["pause"])
+        self.assertEqual(self.endpoint.line.to_radio.buffered, written)
+        self.assertTrue(WRITE_LIMIT < written <= WRITE_LIMIT + len(READ_AP))
+        self.endpoint.line.release()
+        run(self.clock, 100)
+        self.assertEqual(events, ["pause", "resume"])
+        self.assertEqual(len(protocol.data), written // len(READ_AP) * len(AP_IS_1))
+
+    def test_stuck_line_is_aborted(self) -> None:
+        protocol = self.connect()
+        self.endpoint.line.stick()
+        protocol.transport.write(READ_AP)
+        protocol.transport.loseConnection()
+        run(self.clock, 10)
+        self.assertIsNone(protocol.lost)
+        protocol.transport.abortConnection()
+        run(self.clock, 0)
+        protocol.lost.trap(error.ConnectionAborted)
+        self.endpoint.line.release()
+        self.assertEqual(self.connect().data, b"")
+
+    def test_baud(self) -> None:
+        self.endpoint.line.baud = 9600
+        protocol = self.connect()
+        protocol.transport.write(READ_AP * 60)
+        run(self.clock, 0.4)
+        self.assertLess(len(protocol.data), 400)
+        run(self.clock, 2.0)
+        self.assertEqual(protocol.data, AP_IS_1 * 60)
+
+    def test_unplug(self) -> None:
+        protocol = self.connect()
+        self.endpoint.unplug()
+        self.assertIsNone(protocol.lost)
+        run(self.clock, 0)
+        protocol.lost.trap(error.ConnectionLost)
+        for _ in range(2):
+            failed = self.endpoint.connect(Factory.forProtocol(Recorder))
+            run(self.clock, 1)
+            failure = self.failureResultOf(failed, error.ConnectError)
+            self.assertIn("the simulated radio is unplugged", str(failure.value))
+        self.endpoint.plug_in()
+        again = self.connect()
+        run(self.clock, 1)
+        self.assertEqual(again.data, b"".join(encode(ModemStatus(n).to_bytes(), 1) for n in (0, 6)))
+
+    def test_unplug_and_plug_in_at_once(self) -> None:
+        first = self.connect()
+        self.endpoint.unplug()
+        self.endpoint.plug_in()
+        second = self.connect()
+        self.assertIsNotNone(first.lost)
+        run(self.clock, 1)
+        second.transport.write(READ_AP)
+        run(self.clock, 1)
+        self.assertTrue(second.data.endswith(AP_IS_1))
+
+    def test_unplugged_before_the_first_connection(self) -> None:
+        self.endpoint.unplug()
+        failed = self.endpoint.connect(Factory.forProtocol(Recorder))
+        run(self.clock, 0)
+        self.failureResultOf(failed, error.ConnectError)
+        self.endpoint.plug_in()
+        self.connect()
+
+    def test_swap_radio(self) -> None:
+        self.assertRaises(ValueError, self.endpoint.swap_radio)
+        protocol = self.connect()
+        before = self.endpoint.network.radio
+        after = self.endpoint.swap_radio()
+        run(self.clock, 0)
+        self.assertIsNotNone(protocol.lost)
+        self.assertNotEqual(before.address64, after.address64)
+        protocol = self.connect()
+        run(self.clock, 1)
+        protocol.transport.write(READ_AP)
+        run(self.clock, 1)
+        self.assertTrue(protocol.data.endswith(AP_IS_1))
+
     def test_announcements(self) -> None:
         """The nodes say who they are within a second of the first connection, and once."""
         self.endpoint = SimulatorEndpoint(self.clock)
@@ -252,6 +359,76 @@ class ParserTests(TestCase):
         self.assertEqual((network.radio.api_mode, network.seed), (2, 9))
         self.assertEqual(network.radio.discovery_seconds, 0.5)
 
+    def test_bad_air(self) -> None:
+        network = self.parse(
+            air="20k",
+            loss="0.1",
+            lost_ack="0.2",
+            duplicate="0.3",
+            reorder="0.4",
+            late_status="0.5",
+            late_by="6",
+            lost_status="0.7",
+            buffers="8",
+            hops="1+4",
+        ).build(Clock())
+        self.addCleanup(network.stop)
+        air, radio = network.air, network.radio
+        assert isinstance(air, ChannelAir)
+        self.assertEqual(
+            (air.rate, air.loss, air.acknowledgement_loss, air.duplicate, air.reorder),
+            (20_000, 0.1, 0.2, 0.3, 0.4),
+        )
+        self.assertEqual(
+            (radio.late_statuses, radio.lateness, radio.lost_statuses, radio.buffers),
+            (0.5, 6.0, 0.7, 8),
+        )
+        self.assertEqual([node.hops for node in network.nodes.values()], [1, 4, 1])
+
+    def test_which_air(self) -> None:
+        for options, rate, buffers in (
+            ({}, None, 255),
+            ({"air": "simple"}, None, 255),
+            ({"air": "digi"}, 35_000, 5),
+            ({"air": "9600"}, 9600, 5),
+            ({"loss": "0.1"}, 35_000, 5),
+            ({"hops": "4"}, 35_000, 5),
+            ({"lost_status": "0.1"}, None, 255),
+        ):
+            network = self.parse(**options).build(Clock())
+            self.addCleanup(network.stop)
+            self.assertEqual(getattr(network.air, "rate", None), rate, options)
+            self.assertEqual(network.radio.buffers, buffers, options)
+
+    def test_bad_line(self) -> None:
+        endpoint = SimulatorEndpointParser().parseStreamClient(
+            Clock(),
+            "",
+            baud="9600",
+            bit_errors="0.1",
+            lost_bytes="0.2",
+            garbage="0.3",
+            pieces="7",
+            piece_delay="0.5",
+        )
+        for wire in endpoint.line.directions:
+            self.assertEqual(
+                (
+                    wire.baud,
+                    wire.bit_errors,
+                    wire.lost_bytes,
+                    wire.garbage,
+                    wire.largest_piece,
+                    wire.piece_delay,
+                ),
+                (9600, 0.1, 0.2, 0.3, 7, 0.5),
+            )
+
+    def test_many_nodes(self) -> None:
+        network = self.parse(nodes="10000", kinds="echo").build(Clock())
+        self.addCleanup(network.stop)
+        self.assertEqual(len({node.address16 for node in network.nodes.values()}), 10_000)
+
     def test_fixed_addresses(self) -> None:
         addresses = []
         for seed in "12":
@@ -273,6 +450,19 @@ class ParserTests(TestCase):
             ({"nt": "nan"}, "nt is a number of seconds from 0.1 to 25.5, not nan"),
             ({"nt": "soon"}, "nt is a number of seconds, not 'soon'"),
             ({"interval": "-1"}, "interval is a number of seconds from 0.01 to 86400, or 0"),
+            ({"air": "thick"}, "air is simple, digi, or a rate in bit/s such as 35k, not 'thick'"),
+            ({"air": "1"}, "air is a rate from 100 to 250000 bit/s, such as 35k, not 1"),
+            ({"air": "nan"}, "air is a rate from 100"),
+            ({"air": "simple", "loss": "0.1"}, "loss needs an air with a rate: say air=digi"),
+            ({"loss": "2"}, "loss is a probability from 0 to 1, not 2"),
+            ({"loss": "nan"}, "loss is a probability from 0 to 1, not nan"),
+            ({"bit_errors": "few"}, "bit_errors is a probability from 0 to 1, not 'few'"),
+            ({"hops": "0"}, "hops are numbers from 1 to 30, not 0"),
+            ({"hops": "1+x"}, "hops is a whole number, or several with + between them, not '1+x'"),
+            ({"buffers": "0"}, "buffers is a number from 1 to 255, not 0"),
+            ({"baud": "75"}, "baud is a number from 300 to 4000000, or 0 for no limit, not 75"),
+            ({"pieces": "-1"}, "pieces is a number of bytes from 1 to 65536, or 0, not -1"),
+            ({"late_by": "-1"}, "late_by is a number of seconds from 0 to 3600, not -1"),
             ({"color": "red"}, "sim: does not know 'color'"),
         ):
             error = self.assertRaises(OptionsError, self.parse, **options)
