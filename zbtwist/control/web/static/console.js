@@ -19,7 +19,7 @@ const dialog = new NodeDialog(link, state, openTerminal);
 const openNode = (address) => dialog.open(address);
 const table = new NodeTable(state, { onOpen: openNode, onTerminal: openTerminal });
 const picture = new Picture(state, openNode);
-const log = new LogView(link, state);
+const log = new LogView(link);
 
 // --- The head ----------------------------------------------------------------------------------
 
@@ -31,25 +31,34 @@ function showPill(kind, text) {
   setText(pill, text);
 }
 
+function showProblem(id, text) {
+  const problem = byId(id);
+  setText(problem, text || "");
+  problem.hidden = !text;
+}
+
 function showHead() {
   const { gateway, radio } = state;
   setText(byId("version"), gateway.version ? `version ${gateway.version}` : "");
   if (link.up) showPill(radio.up ? "good" : "bad", radio.up ? "radio up" : "radio down");
-  const problem = byId("radio-problem");
-  setText(problem, radio.up ? "" : radio.problem || "");
-  problem.hidden = !problem.textContent;
+  showProblem("radio-problem", radio.up ? "" : radio.problem);
+  showProblem("gateway-problem", gateway.problem);
   facts.show([
-    ["Link", radio.name],
-    ["Address", radio.address],
+    ["Link", radio.name, "widest"],
+    ["Address", radio.address, "wide"],
     ["Firmware", radio.firmware],
-    ["Hardware", radio.hardware],
-    ["PAN", (radio.pan || "").replace(/^0+(?=.)/, "")],
+    ["Hardware", radio.hardware, "minor"],
+    ["PAN", (radio.pan || "").replace(/^0+(?=.)/, ""), "wide"],
     ["Channel", radio.channel ? String(radio.channel) : ""],
-    ["API mode", radio.api_mode ? String(radio.api_mode) : ""],
+    ["API mode", radio.api_mode ? String(radio.api_mode) : "", "minor"],
     ["Clients", gateway.clients === undefined ? "" : String(gateway.clients)],
-    ["State is kept in", gateway.state],
-    ["Running since", moment(gateway.started)],
-    ["Open to", gateway.interface_local === false ? "other computers" : "this computer only"],
+    ["Running since", moment(gateway.started), "wide minor"],
+    ["Mappings are kept in", gateway.state, "widest minor"],
+    [
+      "Open to",
+      gateway.interface_local === false ? "other computers" : "this computer only",
+      "wide minor",
+    ],
   ]);
 }
 
@@ -114,6 +123,23 @@ byId("discover").addEventListener("click", async () => {
     text.classList.add("error");
   }
   progress.hidden = true;
+  button.removeAttribute("aria-disabled");
+});
+
+byId("measure").addEventListener("click", async () => {
+  const button = byId("measure");
+  const text = byId("discover-text");
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true");
+  text.classList.remove("error");
+  setText(text, "Asking the nodes for their temperatures…");
+  try {
+    const answered = await link.call("temperatures", []);
+    setText(text, `${counted(answered, "node")} told the temperature.`);
+  } catch (fault) {
+    setText(text, fault.message);
+    text.classList.add("error");
+  }
   button.removeAttribute("aria-disabled");
 });
 

@@ -49,13 +49,13 @@ export class Facts {
     this.parts = new Map();
   }
 
-  /** @param rows: pairs of term and text; a row without a text is not shown. */
+  /** @param rows: term, text and, if need be, class of each; one without a text is not shown. */
   show(rows) {
-    for (const [term, text] of rows) {
+    for (const [term, text, kind] of rows) {
       let part = this.parts.get(term);
       if (!part) {
         const value = element("dd");
-        part = { box: element("div", {}, element("dt", {}, term), value), value };
+        part = { box: element("div", { class: kind }, element("dt", {}, term), value), value };
         this.parts.set(term, part);
         this.list.append(part.box);
       }

@@ -1,5 +1,6 @@
 // Values as people read them.
 
+const moments = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
 const whole = new Intl.NumberFormat("en");
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
@@ -45,7 +46,7 @@ export function ago(seconds) {
 }
 
 export function moment(seconds) {
-  return seconds ? new Date(seconds * 1000).toLocaleString() : "";
+  return seconds ? moments.format(seconds * 1000) : "";
 }
 
 export function clock(seconds) {

@@ -133,8 +133,8 @@ export function arrange(children, shape) {
       at = end;
     }
   };
-  // Not straight down: the first link would run through the coordinator's name.
-  divide("", -Math.PI * 0.85, Math.PI * 1.15);
+  // So one node is above the coordinator, and two are at its sides: its name is below it.
+  divide("", -Math.PI * 1.5, Math.PI * 0.5);
 
   const parents = new Map();
   for (const [address, list] of children) for (const child of list) parents.set(child, address);

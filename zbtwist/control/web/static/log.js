@@ -11,13 +11,12 @@ const LEVELS = { debug: 0, info: 1, warn: 2, error: 3, critical: 3 };
 const WORDS = { warn: "warning" };
 
 export class LogView {
-  constructor(link, state) {
+  constructor(link) {
     this.link = link;
-    this.state = state;
     this.shown = false;
     this.paused = false;
     this.lastSeq = 0;
-    this.run = 0;
+    this.lastId = "0";
     this.events = [];
     this.fresh = [];
     this.lines = byId("log-lines");
@@ -41,16 +40,13 @@ export class LogView {
 
   restart() {
     this.stop();
-    if (this.run !== this.state.gateway.started) {
-      // The numbers begin anew with each run of the gateway.
-      this.run = this.state.gateway.started;
-      this.lastSeq = 0;
-    }
     if (!this.shown || !this.link.up) return;
     const url = new URL("events", document.baseURI);
-    url.searchParams.set("from", this.lastSeq);
+    url.searchParams.set("from", this.lastId);
     this.source = new EventSource(url);
-    this.source.addEventListener("log", (event) => this.heard(JSON.parse(event.data)));
+    for (const kind of ["log", "frame", "gap", "restart"]) {
+      this.source.addEventListener(kind, (event) => this.heard(kind, event));
+    }
     this.source.addEventListener("error", () => this.failed());
   }
 
@@ -67,10 +63,15 @@ export class LogView {
     this.again = setTimeout(() => this.restart(), 2000);
   }
 
-  heard(event) {
-    if (event.seq) {
+  heard(kind, { data, lastEventId }) {
+    const event = { time: Date.now() / 1000, level: "info", ...JSON.parse(data) };
+    if (kind === "restart") {
+      // The numbers begin anew with each run of the gateway.
+      this.lastSeq = 0;
+    } else if (kind !== "gap") {
       if (event.seq <= this.lastSeq) return;
       this.lastSeq = event.seq;
+      this.lastId = lastEventId || String(event.seq);
     }
     this.events.push(event);
     if (this.events.length > MAXIMUM_LINES) this.events.shift();

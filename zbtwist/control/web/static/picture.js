@@ -135,6 +135,9 @@ export class Picture {
       svg("rect", { x: -half, y: -half, width: 2 * half, height: 2 * half, rx: 5, class: "coordinator" }),
       svg("text", { x: 0, y: half + 15, class: "name" }, "coordinator"),
     );
+    // Somebody may look at a part of it: what is drawn anew is shown as the old one was.
+    const isFirst = !this.layout || this.kind !== `${few} ${narrow}`;
+    this.kind = `${few} ${narrow}`;
     this.layout = layout;
     this.image = svg(
       "svg",
@@ -148,8 +151,8 @@ export class Picture {
       dots,
     );
     this.frame.replaceChildren(this.image);
-    // Large enough to be read; what does not fit is scrolled to.
-    this.zoom(Math.max(few ? 0.8 : 0.85, Math.min(this.fitting(), few ? 1.15 : 1)));
+    this.zoom(isFirst ? this.legible(few) : this.scale);
+    if (isFirst) this.center();
   }
 
   makeNode(address, place, few) {
@@ -185,9 +188,10 @@ export class Picture {
     }
     const text = [format.counted(nodes.length, "node")];
     if (all > nodes.length) text.push(`the first of ${format.count(all)}`);
-    text.push(`${format.count(direct)} direct`);
-    text.push(`${format.count(nodes.length - direct - unknown)} through others`);
-    if (unknown) text.push(`of ${format.count(unknown)} the way is not known yet`);
+    const indirect = nodes.length - direct - unknown;
+    if (direct) text.push(`${format.count(direct)} direct`);
+    if (indirect) text.push(`${format.count(indirect)} through others`);
+    if (unknown) text.push(`${format.count(unknown)} by a way that is not known yet`);
     setText(byId("picture-text"), `${text.join(", ")}.`);
   }
 
@@ -219,6 +223,19 @@ export class Picture {
       setText(button, format.nodeName(node));
       setText(text, describe(node, link, parent));
     }
+  }
+
+  /** The scale to begin with: all of it, if that can be read. */
+  legible(few) {
+    const fitting = Math.min(this.fitting(), few ? 1.15 : 1);
+    return fitting >= 0.7 ? fitting : 0.85;
+  }
+
+  /** Scroll to the coordinator. */
+  center() {
+    const { frame, layout, scale } = this;
+    frame.scrollLeft = -layout.left * scale - frame.clientWidth / 2;
+    frame.scrollTop = -layout.top * scale - frame.clientHeight / 2;
   }
 
   /** The scale at which all of it is seen. */

@@ -101,7 +101,12 @@ class Row {
     this.cells.get("signal").append(this.bars.image, this.signal);
     this.age = element("time");
     this.cells.get("seen").append(this.age);
-    this.terminal = element("button", { type: "button", class: "small" }, "Terminal");
+    this.terminal = element(
+      "button",
+      { type: "button", class: "small", title: "Terminal" },
+      element("span", { class: "sign" }, ">_"),
+      element("span", { class: "phone-only" }, "Terminal"),
+    );
     this.terminal.addEventListener("click", () => onTerminal(this.node.address));
     this.line.append(element("td", { role: "cell", class: "do" }, this.terminal));
   }
@@ -110,8 +115,9 @@ class Row {
     this.node = node;
     this.haystack = haystack(node);
     const name = format.nodeName(node);
-    setText(this.open, name);
-    setAttribute(this.open, "class", node.label || node.name ? "link" : "link address");
+    const isNamed = Boolean(node.label || node.name);
+    setText(this.open, isNamed ? name : "no name");
+    setAttribute(this.open, "aria-label", isNamed ? null : `no name, ${node.address}`);
     setText(this.alias, node.label && node.name && node.name !== node.label ? node.name : "");
     setAttribute(this.terminal, "aria-label", `Terminal of ${name}`);
     for (const column of COLUMNS) {

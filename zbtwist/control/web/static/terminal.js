@@ -13,6 +13,9 @@ const MAXIMUM_PIECES = 2000;
 /** Bytes that may wait in the browser until the gateway takes them. */
 const MAXIMUM_WAITING = 65536;
 
+/** What ends what is sent as text, by the choice in the page. */
+const ENDS = { cr: "\r", crlf: "\r\n", lf: "\n", none: "" };
+
 const encoder = new TextEncoder();
 
 /** Text without control characters: each is shown by its picture; line ends become newlines. */
@@ -173,7 +176,7 @@ export class Terminal {
 
   showHow() {
     const how = byId("terminal-end").value;
-    const label = how === "hex" ? "Send bytes" : how ? "Send a line" : "Send text";
+    const label = { hex: "Send bytes", none: "Send text" }[how] || "Send a line";
     setText(byId("terminal-label"), label);
     this.input.placeholder = how === "hex" ? "41 54 0d" : "";
   }
@@ -184,7 +187,7 @@ export class Terminal {
     const how = byId("terminal-end").value;
     let bytes;
     try {
-      bytes = how === "hex" ? parseHex(this.input.value) : encoder.encode(this.input.value + how);
+      bytes = how === "hex" ? parseHex(this.input.value) : encoder.encode(this.input.value + ENDS[how]);
     } catch (fault) {
       setText(error, fault.message);
       return;
