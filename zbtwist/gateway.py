@@ -81,6 +81,9 @@ class Gateway(MultiService):
             coordinator,
             settings.serial,
             settings.api_mode,
+            configure=settings.configure,
+            write_flash=settings.write_flash,
+            heartbeat=settings.heartbeat,
         )
         tracer = FrameTracer(reactor, self.radio.traffic, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
@@ -88,7 +91,18 @@ class Gateway(MultiService):
         site = control_site(self.api, reactor)
         root = site.resource
         assert isinstance(root, ControlRoot)
-        metrics = GatewayCollector(self.radio, self.network, self.bindings)
+        metrics = GatewayCollector(
+            self.radio,
+            self.network,
+            self.bindings,
+            coordinator.transmit_seconds,
+            {
+                "requests_outstanding": lambda: coordinator.outstanding,
+                "requests_waiting": lambda: coordinator.waiting,
+                "packets_in_flight": lambda: self.bindings.turns.aloft,
+                "nodes_waiting": lambda: self.bindings.turns.waiting,
+            },
+        )
         root.putChild(b"events", EventStreams(reactor, events))
         root.putChild(b"metrics", MetricsPage(reactor, metrics))
         root.putChild(b"healthz", HealthPage(coordinator))
@@ -183,6 +197,10 @@ class Gateway(MultiService):
             changed.discard("control")
             settings = replace(settings, control=self._settings.control)
         self._settings = settings
+        self.radio.configure = settings.configure
+        self.radio.write_flash = settings.write_flash
+        if "heartbeat" in changed:
+            self.radio.heartbeat = settings.heartbeat
         if changed & {"serial", "baud_rate", "api_mode", "rtscts"}:
             self.radio.replace_endpoint(
                 settings.radio_endpoint(self._reactor), settings.serial, settings.api_mode

@@ -104,6 +104,37 @@ class TransmitTests(SynchronousTestCase):
         wire.receive(status)
         self.assertEqual(self.successResultOf(sending), status)
 
+    def test_how_long_it_took(self) -> None:
+        wire = Wire()
+        for seconds in (0.015, 2.0):
+            wire.coordinator.transmit(REMOTE, b"data")
+            self.assertEqual(wire.coordinator.outstanding, 1)
+            wire.clock.advance(seconds)
+            wire.receive(TransmitStatus(wire.last.frame_id, REMOTE16, 1, 0, 0))
+        histogram = wire.coordinator.transmit_seconds
+        self.assertAlmostEqual(histogram.total, 2.015)
+        self.assertEqual(next(bound for bound, n in histogram.cumulative() if n == 1), 0.02)
+
+    def test_congested_line(self) -> None:
+        """Packets wait for it, commands do not."""
+        wire = Wire()
+        wire.coordinator.set_congested(True)
+        sending = wire.coordinator.transmit(REMOTE, b"data")
+        start(wire.coordinator.at("AI")).addErrback(lambda _: None)
+        self.assertEqual([type(frame) for frame in wire.sent], [ATCommand])
+        self.assertEqual(wire.coordinator.waiting, 1)
+        wire.coordinator.set_congested(False)
+        self.assertEqual(wire.last.data, b"data")
+        wire.coordinator.link_down("over")
+        self.assertTrue(self.failureResultOf(sending, RadioOffline).value.sent)
+
+    def test_what_was_never_sent(self) -> None:
+        wire = Wire()
+        wire.coordinator.set_congested(True)
+        sending = wire.coordinator.transmit(REMOTE, b"data")
+        wire.coordinator.link_down("over")
+        self.assertFalse(self.failureResultOf(sending, RadioOffline).value.sent)
+
     def test_no_status(self) -> None:
         wire = Wire()
         sending = wire.coordinator.transmit(REMOTE, b"data")

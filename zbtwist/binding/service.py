@@ -87,6 +87,7 @@ class Wish:
 class BindingService(MultiService):
     """Gives every node a port; each `NodePort` is a child service.
 
+    @ivar turns: whose packet the radio gets next.
     @ivar store_problem: a sentence: why mappings are not being saved; empty while they are.
     """
 
@@ -126,7 +127,7 @@ class BindingService(MultiService):
         self._unsaved: dict[Address64, Mapping] = {}
         self._wishes: list[Wish] = []
         self._wished: set[Slot] = set()
-        self._turns = Turns(clock)
+        self.turns = Turns(clock)
         self._down_since: float | None = None
         self._policy = Policy()
         self.store_problem = ""
@@ -189,7 +190,7 @@ class BindingService(MultiService):
         stopped = [super().stopService(), *(one.close() for one in self._listeners.values())]
         for port in list(self._ports.values()):
             port.disownServiceParent()
-        self._turns.stop()
+        self.turns.stop()
         for kept in (self._ports, self._owners, self._listeners, self._given):
             kept.clear()
         self._lowest = self._base_port
@@ -289,7 +290,7 @@ class BindingService(MultiService):
         port = self._ports.get(node.address64)
         if port is None:
             outbound = Outbound(
-                self._clock, self._radio, self._nodes, node, self._turns, self._policy_of(node)
+                self._clock, self._radio, self._nodes, node, self.turns, self._policy_of(node)
             )
             port = NodePort(self._clock, node, outbound)
             port.setServiceParent(self)
@@ -560,7 +561,7 @@ class BindingService(MultiService):
         self._reserved = frozenset(reserved)
         self._wishes = list(wishes)
         self._policy = policy or Policy()
-        self._turns.limit = in_flight
+        self.turns.limit = in_flight
         self._wished = {wish.slot for wish in self._wishes if wish.slot is not None}
         for node in self._nodes:
             node.name = ""

@@ -33,6 +33,7 @@ from zbtwist.radio.errors import (
     RadioOffline,
     TooManyRequests,
 )
+from zbtwist.radio.latency import Histogram
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
@@ -83,6 +84,7 @@ class _Request:
     address64: Address64
     timeout: float
     frame_id: int = 0
+    sent_at: float = 0.0
     finished: Deferred[Any] = field(init=False)
     timer: IDelayedCall | None = None
     found: list[NodeDescription] | None = None
@@ -113,6 +115,7 @@ class _Request:
 class Coordinator:
     """The local XBee, as the rest of the program sees it.
 
+    @ivar transmit_seconds: how long packets took, from the request to its status.
     @ivar late_answers: answers that no request waited for: late, doubled, or to someone else.
     """
 
@@ -133,8 +136,19 @@ class Coordinator:
         self._remote_commands = 0
         self._congested = False
         self.late_answers = 0
+        self.transmit_seconds = Histogram()
         self.facts: RadioFacts | None = None
         self.offline_reason = "The gateway has not opened the radio yet."
+
+    @property
+    def outstanding(self) -> int:
+        """Requests that the radio has not answered yet."""
+        return len(self._pending)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a frame id, or for a line that takes no more."""
+        return len(self._waiting)
 
     # --- the link ------------------------------------------------------------------------------
 
@@ -321,6 +335,7 @@ class Coordinator:
         if not frame_id or self._send is None:
             return False
         request.frame_id = frame_id
+        request.sent_at = self._clock.seconds()
         self._pending[frame_id] = request
         self._remote_commands += request.is_remote_command
         try:
@@ -435,6 +450,8 @@ class Coordinator:
                 result = ATRefused("ND", frame.status, "The radio")
         else:
             result = frame
+        if request.is_packet:
+            self.transmit_seconds.observe(self._clock.seconds() - request.sent_at)
         del self._pending[frame.frame_id]
         self._remote_commands -= request.is_remote_command
         self._finish(request, result)
