@@ -10,6 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 import zbtwist
+from zbtwist import tracing
 from zbtwist.config import Settings
 from zbtwist.control import faults
 from zbtwist.control.api import TEMPERATURE_DEADLINE
@@ -358,6 +359,101 @@ class ByHandTests(GatewayTestCase):
         (event,) = self.api.trace(events[-1]["seq"])
         self.assertIn("ECHO", event["text"])
         self.assertEqual(event["level"], "info")
+
+
+class TracingTests(GatewayTestCase):
+    """Frames as events, switched while the gateway runs."""
+
+    def setUp(self) -> None:
+        self.build()
+        self.run_for(3)
+
+    def frames(self) -> list[str]:
+        return [event["text"] for event in self.api.trace(0) if event["kind"] == "frame"]
+
+    def address(self, label: str) -> str:
+        return f"[{self.network.node(label).address64.to_bytes(8, 'big').hex(':')}]!"
+
+    def test_off(self) -> None:
+        self.assertEqual(self.api.frames(), {"all": False, "nodes": [], "file": ""})
+        self.assertEqual(self.frames(), [])
+        self.assertIsNone(self.gateway.radio.traffic.trace)
+
+    def test_all(self) -> None:
+        self.assertEqual(self.api.frames(True), {"all": True, "nodes": [], "file": ""})
+        self.network.node("ECHO").send(b"hello")
+        self.run_for(0.1)
+        (text,) = self.frames()
+        self.assertTrue(text.startswith("received ReceivePacket from ECHO: "), text)
+        self.assertTrue(text.endswith("data='hello'"), text)
+        self.api.frames(False)
+        self.network.node("ECHO").send(b"hello")
+        self.run_for(0.1)
+        self.assertEqual(len(self.frames()), 1)
+        said = [event["text"] for event in self.api.trace(0) if event["kind"] == "log"][-2:]
+        self.assertEqual(
+            said,
+            [
+                "The frames of all nodes are traced from now on, by hand.",
+                "The frames of all nodes are traced no more.",
+            ],
+        )
+
+    def test_one_node(self) -> None:
+        answer = self.api.frames(True, "ECHO")
+        self.assertEqual(answer["nodes"], [self.address("ECHO")])
+        for label in ("ECHO", "METER"):
+            self.network.node(label).send(b"hello")
+        self.run_for(0.1)
+        (text,) = self.frames()
+        self.assertIn("from ECHO", text)
+        self.api.frames(True, "METER")
+        self.assertEqual(len(self.api.frames(False, "ECHO")["nodes"]), 1)
+        self.assertEqual(self.api.frames(False), {"all": False, "nodes": [], "file": ""})
+
+    def test_a_node_that_was_not_seen(self) -> None:
+        answer = self.api.frames(True, "00:13:a2:00:40:0a:3e:ee")
+        self.assertEqual(answer["nodes"], ["[00:13:a2:00:40:0a:3e:ee]!"])
+
+    def test_refused(self) -> None:
+        for on, address, number in (
+            (True, "NOBODY", faults.UNKNOWN_NODE),
+            (True, "00:13", faults.BAD_ADDRESS),
+        ):
+            fault = self.assertRaises(ControlFault, self.api.frames, on, address)
+            self.assertEqual(fault.number, number)
+        self.api.frames(True)
+        fault = self.assertRaises(ControlFault, self.api.frames, False, "ECHO")
+        self.assertEqual(fault.number, faults.BAD_VALUE)
+        self.assertTrue(str(fault).endswith("."))
+
+    def test_too_many_nodes(self) -> None:
+        self.patch(tracing, "MAXIMUM_TRACED", 1)
+        self.api.frames(True, "ECHO")
+        fault = self.assertRaises(ControlFault, self.api.frames, True, "METER")
+        self.assertEqual(fault.number, faults.BAD_VALUE)
+
+    def test_a_file(self) -> None:
+        self.stop_now()
+        path = os.path.join(os.path.abspath(self.mktemp()), "trace.pcapng")
+        os.mkdir(os.path.dirname(path))
+        self.build(Settings("sim:", trace_file=path))
+        self.run_for(3)
+        self.assertEqual(self.api.frames(), {"all": False, "nodes": [], "file": path})
+        self.assertEqual(self.frames(), [])
+        self.gateway.reconfigure(Settings("sim:", trace_file=path + "2"))
+        self.assertEqual(self.api.frames()["file"], path + "2")
+        self.assertGreater(os.path.getsize(path), os.path.getsize(path + "2"))
+        self.gateway.reconfigure(Settings("sim:"))
+        self.assertEqual(self.api.frames()["file"], "")
+
+    def test_a_new_name_is_told(self) -> None:
+        renamed = self.call(self.api.rename("ECHO", "Boiler"))
+        self.run_for(1)
+        self.successResultOf(renamed)
+        texts = [event["text"] for event in self.api.trace(0)]
+        address = self.address("Boiler").strip("[]!")
+        self.assertIn(f"ECHO ({address}) is called Boiler now, by hand.", texts)
 
 
 class RestartTests(GatewayTestCase):

@@ -48,6 +48,9 @@ class Recorder:
     def trace(self, seq: int) -> Any:
         return self._note("trace", seq)
 
+    def frames(self, *arguments: Any) -> Any:
+        return self._note("frames", *arguments)
+
 
 class MethodsTestCase(SynchronousTestCase):
     def setUp(self) -> None:
@@ -174,3 +177,13 @@ class Counters(MethodsTestCase):
         self.operations.answer = [event]
         self.assertEqual(self.call("trace", 7), [event])
         self.assertEqual(self.operations.calls, [("trace", 7)])
+
+    def test_frames(self) -> None:
+        self.operations.answer = {"all": True, "nodes": ["[00:13]!"], "file": ""}
+        for arguments in ((), (True,), (False, "E2"), (True, ADDRESS)):
+            self.assertEqual(self.call("frames", *arguments), self.operations.answer)
+            self.assertEqual(self.operations.calls.pop(), ("frames", *arguments))
+
+    def test_frames_that_make_no_sense(self) -> None:
+        for arguments in ((1,), ("on",), ("E2", True), (True, 5), (True, "E2", 1)):
+            self.assertIn("frames takes () or (boolean) or", self.refused("frames", *arguments))
