@@ -30,7 +30,8 @@ function describe(node, link, parentName) {
   if (!link.known) parts.push("way not known yet");
   else parts.push(link.parent ? `through ${parentName}` : "direct");
   if (format.signal(node.signal)) {
-    parts.push(`${format.signal(node.signal)}, ${format.STRENGTHS[format.bars(node.signal)]}`);
+    const hop = link.parent ? " over the last hop" : "";
+    parts.push(`${format.signal(node.signal)}${hop}, ${format.STRENGTHS[format.bars(node.signal)]}`);
   }
   if (node.problem) parts.push(node.problem);
   return parts.filter(Boolean).join(" · ");
@@ -173,9 +174,11 @@ export class Picture {
     setText(part.name, shortened(name, this.few ? 16 : 10));
     const kind = node.type === "end" ? "end" : "router";
     setAttribute(part.dot, "class", node.problem ? `${kind} bad` : kind);
-    const strength = format.STRENGTHS[format.bars(node.signal)];
+    // What our radio measures is the last hop: of a node that others relay, another link.
+    const measured = link.parent ? null : node.signal;
+    const strength = format.STRENGTHS[format.bars(measured)];
     setAttribute(part.line, "class", link.known ? `link ${strength}` : `link ${strength} guessed`);
-    if (part.level) setText(part.level, format.signal(node.signal));
+    if (part.level) setText(part.level, format.signal(measured));
   }
 
   summarize(nodes, links) {
