@@ -1,0 +1,309 @@
+"""The link to the radio on real pseudoterminals, in real time: pulled and plugged in again under
+load, at a rate that nobody told, taken by another program, forbidden.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import random
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import tty
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock, deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
+
+from zbtwist.interfaces import IRadioListener
+from zbtwist.radio.bring_up import RadioFacts
+from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.endpoints import SerialEndpoint
+from zbtwist.radio.service import RadioService
+from zbtwist.simulator.network import SimulatedNetwork
+from zbtwist.simulator.nodes import EchoNode
+from zbtwist.simulator.pseudoterminal import Pseudoterminal
+from zbtwist.xbee.frames import Frame, ReceivePacket, TransmitStatus
+
+#: How often the port is pulled, in either API mode.
+PULLS = 5
+#: Seconds after its return within which data must flow again, in both directions.
+SOON = 1.0
+#: Packets that are under way to the node all the time, of so many bytes.
+WINDOW = 4
+PAYLOAD = bytes(range(64))
+
+#: A program that has a port to itself until its input ends.
+TAKE_PORT = """
+import serial, sys
+port = serial.Serial(sys.argv[1], exclusive=True)
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+_SPEEDS = {
+    getattr(termios, f"B{rate}"): rate
+    for rate in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
+}
+
+
+@implementer(IRadioListener)
+class Load:
+    """Sends to a node whenever it may, and notes when something arrived."""
+
+    def __init__(self, coordinator: Coordinator, address64: Any) -> None:
+        self._coordinator = coordinator
+        self.address64 = address64
+        self.delivered = 0
+        self.echoed = 0
+        self.facts: list[RadioFacts] = []
+        self.downs: list[str] = []
+        self._waiting: list[tuple[int, int, Deferred[None]]] = []
+        coordinator.add_listener(self)
+
+    def radio_up(self, facts: RadioFacts) -> None:
+        self.facts.append(facts)
+        for _ in range(WINDOW):
+            self._send()
+
+    def radio_down(self, reason: str) -> None:
+        self.downs.append(reason)
+
+    def frame_received(self, frame: Frame) -> None:
+        if isinstance(frame, ReceivePacket):
+            self.echoed += 1
+            self._look()
+
+    def frames_damaged(self, senders: object) -> None:
+        """A cut cable damages frames; they are not counted."""
+
+    def _send(self) -> None:
+        if self._coordinator.facts is not None:
+            sending = self._coordinator.transmit(self.address64, PAYLOAD)
+            sending.addCallbacks(self._sent, lambda failure: None)
+
+    def _sent(self, status: TransmitStatus) -> None:
+        self.delivered += status.delivery_status == 0
+        self._look()
+        self._send()
+
+    def more(self, packets: int = 10) -> Deferred[None]:
+        """Fires when so many more were delivered, and so many came back."""
+        flowing: Deferred[None] = Deferred()
+        self._waiting.append((self.delivered + packets, self.echoed + packets, flowing))
+        return flowing
+
+    def _look(self) -> None:
+        for waiting in list(self._waiting):
+            delivered, echoed, flowing = waiting
+            if self.delivered >= delivered and self.echoed >= echoed:
+                self._waiting.remove(waiting)
+                flowing.callback(None)
+
+
+class LinkTests(TestCase):
+    timeout = 30
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor: Any = reactor
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = os.path.join(directory.name, "ttyUSB0")
+        self.port: Pseudoterminal | None = None
+
+    def build(self, baud_rate: int | None = 115200, api_mode: int = 1, **settings: Any) -> None:
+        self.network = SimulatedNetwork(self.reactor, api_mode=api_mode, discovery_time=0.5)
+        self.addCleanup(self.network.stop)
+        node = self.network.add_node(EchoNode(self.network, 0x0013A200_400A3E01, "E1"))
+        self.coordinator = Coordinator(self.reactor)
+        self.load = Load(self.coordinator, node.address64)
+        self.service = RadioService(
+            self.reactor,
+            SerialEndpoint(self.reactor, self.path, baud_rate),
+            self.coordinator,
+            self.path,
+            **settings,
+        )
+        self.addCleanup(self.unplug)
+        self.addCleanup(self.service.stopService)
+
+    def plug(self) -> None:
+        self.port = Pseudoterminal(self.reactor, self.written, self.path)
+        self.network.radio.serial_output = self.port.write
+
+    def unplug(self) -> None:
+        self.network.radio.serial_output = None
+        if self.port is not None:
+            self.port.close()
+            self.port = None
+
+    def written(self, data: bytes) -> None:
+        self.network.radio.receive_bytes(data)
+
+    def sleep(self, seconds: float) -> Deferred[None]:
+        return deferLater(self.reactor, seconds)
+
+    async def pull(self, api_mode: int) -> None:
+        """For so short that half a frame is still in the radio, and for longer."""
+        chance = random.Random(api_mode)
+        self.build(api_mode=api_mode)
+        self.plug()
+        self.service.startService()
+        await self.load.more()
+        took = []
+        for _ in range(PULLS):
+            await self.sleep(chance.uniform(0.01, 0.1))
+            flowing = self.load.more()
+            self.unplug()
+            await self.sleep(chance.choice((0.01, 0.1, 0.4)))
+            self.assertIsNone(self.coordinator.facts)
+            self.assertFalse(flowing.called)
+            back = time.monotonic()
+            self.plug()
+            await self.load.more()
+            took.append(time.monotonic() - back)
+        self.assertLess(max(took), SOON, took)
+        self.assertEqual(len(self.load.facts), PULLS + 1)
+        self.assertEqual(len(self.load.downs), PULLS)
+
+    async def test_pulled_under_load(self) -> None:
+        await self.pull(api_mode=1)
+
+    async def test_pulled_under_load_with_escapes(self) -> None:
+        await self.pull(api_mode=2)
+
+    async def test_rate_is_found(self) -> None:
+        """The radio hears the port only at its own rate."""
+        self.build(None)
+
+        def written(data: bytes) -> None:
+            assert self.port is not None
+            rate = _SPEEDS[termios.tcgetattr(self.port.fileno())[5]]
+            if rate == 57600:
+                self.network.radio.receive_bytes(data)
+            else:
+                self.network.radio.receive_bytes(bytes(byte >> 1 for byte in data))
+
+        self.written = written  # type: ignore[method-assign]
+        self.plug()
+        self.service.startService()
+        await self.load.more()
+        self.assertEqual(self.service.baud_rate, 57600)
+
+    async def test_transparent_mode(self) -> None:
+        self.build(api_mode=0, configure=True)
+        self.plug()
+        self.service.startService()
+        await self.load.more()
+        self.assertEqual(self.network.radio.api_mode, 1)
+        self.assertEqual(self.network.radio.flash_writes, 0)
+
+    async def test_taken_and_given_back(self) -> None:
+        """Another program has the port: a sentence, and it is had as soon as it is free."""
+        self.build()
+        self.plug()
+        other = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                TAKE_PORT,
+                self.path,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert other.stdin is not None
+        assert other.stdout is not None
+        self.addCleanup(other.stdout.close)
+        self.addCleanup(other.wait)
+        self.addCleanup(other.stdin.close)
+        self.assertEqual(other.stdout.readline(), b"open\n")
+        self.service.startService()
+        await self.sleep(0.1)
+        self.assertEqual(
+            self.coordinator.offline_reason,
+            f"{self.path} is in use by another program: stop it first "
+            f"(fuser {self.path} tells which one it is).",
+        )
+        other.stdin.close()
+        other.wait()
+        free = time.monotonic()
+        await self.load.more()
+        self.assertLess(time.monotonic() - free, SOON)
+
+    async def test_line_gets_stuck(self) -> None:
+        """Nothing is taken off the port, as with CTS off: little waits, and it goes on later."""
+        self.build()
+        self.plug()
+        self.service.startService()
+        await self.load.more()
+        assert self.port is not None
+        self.port.pause()
+        sending = [self.coordinator.transmit(self.load.address64, PAYLOAD) for _ in range(1000)]
+        await self.sleep(0.1)
+        assert self.service.protocol is not None
+        # A frame for each id, whatever the kernel has taken of them.
+        self.assertLessEqual(waiting_bytes(self.service.protocol.transport), 255 * 100)
+        self.port.resume()
+        self.assertEqual({status.delivery_status for status in await gatherResults(sending)}, {0})
+
+    async def test_idle_link_costs_little(self) -> None:
+        """A port that is not there is looked for without end; that must be next to nothing."""
+        self.build()
+        began = time.process_time()
+        self.service.startService()
+        await self.sleep(1)
+        self.assertLess(time.process_time() - began, 0.1)
+
+
+def waiting_bytes(transport: Any) -> int:
+    """How much a transport of Twisted holds back."""
+    return (
+        len(transport.dataBuffer)
+        - transport.offset
+        + sum(len(data) for data in transport._tempDataBuffer)
+    )
+
+
+class ForbiddenTests(SynchronousTestCase):
+    def test_real_device(self) -> None:
+        """The kernel says no; the sentence names the group of the device."""
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        self.addCleanup(os.close, slave)
+        tty.setraw(master)
+        path = os.ttyname(slave)
+        os.chmod(path, 0o000)
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        child = os.fork()
+        if not child:
+            # The superuser may open everything.
+            try:
+                with contextlib.suppress(PermissionError):
+                    os.setgroups([])
+                    os.setgid(65534)
+                    os.setuid(65534)
+                opening = SerialEndpoint(Clock(), path).connect(Factory.forProtocol(Protocol))
+                os.write(writer, self.failureResultOf(opening).getErrorMessage().encode())
+            finally:
+                os._exit(0)
+        os.close(writer)
+        os.waitpid(child, 0)
+        import grp
+
+        group = grp.getgrgid(os.stat(path).st_gid).gr_name
+        self.assertEqual(
+            os.read(reader, 1000).decode(),
+            f"This user may not open {path}: add the user to the group {group} "
+            "(sudo usermod -aG GROUP USER) and log in again.",
+        )
