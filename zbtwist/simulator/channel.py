@@ -271,7 +271,11 @@ class ChannelAir:
         chances = self._chances(sender)
         hops = max(sender.hops, receiver.hops)
         lost_try = (_LOST_TRY + transmission.size * _BYTE_ON_AIR) * DIGI_RATE / self.rate
-        lost_tries, passed = self._pass(hops, chances.loss, sender.listening and receiver.listening)
+        if sender.listening:
+            lost_tries, passed = self._pass(hops, chances.loss, receiver.listening)
+        else:
+            # Who is switched off does not take the channel from the others.
+            lost_tries, passed = 0, False
         seconds = lost_tries * lost_try
         acknowledged = False
         if passed:
@@ -287,6 +291,7 @@ class ChannelAir:
     def _pass(self, hops: int, loss: float, connected: bool) -> tuple[int, bool]:
         """Let the MAC layer send over all hops.
 
+        @param connected: whether the receiver can hear it at all.
         @return: how many of its tries were lost, and whether the packet got through.
         """
         if not connected:

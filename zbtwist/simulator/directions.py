@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 
 class HasDirections(Protocol):
@@ -19,7 +19,15 @@ class Both:
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, instance: HasDirections, owner: type | None = None) -> float:
+    @overload
+    def __get__(self, instance: None, owner: type) -> Both: ...
+
+    @overload
+    def __get__(self, instance: HasDirections, owner: type) -> float: ...
+
+    def __get__(self, instance: HasDirections | None, owner: type) -> Both | float:
+        if instance is None:
+            return self
         return max(float(getattr(one, self._name)) for one in instance.directions)
 
     def __set__(self, instance: HasDirections, value: float) -> None:

@@ -505,7 +505,7 @@ class LocalRadio(Module):
     def hang(self, seconds: float | None = None) -> None:
         """Be dumb and deaf, on the line and in the air, for so many seconds or until a reset.
 
-        What the radio had in hand goes on, but nobody hears of it.
+        What it had in hand may get out or not, and what it would say of that meanwhile is lost.
         """
         self.network.cancel(self._hanging)
         self._hung = True
