@@ -73,9 +73,9 @@ export function temperature(value) {
   return value === null || value === undefined ? "" : `${value.toFixed(1)} °C`;
 }
 
-/** The name that a node goes by. */
+/** The name that a node goes by: what the configuration calls it, else its node identifier. */
 export function nodeName(node) {
-  return node.label || node.name || node.address;
+  return node.name || node.label || node.address;
 }
 
 export function nodeState(node) {

@@ -72,7 +72,7 @@ export class NodeDialog {
     byId("unbind").disabled = !node.port;
     byId("open-terminal").disabled = !node.port;
     this.facts.show([
-      ["Known as", node.name && node.name !== node.label ? node.name : ""],
+      ["Node identifier", node.name && node.name !== node.label ? node.label : ""],
       ["State", node.problem ? "" : format.nodeState(node)],
       ["Port", this.portText(node)],
       ["Clients", format.count(node.clients || 0)],

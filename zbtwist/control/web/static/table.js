@@ -118,7 +118,7 @@ class Row {
     const isNamed = Boolean(node.label || node.name);
     setText(this.open, isNamed ? name : "no name");
     setAttribute(this.open, "aria-label", isNamed ? null : `no name, ${node.address}`);
-    setText(this.alias, node.label && node.name && node.name !== node.label ? node.name : "");
+    setText(this.alias, node.label && node.name && node.name !== node.label ? node.label : "");
     setAttribute(this.terminal, "aria-label", `Terminal of ${name}`);
     for (const column of COLUMNS) {
       if (["name", "signal", "seen"].includes(column.id)) continue;
