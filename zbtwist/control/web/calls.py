@@ -49,6 +49,10 @@ class Calls:
         self._traffic = traffic
         self._own = {"traffic": Method("traffic", (("struct", "string"),), self._traffic_of)}
 
+    def may_change_something(self, name: str) -> bool:
+        """Whether the page may show something else after this call."""
+        return name in _PUBLISHED
+
     async def call(self, name: str, arguments: list[Any]) -> Any:
         """Do what the page asks for.
 

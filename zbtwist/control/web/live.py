@@ -28,6 +28,9 @@ from zbtwist.network import NetworkService
 #: Seconds from one look to the next.
 INTERVAL = 1.0
 
+#: Seconds until the next look when a page's call may have changed something.
+SOON = 0.05
+
 #: A look may take this part of a core's time; with more nodes than that allows, there is more time
 #: between looks.
 MAXIMUM_LOAD = 0.05
@@ -85,6 +88,11 @@ class Feed:
                 self._timer.cancel()
             self._snapshot = None
             self._view.forget()
+
+    def soon(self) -> None:
+        """Something that a page asked for is done: do not let it wait to see that."""
+        if self._timer is not None and self._timer.active():
+            self._timer.reset(SOON)
 
     def _plan(self, delay: float) -> None:
         self._timer = self._clock.callLater(delay, self._tick)
@@ -189,6 +197,8 @@ class LiveSession(Session):
                     f"{MAXIMUM_CALLS} calls of this page are running; wait for some to end.",
                 )
             answer = {"id": number, "result": await self._calls.call(name, arguments)}
+            if self._calls.may_change_something(name):
+                self._feed.soon()
         except ControlFault as fault:
             answer = {"id": number, "fault": {"code": fault.number, "text": fault.sentence}}
         finally:

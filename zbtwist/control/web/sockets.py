@@ -291,7 +291,9 @@ class SocketResource(WebSocketResource):
         upgrade = (request.getHeader(b"upgrade") or b"").lower()
         if upgrade != b"websocket" or request.method != b"GET":
             request.setHeader(b"upgrade", b"websocket")
-            return text_answer(request, _UPGRADE_REQUIRED, "This is a WebSocket; open it as one.")
+            answer = text_answer(request, _UPGRADE_REQUIRED, "This is a WebSocket: open it as one.")
+            request.setResponseCode(_UPGRADE_REQUIRED, b"Upgrade Required")
+            return answer
         channels = request.channel.factory.channels
         if sum(channel.end_websocket is not None for channel in channels) >= MAXIMUM_SOCKETS:
             return text_answer(

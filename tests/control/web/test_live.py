@@ -1,0 +1,454 @@
+"""``/live``: what pages are told, and what they can ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wsproto.events import TextMessage
+
+from tests.control.web.support import ConsoleTestCase, Page
+from zbtwist.control.faults import (
+    BAD_REQUEST,
+    GATEWAY_FAILED,
+    NO_SUCH_METHOD,
+    PORT_TAKEN,
+    RADIO_OFFLINE,
+    UNKNOWN_NODE,
+)
+from zbtwist.control.web.live import INTERVAL, LOOKS_PER_SIGNAL, MAXIMUM_CALLS, SOON
+from zbtwist.control.web.sockets import MAXIMUM_MESSAGE, POLICY
+from zbtwist.control.web.view import Changes, View
+from zbtwist.xbee.address import Address16, Address64
+from zbtwist.xbee.frames import ReceivePacket
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+#: What the page relies on, and of which type it is.
+GATEWAY = {
+    "version": str,
+    "started": int,
+    "nodes": int,
+    "clients": int,
+    "control": str,
+    "state": str,
+    "problem": str,
+    "interface_local": bool,
+}
+RADIO = {
+    "up": bool,
+    "problem": str,
+    "name": str,
+    "address": str,
+    "firmware": str,
+    "hardware": str,
+    "pan": str,
+    "channel": int,
+    "api_mode": int,
+    "payload": int,
+    "joined": bool,
+    "frames_received": int,
+    "bad_frames": int,
+}
+NODE = {
+    "address": str,
+    "name": str,
+    "label": str,
+    "short": str,
+    "parent": str,
+    "type": str,
+    "device": str,
+    "device_type": str,
+    "port": int,
+    "by_hand": bool,
+    "problem": str,
+    "unbound": bool,
+    "clients": int,
+    "bytes_received": int,
+    "bytes_sent": int,
+    "packets_received": int,
+    "packets_sent": int,
+    "retries": int,
+    "failures": int,
+    "bytes_lost": int,
+    "queued": int,
+    "last_seen": int,
+    "signal": (int, type(None)),
+    "route": (list, type(None)),
+    "temperature": (float, type(None)),
+}
+
+
+class LiveTestCase(ConsoleTestCase):
+    def opened(self) -> tuple[Page, dict[str, Any]]:
+        """Return a page, and the snapshot that it was sent."""
+        page = self.open()
+        [snapshot] = page.messages()
+        self.assertEqual(snapshot["type"], "snapshot")
+        # The radio's channel is asked for, and the simulator has a moment's work with it.
+        self.run_for(2 * INTERVAL)
+        page.texts()
+        return page, snapshot
+
+    def changes(self, page: Page) -> dict[str, Any]:
+        """Wait a second; return the one message that comes, whose nodes are by address."""
+        self.run_for(INTERVAL)
+        [message] = page.messages()
+        self.assertEqual(message["type"], "changes")
+        message["nodes"] = {node.pop("address"): node for node in message["nodes"]}
+        return message  # type: ignore[no-any-return]
+
+    def answer(self, page: Page, name: str, *arguments: object) -> Any:
+        """Return the result of a call, or the number of its fault."""
+        page.call(name, *arguments)
+        for _ in range(100):
+            for message in page.messages():
+                if message["type"] == "answer":
+                    self.assertEqual(message["id"], 1)
+                    if "fault" in message:
+                        fault = message["fault"]
+                        self.assertTrue(fault["text"].endswith("."), fault["text"])
+                        self.sentence = fault["text"]
+                        return fault["code"]
+                    return message["result"]
+            self.run_for(0.1)
+        raise AssertionError("no answer")
+
+
+class Telling(LiveTestCase):
+    def assertTypes(self, values: dict[str, Any], types: dict[str, Any]) -> None:
+        self.assertEqual(values.keys(), types.keys())
+        for name, value in values.items():
+            self.assertIsInstance(value, types[name], name)
+
+    def test_everything_at_first(self) -> None:
+        _, snapshot = self.opened()
+        self.assertEqual(snapshot.keys(), {"type", "gateway", "radio", "nodes"})
+        self.assertTypes(snapshot["gateway"], GATEWAY)
+        self.assertTypes(snapshot["radio"], RADIO)
+        for node in snapshot["nodes"]:
+            self.assertTypes(node, NODE)
+        self.assertEqual(
+            {node["label"]: node["port"] for node in snapshot["nodes"]},
+            {row["label"]: row["tcp_port"] for row in self.gateway.api.list_nodes()},
+        )
+        self.assertEqual(snapshot["gateway"]["control"], "27000")
+        self.assertTrue(snapshot["gateway"]["interface_local"])
+        self.assertTrue(snapshot["radio"]["up"])
+        self.assertEqual(snapshot["radio"]["name"], self.settings.serial)
+
+    def test_radio_s_channel_is_asked_for_when_somebody_looks(self) -> None:
+        asked: list[object] = []
+        at = self.gateway.radio.coordinator.at
+
+        def watched(command: str, *arguments: Any) -> Any:
+            asked.append(command)
+            return at(command, *arguments)
+
+        self.patch(self.gateway.radio.coordinator, "at", watched)
+        self.run_for(3)
+        self.assertEqual(asked, [])
+        self.opened()
+        self.run_for(3)
+        self.assertEqual(asked, ["CH"])
+        [snapshot] = self.open().messages()
+        self.assertGreater(snapshot["radio"]["channel"], 0)
+
+    def test_only_what_has_changed(self) -> None:
+        page, _ = self.opened()
+        self.run_for(10)
+        self.assertEqual(page.texts(), [], "nothing has changed")
+        node = self.node("ECHO")
+        node.signal = 0x2A
+        node.route = (Address16(0x12), Address16(0xABCD))
+        node.temperature = 21.54321
+        self.port("ECHO").deliver(b"12345")
+        changes = self.changes(page)
+        self.assertEqual(
+            changes["nodes"],
+            {
+                "00:13:a2:00:40:0a:3e:03": {
+                    "signal": 42,
+                    "route": ["0012", "abcd"],
+                    "temperature": 21.5,
+                    "bytes_received": 5,
+                    "packets_received": 1,
+                }
+            },
+        )
+        self.assertEqual((changes["gateway"], changes["gone"]), ({}, []))
+
+    def test_nodes_that_come_and_go(self) -> None:
+        page, snapshot = self.opened()
+        newcomer = self.gateway.network.nodes.add(Address64(0x0013A200_00000042))
+        assert newcomer is not None
+        changes = self.changes(page)
+        row = changes["nodes"]["00:13:a2:00:00:00:00:42"]
+        self.assertTypes({**row, "address": ""}, NODE)
+        self.assertEqual((row["port"], row["short"], row["last_seen"]), (0, "", 0))
+        self.assertEqual(changes["gateway"], {"nodes": snapshot["gateway"]["nodes"] + 1})
+        self.gateway.network.nodes.remove(newcomer)
+        self.assertEqual(self.changes(page)["gone"], ["00:13:a2:00:00:00:00:42"])
+
+    def test_radio_that_is_lost(self) -> None:
+        page, _ = self.opened()
+        self.gateway.radio.coordinator.link_down("The adapter was unplugged.")
+        changes = self.changes(page)["radio"]
+        self.assertEqual(changes["problem"], "The adapter was unplugged.")
+        self.assertEqual((changes["up"], changes["address"], changes["channel"]), (False, "", 0))
+
+    def test_names_that_mean_harm_are_text(self) -> None:
+        node = self.node("ECHO")
+        node.label = node.name = HOSTILE
+        page = self.open()
+        [snapshot] = page.messages()
+        [row] = [row for row in snapshot["nodes"] if row["label"] == HOSTILE]
+        self.assertEqual(row["name"], HOSTILE)
+
+
+class Viewers(LiveTestCase):
+    def looks(self) -> list[int]:
+        """Have the looks at the gateway counted."""
+        counts = [0]
+        look = View.look
+
+        def counted(view: View) -> Changes:
+            counts[0] += 1
+            return look(view)
+
+        self.patch(View, "look", counted)
+        return counts
+
+    def test_nobody_looks_while_there_is_no_viewer(self) -> None:
+        looks = self.looks()
+        page = self.open()
+        page.lose()
+        counted = looks[0]
+        self.assertEqual(counted, 1)
+        self.run_for(5)
+        self.assertEqual(looks[0], counted)
+
+    def test_ten_viewers_share_one_look(self) -> None:
+        self.run_for(5)
+        looks = self.looks()
+        pages = [self.open() for _ in range(10)]
+        self.assertEqual(looks[0], 1)
+        snapshots = {page.texts()[0] for page in pages}
+        self.assertEqual(len(snapshots), 1)
+        self.port("ECHO").deliver(b"x")
+        self.run_for(INTERVAL)
+        self.assertEqual(looks[0], 2)
+        self.assertEqual(len({tuple(page.texts()) for page in pages}), 1)
+
+    def test_one_that_comes_later_fits_in(self) -> None:
+        """It is told of changes from what it was shown."""
+        first, _ = self.opened()
+        self.port("ECHO").deliver(b"x")
+        second = self.open()
+        [snapshot] = second.messages()
+        [row] = [row for row in snapshot["nodes"] if row["label"] == "ECHO"]
+        self.assertEqual(row["bytes_received"], 0)
+        for page in (first, second):
+            [row] = (
+                self.changes(page)["nodes"].values()
+                if page is first
+                else [{**node} for node in page.messages()[0]["nodes"]]
+            )
+            self.assertEqual(row["bytes_received"], 1)
+
+    def test_slow_one_gets_everything_anew(self) -> None:
+        """Nothing piles up for it, and others are not kept waiting."""
+        slow, _ = self.opened()
+        quick = self.open()
+        quick.texts()
+        slow.transport.producer.pauseProducing()
+        for _ in range(5):
+            self.port("ECHO").deliver(b"x")
+            self.run_for(INTERVAL)
+            self.assertEqual(len(quick.messages()), 1)
+        self.assertEqual(slow.transport.value(), b"")
+        slow.transport.producer.resumeProducing()
+        self.run_for(INTERVAL)
+        [snapshot] = slow.messages()
+        self.assertEqual(snapshot["type"], "snapshot")
+        [row] = [row for row in snapshot["nodes"] if row["label"] == "ECHO"]
+        self.assertEqual(row["bytes_received"], 5)
+        self.port("ECHO").deliver(b"x")
+        self.assertEqual(len(self.changes(slow)["nodes"]), 1)
+
+    def test_a_mistake_of_ours_is_logged_and_the_feed_goes_on(self) -> None:
+        page, _ = self.opened()
+        node = self.node("ECHO")
+        node.last_seen, before = "never", node.last_seen  # type: ignore[assignment]
+        self.run_for(INTERVAL)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        node.last_seen = before + 1
+        self.assertEqual(len(self.changes(page)["nodes"]), 1)
+
+    def test_signals_are_measured_while_somebody_looks(self) -> None:
+        page, _ = self.opened()
+        sender = self.node("ECHO")
+        frame = ReceivePacket(sender.address64, sender.address16, 1, b"x")
+        for _ in range(LOOKS_PER_SIGNAL):
+            self.run_for(INTERVAL)
+            self.gateway.network.frame_received(frame)
+        self.run_for(INTERVAL)
+        self.assertIsNotNone(sender.signal)
+        page.lose()
+        asked: list[object] = []
+
+        async def at(command: str) -> bytes:
+            asked.append(command)
+            return b"\x20"
+
+        self.patch(self.gateway.radio.coordinator, "at", at)
+        for _ in range(10):
+            self.run_for(INTERVAL)
+            self.gateway.network.frame_received(frame)
+        self.assertLessEqual(len(asked), 1, "what was ordered is still delivered")
+
+
+class Calling(LiveTestCase):
+    def test_discover(self) -> None:
+        page, snapshot = self.opened()
+        page.call("discover", number="d1")
+        self.run_for(4)
+        messages = [one for one in page.messages() if one["type"] != "changes"]
+        *progress, answer = messages
+        self.assertGreaterEqual(len(progress), 2)
+        for message in progress:
+            self.assertEqual((message["type"], message["id"]), ("progress", "d1"))
+            self.assertEqual(message["total"], 0.3)
+        elapsed = [message["elapsed"] for message in progress]
+        self.assertEqual(elapsed, sorted(set(elapsed)))
+        self.assertEqual(progress[-1]["found"], len(snapshot["nodes"]))
+        self.assertEqual(answer, {"type": "answer", "id": "d1", "result": len(snapshot["nodes"])})
+        self.run_for(4)
+        self.assertNotIn("progress", str(page.texts()))
+
+    def test_discover_without_a_radio(self) -> None:
+        page, _ = self.opened()
+        self.gateway.radio.coordinator.link_down("The adapter was unplugged.")
+        self.assertEqual(self.answer(page, "discover"), RADIO_OFFLINE)
+        self.assertEqual(self.sentence, "The adapter was unplugged.")
+
+    def test_page_that_goes_during_a_search(self) -> None:
+        page, _ = self.opened()
+        page.call("discover")
+        page.lose()
+        self.run_for(5)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_rename(self) -> None:
+        page, _ = self.opened()
+        self.assertEqual(self.answer(page, "rename", "ECHO", HOSTILE[:20]), True)
+        self.assertEqual(self.node(HOSTILE[:20]).address64, 0x0013A200_400A3E03)
+        self.assertEqual(self.answer(page, "rename", "NOBODY", "x"), UNKNOWN_NODE)
+
+    def test_bind_and_unbind(self) -> None:
+        page, snapshot = self.opened()
+        self.assertEqual(self.answer(page, "bind", "ECHO", 31234), True)
+        self.assertEqual(self.port("ECHO").slot, 31234)
+        other = next(row for row in snapshot["nodes"] if row["label"] != "ECHO")
+        self.assertEqual(self.answer(page, "bind", "ECHO", other["port"]), PORT_TAKEN)
+        self.assertIn(other["label"], self.sentence)
+        self.assertEqual(self.answer(page, "unbind", "ECHO"), True)
+
+    def test_what_a_call_has_changed_is_seen_at_once(self) -> None:
+        page, _ = self.opened()
+        self.run_for(INTERVAL / 2)
+        page.texts()
+        page.call("unbind", "ECHO")
+        self.run_for(SOON)
+        answer, changes = page.messages()
+        self.assertEqual(answer["result"], True)
+        [row] = changes["nodes"]
+        self.assertEqual((row["port"], row["unbound"]), (0, True))
+
+    def test_temperatures(self) -> None:
+        page, _ = self.opened()
+        count = self.answer(page, "temperatures")
+        self.run_for(INTERVAL)
+        rows = self.open().messages()[0]["nodes"]
+        self.assertEqual(sum(row["temperature"] is not None for row in rows), count)
+        self.assertGreater(count, 0)
+
+    def test_traffic(self) -> None:
+        page, _ = self.opened()
+        self.port("ECHO").deliver(b"x" * 100)
+        self.run_for(10)
+        for address in ("ECHO", "00:13:a2:00:40:0a:3e:03", ""):
+            traffic = self.answer(page, "traffic", address)
+            self.assertEqual(traffic.keys(), {"interval", "end", "received", "sent"})
+            self.assertEqual(sum(traffic["received"]), 100)
+        self.assertEqual(self.answer(page, "traffic", "NOBODY"), UNKNOWN_NODE)
+
+    def test_calls_that_make_no_sense(self) -> None:
+        page, _ = self.opened()
+        for name, arguments, expected in (
+            ("nonsense", [], NO_SUCH_METHOD),
+            ("list", [], NO_SUCH_METHOD),
+            ("__init__", [], NO_SUCH_METHOD),
+            ("discover", [1], BAD_REQUEST),
+            ("rename", ["ECHO"], BAD_REQUEST),
+            ("rename", ["ECHO", None], BAD_REQUEST),
+            ("rename", [["ECHO"], {}], BAD_REQUEST),
+            ("rename", ["ECHO", "\ud800"], BAD_REQUEST),
+            ("bind", ["ECHO", "31234"], BAD_REQUEST),
+            ("bind", ["ECHO", True], BAD_REQUEST),
+            ("bind", ["ECHO", 1e300], BAD_REQUEST),
+            ("traffic", [], BAD_REQUEST),
+            ("x" * 10000, [], NO_SUCH_METHOD),
+        ):
+            self.assertEqual(self.answer(page, name, *arguments), expected, name[:20])
+            self.assertLess(len(self.sentence), 300)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_messages_that_are_no_calls(self) -> None:
+        for message in (
+            "",
+            "hello",
+            "[1, 2",
+            "[" * 20000,
+            "1" * 10000,
+            "null",
+            "[]",
+            "{}",
+            '{"id": 1, "call": "discover"}',
+            '{"id": null, "call": "discover", "arguments": []}',
+            '{"id": 1, "call": 7, "arguments": []}',
+            '{"id": 1, "call": "discover", "arguments": {}}',
+            f'{{"id": "{"x" * 1000}", "call": "discover", "arguments": []}}',
+        ):
+            page = self.open()
+            page.texts()
+            page.send(TextMessage(message))
+            page.read()
+            self.assertEqual(page.closed, POLICY, message[:60])
+            page.lose()
+        self.assertLess(20000, MAXIMUM_MESSAGE)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_number_of_calls_is_bounded(self) -> None:
+        page, _ = self.opened()
+        for number in range(MAXIMUM_CALLS + 3):
+            page.call("discover", number=number)
+        refused = [one for one in page.messages() if one["type"] == "answer"]
+        self.assertEqual(
+            [one["id"] for one in refused], list(range(MAXIMUM_CALLS, MAXIMUM_CALLS + 3))
+        )
+        self.assertEqual({one["fault"]["code"] for one in refused}, {GATEWAY_FAILED})
+        self.run_for(5)
+        done = [one for one in page.messages() if one["type"] == "answer"]
+        self.assertEqual(len(done), MAXIMUM_CALLS)
+        self.assertEqual(self.answer(page, "unbind", "ECHO"), True)
+
+    def test_mistake_of_ours(self) -> None:
+        page, _ = self.opened()
+
+        async def fails(*arguments: object) -> None:
+            raise ValueError("secret")
+
+        self.patch(self.gateway.api, "rename", fails)
+        self.assertEqual(self.answer(page, "rename", "ECHO", "x"), GATEWAY_FAILED)
+        self.assertNotIn("secret", self.sentence)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)

@@ -1,0 +1,129 @@
+"""The files of the page: who gets them, with which headers, and that nobody gets others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.control.test_site import FakeOperations, parse_response
+from zbtwist.control.site import control_site
+from zbtwist.control.web.pages import STATIC, TYPES, FrontPage, StaticFiles
+
+PAGE = b"<!doctype html><title>zbtwist</title>"
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+class PagesTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        (self.folder / "below").mkdir(parents=True)
+        (self.folder / "index.html").write_bytes(PAGE)
+        (self.folder / "console.js").write_bytes(b"export const x = 1;\n")
+        (self.folder / "notes.txt").write_bytes(b"not served")
+        (self.folder / "below" / "deep.js").write_bytes(b"not served")
+        (self.folder.parent / "secret.js").write_bytes(b"not served")
+        self.site = control_site(FakeOperations())
+        root = self.site.resource
+        root.front_page = FrontPage(root.front_page, self.folder)
+        root.putChild(b"static", StaticFiles(self.folder))
+
+    def get(
+        self, path: str, method: str = "GET", **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        transport = StringTransport()
+        channel = self.site.buildProtocol(None)
+        channel.makeConnection(transport)
+        lines = [f"{method} {path} HTTP/1.1", "Host: gateway"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        channel.dataReceived("\r\n".join([*lines, "", ""]).encode())
+        return parse_response(transport.value())
+
+
+class Shell(PagesTestCase):
+    def test_browsers_get_the_page(self) -> None:
+        status, headers, body = self.get("/", **BROWSER)
+        self.assertEqual((status, body), (200, PAGE))
+        self.assertEqual(headers["content-type"], "text/html; charset=utf-8")
+        self.assertEqual(headers["vary"], "accept")
+
+    def test_others_get_a_sentence(self) -> None:
+        for accept in ({}, {"Accept": "*/*"}, {"Accept": "text/plain"}):
+            status, headers, body = self.get("/", **accept)
+            self.assertEqual(status, 200)
+            self.assertTrue(headers["content-type"].startswith("text/plain"))
+            self.assertIn(b"XML-RPC", body)
+            self.assertEqual(headers["vary"], "accept")
+
+    def test_package_without_a_page(self) -> None:
+        (self.folder / "index.html").unlink()
+        self.assertIn(b"XML-RPC", self.get("/", **BROWSER)[2])
+
+    def test_head(self) -> None:
+        status, headers, body = self.get("/", "HEAD", **BROWSER)
+        self.assertEqual((status, body), (200, b""))
+        self.assertEqual(headers["content-length"], str(len(PAGE)))
+
+    def test_the_real_page_needs_nothing_but_its_own_files(self) -> None:
+        names = {each.name for each in STATIC.iterdir()}
+        self.assertIn("index.html", names)
+        self.assertEqual({Path(name).suffix for name in names} - TYPES.keys(), set())
+
+
+class Files(PagesTestCase):
+    def test_types(self) -> None:
+        for suffix, content_type in TYPES.items():
+            (self.folder / f"a{suffix}").write_bytes(b"content")
+            status, headers, body = self.get(f"/static/a{suffix}")
+            self.assertEqual((status, body), (200, b"content"))
+            self.assertEqual(headers["content-type"], content_type)
+
+    def test_no_others_are_served(self) -> None:
+        for path in (
+            "/static/notes.txt",
+            "/static/below",
+            "/static/below/deep.js",
+            "/static/console.js/x",
+            "/static/../secret.js",
+            "/static/%2e%2e/secret.js",
+            "/static/..%2fsecret.js",
+            "/static/%2e%2e%2fsecret.js",
+            "/static/below%2fdeep.js",
+            "/static/.",
+            "/static/",
+            "/static",
+            "/static/%ff.js",
+            "/static/nothing.js",
+        ):
+            status, _, body = self.get(path)
+            self.assertEqual(status, 404, path)
+            self.assertNotIn(b"not served", body)
+
+    def test_headers_that_keep_strangers_out(self) -> None:
+        for path in ("/", "/static/console.js"):
+            _, headers, _ = self.get(path, **BROWSER)
+            policy = headers["content-security-policy"]
+            self.assertTrue(policy.startswith("default-src 'self';"))
+            self.assertIn("frame-ancestors 'none'", policy)
+            self.assertNotIn("unsafe", policy)
+            self.assertEqual(headers["x-content-type-options"], "nosniff")
+            self.assertEqual(headers["referrer-policy"], "no-referrer")
+
+    def test_what_the_browser_has_is_not_sent_again(self) -> None:
+        for path in ("/", "/static/console.js"):
+            _, headers, _ = self.get(path, **BROWSER)
+            self.assertEqual(headers["cache-control"], "no-cache")
+            status, again, body = self.get(path, If_None_Match=headers["etag"], **BROWSER)
+            self.assertEqual((status, body), (304, b""))
+            self.assertEqual(again["etag"], headers["etag"])
+
+    def test_update_is_seen_at_once(self) -> None:
+        _, headers, _ = self.get("/static/console.js")
+        (self.folder / "console.js").write_bytes(b"export const x = 2;\n")
+        status, _, body = self.get("/static/console.js", If_None_Match=headers["etag"])
+        self.assertEqual((status, body), (200, b"export const x = 2;\n"))
+
+    def test_other_methods_are_refused(self) -> None:
+        for method in ("POST", "PUT", "DELETE"):
+            self.assertIn(self.get("/static/console.js", method)[0], (405, 501))

@@ -1,0 +1,220 @@
+"""WebSockets: who may open one, bounds, signs of life, and the end."""
+
+from __future__ import annotations
+
+from twisted.internet.testing import StringTransport
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+
+from tests.control.web.support import HOST, ConsoleTestCase, Page
+from zbtwist.control.web.sockets import (
+    CLOSE_TIMEOUT,
+    GOING_AWAY,
+    MAXIMUM_MESSAGE,
+    MAXIMUM_SOCKETS,
+    MAXIMUM_UNFINISHED,
+    PING_INTERVAL,
+    POLICY,
+    SILENCE,
+    TOO_BIG,
+)
+
+
+class Opening(ConsoleTestCase):
+    def test_own_page_and_programs(self) -> None:
+        self.assertEqual(self.open().status, 101)
+        # Only browsers send an Origin.
+        self.assertEqual(self.open(origin=None).status, 101)
+        self.assertEqual(self.open(host="[::1]:1", origin="http://[::1]:1").status, 101)
+
+    def test_pages_of_other_sites_are_refused(self) -> None:
+        for path in ("/live", "/terminal/ECHO"):
+            for origin in ("http://evil.example", "null", "http://127.0.0.1:1", f"x{HOST}"):
+                page = self.open(path, origin=origin)
+                self.assertEqual(page.status, 403, origin)
+                self.assertIn(b"other sites", page.body)
+
+    def test_names_that_may_be_anybodys_are_refused(self) -> None:
+        """Also if the page is of that name."""
+        page = self.open(host="evil.example:27000", origin="http://evil.example:27000")
+        self.assertEqual(page.status, 403)
+        self.assertEqual(self.gateway.bindings.clients, 0)
+
+    def test_what_is_no_websocket_is_told_so(self) -> None:
+        for data in (
+            b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"HEAD /live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n",
+        ):
+            transport = StringTransport()
+            channel = self.factory.buildProtocol(None)
+            channel.makeConnection(transport)
+            channel.dataReceived(data)
+            self.assertTrue(transport.value().startswith(b"HTTP/1.1 426 Upgrade Required\r\n"))
+            self.assertIn(b"Upgrade: websocket\r\n", transport.value())
+
+    def test_a_handshake_that_makes_no_sense(self) -> None:
+        transport = StringTransport()
+        channel = self.factory.buildProtocol(None)
+        channel.makeConnection(transport)
+        channel.dataReceived(b"GET /live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n")
+        self.assertTrue(transport.value().startswith(b"HTTP/1.1 400 "))
+
+    def test_addresses_below_are_not_there(self) -> None:
+        self.assertEqual(self.open("/live/more").status, 404)
+
+    def test_their_number_is_bounded(self) -> None:
+        pages = [self.open() for _ in range(MAXIMUM_SOCKETS)]
+        self.assertEqual({page.status for page in pages}, {101})
+        refused = self.open()
+        self.assertEqual(refused.status, 503)
+        self.assertIn(b"close some", refused.body)
+        pages[7].lose()
+        self.assertEqual(self.open().status, 101)
+
+
+class Bounds(ConsoleTestCase):
+    def assertClosed(self, page: Page, code: int) -> None:
+        page.read()
+        self.assertEqual(page.closed, code)
+        self.assertTrue(page.is_dropped)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_message_that_is_too_long(self) -> None:
+        page = self.open("/terminal/ECHO")
+        page.send(BytesMessage(b"x" * MAXIMUM_MESSAGE))
+        self.assertFalse(page.is_dropped)
+        page.send(BytesMessage(b"x" * (MAXIMUM_MESSAGE + 1)))
+        self.assertClosed(page, TOO_BIG)
+
+    def test_message_that_never_ends(self) -> None:
+        """Pongs between its pieces change nothing."""
+        page = self.open()
+        sent = 0
+        piece = b"x" * 1000
+        while not page.is_dropped:
+            page.send(TextMessage(piece.decode(), message_finished=False))
+            page.send(Pong(b"pong"))
+            sent += len(piece)
+            self.assertLessEqual(sent, MAXIMUM_UNFINISHED)
+        self.assertGreater(sent, MAXIMUM_MESSAGE)
+        self.assertClosed(page, TOO_BIG)
+
+    def test_signs_of_life_do_not_count(self) -> None:
+        page = self.open()
+        for _ in range(MAXIMUM_UNFINISHED // 8):
+            page.send(Pong(b"12"))
+        self.assertFalse(page.is_dropped)
+
+    def test_kind_of_message_that_is_not_taken(self) -> None:
+        live, terminal = self.open(), self.open("/terminal/ECHO")
+        live.send(BytesMessage(b"x"))
+        terminal.send(TextMessage("x"))
+        self.assertClosed(live, POLICY)
+        self.assertClosed(terminal, POLICY)
+
+    def test_nonsense(self) -> None:
+        for data in (b"\xff" * 20, b"\x81\x85\0\0\0\0\xff\xff\xff\xff\xff", b"GET / HTTP/1.1\r\n"):
+            page = self.open()
+            page.texts()
+            page.send_raw(data)
+            page.read()
+            self.assertIn(page.closed, (1002, 1007))
+            self.assertTrue(page.is_dropped)
+            # More of it comes before the connection is lost.
+            page.send_raw(data)
+            self.run_for(2)
+            self.assertEqual(page.texts(), [])
+            self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_while_it_does_not_read_nothing_is_read_from_it(self) -> None:
+        """Or the answers to its pings would pile up."""
+        page = self.open()
+        page.send(Ping(b"1"))
+        page.transport.producer.pauseProducing()
+        self.assertEqual(page.transport.producerState, "paused")
+        page.transport.producer.resumeProducing()
+        self.assertEqual(page.transport.producerState, "producing")
+
+
+class SignsOfLife(ConsoleTestCase):
+    def test_they_are_asked_for(self) -> None:
+        page = self.open()
+        self.run_for(PING_INTERVAL + 1)
+        page.read()
+        self.assertEqual(page.pings, 1)
+
+    def test_who_gives_them_stays(self) -> None:
+        page = self.open()
+        for _ in range(10):
+            self.run_for(PING_INTERVAL)
+            page.send(Pong())
+        self.assertFalse(page.is_dropped)
+
+    def test_who_is_silent_is_dropped(self) -> None:
+        page = self.open()
+        self.run_for(SILENCE - 1)
+        self.assertFalse(page.is_dropped)
+        self.run_for(PING_INTERVAL + 2)
+        self.assertTrue(page.is_dropped)
+
+    def test_who_does_not_read_is_dropped(self) -> None:
+        page = self.open()
+        page.transport.producer.pauseProducing()
+        page.transport.clear()
+        self.run_for(SILENCE - 1)
+        self.assertFalse(page.is_dropped)
+        # Not even signs of life were asked for: they would only wait with the rest.
+        self.assertEqual(page.transport.value(), b"")
+        self.run_for(PING_INTERVAL + 2)
+        self.assertTrue(page.is_dropped)
+
+
+class Ending(ConsoleTestCase):
+    def test_page_that_says_goodbye(self) -> None:
+        for path in ("/live", "/terminal/ECHO"):
+            page = self.open(path)
+            page.texts()
+            page.send(CloseConnection(1000))
+            self.assertTrue(page.is_dropped)
+            page.read()
+            self.assertEqual(page.closed, 1000)
+            # There is more to be told, and its connection is still there.
+            self.port("ECHO").deliver(b"late")
+            self.run_for(2)
+            self.assertEqual(page.transport.value(), b"")
+            self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_connection_that_does_not_end(self) -> None:
+        """Its other end takes nothing any more, and does not close."""
+        page = self.open()
+        aborted = []
+        page.transport.abortConnection = lambda: aborted.append(True)  # type: ignore[method-assign]
+        page.send(CloseConnection(1000))
+        self.run_for(CLOSE_TIMEOUT - 0.5)
+        self.assertEqual(aborted, [])
+        self.run_for(1)
+        self.assertEqual(aborted, [True])
+
+    def test_nothing_is_left_behind(self) -> None:
+        before = len(self.factory.channels), len(self.reactor.getDelayedCalls())
+        pages = [self.open(), self.open("/terminal/ECHO")]
+        self.assertEqual(len(self.factory.channels), before[0] + 2)
+        self.assertEqual(self.gateway.bindings.clients, 1)
+        for page in pages:
+            page.lose()
+        # The radio has an answer on its way.
+        self.run_for(1)
+        self.assertEqual((len(self.factory.channels), len(self.reactor.getDelayedCalls())), before)
+        self.assertEqual(self.gateway.bindings.clients, 0)
+
+    def test_the_gateway_stops(self) -> None:
+        live, terminal = self.open(), self.open("/terminal/ECHO")
+        live.texts()
+        terminal.texts()
+        self.factory.stopFactory()
+        self.assertIn("stopping", terminal.messages()[0]["reason"])
+        for page in (live, terminal):
+            page.read()
+            self.assertEqual(page.closed, GOING_AWAY)
+            self.assertTrue(page.is_dropped)
+            page.lose()
+        self.assertEqual(self.factory.channels, set())

@@ -1,0 +1,137 @@
+"""The history of the traffic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from zbtwist.binding.outbound import Outbound
+from zbtwist.binding.port import NodePort
+from zbtwist.control.web.traffic import INTERVAL, KEPT, TrafficHistory
+from zbtwist.network import Node, NodeTable
+from zbtwist.radio.coordinator import Coordinator
+from zbtwist.xbee.address import Address64
+
+ONE, TWO = Address64(1), Address64(2)
+
+
+class Ports:
+    """The part of a BindingService that says which port a node has."""
+
+    def __init__(self) -> None:
+        self.ports: dict[Address64, NodePort] = {}
+
+    def port_of(self, node: Node) -> NodePort | None:
+        return self.ports.get(node.address64)
+
+
+class TrafficTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.nodes = NodeTable()
+        self.ports: Any = Ports()
+        for address64 in (ONE, TWO, Address64(3)):
+            self.add_port(address64)
+        # A node without a port.
+        self.nodes.add(Address64(4))
+        self.traffic = TrafficHistory(self.clock, self.nodes, self.ports, maximum=2)
+        self.traffic.startService()
+        self.addCleanup(self.traffic.stopService)
+
+    def add_port(self, address64: Address64) -> NodePort:
+        node = self.nodes.add(address64)
+        assert node is not None
+        outbound = Outbound(self.clock, Coordinator(self.clock), self.nodes, node)
+        port = self.ports.ports[address64] = NodePort(self.clock, node, outbound)
+        return port
+
+    def pass_bytes(self, address64: Address64, received: int, sent: int = 0) -> None:
+        port = self.ports.ports[address64]
+        port.bytes_received += received
+        port.outbound.bytes_sent += sent
+
+    def wait(self, intervals: int = 1) -> None:
+        self.clock.pump([INTERVAL] * intervals)
+
+    def assertHistory(
+        self, address64: Address64 | None, received: list[int], sent: list[int]
+    ) -> None:
+        history = self.traffic.of(address64)
+        self.assertEqual((history["received"], history["sent"]), (received, sent))
+
+    def test_nothing_yet(self) -> None:
+        self.assertHistory(None, [], [])
+        self.assertHistory(ONE, [], [])
+
+    def test_each_and_all(self) -> None:
+        self.pass_bytes(ONE, 10, 1)
+        self.wait()
+        self.pass_bytes(ONE, 20)
+        self.pass_bytes(TWO, 5, 6)
+        self.wait(2)
+        self.assertHistory(ONE, [10, 20, 0], [1, 0, 0])
+        self.assertHistory(TWO, [0, 5, 0], [0, 6, 0])
+        self.assertHistory(None, [10, 25, 0], [1, 6, 0])
+        self.assertHistory(Address64(3), [0, 0, 0], [0, 0, 0])
+        history = self.traffic.of(None)
+        self.assertEqual((history["interval"], history["end"]), (INTERVAL, 3 * INTERVAL))
+
+    def test_an_hour_is_kept(self) -> None:
+        self.pass_bytes(ONE, 7)
+        self.wait(KEPT)
+        self.assertHistory(None, [7] + [0] * (KEPT - 1), [0] * KEPT)
+        self.assertHistory(ONE, [7] + [0] * (KEPT - 1), [0] * KEPT)
+        for received in range(1, 4):
+            self.pass_bytes(ONE, received)
+            self.wait()
+        self.assertHistory(None, [0] * (KEPT - 3) + [1, 2, 3], [0] * KEPT)
+        self.assertHistory(ONE, [0] * (KEPT - 3) + [1, 2, 3], [0] * KEPT)
+
+    def test_only_nodes_with_traffic_are_recorded(self) -> None:
+        self.wait()
+        self.assertEqual(self.traffic.recorded, 0)
+        self.pass_bytes(ONE, 1)
+        self.wait()
+        self.assertEqual(self.traffic.recorded, 1)
+        self.wait(KEPT - 1)
+        self.assertHistory(ONE, [1] + [0] * (KEPT - 1), [0] * KEPT)
+        self.wait()
+        self.assertEqual(self.traffic.recorded, 0)
+        self.assertHistory(ONE, [0] * KEPT, [0] * KEPT)
+
+    def test_their_number_is_bounded(self) -> None:
+        """What others send is in the sum all the same."""
+        for address64 in (ONE, TWO, Address64(3)):
+            self.pass_bytes(address64, 1)
+        self.wait()
+        self.assertEqual(self.traffic.recorded, 2)
+        self.assertHistory(Address64(3), [0], [0])
+        self.assertHistory(None, [3], [0])
+
+    def test_port_that_is_made_anew(self) -> None:
+        """Its counters begin at 0 again."""
+        self.pass_bytes(ONE, 100)
+        self.wait()
+        del self.ports.ports[ONE]
+        self.wait()
+        self.add_port(ONE)
+        self.pass_bytes(ONE, 30)
+        self.wait()
+        self.add_port(ONE)
+        self.pass_bytes(ONE, 4)
+        self.wait()
+        self.assertHistory(ONE, [100, 0, 30, 4], [0, 0, 0, 0])
+
+    def test_more_than_a_number_holds(self) -> None:
+        self.pass_bytes(ONE, 1 << 40)
+        self.wait()
+        self.assertHistory(ONE, [0xFFFF_FFFF], [0])
+
+    def test_it_rests_when_it_is_stopped(self) -> None:
+        self.traffic.stopService()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.traffic.startService()
+        self.wait()
+        self.assertHistory(None, [0], [0])
