@@ -409,9 +409,16 @@ class ATCommands(CtlTestCase):
         self.assertIn("NT takes a number of 1 bytes", self.misused("at", "E2", "NT", "9999999999"))
 
 
-class Traces(CtlTestCase):
+class TracesTestCase(CtlTestCase):
     def event(self, seq: int, level: str = "info", text: str = "It began.") -> dict[str, Any]:
         return {"seq": seq, "time": 1795000000.5, "level": level, "text": text}
+
+    def frame(self, seq: int) -> dict[str, Any]:
+        return {**self.event(seq, "debug", "sent x"), "kind": "frame"}
+
+
+class Traces(TracesTestCase):
+    """zbctl trace."""
 
     def test_events(self) -> None:
         self.answers["trace"] = [self.event(1), self.event(2, "warn", "[b]" + "x" * 200)]
@@ -445,21 +452,135 @@ class Traces(CtlTestCase):
         result = self.zbctl("trace", "--since", "8")
         self.assertEqual(result.stderr, "zbctl: the gateway was restarted.\n")
 
-    def test_follow(self) -> None:
+    def test_frames(self) -> None:
+        self.answers["trace"] = [{**self.event(1), "kind": "log"}, self.frame(2), self.frame(5)]
+        result = self.zbctl("trace")
+        self.assertIn("  frame     sent x", result.stdout.splitlines()[1])
+        self.assertEqual(result.stderr, "zbctl: 2 frames among these are forgotten.\n")
+        for only, count in (("log", 1), ("frames", 2)):
+            shown = self.zbctl("trace", "--only", only)
+            self.assertEqual(len(shown.stdout.splitlines()), count)
+            self.assertEqual(len(json.loads(self.done("trace", "--json", "--only", only))), count)
+
+    def test_tracing_is_switched(self) -> None:
+        node = f"[{ADDRESS}]!"
+        for arguments, call, answer, words in (
+            (("on",), (True,), (True, []), "of all nodes are traced now"),
+            (("off",), (False,), (False, []), "No frames are traced now."),
+            (("on", "E2"), (True, "E2"), (False, [node]), f"of {ADDRESS} are traced now"),
+            (("off", "E2"), (False, "E2"), (False, [node] * 5), "of 5 nodes ("),
+        ):
+            self.answers["frames"] = {"all": answer[0], "nodes": answer[1], "file": ""}
+            self.calls.clear()
+            self.assertIn(words, self.done("trace", "--frames", *arguments))
+            self.assertEqual(self.calls, [("frames", *call)])
+            said = json.loads(self.done("trace", "--json", "--frames", *arguments))
+            self.assertEqual(said, self.answers["frames"])
+
+    def test_tracing_that_is_refused(self) -> None:
+        self.answers["frames"] = xmlrpc.client.Fault(2, "No node is called 'E9'.")
+        self.assertIn("E9", self.failed(1, "trace", "--frames", "on", "E9", "--follow"))
+        self.calls.clear()
+        self.assertIn("--frames on or off", self.misused("trace", "E9").lower())
+
+
+class Following(TracesTestCase):
+    """zbctl trace --follow, which ends when the gateway says no."""
+
+    END = xmlrpc.client.Fault(8003, "That is all.")
+
+    def setUp(self) -> None:
+        super().setUp()
         self.patch(ctl, "FOLLOW_INTERVAL", 0.0)
-        pages: dict[int, list[dict[str, Any]]] = {0: [self.event(1)], 1: [self.event(2)]}
-        empty = iter([[], [], [self.event(3)]])
-        end = xmlrpc.client.Fault(8003, "That is all.")
-        self.answers["trace"] = lambda seq: end if seq == 3 else pages.get(seq) or next(empty)
-        result = self.zbctl("trace", "--follow")
-        self.assertEqual((result.exit_code, result.stderr), (1, "zbctl: That is all.\n"))
-        self.assertEqual([int(line.split()[0]) for line in result.stdout.splitlines()], [1, 2, 3])
-        empty = iter([[self.event(3)]])
+
+    def follow(self, *pages: Any, arguments: tuple[str, ...] = ()) -> tuple[list[int], str]:
+        """Let the gateway answer so; return the numbers that were shown, and what was said."""
+        answers = iter([*pages, self.END])
+        self.answers["trace"] = lambda seq: next(answers)
+        self.calls.clear()
+        result = self.zbctl("trace", "--follow", *arguments)
+        self.assertEqual(result.exit_code, 1)
+        self.assertTrue(result.stderr.endswith("zbctl: That is all.\n"))
+        numbers = [int(line.split()[0]) for line in result.stdout.splitlines()]
+        return numbers, result.stderr[: -len("zbctl: That is all.\n")]
+
+    def asked(self) -> list[int]:
+        return [call[1] for call in self.calls if call[0] == "trace"]
+
+    def test_it_goes_on(self) -> None:
+        one, two, three = (self.event(seq) for seq in (1, 2, 3))
+        self.assertEqual(self.follow([], [one], [one], [one, two, three], [three]), ([1, 2, 3], ""))
+        # Each time the last one is asked for once more.
+        self.assertEqual(self.asked(), [0, 0, 0, 0, 2, 2])
+
+    def test_since(self) -> None:
+        numbers = self.follow([self.event(8)], [self.event(8)], arguments=("--since", "7"))
+        self.assertEqual((numbers, self.asked()), (([8], ""), [7, 7, 7]))
+
+    def test_json(self) -> None:
+        pages = iter([[self.event(1)], [self.event(1), self.frame(2)], self.END])
+        self.answers["trace"] = lambda seq: next(pages)
         result = self.zbctl("trace", "--follow", "--json")
         self.assertEqual(
             [json.loads(line) for line in result.stdout.splitlines()],
-            [self.event(1), self.event(2), self.event(3)],
+            [self.event(1), self.frame(2)],
         )
+
+    def test_what_is_forgotten_is_said(self) -> None:
+        numbers, said = self.follow([self.event(1)], [self.event(5), self.frame(8)])
+        self.assertEqual(numbers, [1, 5, 8])
+        self.assertEqual(
+            said,
+            "zbctl: 3 events before these are forgotten.\n"
+            "zbctl: 2 frames among these are forgotten.\n",
+        )
+
+    def test_a_restart(self) -> None:
+        """It is noticed, however many events the new run has had."""
+        old = [self.event(seq) for seq in range(1, 6)]
+        for count in (1, 4, 5, 9):
+            new = [self.event(seq, text="Anew.") for seq in range(1, count + 1)]
+            # What the gateway has after event 4; all of it, if there was no event 4 yet.
+            page = new[4:] if count >= 4 else new
+            numbers, said = self.follow(old, page, new)
+            self.assertEqual(numbers, [*range(1, 6), *range(1, count + 1)])
+            self.assertEqual(said, "zbctl: the gateway was restarted.\n")
+            self.assertEqual(self.asked()[:3], [0, 4, 0])
+
+    def test_a_gateway_that_is_away(self) -> None:
+        """It is waited for, with one line, and then it goes on."""
+        one, two = self.event(1), self.event(2)
+        away = ctl.Unreachable("No gateway answers.")
+        looks: Any = iter([[one], away, away, [one, two], away, [two], ctl.Refused("That is all.")])
+
+        def rows(*_: object) -> list[dict[str, Any]]:
+            look = next(looks)
+            if isinstance(look, Exception):
+                raise look
+            return list(look)
+
+        self.patch(ctl.Gateway, "rows", rows)
+        result = self.zbctl("trace", "--follow")
+        self.assertEqual([line.split()[0] for line in result.stdout.splitlines()], ["1", "2"])
+        self.assertEqual(
+            result.stderr.splitlines(),
+            ["zbctl: No gateway answers. It is waited for."] * 3 + ["zbctl: That is all."],
+        )
+
+    def test_a_gateway_that_was_never_there(self) -> None:
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            url = f"127.0.0.1:{closed.getsockname()[1]}"
+            result = self.zbctl("trace", "--follow", url=url)
+        self.assertEqual((result.exit_code, result.stdout), (3, ""))
+
+    def test_with_frames(self) -> None:
+        self.answers["frames"] = {"all": True, "nodes": [], "file": ""}
+        numbers, _ = self.follow([self.frame(1)], arguments=("--frames", "on", "--only", "frames"))
+        self.assertEqual((numbers, self.calls[0]), ([1], ("frames", True)))
+        # Another run of the gateway knows nothing of it.
+        self.follow([self.frame(1)], [self.event(1)], [self.event(1)], arguments=("--frames", "on"))
+        self.assertEqual(self.calls.count(("frames", True)), 2)
 
 
 class Progressing(CtlTestCase):

@@ -163,9 +163,9 @@ class Gateway:
             raise self._senseless(method)
         return answer
 
-    def struct(self, method: str) -> Row:
+    def struct(self, method: str, *arguments: object) -> Row:
         """Call a method that returns a struct."""
-        answer = self.call(method)
+        answer = self.call(method, *arguments)
         if not isinstance(answer, dict):
             raise self._senseless(method)
         return answer
@@ -843,7 +843,8 @@ def stats(session: Session) -> None:
         click.echo("No node is known yet; zbctl discover searches for them.")
 
 
-@main.command()
+@main.command(short_help="Show the gateway's last events, and frames.")
+@click.argument("node", type=_Node(), required=False)
 @click.option(
     "--since",
     type=click.IntRange(0, xmlrpc.client.MAXINT),
@@ -852,42 +853,164 @@ def stats(session: Session) -> None:
     help="Only the events after the one with this number.",
 )
 @click.option("--follow", "-f", is_flag=True, help="Go on with new events, until Control-C.")
+@click.option(
+    "--only",
+    type=click.Choice(["log", "frames"]),
+    help="Only the events of the log, or only the frames.",
+)
+@click.option(
+    "--frames",
+    type=click.Choice(["on", "off"]),
+    help="Have the gateway trace frames from now on, or no more.",
+)
 @_shared_options()
+@click.pass_context
 @with_session
-def trace(session: Session, since: int, follow: bool) -> None:
-    """Show the gateway's last events."""
+def trace(
+    session: Session,
+    ctx: click.Context,
+    node: str | None,
+    since: int,
+    follow: bool,
+    only: str | None,
+    frames: str | None,
+) -> None:
+    """Show the gateway's last events: joins, bindings, clients, failures.
+
+    With --frames, switch the tracing of frames, of all nodes or of NODE; while it is on, each frame
+    is an event as well. It stays on until it is switched off, or the gateway restarts.
+    """
     gateway = session.gateway()
-    while True:
-        events = gateway.rows("trace", since)
-        _show_events(session, events, since, follow)
+    switched = (frames == "on", *([node] if node else []))
+    if frames is not None:
+        answer = gateway.struct("frames", *switched)
         if not follow:
+            session.show(answer, lambda: click.echo(_tracing_text(answer)))
             return
-        if events:
-            since = int(_number(events[-1], "seq"))
+    elif node:
+        raise click.UsageError("A NODE is for --frames; write --frames on or off.", ctx)
+    if follow:
+        _follow(session, gateway, since, only, switched if frames == "on" else ())
+        return
+    events = gateway.rows("trace", since)
+    if session.as_json:
+        _print_json(_chosen(events, only), indent=2)
+    else:
+        _tell_gaps(events, since)
+        _show_events(_chosen(events, only))
+
+
+def _tracing_text(answer: Row) -> str:
+    """Say what is traced."""
+    nodes = answer.get("nodes")
+    addresses = [clean(str(node)).strip("[]!") for node in nodes] if isinstance(nodes, list) else []
+    if answer.get("all"):
+        who = "The frames of all nodes are"
+    elif len(addresses) == 1:
+        who = f"The frames of {addresses[0]} are"
+    elif addresses:
+        who = f"The frames of {len(addresses)} nodes ({', '.join(addresses[:3])}, …) are"
+    else:
+        return "No frames are traced now."
+    return f"{who} traced now; zbctl trace --follow shows them."
+
+
+def _chosen(events: list[Row], only: str | None) -> list[Row]:
+    if only is None:
+        return events
+    return [event for event in events if (_text(event, "kind") == "frame") == (only == "frames")]
+
+
+def _follow(
+    session: Session,
+    gateway: Gateway,
+    since: int,
+    only: str | None,
+    switched: tuple[object, ...],
+) -> None:
+    """Show events as they come, for ever; a gateway that restarts is waited for.
+
+    Each question asks for the last event that is known once more: if it is another one by now, the
+    numbers are those of another run.
+
+    @param switched: what to tell another run of the gateway about frames; empty for nothing.
+    """
+    last: Row | None = None
+    was_there = is_away = False
+    while True:
+        try:
+            events = gateway.rows("trace", since if last is None else since - 1)
+            if last is not None:
+                events, is_new_run = _after(last, events)
+                if is_new_run:
+                    events = gateway.rows("trace", 0)
+                    last, since = None, 0
+                    click.echo("zbctl: the gateway was restarted.", err=True)
+                    if switched:
+                        gateway.struct("frames", *switched)
+        except Unreachable as error:
+            if not was_there:
+                raise
+            if not is_away:
+                click.echo(f"zbctl: {error.message} It is waited for.", err=True)
+            is_away = True
+        else:
+            was_there, is_away = True, False
+            if session.as_json:
+                for event in _chosen(events, only):
+                    _print_json(event)
+            else:
+                _tell_gaps(events, since)
+                _show_events(_chosen(events, only))
+            if events:
+                last = events[-1]
+                since = _seq(last)
+        sys.stdout.flush()
         time.sleep(FOLLOW_INTERVAL)
 
 
-_LEVEL_STYLES = {"warn": "yellow", "error": "red", "critical": "bold red"}
+def _seq(event: Row) -> int:
+    return int(_number(event, "seq"))
 
 
-def _show_events(session: Session, events: list[Row], since: int, follow: bool) -> None:
-    if session.as_json:
-        if follow:
-            for event in events:
-                _print_json(event)
-        else:
-            _print_json(events, indent=2)
+def _after(last: Row, events: list[Row]) -> tuple[list[Row], bool]:
+    """
+    @param events: what the gateway has from `last` on.
+    @return: what came after that, and whether the events are of another run of the gateway.
+    """
+    if not events or _seq(events[0]) < _seq(last):
+        return [], True
+    if _seq(events[0]) > _seq(last):
+        # It is forgotten, as are perhaps some that followed it.
+        return events, False
+    return events[1:], events[0] != last
+
+
+def _tell_gaps(events: list[Row], since: int) -> None:
+    """Say on stderr what is missing after `since`; before it nobody asked."""
+    if not events:
         return
-    first = int(_number(events[0], "seq")) if events else since + 1
+    first = _seq(events[0])
+    if first <= since:
+        click.echo("zbctl: the gateway was restarted.", err=True)
+        since = 0
     if since and first > since + 1:
         click.echo(f"zbctl: {first - since - 1} events before these are forgotten.", err=True)
-    elif first <= since:
-        click.echo("zbctl: the gateway was restarted.", err=True)
+    missing = _seq(events[-1]) - first + 1 - len(events)
+    if missing > 0:
+        click.echo(f"zbctl: {missing} frames among these are forgotten.", err=True)
+
+
+_LEVEL_STYLES = {"warn": "yellow", "error": "red", "critical": "bold red", "debug": "dim"}
+
+
+def _show_events(events: list[Row]) -> None:
     console = _console()
     for event in events:
         level = _text(event, "level")
+        shown = "frame" if _text(event, "kind") == "frame" else level
         line = Text(f"{_number(event, 'seq'):5.0f}  {_moment(event)}  ")
-        line.append(f"{level:<8}  ", style=_LEVEL_STYLES.get(level, ""))
+        line.append(f"{shown:<8}  ", style=_LEVEL_STYLES.get(level, ""))
         line.append(_text(event, "text"))
         console.print(line, soft_wrap=True)
 
