@@ -551,7 +551,9 @@ class Following(TracesTestCase):
         """It is waited for, with one line, and then it goes on."""
         one, two = self.event(1), self.event(2)
         away = ctl.Unreachable("No gateway answers.")
-        looks: Any = iter([[one], away, away, [one, two], away, [two], ctl.Refused("That is all.")])
+        looks: Any = iter(
+            [[], away, [one], away, away, [one, two], away, [two], ctl.Refused("That is all.")]
+        )
 
         def rows(*_: object) -> list[dict[str, Any]]:
             look = next(looks)
