@@ -115,6 +115,13 @@ class RateTests(ChannelTestCase):
         self.line.at("EE", b"\1")
         self.assert_rate(5_000, hops=4)
 
+    def test_late_clock(self) -> None:
+        """A clock that calls everything a little late does not make the channel slower."""
+        sender = Saturated(self.line, self.add())
+        for _ in range(4000):
+            self.clock.advance(0.005)
+        self.assertApproximates(sender.rate(20.0) / 35_000, 1.0, 0.005)
+
     def test_another_rate(self) -> None:
         self.build(rate=70_000)
         self.assert_rate(70_000)
