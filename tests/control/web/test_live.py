@@ -9,6 +9,7 @@ from wsproto.events import TextMessage
 from tests.control.web.support import ConsoleTestCase, Page
 from zbtwist.control.faults import (
     BAD_REQUEST,
+    BAD_VALUE,
     GATEWAY_FAILED,
     NO_SUCH_METHOD,
     PORT_TAKEN,
@@ -382,6 +383,18 @@ class Calling(LiveTestCase):
             self.assertEqual(sum(traffic["received"]), 100)
         self.assertEqual(self.answer(page, "traffic", "NOBODY"), UNKNOWN_NODE)
 
+    def test_frames(self) -> None:
+        page, _ = self.opened()
+        off = {"all": False, "nodes": [], "file": ""}
+        self.assertEqual(self.answer(page, "frames"), off)
+        self.assertEqual(self.answer(page, "frames", "on", ""), {**off, "all": True})
+        self.assertEqual(self.answer(page, "frames", "off", ""), off)
+        one = self.answer(page, "frames", "on", "ECHO")
+        self.assertEqual(one["nodes"], ["00:13:a2:00:40:0a:3e:03"])
+        self.assertEqual(self.answer(page, "frames", "off", "ECHO"), off)
+        self.assertEqual(self.answer(page, "frames", "maybe", ""), BAD_VALUE)
+        self.assertEqual(self.answer(page, "frames", "on", "NOBODY"), UNKNOWN_NODE)
+
     def test_calls_that_make_no_sense(self) -> None:
         page, _ = self.opened()
         for name, arguments, expected in (
@@ -397,6 +410,7 @@ class Calling(LiveTestCase):
             ("bind", ["ECHO", True], BAD_REQUEST),
             ("bind", ["ECHO", 1e300], BAD_REQUEST),
             ("traffic", [], BAD_REQUEST),
+            ("frames", [True, ""], BAD_REQUEST),
             ("x" * 10000, [], NO_SUCH_METHOD),
         ):
             self.assertEqual(self.answer(page, name, *arguments), expected, name[:20])

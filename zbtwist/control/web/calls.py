@@ -11,10 +11,17 @@ from typing import Any
 from twisted.logger import Logger
 
 from zbtwist.control.directory import Directory
-from zbtwist.control.faults import BAD_REQUEST, GATEWAY_FAILED, NO_SUCH_METHOD, ControlFault
+from zbtwist.control.faults import (
+    BAD_REQUEST,
+    BAD_VALUE,
+    GATEWAY_FAILED,
+    NO_SUCH_METHOD,
+    ControlFault,
+)
 from zbtwist.control.methods import Method, Methods, Operations
 from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.control.xmlrpc import shown
+from zbtwist.xbee.address import format_address64, parse_address64
 
 
 def _same(result: Any) -> Any:
@@ -47,7 +54,12 @@ class Calls:
         self._methods = Methods(operations)
         self._directory = directory
         self._traffic = traffic
-        self._own = {"traffic": Method("traffic", (("struct", "string"),), self._traffic_of)}
+        self._operations = operations
+        own = (
+            Method("traffic", (("struct", "string"),), self._traffic_of),
+            Method("frames", (("struct",), ("struct", "string", "string")), self._frames),
+        )
+        self._own = {method.name: method for method in own}
 
     def may_change_something(self, name: str) -> bool:
         """Whether the page may show something else after this call."""
@@ -87,6 +99,18 @@ class Calls:
         @param address: of a node; "" for all together.
         """
         return self._traffic.of(self._directory.address(address) if address else None)
+
+    def _frames(self, switch: str | None = None, address: str = "") -> object:
+        """
+        @param switch: ``on`` or ``off``; None changes nothing.
+        @param address: of the node whose frames are traced; "" for all.
+        """
+        if switch not in (None, "on", "off"):
+            raise ControlFault(BAD_VALUE, f"Frames can be traced on or off, not {shown(switch)}.")
+        traced = self._operations.frames(None if switch is None else switch == "on", address)
+        # The page has addresses in one form only.
+        nodes = [format_address64(parse_address64(one)) for one in traced["nodes"]]
+        return {**traced, "nodes": nodes}
 
 
 def _is_text_if_a_str(argument: Any) -> bool:
