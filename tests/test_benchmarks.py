@@ -1,0 +1,137 @@
+"""The benchmarks run and print their tables. How fast anything is, is not asserted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+from twisted.trial import unittest
+
+from benchmarks.__main__ import main
+from benchmarks.codec_peers import Handle, Ours, Packets, Stream, WrongResultError
+from benchmarks.measure import Run, Spread, in_turn, ratio, timed
+from benchmarks.report import Table
+
+
+class RunTests(unittest.SynchronousTestCase):
+    def run_with(self, *arguments: str) -> tuple[int, str, str]:
+        """Run it, without what Node.js would add.
+
+        @return: exit status, standard output, standard error.
+        """
+        output, errors = StringIO(), StringIO()
+        with redirect_stdout(output), redirect_stderr(errors):
+            try:
+                status = main([*arguments, "--node-modules", self.mktemp()])
+            except SystemExit as end:
+                assert isinstance(end.code, int)
+                status = end.code
+        return status, output.getvalue(), errors.getvalue()
+
+    def rows(self, text: str, title: str) -> list[list[str]]:
+        """The rows of the table under this title."""
+        lines = iter(text.partition(title + "\n")[2].splitlines())
+        rules = 0
+        rows = []
+        for line in lines:
+            if line.startswith("="):
+                rules += 1
+                if rules == 3:
+                    break
+            elif rules == 2:
+                rows.append(line.split())
+        return rows
+
+    def test_quick(self) -> None:
+        """Every table is there, and every speed of ours is a number."""
+        status, output, errors = self.run_with("codec", "--quick")
+        self.assertEqual((status, errors), (0, ""))
+        self.assertIn(":Python: ", output)
+        self.assertIn(":xbee-api: not installed", output)
+        for title in ("Decode, type 90, mode 2", "Decode, type 90, mode 1"):
+            rows = self.rows(output, title)
+            sizes = [["1", "64"], ["1", "1,024"], ["72", "64"], ["72", "1,024"]]
+            self.assertEqual([row[:2] for row in rows], sizes)
+            for row in rows:
+                self.assertGreater(int(row[2].replace(",", "")), 0)
+        for title in ("Encode, type 10, mode 2", "Encode, type 10, mode 1"):
+            rows = self.rows(output, title)
+            self.assertEqual([row[0] for row in rows], ["1", "72"])
+            for row in rows:
+                self.assertGreater(int(row[1].replace(",", "")), 0)
+
+    def test_unknown_benchmark(self) -> None:
+        status, output, errors = self.run_with("codek")
+        self.assertEqual((status, output), (2, ""))
+        self.assertIn("there is no benchmark 'codek', only codec", errors)
+
+    def test_a_quick_run_is_not_written_down(self) -> None:
+        page = Path(self.mktemp())
+        status, _, errors = self.run_with("codec", "--quick", "--write", str(page))
+        self.assertEqual(status, 2)
+        self.assertIn("measures nothing", errors)
+        self.assertFalse(page.exists())
+
+
+class TableTests(unittest.SynchronousTestCase):
+    def test_text(self) -> None:
+        table = Table("Title", "What.\n", ["a", "long name"], [["12345", "1"], ["1", "2"]])
+        self.assertEqual(
+            str(table),
+            "Title\n~~~~~\n\nWhat.\n\n"
+            "=====  =========\n"
+            "a      long name\n"
+            "=====  =========\n"
+            "12345  1\n"
+            "1      2\n"
+            "=====  =========\n",
+        )
+
+
+class MeasureTests(unittest.SynchronousTestCase):
+    def test_spread(self) -> None:
+        spread = Spread.of([1.0, 2.0, 3.0, 4.0, 100.0])
+        self.assertEqual((spread.low, spread.median, spread.high), (2.0, 3.0, 4.0))
+        self.assertEqual(str(spread), "3 (2–4)")
+
+    def test_in_turn(self) -> None:
+        """All in each round, and each is the first in its turn."""
+        order: list[str] = []
+
+        def runner(name: str, seconds: float) -> Run:
+            def run() -> float:
+                order.append(name)
+                return seconds
+
+            return run
+
+        seconds = in_turn([runner("a", 1.0), runner("b", 3.0)], 3)
+        self.assertEqual("".join(order), "abbaab")
+        self.assertEqual(seconds, [[1.0] * 3, [3.0] * 3])
+        self.assertEqual(ratio(seconds[1], seconds[0]).median, 3.0)
+
+    def test_timed(self) -> None:
+        done: list[None] = []
+        run = timed(lambda: done.append(None), 2, at_least=0.0)
+        tried = len(done)
+        self.assertGreaterEqual(run(), 0.0)
+        self.assertEqual(len(done), tried + 1)
+
+
+class CheckTests(unittest.SynchronousTestCase):
+    """A peer that does something else is not compared."""
+
+    def test_wrong_result(self) -> None:
+        class Forgetful(Ours):
+            def decode(self, stream: Stream, handle: Handle) -> Callable[[], None]:
+                return super().decode(Stream(stream.frames[1:], 2, 64), handle)
+
+            def encode(self, packets: Packets, write: Handle) -> Callable[[], None]:
+                return super().encode(Packets(packets.packets[1:], 2), write)
+
+        frames = [b"\x90" + bytes(12), b"\x90" + bytes(range(40))]
+        self.assertRaises(WrongResultError, Forgetful().decoding, Stream(frames, 2, 64), 0.0)
+        packets = Packets([(1, b"a"), (2, b"b")], 2)
+        self.assertRaises(WrongResultError, Forgetful().encoding, packets, 0.0)
