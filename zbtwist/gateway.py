@@ -18,7 +18,8 @@ from twisted.logger import Logger
 from zbtwist import config
 from zbtwist.binding.port import Slot
 from zbtwist.binding.service import BindingService, Wish
-from zbtwist.config import ConfigError, Settings
+from zbtwist.config import Settings
+from zbtwist.config_file import ConfigError
 from zbtwist.control.api import GatewayAPI
 from zbtwist.control.event_stream import EventStreams
 from zbtwist.control.health import HealthPage
@@ -30,6 +31,7 @@ from zbtwist.control.web.view import Place
 from zbtwist.events import EventLog, EventLogService
 from zbtwist.memory import NodeMemory
 from zbtwist.network import NetworkService
+from zbtwist.news import NodeNews
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
 from zbtwist.store import Store, StoreError
@@ -85,6 +87,8 @@ class Gateway(MultiService):
             write_flash=settings.write_flash,
             heartbeat=settings.heartbeat,
         )
+        # Behind the network, which hears the radio first.
+        NodeNews(reactor, self.network.nodes, coordinator)
         tracer = FrameTracer(reactor, self.radio.traffic, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
         self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events, tracer)

@@ -453,7 +453,7 @@ class TracingTests(GatewayTestCase):
         self.successResultOf(renamed)
         texts = [event["text"] for event in self.api.trace(0)]
         address = self.address("Boiler").strip("[]!")
-        self.assertIn(f"ECHO ({address}) is called Boiler now, by hand.", texts)
+        self.assertIn(f"{address} is called Boiler now, no longer ECHO.", texts)
 
 
 class RestartTests(GatewayTestCase):

@@ -283,10 +283,8 @@ class GatewayAPI:
             )
         node = self._directory.node(address)
         await self._command(node, "NI", label)
-        before = str(node)
         node.label = label
         self._network.nodes.changed(node)
-        log.info("{before} is called {label} now, by hand.", before=before, label=label)
         try:
             await self._command(node, "WR", None)
         except ControlFault as fault:
