@@ -25,12 +25,12 @@ from zbtwist.config import (
     _NODE_KEYS,
     _OPTIONS,
     IN_MEMORY,
-    ConfigError,
     NodeSettings,
     Settings,
     difference,
     load,
 )
+from zbtwist.config_file import ConfigError
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.tap import Options

@@ -11,7 +11,8 @@ from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.config import ConfigError, NodeSettings, Settings
+from zbtwist.config import NodeSettings, Settings
+from zbtwist.config_file import ConfigError
 from zbtwist.gateway import Gateway, Reloader
 from zbtwist.guide import Guide
 from zbtwist.memory import SAVE_DELAY, SEEN_INTERVAL

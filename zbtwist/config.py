@@ -11,9 +11,7 @@ import difflib
 import ipaddress
 import os
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -29,6 +27,15 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 
 from zbtwist.binding.policy import MAXIMUM_BACKLOG, Policy
 from zbtwist.binding.turns import DEFAULT_LIMIT
+from zbtwist.config_file import (
+    FileMistake,
+    Key,
+    Mistake,
+    Mistakes,
+    parse_toml,
+    read,
+    reason_of,
+)
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
 from zbtwist.xbee.address import (
     BROADCAST64,
@@ -38,11 +45,6 @@ from zbtwist.xbee.address import (
     AddressError,
     parse_address64,
 )
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 DEFAULT_CONTROL = "27000"
 DEFAULT_BASE_PORT = 27001
@@ -58,23 +60,9 @@ STATE_FILE = "zbtwist.sqlite3"
 #: Listen queue of the TCP servers.
 _BACKLOG = 50
 
-#: Bytes of a configuration file: some thousand nodes.
-_MAX_FILE_SIZE = 1 << 20
-
-#: Characters that are parsed once more to find the lines of mistakes. A statement of many lines is
-#: parsed again for each of them: a hundred nodes in one list are within it.
-_MAX_PARSED_AGAIN = 1 << 19
-
 #: Characters of a node identifier (NI has 20 bytes), and of a name in the file.
 _MAX_LABEL = 20
 _MAX_NAME = 64
-
-#: Characters of one sentence about a mistake, which may quote what the user wrote.
-_MAX_SENTENCE = 400
-
-
-class ConfigError(ValueError):
-    """The settings have mistakes. The text has a sentence for each, a line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +202,7 @@ def load(reactor: Any, options: Mapping[str, str | None]) -> Settings:
     """
     given = {name: text for name in _OPTIONS if (text := options.get(name)) is not None}
     path = options.get("config")
-    mistakes = _Mistakes(path)
+    mistakes = Mistakes(path)
     here = _Context(reactor, os.getcwd())
     said: dict[str, Any] = {}
     for name, text in given.items():
@@ -223,9 +211,9 @@ def load(reactor: Any, options: Mapping[str, str | None]) -> Settings:
     written: dict[str, Any] = {}
     if path is not None:
         try:
-            mistakes.source = _read(path)
-            written = _parse(mistakes.source)
-        except _FileMistake as mistake:
+            mistakes.source = read(path)
+            written = parse_toml(mistakes.source)
+        except FileMistake as mistake:
             mistakes.of_whole_file = mistake
     there = _Context(reactor, os.path.dirname(os.path.abspath(path or "")))
     nodes = written.pop("node", [])
@@ -254,10 +242,6 @@ def difference(old: Settings, new: Settings) -> set[str]:
 
 
 # --- what an option takes ----------------------------------------------------------------------
-
-
-class _Mistake(Exception):
-    """What is wrong with a value: a sentence without its subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +280,7 @@ class _Option:
     """One option of the command line or key of the file.
 
     @ivar attribute: of `Settings` or `NodeSettings`.
-    @ivar parse: makes the attribute's value of a text, or raises `_Mistake`.
+    @ivar parse: makes the attribute's value of a text, or raises `Mistake`.
     @ivar types: what the file may have.
     """
 
@@ -307,14 +291,14 @@ class _Option:
     def of_file(self, value: Any, context: _Context) -> Any:
         """Return the attribute's value for a value of the file.
 
-        @raise _Mistake: it is wrong.
+        @raise Mistake: it is wrong.
         """
         if type(value) not in self.types:
             wanted = " or ".join(map(_type_name, self.types))
-            raise _Mistake(f"must be {wanted}, not {_type_name(type(value))}.")
+            raise Mistake(f"must be {wanted}, not {_type_name(type(value))}.")
         # TOML's numbers end here; Python refuses to write some that go on.
         if isinstance(value, int) and value.bit_length() > 63:
-            raise _Mistake("is too large a number.")
+            raise Mistake("is too large a number.")
         return self.parse(str(value), context)
 
 
@@ -326,7 +310,7 @@ def _number(low: int, high: int) -> _Parser:
     def parse(text: str, context: _Context) -> int:
         if re.fullmatch(r"\s*[0-9]{1,9}\s*", text) and low <= int(text) <= high:
             return int(text)
-        raise _Mistake(f"must be a number from {low} to {high}, not {text!r}.")
+        raise Mistake(f"must be a number from {low} to {high}, not {text!r}.")
 
     return parse
 
@@ -338,7 +322,7 @@ def _seconds(low: float, high: float) -> _Parser:
     def parse(text: str, context: _Context) -> float:
         if re.fullmatch(r"\s*[0-9]{1,9}(\.[0-9]{1,9})?\s*", text) and low <= float(text) <= high:
             return float(text)
-        raise _Mistake(f"must be a number of seconds from {low:g} to {high:g}, not {text!r}.")
+        raise Mistake(f"must be a number of seconds from {low:g} to {high:g}, not {text!r}.")
 
     return parse
 
@@ -353,14 +337,14 @@ def _baud(text: str, context: _Context) -> int | None:
         return None
     try:
         rate: int = _number(1, 4_000_000)(text, context)
-    except _Mistake:
-        raise _Mistake(f"must be auto or a number from 1 to 4000000, not {text!r}.") from None
+    except Mistake:
+        raise Mistake(f"must be auto or a number from 1 to 4000000, not {text!r}.") from None
     return rate
 
 
 def _delivery(text: str, context: _Context) -> bool:
     if text not in _DELIVERY:
-        raise _Mistake(f"must be {' or '.join(_DELIVERY)}, not {text!r}.")
+        raise Mistake(f"must be {' or '.join(_DELIVERY)}, not {text!r}.")
     return text == "at-least-once"
 
 
@@ -369,11 +353,11 @@ _DELIVERY = ("at-most-once", "at-least-once")
 
 def _serial(text: str, context: _Context) -> str:
     if not text:
-        raise _Mistake(_NO_SERIAL)
+        raise Mistake(_NO_SERIAL)
     if _is_path(text):
         return text if text.startswith("/") else _absolute(text, context)
     if ":" not in text:
-        raise _Mistake(
+        raise Mistake(
             f"{text} is neither the path of a port, such as /dev/ttyUSB0, nor an endpoint, such as "
             "tcp:HOST:PORT."
         )
@@ -381,8 +365,8 @@ def _serial(text: str, context: _Context) -> str:
         _check_port(clientFromString(context.reactor, text))
     except Exception as error:
         # Parsers of other people's endpoints raise what they like.
-        raise _Mistake(
-            f"{text} is neither the path of a port nor an endpoint: {_reason(error)}."
+        raise Mistake(
+            f"{text} is neither the path of a port nor an endpoint: {reason_of(error)}."
         ) from error
     return text
 
@@ -416,7 +400,7 @@ def _is_path(serial: str) -> bool:
 def _api_mode(text: str, context: _Context) -> int | None:
     modes = {"auto": None, "1": 1, "2": 2}
     if text not in modes:
-        raise _Mistake(f"must be auto, 1 or 2, not {text!r}.")
+        raise Mistake(f"must be auto, 1 or 2, not {text!r}.")
     return modes[text]
 
 
@@ -434,7 +418,7 @@ def _server(text: str, context: _Context, verdict: str) -> str:
     try:
         _check_port(serverFromString(context.reactor, text))
     except Exception as error:
-        raise _Mistake(f"{text} is {verdict}: {_reason(error)}.") from error
+        raise Mistake(f"{text} is {verdict}: {reason_of(error)}.") from error
     return text
 
 
@@ -442,7 +426,7 @@ def _interface(text: str, context: _Context) -> str:
     try:
         ipaddress.ip_address(text)
     except ValueError as error:
-        raise _Mistake(
+        raise Mistake(
             "must be an IP address of this computer, such as 127.0.0.1, "
             f"or 0.0.0.0 for all of them, not {text!r}."
         ) from error
@@ -453,13 +437,13 @@ def _state(text: str, context: _Context) -> str:
     if text == IN_MEMORY:
         return text
     if not text or "\0" in text or text.endswith("/"):
-        raise _Mistake(f"must be the path of a file, or {IN_MEMORY}, not {text!r}.")
+        raise Mistake(f"must be the path of a file, or {IN_MEMORY}, not {text!r}.")
     return _absolute(text, context)
 
 
 def _file(text: str, context: _Context) -> str:
     if not text or "\0" in text or text.endswith("/"):
-        raise _Mistake(f"must be the path of a file, not {text!r}.")
+        raise Mistake(f"must be the path of a file, not {text!r}.")
     return _absolute(text, context)
 
 
@@ -471,9 +455,9 @@ def _address(text: str, context: _Context) -> Address64:
     try:
         address = parse_address64(text)
     except AddressError as error:
-        raise _Mistake(f"{error}.") from error
+        raise Mistake(f"{error}.") from error
     if address in (COORDINATOR64, BROADCAST64, UNKNOWN64):
-        raise _Mistake(f"{text} stands for no single node: write the address on its label.")
+        raise Mistake(f"{text} stands for no single node: write the address on its label.")
     return address
 
 
@@ -481,7 +465,7 @@ def _text(longest: int) -> _Parser:
     def parse(text: str, context: _Context) -> str:
         if text == text.strip() and text.isprintable() and 0 < len(text.encode()) <= longest:
             return text
-        raise _Mistake(
+        raise Mistake(
             f"must have 1 to {longest} bytes of UTF-8, printable and with no blank at either end, "
             f"not {text!r}."
         )
@@ -545,27 +529,15 @@ def _default_state(serial: str) -> str:
     return os.path.abspath(platformdirs.user_state_path("zbtwist") / STATE_FILE)
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, TypeError):
-        # How Twisted's parsers take a word too few or too many.
-        return "a part is missing or too many; write tcp:HOST:PORT or the like"
-    if isinstance(error, ValueError) and "int()" in str(error):
-        return "its port must be a number; write tcp:HOST:PORT or the like"
-    return str(error).rstrip(".") or type(error).__name__
-
-
 # --- what the values must be to each other -----------------------------------------------------
-
-#: Where a value stands in the file: ("baud",), or ("node", 3, "port"), where nodes count from 1.
-_Key = tuple[str | int, ...]
 
 
 def _check_table(
     known: Mapping[str, _Option],
     table: Mapping[str, Any],
-    place: _Key,
+    place: Key,
     context: _Context,
-    mistakes: _Mistakes,
+    mistakes: Mistakes,
 ) -> dict[str, Any]:
     """Return the values of a table of the file, by key, without those that are wrong."""
     values: dict[str, Any] = {}
@@ -587,7 +559,7 @@ def _suggestion(key: str, names: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names)}."
 
 
-def _check_nodes(tables: Any, context: _Context, mistakes: _Mistakes) -> list[dict[str, Any]]:
+def _check_nodes(tables: Any, context: _Context, mistakes: Mistakes) -> list[dict[str, Any]]:
     """Return the values of the `[[node]]` tables, without those that are wrong."""
     if not isinstance(tables, list):
         mistakes.add(("node",), "must be written [[node]], in two brackets, for each node.")
@@ -621,7 +593,7 @@ def _check_together(
     values: Mapping[str, Any],
     said: set[str],
     rows: list[dict[str, Any]],
-    mistakes: _Mistakes,
+    mistakes: Mistakes,
 ) -> None:
     """Check what holds between options.
 
@@ -642,179 +614,3 @@ def _check_together(
             f"--{name}" if name in said else (name,),
             f"leaves no port: none is from base-port, {base}, to last-port, {last}.",
         )
-
-
-# --- the file ----------------------------------------------------------------------------------
-
-
-class _FileMistake(Exception):
-    """The file is not to be read at all.
-
-    @ivar line: where, from 1; None for nowhere in it.
-    """
-
-    def __init__(self, sentence: str, line: int | None = None) -> None:
-        super().__init__(sentence)
-        self.line = line
-
-
-def _read(path: str) -> str:
-    """Return the text of the file.
-
-    @raise _FileMistake: it has none.
-    """
-    try:
-        # A named pipe would make the gateway wait, and can be read only once.
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise _FileMistake("cannot be read: it is no file.")
-        with open(path, "rb") as file:
-            data = file.read(_MAX_FILE_SIZE + 1)
-    except OSError as error:
-        raise _FileMistake(f"cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise _FileMistake(f"cannot be read: {_reason(error)}.") from error
-    if len(data) > _MAX_FILE_SIZE:
-        raise _FileMistake(f"has more than {_MAX_FILE_SIZE} bytes.")
-    try:
-        # Some editors put a mark before the first line.
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise _FileMistake("is not UTF-8: save it in that encoding.", line) from error
-
-
-def _parse(source: str) -> dict[str, Any]:
-    """Return the tables of the file.
-
-    @raise _FileMistake: it is not TOML.
-    """
-    try:
-        return tomllib.loads(source)
-    except RecursionError as error:
-        raise _FileMistake("has lists or tables too deep in each other.") from error
-    except ValueError as error:
-        # Of the numbers that it knows, the parser tells the line only in its text.
-        sentence, _, place = _reason(error).partition(" (at ")
-        found = re.match(r"line (\d+)", place)
-        line = int(found[1]) if found else source.rstrip().count("\n") + 1 if place else None
-        raise _FileMistake(f"is not TOML: {sentence}.", line) from error
-
-
-def _find_lines(source: str) -> dict[_Key, int]:
-    """Return the line of each option, of each `[[node]]`, and of each key in one.
-
-    TOML's parser keeps no lines, but it knows where a statement ends: lines are added until what
-    there is parses by itself. So strings and lists over many lines need no second grammar here.
-
-    @param source: TOML without mistakes.
-    @return: what comes after `_MAX_PARSED_AGAIN` is not in it.
-    """
-    lines: dict[_Key, int] = {}
-    budget = _MAX_PARSED_AGAIN
-    table: _Key | None = ()
-    nodes = 0
-    statement, start = "", 1
-    for number, line in enumerate(source.split("\n"), 1):
-        budget -= len(statement)
-        statement += line + "\n"
-        if budget < 0:
-            break
-        try:
-            found = tomllib.loads(statement)
-        except (ValueError, RecursionError):
-            continue
-        for key, value in found.items():
-            if not statement.lstrip().startswith("["):
-                if table is not None:
-                    lines.setdefault((*table, key), start)
-                continue
-            lines.setdefault((key,), start)
-            table = None
-            if key == "node" and value == [{}]:
-                nodes += 1
-                table = ("node", nodes)
-                lines[table] = start
-            elif key == "node" and isinstance(value, dict):
-                for inner in value:
-                    lines.setdefault(("node", nodes, inner), start)
-        statement, start = "", number + 1
-    return lines
-
-
-class _Mistakes:
-    """Every mistake, and where it is.
-
-    @ivar source: the text of the file, empty if it is not known.
-    @ivar of_whole_file: why it is not known.
-    """
-
-    def __init__(self, path: str | None) -> None:
-        self.source = ""
-        self.of_whole_file: _FileMistake | None = None
-        self._path = path
-        self._found: list[tuple[str | _Key, str]] = []
-
-    def add(self, place: str | _Key, sentence: str) -> None:
-        """Note a mistake.
-
-        @param place: the option of the command line, such as ``--baud``, or the key of the file.
-        @param sentence: what is wrong with it; `place` is its subject.
-        """
-        self._found.append((place, sentence))
-
-    @contextmanager
-    def about(self, place: str | _Key) -> Iterator[None]:
-        """Note the `_Mistake` that is raised within."""
-        try:
-            yield
-        except _Mistake as mistake:
-            self.add(place, str(mistake))
-
-    def concern(self, name: str) -> bool:
-        """Whether there is a mistake about an option."""
-        return any(place in (f"--{name}", (name,)) for place, _ in self._found)
-
-    def check(self) -> None:
-        """
-        @raise ConfigError: there are mistakes: those of the command line, and then those of the
-            file by line.
-        """
-        sentences = [f"{place} {text}" for place, text in self._found if isinstance(place, str)]
-        if self.of_whole_file is not None:
-            line = self.of_whole_file.line
-            where = f"--config {self._path}" if line is None else f"{self._path}:{line}:"
-            sentences.append(f"{where} {self.of_whole_file}")
-        in_file = [(place, text) for place, text in self._found if not isinstance(place, str)]
-        lines = _find_lines(self.source) if in_file else {}
-        located = [(_line_of(place, lines), place, text) for place, text in in_file]
-        for line, place, text in sorted(located, key=lambda row: row[0] or 0):
-            where = f"{self._path}:" if line is None else f"{self._path}:{line}:"
-            sentences.append(f"{where} {_show(place)} {text}")
-        if sentences:
-            raise ConfigError("\n".join(map(_one_line, sentences)))
-
-
-def _line_of(place: _Key, lines: Mapping[_Key, int]) -> int | None:
-    """Return the line of a key, or of the table that it is in."""
-    while place:
-        if place in lines:
-            return lines[place]
-        place = place[:-1]
-    return None
-
-
-def _show(place: _Key) -> str:
-    """Return a key as ``node[3].port``."""
-    text = ""
-    for part in place:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            text += "." * bool(text) + (part if re.fullmatch(r"[\w-]+", part) else repr(part))
-    return text
-
-
-def _one_line(sentence: str) -> str:
-    """Return a sentence fit for a terminal, whatever it quotes."""
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)
-    return text if len(text) <= _MAX_SENTENCE else f"{text[:_MAX_SENTENCE]}…"

@@ -12,7 +12,8 @@ import zbtwist
 from zbtwist import config
 from zbtwist.binding.policy import Policy
 from zbtwist.binding.turns import DEFAULT_LIMIT
-from zbtwist.config import ConfigError, Settings
+from zbtwist.config import Settings
+from zbtwist.config_file import ConfigError
 from zbtwist.gateway import Gateway, Reloader, warn_if_open
 from zbtwist.guide import Guide
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE
