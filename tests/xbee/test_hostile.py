@@ -44,7 +44,7 @@ acts = st.lists(
 
 
 class ParserTests(unittest.SynchronousTestCase):
-    @repeatable(300)
+    @repeatable(150)
     @given(some_text)
     def test_addresses(self, text: str) -> None:
         self.check_address(parse_address64, 64, text)
@@ -58,7 +58,7 @@ class ParserTests(unittest.SynchronousTestCase):
         else:
             self.assertTrue(0 <= address < 1 << bits)
 
-    @repeatable(300)
+    @repeatable(150)
     @given(some_commands, some_bytes)
     def test_values_of_at_commands(self, command: str, value: bytes) -> None:
         decoded = at.decode_value(command, value)
@@ -66,7 +66,7 @@ class ParserTests(unittest.SynchronousTestCase):
         if isinstance(decoded, str):
             self.assertEqual(decoded, label_text(value))
 
-    @repeatable(300)
+    @repeatable(150)
     @given(some_commands, some_values)
     def test_values_for_at_commands(self, command: str, value: at.Value) -> None:
         """A surrogate cannot be written, which is a `ValueError`, too."""
@@ -88,7 +88,7 @@ class ParserTests(unittest.SynchronousTestCase):
             self.assertTrue(words)
         self.assertIsInstance(devices.product_name(code), str)
 
-    @repeatable(300)
+    @repeatable(150)
     @given(some_bytes, st.integers(0, 0xFFFF_FFFF))
     def test_samples(self, data: bytes, device_type_identifier: int) -> None:
         try:
@@ -103,7 +103,7 @@ class ParserTests(unittest.SynchronousTestCase):
         celsius = samples.temperature(sample, device_type_identifier)
         self.assertTrue(celsius is None or -150 < celsius < 10_000)
 
-    @repeatable(300)
+    @repeatable(150)
     @given(any_frame, st.data())
     def test_what_a_parsed_frame_offers(self, frame: object, data: st.DataObject) -> None:
         """All that the program asks of a frame of a radio that lies about its length."""
@@ -123,7 +123,7 @@ class ParserTests(unittest.SynchronousTestCase):
 
 
 class DecoderTests(unittest.SynchronousTestCase):
-    @repeatable(300)
+    @repeatable(150)
     @given(acts, st.sampled_from((1, 2)), st.sampled_from((1, 20, 512, LONGEST_ENCODABLE)))
     def test_any_acts(self, acts: list[bytes | None], mode: int, maximum: int) -> None:
         """Each byte is in a frame, left out, or waited for; and what is waited for has a bound."""
@@ -149,7 +149,7 @@ class DecoderTests(unittest.SynchronousTestCase):
             # Escapes of good frames come on top.
             self.assertTrue(accounted <= fed <= accounted + framed)
 
-    @repeatable(200)
+    @repeatable(100)
     @given(acts, st.sampled_from((1, 2)))
     def test_good_frame_after_anything(self, acts: list[bytes | None], mode: int) -> None:
         """Once the line was silent, the next frame is found, whatever was before."""
