@@ -1,0 +1,196 @@
+"""One browser for all tests, and the console as a reader sees it.
+
+Starting a browser takes longer than a test, so it is started once and ended with the program. Each
+test loads the page anew.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import shutil
+from typing import Any
+from urllib.parse import urlsplit
+
+from twisted.trial.unittest import SkipTest
+
+from tests.system.support import PATIENCE, wait_until
+
+try:
+    from selenium import webdriver
+    from selenium.common.exceptions import StaleElementReferenceException
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.remote.webelement import WebElement
+except ImportError:
+    webdriver = None  # type: ignore[assignment]
+
+_CHROMIUM = shutil.which("chromium")
+_CHROMEDRIVER = shutil.which("chromedriver")
+
+_OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--hide-scrollbars",
+    "--lang=en-US",
+)
+
+_driver: Any = None
+
+
+def missing() -> str:
+    """Return why there can be no browser; "" if there can."""
+    if webdriver is None:
+        return "selenium is not installed"
+    if not _CHROMIUM or not _CHROMEDRIVER:
+        return "there is no chromium, or no chromedriver (Debian: chromium-driver)"
+    return ""
+
+
+def browser() -> Any:
+    """Return the browser, started if need be."""
+    global _driver
+    if missing():
+        raise SkipTest(missing())
+    if _driver is None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = _CHROMIUM
+        for option in _OPTIONS:
+            options.add_argument(option)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        _driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(_CHROMEDRIVER))
+        atexit.register(_driver.quit)
+    return _driver
+
+
+class Page:
+    """The console in the browser."""
+
+    def __init__(self, url: str, view: str = "") -> None:
+        """
+        @param view: "nodes", "network" or "log".
+        """
+        self.driver = browser()
+        self.url = url
+        # Another fragment of the same address would load nothing. And what was logged before
+        # belongs to another test.
+        self.driver.get("about:blank")
+        self.console()
+        self.driver.get_log("performance")
+        self.driver.get(f"{url}#{view}")
+
+    def size(self, width: int, height: int = 900) -> None:
+        """Give the window a size, in CSS pixels."""
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+        )
+
+    def scheme(self, name: str) -> None:
+        """Be a reader who wants "dark" or "light"."""
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": name}]},
+        )
+
+    def script(self, text: str, *arguments: Any) -> Any:
+        """Run a function's body in the page."""
+        return self.driver.execute_script(text, *arguments)
+
+    def id(self, name: str) -> WebElement:
+        """Find an element by its id."""
+        return self.driver.find_element(By.ID, name)
+
+    def text(self, name: str) -> str:
+        """What is to be read in an element; "" while it is hidden."""
+        return str(self.id(name).text)
+
+    def wait_text(self, name: str, words: str) -> str:
+        """Wait until an element says these words; return all it says."""
+        said: list[str] = []
+
+        def says() -> bool:
+            said[:] = [self.text(name)]
+            return words in said[0]
+
+        try:
+            wait_until(says, f"{words!r} in #{name}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says {said[0]!r}") from None
+        return said[0]
+
+    def find(self, selector: str) -> list[WebElement]:
+        """Find elements by a CSS selector."""
+        return list(self.driver.find_elements(By.CSS_SELECTOR, selector))
+
+    def rows(self) -> dict[str, str]:
+        """The texts of the table's rows, by the names of the nodes."""
+        texts = self.script(
+            "return [...document.querySelectorAll('#table tbody tr')].map(row =>"
+            " [row.querySelector('.name button').textContent, row.innerText])"
+        )
+        return dict(texts)
+
+    def wait_row(self, name: str, words: str = "") -> str:
+        """Wait until a node's row is there and says these words; return all it says."""
+        rows: dict[str, str] = {}
+
+        def says() -> str | None:
+            rows.clear()
+            rows.update(self.rows())
+            return rows[name] if name in rows and words in rows[name] else None
+
+        try:
+            return wait_until(says, f"{words!r} in the row of {name!r}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the rows are {rows}") from None
+
+    def row(self, name: str) -> WebElement:
+        """Find a node's row."""
+
+        def found() -> WebElement | None:
+            try:
+                for row in self.find("#table tbody tr"):
+                    if row.find_element(By.CSS_SELECTOR, ".name button").text == name:
+                        return row
+            except StaleElementReferenceException:
+                pass
+            return None
+
+        return wait_until(found, f"the row of {name!r}")
+
+    def open_node(self, name: str) -> None:
+        """Open the dialog of a node."""
+        self.row(name).find_element(By.CSS_SELECTOR, ".name button").click()
+        self.wait_text("node-title", name)
+
+    def fill(self, name: str, text: str) -> None:
+        """Write into a field in place of what is there, and press Enter."""
+        field = self.id(name)
+        field.clear()
+        field.send_keys(text + "\n")
+
+    def console(self) -> list[str]:
+        """What the browser had to say about the page since it was asked last."""
+        return [f"{entry['level']}: {entry['message']}" for entry in self.driver.get_log("browser")]
+
+    def requests(self) -> list[str]:
+        """The URLs that the page asked for since this was asked last, WebSockets too."""
+        urls = []
+        for entry in self.driver.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                urls.append(message["params"]["request"]["url"])
+            elif message["method"] == "Network.webSocketCreated":
+                urls.append(message["params"]["url"])
+        return urls
+
+    def hosts(self) -> set[str]:
+        """Where those requests went; about:blank is nowhere."""
+        return {urlsplit(url).netloc for url in self.requests()} - {""}
+
+
+__all__ = ["PATIENCE", "Page", "browser", "missing", "wait_until"]
