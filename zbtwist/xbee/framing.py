@@ -255,8 +255,9 @@ class EscapedDecoder(FrameDecoder):
     def feed(self, data: bytes) -> list[bytes]:
         pending = self._pending
         if pending:
+            starts = START in data
             data = pending + data
-            if len(data) < self._needed and data.find(START, len(pending)) < 0:
+            if len(data) < self._needed and not starts:
                 self._pending = data
                 return []
         frames: list[bytes] = []
