@@ -4,9 +4,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+BENCH ?= .venv-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types package clean
+.PHONY: help demo test lint types package bench clean
 
 help:
 	@echo "make demo     run the gateway in the foreground on a simulated network"
@@ -14,6 +15,7 @@ help:
 	@echo "make lint     check format and style"
 	@echo "make types    check types"
 	@echo "make package  build sdist and wheel, into dist/"
+	@echo "make bench    measure beside other programs, and write docs/benchmarks.rst"
 	@echo "make clean    remove what the others made"
 	@echo "PYTHON names another interpreter: make test PYTHON=python3.12"
 
@@ -36,7 +38,7 @@ package: $(VENV)/installed-dev
 	$(BIN)/python -m build --outdir dist .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
 	rm -f twisted/plugins/dropin.cache
 	find zbtwist twisted tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -63,4 +65,25 @@ $(VENV)/installed-test: $(VENV)/installed
 
 $(VENV)/installed-dev: $(VENV)/installed-test
 	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+# What is compared has an environment of its own. Part of it runs on Node.js; where that is missing,
+# so is that part. BENCHMARKS names what to run, PAGE what to write: what is not run, it does not
+# have.
+PAGE ?= docs/benchmarks.rst
+
+bench: $(BENCH)/installed
+	$(BENCH)/bin/python -m benchmarks --write $(PAGE) $(BENCHMARKS)
+
+$(BENCH)/installed: benchmarks/requirements.txt benchmarks/package.json pyproject.toml setup.py
+	$(PYTHON) -m venv --clear $(BENCH)
+	$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install \
+	    --editable . --requirement benchmarks/requirements.txt
+	@mkdir $(BENCH)/node
+	@cp benchmarks/package.json $(BENCH)/node
+	@if command -v npm >/dev/null; then \
+	    npm install --prefix $(BENCH)/node --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	else \
+	    echo "npm is not here, so xbee-api is left out." >&2; \
+	fi
 	@touch $@
