@@ -276,6 +276,14 @@ class Viewers(LiveTestCase):
         self.port("ECHO").deliver(b"x")
         self.assertEqual(len(self.changes(slow)["nodes"]), 1)
 
+    def test_slow_one_that_missed_nothing(self) -> None:
+        page, _ = self.opened()
+        page.transport.producer.pauseProducing()
+        self.run_for(3 * INTERVAL)
+        page.transport.producer.resumeProducing()
+        self.run_for(3 * INTERVAL)
+        self.assertEqual(page.texts(), [])
+
     def test_a_mistake_of_ours_is_logged_and_the_feed_goes_on(self) -> None:
         page, _ = self.opened()
         node = self.node("ECHO")

@@ -119,7 +119,7 @@ class Feed:
         text = message("changes", _values(changes)) if changes else ""
         for viewer in list(self._viewers):
             if viewer.blocked:
-                viewer.missed_something = True
+                viewer.missed_something = viewer.missed_something or bool(text)
             elif viewer.missed_something:
                 viewer.missed_something = False
                 viewer.send_text(self._everything())
