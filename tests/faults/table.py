@@ -1,0 +1,95 @@
+"""The results of all runs as a table, and its place in the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from tests.faults.matrix import FAULTS, OTHER_POLICIES, Fault
+from tests.faults.runs import DIRECTIONS, OUTBOUND, Result, run
+
+#: Where the tables are kept.
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "faults.rst"
+
+_HEADINGS = (
+    "Fault",
+    "Stream",
+    "Ends in",
+    "Sent",
+    "Lost",
+    "Doubled",
+    "Reordered",
+    "Resets",
+    "Flows after",
+)
+
+MATRIX, OTHERS = "matrix", "other policies"
+
+
+def all_runs() -> Iterator[tuple[str, Fault, str]]:
+    """Every run: the name of its table, the fault, the direction."""
+    for fault in FAULTS:
+        for direction in DIRECTIONS:
+            yield MATRIX, fault, direction
+    for fault in OTHER_POLICIES:
+        yield OTHERS, fault, OUTBOUND
+
+
+def row(result: Result) -> tuple[str, ...]:
+    """The cells of a run."""
+    tally = result.tally
+    numbers = (tally.sent, tally.lost, tally.doubled, tally.reordered, tally.resets)
+    again = "never" if result.again is None else f"{result.again:.2f} s"
+    return (result.name, result.direction, result.verdict, *map(str, numbers), again)
+
+
+def table(rows: Iterable[tuple[str, ...]]) -> str:
+    """Return rows as a reStructuredText table."""
+    lines = [_HEADINGS, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
+    rule = "  ".join("=" * width for width in widths)
+    texts = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
+    ]
+    return "\n".join([rule, texts[0], rule, *texts[1:], rule])
+
+
+def tables() -> dict[str, str]:
+    """Run everything, and return the tables by name."""
+    rows: dict[str, list[tuple[str, ...]]] = {MATRIX: [], OTHERS: []}
+    for name, fault, direction in all_runs():
+        rows[name].append(row(run(fault, direction)))
+    return {name: table(found) for name, found in rows.items()}
+
+
+def _frame(name: str) -> tuple[str, str]:
+    return f".. begin {name}\n\n", f"\n\n.. end {name}"
+
+
+def documented_rows(name: str, text: str) -> list[tuple[str, ...]]:
+    """Return the rows of a table in the documentation.
+
+    @raise ValueError: it is not there.
+    """
+    begin, end = _frame(name)
+    start = text.index(begin) + len(begin)
+    lines = text[start : text.index(end, start)].splitlines()
+    rule = lines[0]
+    places = [0]
+    for width in map(len, rule.split("  ")):
+        places.append(places[-1] + width + 2)
+    return [
+        tuple(line[one:other].strip() for one, other in pairwise(places))
+        for line in lines[3:-1]
+    ]
+
+
+def replace_table(name: str, new: str, text: str) -> str:
+    """Return the documentation with another table.
+
+    @raise ValueError: the place is not there.
+    """
+    begin, end = _frame(name)
+    start = text.index(begin) + len(begin)
+    return text[:start] + new + text[text.index(end, start - 2) :]

@@ -1,0 +1,176 @@
+"""A whole gateway in memory: clients, gateway, radio, air and nodes, on one clock and one seed.
+
+Time goes from one event to the next, so that an hour costs as much as what happens in it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.testing import MemoryReactorClock
+from zope.interface import implementer
+
+from tests.faults.connection import SOCKET, WRITE_BUFFER, Connection
+from zbtwist.config import Settings
+from zbtwist.gateway import Gateway
+from zbtwist.simulator.air import Fate, IAir, ITimekeeper, Transmission
+from zbtwist.simulator.channel import ChannelAir
+from zbtwist.simulator.endpoint import SimulatorEndpoint
+from zbtwist.simulator.network import SimulatedNetwork
+from zbtwist.simulator.nodes import Node
+from zbtwist.xbee.devices import COORDINATOR
+
+#: The first node's 64-bit address; the others follow.
+FIRST_ADDRESS = 0x0013_A200_400A_3E01
+
+#: Seconds until the gateway has found everybody.
+BEGINNING = 3.0
+
+#: Seconds that an air that refuses takes to say so.
+REFUSAL_TIME = 0.02
+
+
+class Device(Node):
+    """A node whose device is a test.
+
+    @ivar listener: called with the bytes of each packet for its serial line.
+    """
+
+    listener: Callable[[bytes], object] | None = None
+
+    def serial_received(self, data: bytes) -> None:
+        super().serial_received(data)
+        if self.listener is not None:
+            self.listener(data)
+
+
+@implementer(IAir)
+class RefusingAir:
+    """An air in which the radio's packets may all end with one status, not sent.
+
+    @ivar status: with which; None carries them.
+    """
+
+    def __init__(self, carrier: ChannelAir) -> None:
+        self.status: int | None = None
+        self._carrier = carrier
+        self._time: ITimekeeper
+
+    def begin(self, time: ITimekeeper, chance: random.Random) -> None:
+        self._time = time
+        self._carrier.begin(time, chance)
+
+    def send(self, transmission: Transmission) -> None:
+        refused = transmission.sender.role == COORDINATOR and not transmission.broadcast
+        if self.status is not None and refused:
+            self._time.call_later(REFUSAL_TIME, transmission.finish, Fate(self.status))
+        else:
+            self._carrier.send(transmission)
+
+
+class World:
+    """
+    @ivar clock: all time.
+    @ivar air: carries the packets; `refusals` stands before it.
+    @ivar network: the radio and the nodes.
+    @ivar endpoint: where the radio is plugged in; its `line` is the serial line.
+    @ivar gateway: what is tested.
+    @ivar devices: the nodes.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        nodes: int = 1,
+        api_mode: int = 1,
+        rate: float = 35_000,
+        settings: dict[str, Any] | None = None,
+        prepare: Callable[[World], object] | None = None,
+        make: type[Device] = Device,
+    ) -> None:
+        """
+        @param rate: of the air, in bit/s.
+        @param settings: of the gateway, where they are not the default.
+        @param prepare: called before the gateway starts.
+        """
+        self.clock: Any = MemoryReactorClock()
+        self.air = ChannelAir(rate)
+        self.refusals = RefusingAir(self.air)
+        self.network = SimulatedNetwork(
+            self.clock, seed, api_mode=api_mode, discovery_time=0.5, air=self.refusals
+        )
+        self.devices = [
+            make(self.network, FIRST_ADDRESS + number, f"NODE{number + 1}")
+            for number in range(nodes)
+        ]
+        for device in self.devices:
+            self.network.add_node(device, announce=False)
+        self.endpoint = SimulatorEndpoint(self.clock, self.network)
+        if prepare is not None:
+            prepare(self)
+        self.gateway = Gateway(Settings("sim:", **(settings or {})), self.clock, self.endpoint)
+        self.gateway.startService()
+        self.run(BEGINNING)
+
+    @property
+    def now(self) -> float:
+        """Seconds on the clock."""
+        seconds: float = IReactorTime(self.clock).seconds()
+        return seconds
+
+    def run(self, seconds: float) -> None:
+        """Let time go by."""
+        self.run_until(lambda: False, seconds)
+
+    def run_until(self, question: Callable[[], bool], seconds: float) -> bool:
+        """Let time go by until the answer is true, for so many seconds at most.
+
+        @return: the answer.
+        """
+        clock = self.clock
+        end = clock.rightNow + seconds
+        while not question():
+            calls = clock.calls
+            if not calls or calls[0].getTime() > end:
+                clock.rightNow = end
+                return question()
+            clock.rightNow = max(clock.rightNow, calls[0].getTime())
+            clock.advance(0)
+        return True
+
+    def later(self, seconds: float, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function in `seconds` seconds."""
+        self.clock.callLater(seconds, function, *arguments)
+
+    def port_of(self, device: Device) -> int:
+        """The TCP port of a node."""
+        (port,) = (
+            row["tcp_port"]
+            for row in self.gateway.api.list_nodes()
+            if row["label"] == device.identifier.decode()
+        )
+        return int(port)
+
+    def connect(
+        self, device: Device, *, socket: int = SOCKET, write_buffer: int = WRITE_BUFFER
+    ) -> Connection:
+        """Connect a client to a node's port.
+
+        @raise ConnectionRefusedError: nobody listens.
+        """
+        port = self.port_of(device)
+        factory = next((one[1] for one in self.clock.tcpServers if one[0] == port), None)
+        if factory is None:
+            raise ConnectionRefusedError(f"nobody listens on port {port}")
+        return Connection(self.clock, factory, port, socket=socket, write_buffer=write_buffer)
+
+    def stop(self) -> None:
+        """Stop the gateway, and switch everything off."""
+        if self.gateway.running:
+            self.gateway.stopService()
+            self.run(1.0)
+        self.endpoint.stop()
