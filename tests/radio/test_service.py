@@ -789,7 +789,7 @@ class RateTests(PortCase):
         # And the others when it is there no more.
         self.radio_rate = 115200
         self.ports[-1].abortConnection()
-        self.run_for(3)
+        self.run_for(OPEN_RETRY + sum(WAITS) + 2.5)
         self.assertEqual(self.ports[-1].tried, [9600, 38400, 9600, 115200])
         self.assertEqual(len(self.ups()), 3)
         self.stop()
@@ -951,6 +951,38 @@ class ConfigureTests(PortCase):
             self.lines("warn"),
             ["The radio refused WR: error; it goes back to its old mode when it restarts."],
         )
+        self.stop()
+
+    def test_back_to_transparent_mode(self) -> None:
+        """A radio that forgot its mode when it was switched off: it says nothing any more."""
+        self.build(0, configure=True, heartbeat=2.0)
+        self.service.startService()
+        self.run_for(6)
+        self.network.radio.settings_changed(self.network.radio.registers.restart())
+        self.assertEqual(self.network.radio.api_mode, 0)
+        silence = 2 + TRIES * TRY_TIMEOUT
+        self.run_for(silence + 2 * (sum(WAITS) + OPEN_RETRY) + 5)
+        self.assertEqual([facts.api_mode for facts in self.ups()], [1, 1])
+        self.stop()
+
+    def test_radio_that_comes_back_is_not_missed(self) -> None:
+        """What was there before is looked for where it was, not everywhere else for half a minute:
+        a long outage ends soon after the radio is back.
+        """
+        self.build_port(115200, configure=True, heartbeat=2.0)
+        self.run_for(15)
+        self.assertEqual(len(self.ups()), 1)
+        for outage in (5, 10, 20, 40, 41, 42, 43, 44):
+            self.radio_rate = 0
+            for port in self.ports:
+                port.radio_rate = 0
+            self.run_for(2 + TRIES * TRY_TIMEOUT + outage, 0.05)
+            self.radio_rate = 115200
+            for port in self.ports:
+                port.radio_rate = 115200
+            ups = len(self.ups())
+            self.run_for(10, 0.05)
+            self.assertEqual(len(self.ups()), ups + 1, outage)
         self.stop()
 
     def test_nobody_there(self) -> None:

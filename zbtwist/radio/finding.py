@@ -46,6 +46,31 @@ _SET_TIMEOUT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """Where a radio is looked for, and what it is to be like.
+
+    @ivar rates: the rates to try, in this order; none of them to leave the line as it is.
+    @ivar transparent_rates: the rates at which it is looked for in transparent mode if it answers
+        at none of `rates`; `AS_IT_IS` for the line's own, none of them not to do so.
+    @ivar any_rate: whether the rate is to be found out; for the sentence that says what failed.
+    @ivar wanted_mode: the API mode that the radio is to be in, None for either.
+    @ivar configure: change the radio's mode where it is another.
+    @ivar write_flash: with `configure`: let the radio keep the mode when it restarts.
+    """
+
+    rates: Sequence[int] = ()
+    transparent_rates: Sequence[int] = ()
+    any_rate: bool = False
+    wanted_mode: int | None = None
+    configure: bool = False
+    write_flash: bool = False
+
+
+#: For `Search.transparent_rates`: no rate is set.
+AS_IT_IS = (0,)
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """
     @ivar api_mode: 1 or 2.
@@ -61,27 +86,10 @@ class Finder:
 
     log = Logger()
 
-    def __init__(
-        self,
-        clock: IReactorTime,
-        protocol: RadioProtocol,
-        rates: Sequence[int] = (),
-        wanted_mode: int | None = None,
-        configure: bool = False,
-        write_flash: bool = False,
-    ) -> None:
-        """
-        @param rates: the rates to try, in this order; none of them to leave the line as it is.
-        @param wanted_mode: the API mode that the radio is to be in, None for either.
-        @param configure: change the radio's mode where it is another.
-        @param write_flash: with `configure`: let the radio keep the mode when it restarts.
-        """
+    def __init__(self, clock: IReactorTime, protocol: RadioProtocol, search: Search) -> None:
         self._clock = clock
         self._protocol = protocol
-        self._rates = rates
-        self._wanted_mode = wanted_mode
-        self._configure = configure
-        self._write_flash = write_flash
+        self._search = search
         self._answered: Deferred[bytes] | None = None
 
     async def find(self) -> Found:
@@ -92,11 +100,11 @@ class Finder:
         mode = await self._ask_at_each_rate()
         if mode is None:
             return await self._configure_at_each_rate()
-        wanted = self._wanted_mode
-        if not self._configure or wanted is None or wanted == mode:
+        wanted = self._search.wanted_mode
+        if not self._search.configure or wanted is None or wanted == mode:
             return Found(mode)
         if await self._set(wanted):
-            return Found(wanted, self._write_flash)
+            return Found(wanted, self._search.write_flash)
         self.log.warn("The radio refuses to be set to API mode {mode}.", mode=wanted)
         return Found(mode)
 
@@ -119,11 +127,14 @@ class Finder:
     # --- asking --------------------------------------------------------------------------------
 
     async def _ask_at_each_rate(self) -> int | None:
-        if not self._rates:
+        rates = self._search.rates
+        if not rates:
             return await self._ask(WAITS)
-        for rate in self._rates:
+        for rate in rates:
             if self._set_rate(rate):
-                waits = FIRST_RATE_WAITS if rate == self._rates[0] else RATE_WAITS
+                waits: Sequence[float] = RATE_WAITS
+                if rate == rates[0]:
+                    waits = FIRST_RATE_WAITS if rates[1:] else WAITS
                 mode = await self._ask(waits, _BITS / rate)
                 if mode is not None:
                     return mode
@@ -171,34 +182,33 @@ class Finder:
         return value == b"" and await self._ask(WAITS) == api_mode
 
     async def _configure_at_each_rate(self) -> Found:
-        if self._configure:
-            mode = self._wanted_mode or 1
-            dialogue = CommandMode(self._clock, self._protocol)
-            # Without rates to try, once at the rate that the line is at.
-            for rate in self._rates or (0,):
-                if rate and not self._set_rate(rate):
-                    continue
-                if await dialogue.move_to_api(mode, self._write_flash):
-                    self.log.info(
-                        "The radio was in transparent mode and is in API mode {mode} now{kept}.",
-                        mode=mode,
-                        kept=", also when it restarts" if self._write_flash else "",
-                    )
-                    if await self._ask(WAITS) == mode:
-                        return Found(mode)
-                    raise NoAnswer("The radio does not answer in API mode, which it was set to.")
+        mode = self._search.wanted_mode or 1
+        write_flash = self._search.write_flash
+        dialogue = CommandMode(self._clock, self._protocol)
+        for rate in self._search.transparent_rates:
+            if rate and not self._set_rate(rate):
+                continue
+            if await dialogue.move_to_api(mode, write_flash):
+                self.log.info(
+                    "The radio was in transparent mode and is in API mode {mode} now{kept}.",
+                    mode=mode,
+                    kept=", also when it restarts" if write_flash else "",
+                )
+                if await self._ask(WAITS) == mode:
+                    return Found(mode)
+                raise NoAnswer("The radio does not answer in API mode, which it was set to.")
         raise NoAnswer(self._reason())
 
     def _reason(self) -> str:
         line = ISerialLine(self._protocol.transport, None)
-        if self._rates:
+        if self._search.any_rate:
             where, hint = " at any rate", ""
         elif line is not None:
             where = f" at {line.baud_rate} baud"
             hint = "; --baud auto looks for the rate"
         else:
             where, hint = "", ", and its serial line at the radio's rate"
-        if self._configure:
+        if self._search.configure:
             return (
                 f"The radio does not answer{where}, neither to frames nor to +++: see that it is "
                 f"an XBee, connected and switched on{hint}."

@@ -30,7 +30,7 @@ from zbtwist.radio.bring_up import RadioFacts, bring_up
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import ATRefused, RadioError, SerialOpenError
-from zbtwist.radio.finding import Finder
+from zbtwist.radio.finding import AS_IT_IS, Finder, Search
 from zbtwist.radio.heartbeat import Heartbeat
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.rates import ISerialLine, rates_to_try
@@ -57,6 +57,8 @@ LAST_RETRY = 1.0
 RETRY_FACTOR = 1.5
 #: After so many bring-ups that failed on one connection it is opened anew.
 REOPEN_AFTER = 5
+#: After so many, an odd number, a radio that was there before is looked for everywhere.
+EVERYWHERE = 7
 #: Seconds that the radio may take to write its flash.
 FLASH_TIMEOUT = 5.0
 #: Seconds of silence after which the radio is asked whether it is there, unless the user says so.
@@ -298,18 +300,30 @@ class RadioService(MultiService):
             bringing_up, self._bringing_up = self._bringing_up, None
             bringing_up.cancel()
 
-    def _rates(self) -> Sequence[int]:
-        return rates_to_try(self._last_rate) if self._searches_rate else ()
+    def _search(self) -> Search:
+        """Where to look for the radio this time.
 
-    async def _bring_up(self, protocol: RadioProtocol) -> None:
-        self._finder = finder = Finder(
-            self._clock,
-            protocol,
-            self._rates(),
+        One that was there before is most likely there again, as it was. So it is looked for there
+        alone at first and every second time, and it does not take a round of all rates and of
+        ``+++`` until it is noticed that it is back.
+        """
+        rates: Sequence[int] = rates_to_try(self._last_rate) if self._searches_rate else ()
+        transparent_rates: Sequence[int] = rates or AS_IT_IS
+        if self._last_address is not None and self._failures % EVERYWHERE:
+            transparent_rates = rates[:1] or AS_IT_IS
+        if self._last_address is not None and self._failures % 2 == 0:
+            rates, transparent_rates = rates[:1], ()
+        return Search(
+            rates,
+            transparent_rates if self.configure else (),
+            self._searches_rate,
             self._wanted_mode,
             self.configure,
             self.write_flash,
         )
+
+    async def _bring_up(self, protocol: RadioProtocol) -> None:
+        self._finder = finder = Finder(self._clock, protocol, self._search())
         try:
             found = await finder.find()
         finally:
