@@ -53,6 +53,7 @@ class Search:
     @ivar transparent_rates: the rates at which it is looked for in transparent mode if it answers
         at none of `rates`; `AS_IT_IS` for the line's own, none of them not to do so.
     @ivar any_rate: whether the rate is to be found out; for the sentence that says what failed.
+    @ivar was_there: whether a radio was found there before; for the same.
     @ivar wanted_mode: the API mode that the radio is to be in, None for either.
     @ivar configure: change the radio's mode where it is another.
     @ivar write_flash: with `configure`: let the radio keep the mode when it restarts.
@@ -61,6 +62,7 @@ class Search:
     rates: Sequence[int] = ()
     transparent_rates: Sequence[int] = ()
     any_rate: bool = False
+    was_there: bool = False
     wanted_mode: int | None = None
     configure: bool = False
     write_flash: bool = False
@@ -200,6 +202,11 @@ class Finder:
         raise NoAnswer(self._reason())
 
     def _reason(self) -> str:
+        if self._search.was_there:
+            return (
+                "The radio does not answer any more: see that it is connected, switched on and "
+                "still in API mode (AP=1 or AP=2)."
+            )
         line = ISerialLine(self._protocol.transport, None)
         if self._search.any_rate:
             where, hint = " at any rate", ""

@@ -178,6 +178,7 @@ class RadioService(MultiService):
         self._searches_rate = isinstance(endpoint, SerialEndpoint) and endpoint.baud_rate is None
         self._last_rate: int | None = None
         self._last_address: Address64 | None = None
+        self._left_at = 0.0
         self._finder: Finder | None = None
         self._bringing_up: Deferred[None] | None = None
         self._is_pausing = False
@@ -284,7 +285,10 @@ class RadioService(MultiService):
         self._heartbeat.stop()
         if self.coordinator.facts is not None:
             self.log.warn("The link to the radio on {name} is lost.", name=self.radio_name)
-            self.coordinator.link_down("The link to the radio is lost; the gateway reopens it.")
+            self.coordinator.link_down(
+                "The link to the radio is lost; the gateway reopens it.",
+                self._deaf_since(self._clock.seconds()),
+            )
         elif self.running:
             self.coordinator.link_down(self.coordinator.offline_reason)
 
@@ -317,6 +321,7 @@ class RadioService(MultiService):
             rates,
             transparent_rates if self.configure else (),
             self._searches_rate,
+            self._last_address is not None,
             self._wanted_mode,
             self.configure,
             self.write_flash,
@@ -339,6 +344,8 @@ class RadioService(MultiService):
         self._reported.clear()
         self._say_up(facts)
         self._last_address = facts.address64
+        if not facts.joined:
+            self._left_at = self.coordinator.down_since
         self._heartbeat.start(facts.association)
         self.coordinator.ready(facts)
 
@@ -387,8 +394,15 @@ class RadioService(MultiService):
         if protocol is not None:
             self._heartbeat.stop()
             self._stop_bring_up()
-            self.coordinator.link_down(reason)
+            # A radio that was reset, or is silent, may have been deaf for longer than that.
+            since = self._deaf_since(self.coordinator.last_frame)
+            self.coordinator.link_down(reason, since)
             self._start_bring_up(protocol)
+
+    def _deaf_since(self, moment: float) -> float:
+        """Since when no node could be heard: that moment, or when the radio left its network."""
+        facts = self.coordinator.facts
+        return moment if facts is None or facts.joined else self._left_at
 
     def _bring_up_failed(self, failure: Failure, protocol: RadioProtocol) -> None:
         if protocol is not self.protocol or failure.check(CancelledError):
@@ -443,6 +457,7 @@ class RadioService(MultiService):
         if facts is None:
             return
         if facts.joined:
+            self._left_at = self.coordinator.last_frame
             self.log.warn(
                 "The radio has left its network: no node can be reached until it joins again."
             )
