@@ -1,6 +1,8 @@
-"""A simulated radio behind a pseudoterminal, whose network a further node joins at SIGUSR1.
+"""A simulated radio behind a pseudoterminal, for tests and pictures of the console.
 
-``python -m tests.browser.radio PATH``: PATH becomes a link to the pseudoterminal.
+``python -m tests.browser.radio PATH [NODES]``: PATH becomes a link to the pseudoterminal. Every
+third node is behind another, says the radio; with more than three, some are end devices. At SIGUSR1
+one more node joins.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ import sys
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.task import LoopingCall
 
+from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import EchoNode
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.simulator.serial_port import SimulatedSerialPort
@@ -21,9 +25,29 @@ LATE_ADDRESS = 0x0013_A200_400A_3EFF
 LATE_NAME = "<b>latecomer</b>"
 
 
-def run(path: str) -> None:
+def tell_ways(network: SimulatedNetwork) -> None:
+    """Let the radio say by which way each node's packets come."""
+    nodes = list(network.nodes.values())
+    ways: list[list[int]] = []
+    for number, node in enumerate(nodes):
+        if number % 3 == 2:
+            # Through one of the first, by the way that this one has.
+            relay = number % min(12, number)
+            ways.append([nodes[relay].address16, *ways[relay]])
+        else:
+            ways.append([])
+        network.radio.emit_route_record(node, ways[number])
+
+
+def run(path: str, nodes: int) -> None:
     """Serve the radio until SIGTERM."""
-    network = SimulatorOptions.parse(nt="1", interval="0.2").build(reactor)
+    discovery_time = "1" if nodes < 100 else "4"
+    interval = "0.2" if nodes == 3 else "5"
+    network = SimulatorOptions.parse(nodes=str(nodes), nt=discovery_time, interval=interval).build(
+        reactor
+    )
+    for node in list(network.nodes.values())[4::5]:
+        node.fall_asleep(0.5)
     radio = SimulatedSerialPort(reactor, network, path)
 
     def join() -> None:
@@ -31,6 +55,7 @@ def run(path: str) -> None:
 
     threads: Any = reactor
     signal.signal(signal.SIGUSR1, lambda number, frame: threads.callFromThread(join))
+    LoopingCall(tell_ways, network).start(2, now=False)
     reactor.callWhenRunning(print, "ready", flush=True)
     reactor.addSystemEventTrigger("before", "shutdown", network.stop)
     reactor.addSystemEventTrigger("before", "shutdown", radio.close)
@@ -38,4 +63,4 @@ def run(path: str) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1])
+    run(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3)

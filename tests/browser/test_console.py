@@ -247,6 +247,9 @@ class ConsoleTests(ConsoleTestCase):
         """The picture shows each node; a click on one opens it."""
         page = self.open("network")
         wait_until(lambda: len(page.find(".network .node")) >= 3, "three nodes in the picture")
+        page.wait_text("picture-text", "through others")
+        page.find("summary")[0].click()
+        page.wait_text("tree", "through METER")
         for node in page.find(".network .node"):
             if "ECHO" in node.text:
                 node.find_element("css selector", "circle").click()
@@ -268,6 +271,22 @@ class ConsoleTests(ConsoleTestCase):
         page.id("log-filter").send_keys(" and nothing says this")
         page.wait_text("log-state", "0 events shown")
         self.assertEqual(page.text("log-lines"), "")
+
+    def test_frames(self) -> None:
+        """Frames are traced, of all nodes or of one, and stand in the log."""
+        page = self.open("log")
+        page.wait_text("radio-pill", "radio up")
+        page.id("log-frames").click()
+        page.wait_text("log-frames", "Tracing frames")
+        page.wait_text("log-lines", "debug")
+        page.id("log-frames").click()
+        page.wait_text("log-frames", "Trace frames")
+        page.script("location.hash = 'nodes'")
+        page.open_node("METER")
+        page.id("trace-node").click()
+        page.wait_text("trace-result", "Its frames are in the log")
+        page.id("trace-node").click()
+        page.wait_text("trace-node", "Trace its frames")
 
     def test_narrow(self) -> None:
         """On a phone nothing sticks out at the side, and a node can be reached."""

@@ -9,17 +9,19 @@ import { Picture } from "./picture.js";
 import { State } from "./state.js";
 import { NodeTable } from "./table.js";
 import { Terminal } from "./terminal.js";
+import { Tracing } from "./tracing.js";
 import { TrafficGraph, TrafficWatch } from "./traffic.js";
 
 const link = new Link("live");
 const state = new State();
 const terminal = new Terminal(state);
 const openTerminal = (address) => terminal.open(address);
-const dialog = new NodeDialog(link, state, openTerminal);
+const tracing = new Tracing(link);
+const dialog = new NodeDialog(link, state, tracing, openTerminal);
 const openNode = (address) => dialog.open(address);
 const table = new NodeTable(state, { onOpen: openNode, onTerminal: openTerminal });
 const picture = new Picture(state, openNode);
-const log = new LogView(link);
+const log = new LogView(link, tracing);
 
 // --- The head ----------------------------------------------------------------------------------
 
@@ -51,7 +53,7 @@ function showHead() {
     ["PAN", (radio.pan || "").replace(/^0+(?=.)/, ""), "wide"],
     ["Channel", radio.channel ? String(radio.channel) : ""],
     ["API mode", radio.api_mode ? String(radio.api_mode) : "", "minor"],
-    ["Clients", gateway.clients === undefined ? "" : String(gateway.clients)],
+    ["Clients", gateway.clients === undefined ? "" : String(gateway.clients), "minor"],
     ["Running since", moment(gateway.started), "wide minor"],
     ["Mappings are kept in", gateway.state, "widest minor"],
     [

@@ -11,8 +11,9 @@ const LEVELS = { debug: 0, info: 1, warn: 2, error: 3, critical: 3 };
 const WORDS = { warn: "warning" };
 
 export class LogView {
-  constructor(link) {
+  constructor(link, tracing) {
     this.link = link;
+    this.tracing = tracing;
     this.shown = false;
     this.paused = false;
     this.lastSeq = 0;
@@ -27,7 +28,11 @@ export class LogView {
       this.events = [];
       this.drawAll();
     });
-    byId("log-frames").addEventListener("change", (event) => this.trace(event.target));
+    byId("log-frames").addEventListener("click", () => this.trace());
+    tracing.addEventListener("change", () => {
+      tracing.show(byId("log-frames"), "", "frames");
+      this.count();
+    });
     link.addEventListener("up", () => this.restart());
     link.addEventListener("down", () => this.stop());
   }
@@ -41,6 +46,7 @@ export class LogView {
   restart() {
     this.stop();
     if (!this.shown || !this.link.up) return;
+    this.tracing.call().catch(() => {});
     const url = new URL("events", document.baseURI);
     url.searchParams.set("from", this.lastId);
     this.source = new EventSource(url);
@@ -127,6 +133,8 @@ export class LogView {
       const waiting = this.fresh.filter((event) => this.isWanted(event)).length;
       text = `Paused; ${counted(waiting, "new event")} not shown yet.`;
     }
+    const traced = this.tracing.all ? 0 : this.tracing.nodes.size;
+    if (traced) text += ` The frames of ${counted(traced, "node")} are traced.`;
     setText(byId("log-state"), text);
   }
 
@@ -138,16 +146,12 @@ export class LogView {
     this.draw();
   }
 
-  async trace(choice) {
+  async trace() {
     const error = byId("log-error");
     error.hidden = true;
     try {
-      if (choice.value) await this.link.call("frames", [choice.value, ""]);
-      // Frames are events of the lowest level.
-      if (choice.value === "on") byId("log-level").value = "0";
-      this.drawAll();
+      await this.tracing.switch("");
     } catch (fault) {
-      choice.value = "";
       setText(error, fault.message);
       error.hidden = false;
     }

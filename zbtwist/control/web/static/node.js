@@ -7,8 +7,9 @@ import { TrafficGraph, TrafficWatch } from "./traffic.js";
 
 export class NodeDialog {
   /** @param onTerminal: called with a node's address. */
-  constructor(link, state, onTerminal) {
+  constructor(link, state, tracing, onTerminal) {
     this.link = link;
+    this.tracing = tracing;
     this.state = state;
     this.address = "";
     this.dialog = byId("node-dialog");
@@ -27,6 +28,8 @@ export class NodeDialog {
     byId("unbind").addEventListener("click", () => this.askUnbind());
     byId("unbind-no").addEventListener("click", () => this.closeQuestion());
     byId("unbind-yes").addEventListener("click", () => this.unbind());
+    byId("trace-node").addEventListener("click", () => this.trace());
+    tracing.addEventListener("change", () => this.showTracing());
     state.addEventListener("change", () => this.update());
   }
 
@@ -41,7 +44,7 @@ export class NodeDialog {
     const node = this.state.nodes.get(address);
     if (!node) return;
     this.address = address;
-    for (const id of ["rename-result", "bind-result", "unbind-result"]) this.say(id, "");
+    for (const id of ["rename-result", "bind-result", "unbind-result", "trace-result"]) this.say(id, "");
     byId("rename-value").value = node.label || "";
     byId("bind-value").value = typeof node.port === "number" && node.port ? node.port : "";
     byId("unbind-question").hidden = true;
@@ -50,6 +53,8 @@ export class NodeDialog {
     this.watch?.stop();
     this.watch = new TrafficWatch(this.link, graph, address);
     this.update();
+    this.showTracing();
+    this.tracing.call().catch(() => {});
     this.dialog.showModal();
     // Not into the first field: on a phone that would open the keyboard over what is to be read.
     byId("node-title").focus();
@@ -189,6 +194,24 @@ export class NodeDialog {
     byId("unbind-question").hidden = true;
     byId("unbind").hidden = false;
     byId("unbind").focus();
+  }
+
+  showTracing() {
+    if (this.address) this.tracing.show(byId("trace-node"), this.address, "its frames");
+  }
+
+  async trace() {
+    const { address } = this;
+    let text = "";
+    let failed = false;
+    try {
+      await this.tracing.switch(address);
+      text = this.tracing.isOn(address) ? "Its frames are in the log from now on." : "";
+    } catch (fault) {
+      text = fault.message;
+      failed = true;
+    }
+    if (address === this.address) this.say("trace-result", text, failed);
   }
 
   async unbind() {

@@ -74,6 +74,7 @@ export class Terminal {
     this.history = [];
     this.place = 0;
     this.drawing = false;
+    this.follows = true;
     this.dialog.addEventListener("close", () => this.leave());
     byId("terminal-again").addEventListener("click", () => {
       this.connect();
@@ -89,6 +90,13 @@ export class Terminal {
       this.send();
     });
     this.input.addEventListener("keydown", (event) => this.recall(event));
+    // The keyboard of a phone makes the window lower: the last line stays in sight.
+    this.output.addEventListener("scroll", () => {
+      this.follows = this.isAtEnd();
+    });
+    new ResizeObserver(() => {
+      if (this.follows) this.output.scrollTop = this.output.scrollHeight;
+    }).observe(this.output);
     state.addEventListener("change", () => this.showTitle());
     this.showHow();
   }
@@ -263,7 +271,7 @@ export class Terminal {
   draw() {
     this.drawing = false;
     const { output } = this;
-    const atEnd = output.scrollHeight - output.scrollTop - output.clientHeight < 24;
+    const atEnd = this.isAtEnd();
     const asHex = this.isHex();
     for (const piece of this.fresh) this.drawPiece(piece, asHex);
     this.fresh = [];
@@ -275,6 +283,10 @@ export class Terminal {
     }
     if (this.cut) setText(this.cut, `${count(this.dropped)} earlier bytes are not kept.`);
     if (atEnd) output.scrollTop = output.scrollHeight;
+  }
+
+  isAtEnd() {
+    return this.output.scrollHeight - this.output.scrollTop - this.output.clientHeight < 24;
   }
 
   drawPiece(piece, asHex) {

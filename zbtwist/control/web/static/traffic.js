@@ -3,23 +3,24 @@
 import { element, setAttribute, setText, svg } from "./dom.js";
 import * as format from "./format.js";
 
+/** The longest and the shortest time that is shown, in intervals. */
 const INTERVALS = 360;
+const FEWEST = 60;
 const HEIGHT = 64;
 
 /** Milliseconds between two looks; the gateway counts in intervals of 10 s. */
 const REFRESH = 10000;
 
 /** The outline of an area between the middle line and the values, newest at the right. */
-function outline(values, largest, direction) {
+function outline(values, span, largest, direction) {
   const middle = HEIGHT / 2;
   const points = values.map((value, index) => {
-    const x = INTERVALS - values.length + index;
+    const x = span - values.length + index;
     const y = middle - direction * (value / largest) * (middle - 1);
     return `${x},${y.toFixed(1)} ${x + 1},${y.toFixed(1)}`;
   });
   if (!points.length) return "";
-  const first = INTERVALS - values.length;
-  return `${first},${middle} ${points.join(" ")} ${INTERVALS},${middle}`;
+  return `${span - values.length},${middle} ${points.join(" ")} ${span},${middle}`;
 }
 
 export class TrafficGraph {
@@ -33,7 +34,6 @@ export class TrafficGraph {
       "svg",
       {
         class: "traffic",
-        viewBox: `0 0 ${INTERVALS} ${HEIGHT}`,
         preserveAspectRatio: "none",
         role: "img",
       },
@@ -44,6 +44,7 @@ export class TrafficGraph {
     this.receivedText = element("span");
     this.sentText = element("span");
     this.most = element("span", { class: "muted" });
+    this.beginning = element("span");
     place.replaceChildren(
       element(
         "p",
@@ -55,7 +56,7 @@ export class TrafficGraph {
         this.most,
       ),
       this.image,
-      element("p", { class: "traffic-axis muted" }, element("span", {}, "1 hour ago"), element("span", {}, "now")),
+      element("p", { class: "traffic-axis muted" }, this.beginning, element("span", {}, "now")),
     );
     this.show({ interval: 10, end: 0, received: [], sent: [] });
   }
@@ -66,8 +67,13 @@ export class TrafficGraph {
     const below = sent.slice(-INTERVALS);
     const peak = Math.max(0, ...above, ...below);
     const largest = peak || 1;
-    setAttribute(this.received, "points", outline(above, largest, 1));
-    setAttribute(this.sent, "points", outline(below, largest, -1));
+    // A gateway that started a while ago has no hour behind it yet.
+    const span = Math.max(above.length, FEWEST);
+    const minutes = Math.round((span * interval) / 60);
+    setAttribute(this.image, "viewBox", `0 0 ${span} ${HEIGHT}`);
+    setAttribute(this.received, "points", outline(above, span, largest, 1));
+    setAttribute(this.sent, "points", outline(below, span, largest, -1));
+    setText(this.beginning, minutes === 60 ? "1 hour ago" : `${minutes} min ago`);
     const sum = (values) => format.bytes(values.reduce((total, value) => total + value, 0));
     setText(this.receivedText, `${sum(above)} received`);
     setText(this.sentText, `${sum(below)} sent`);
@@ -75,7 +81,7 @@ export class TrafficGraph {
     setAttribute(
       this.image,
       "aria-label",
-      `${this.subject} in the last hour: ${sum(above)} received, ${sum(below)} sent, ` +
+      `${this.subject} in the last ${minutes} minutes: ${sum(above)} received, ${sum(below)} sent, ` +
         `at most ${format.bytes(peak / interval)} per second`,
     );
   }

@@ -1,0 +1,91 @@
+"""Takes pictures of the console, to be looked at:
+``python -m tests.browser.screenshots DIRECTORY [NODES]...``.
+
+With 3 and with 300 simulated nodes, 1280 and 390 pixels wide, light and dark: each view, a node's
+dialog, a terminal. Some traffic runs for a while before, so that the graphs show something.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import xmlrpc.client
+from pathlib import Path
+
+from tests.browser.support import Page, wait_until
+from tests.system.support import Gateway, Program
+
+#: Widths and heights of the windows, in CSS pixels.
+SIZES = {1280: 900, 390: 844}
+
+#: How many nodes there are.
+NETWORKS = (3, 300)
+
+#: Seconds of traffic before the pictures.
+TRAFFIC = 40.0
+
+
+def take(page: Page, directory: Path, name: str) -> None:
+    """Take one picture in each size and scheme."""
+    for width, height in SIZES.items():
+        for scheme in ("light", "dark"):
+            page.size(width, height)
+            page.scheme(scheme)
+            # Sizes and colours are taken over with the next frame of the screen.
+            time.sleep(0.3)
+            page.driver.save_screenshot(str(directory / f"{name}-{width}-{scheme}.png"))
+    page.size(1280)
+
+
+def take_all(directory: Path, nodes: int) -> None:
+    """Take the pictures of one network."""
+    link = str(directory.resolve() / "radio")
+    radio = Program("-m", "tests.browser.radio", link, str(nodes))
+    radio.wait_for("ready")
+    gateway = Gateway(link)
+    try:
+        wait_until(lambda: is_complete(gateway, nodes), f"{nodes} nodes", 120)
+        page = Page(f"http://127.0.0.1:{gateway.control}/")
+        page.size(1280)
+        page.wait_row("METER")
+        page.id("measure").click()
+        page.row("ECHO").find_element("css selector", "td.do button").click()
+        page.wait_text("terminal-state", "open")
+        for number in range(int(TRAFFIC / 2)):
+            page.fill("terminal-input", f"line {number} of {'some ' * (number % 7)}text")
+            time.sleep(2)
+        take(page, directory, f"{nodes}-terminal")
+        page.script("document.getElementById('terminal-dialog').close()")
+        take(page, directory, f"{nodes}-nodes")
+        page.open_node("ECHO")
+        take(page, directory, f"{nodes}-node")
+        page.script("document.getElementById('node-dialog').close()")
+        for view in ("network", "log"):
+            page.script("location.hash = arguments[0]", view)
+            take(page, directory, f"{nodes}-{view}")
+        gateway.stop()
+        page.wait_text("banner", "lost")
+        take(page, directory, f"{nodes}-lost")
+    finally:
+        gateway.stop()
+        radio.stop()
+
+
+def is_complete(gateway: Gateway, nodes: int) -> bool:
+    """Whether all nodes have names and ports."""
+    try:
+        rows = gateway.api.list()
+    except (ConnectionError, xmlrpc.client.Error):
+        return False
+    return sum(bool(row["label"] and row["tcp_port"]) for row in rows) == nodes
+
+
+def main() -> None:
+    directory = Path(sys.argv[1])
+    directory.mkdir(parents=True, exist_ok=True)
+    for nodes in map(int, sys.argv[2:]) if len(sys.argv) > 2 else NETWORKS:
+        take_all(directory, nodes)
+
+
+if __name__ == "__main__":
+    main()
