@@ -15,6 +15,7 @@ from zbtwist.control.web.sockets import (
     PING_INTERVAL,
     POLICY,
     SILENCE,
+    STOP_TIMEOUT,
     TOO_BIG,
 )
 
@@ -206,7 +207,26 @@ class Ending(ConsoleTestCase):
         self.assertEqual((len(self.factory.channels), len(self.reactor.getDelayedCalls())), before)
         self.assertEqual(self.gateway.bindings.clients, 0)
 
-    def test_the_gateway_stops(self) -> None:
+    def test_the_gateway_waits_for_the_last_words(self) -> None:
+        """But not for long."""
+        quick, stuck = self.open(), self.open()
+        aborted = []
+        stuck.transport.abortConnection = (  # type: ignore[method-assign]
+            lambda: aborted.append(stuck.lose())
+        )
+        stopped = self.gateway.stopService()
+        quick.read()
+        self.assertEqual(quick.closed, GOING_AWAY)
+        quick.lose()
+        self.run_for(STOP_TIMEOUT - 0.1)
+        self.assertNoResult(stopped)
+        self.assertEqual(aborted, [])
+        self.run_for(0.2)
+        self.assertEqual(len(aborted), 1)
+        self.successResultOf(stopped)
+        self.gateway.startService()
+
+    def test_the_control_port_is_closed(self) -> None:
         live, terminal = self.open(), self.open("/terminal/ECHO")
         live.texts()
         terminal.texts()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
@@ -17,7 +19,7 @@ from zbtwist.control.site import ControlRoot
 from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.live import Feed, LiveSession
 from zbtwist.control.web.pages import FrontPage, StaticFiles
-from zbtwist.control.web.sockets import SocketResource
+from zbtwist.control.web.sockets import Session, SocketResource
 from zbtwist.control.web.terminal import TerminalSession
 from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.control.web.view import Link, Place, View
@@ -55,7 +57,16 @@ class Console(MultiService):
         traffic = TrafficHistory(clock, network.nodes, bindings)
         traffic.setServiceParent(self)
         self._calls = Calls(operations, self._directory, traffic)
+        self._sessions: set[Session] = set()
         self.feed = Feed(clock, View(clock, radio, link, network, bindings, place), network)
+
+    def stopService(self) -> Deferred[Any]:
+        # The program waits for this: else its end would come before the sockets' last words.
+        stopped: list[Deferred[Any]] = [super().stopService()]
+        for session in list(self._sessions):
+            session.stop()
+            stopped.append(session.gone)
+        return DeferredList(stopped)
 
     def mount(self, root: ControlRoot) -> None:
         """Put the console beside the other interfaces: ``/``, ``/static``, ``/live`` and
@@ -69,11 +80,18 @@ class Console(MultiService):
         terminals.isLeaf = True
         root.putChild(b"terminal", terminals)
 
-    def _live_session(self, request: Request) -> LiveSession:
-        return LiveSession(request, self._clock, self.feed, self._calls, self._radio, self._network)
+    def _live_session(self, request: Request) -> Session:
+        return self._keep(
+            LiveSession(request, self._clock, self.feed, self._calls, self._radio, self._network)
+        )
 
-    def _terminal_session(self, request: Request) -> TerminalSession:
-        return TerminalSession(request, self._clock, self._port_of)
+    def _terminal_session(self, request: Request) -> Session:
+        return self._keep(TerminalSession(request, self._clock, self._port_of))
+
+    def _keep(self, session: Session) -> Session:
+        self._sessions.add(session)
+        session.gone.addCallback(lambda _: self._sessions.discard(session))
+        return session
 
     def _port_of(self, address: str) -> NodePort:
         node = self._directory.node(address)

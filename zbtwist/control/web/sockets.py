@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -39,8 +40,9 @@ MAXIMUM_SOCKETS = 64
 PING_INTERVAL = 20.0
 SILENCE = 60.0
 
-#: Seconds that the other end has to take the last words.
+#: Seconds that the other end has to take the last words, and when the gateway stops.
 CLOSE_TIMEOUT = 3.0
+STOP_TIMEOUT = 0.5
 
 #: Close codes: RFC 6455, 7.4.1.
 NORMAL = 1000
@@ -59,6 +61,7 @@ class Session:
     @ivar peer: who is at the other end, for the log.
     @ivar blocked: the other end takes no more at the moment.
     @ivar over: nothing more is sent or heard.
+    @ivar gone: fires when the connection is lost.
     """
 
     log = Logger()
@@ -75,6 +78,7 @@ class Session:
         self._timer: IDelayedCall | None = None
         self.blocked = False
         self.over = False
+        self.gone: Deferred[None] = Deferred()
         address = request.getClientAddress()
         host, port = getattr(address, "host", None), getattr(address, "port", None)
         self.peer = f"{host}:{port}" if host else str(address)
@@ -175,10 +179,13 @@ class Session:
         if not self.over:
             self._set_timer(PING_INTERVAL, self._check)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """The gateway stops: say so and close, soon."""
         if not self.over:
             self.stopping()
             self.end(GOING_AWAY)
+        if not self.gone.called:
+            self._set_timer(STOP_TIMEOUT, self._transport.abortConnection)
 
     def _read_or_not(self) -> None:
         wanted = not self._held and not self.blocked
@@ -217,7 +224,7 @@ class Session:
         self._channel.dataReceived = (  # type: ignore[method-assign]
             lambda data: self._data_received(data, receive)
         )
-        self._channel.upgraded(self._stop)
+        self._channel.upgraded(self.stop)
         self._set_timer(PING_INTERVAL, self._check)
         self.opened()
 
@@ -262,6 +269,7 @@ class Session:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self.ended()
+        self.gone.callback(None)
 
 
 class _Factory:

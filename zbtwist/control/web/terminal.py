@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
@@ -31,7 +30,6 @@ class TerminalSession(Session):
         self._address = b"/".join(request.postpath or []).decode("latin-1")
         self._port: NodePort | None = None
         self._unsent = 0
-        self.gone: Deferred[None] = Deferred()
         self.peer = f"{self.peer} (terminal)"
 
     def opened(self) -> None:
@@ -61,7 +59,6 @@ class TerminalSession(Session):
         port, self._port = self._port, None
         if port is not None:
             port.client_closed(self)
-            self.gone.callback(None)
 
     def _say(self, reason: str) -> None:
         self.send_text(json.dumps({"type": "closed", "reason": reason}))
