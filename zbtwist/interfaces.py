@@ -46,6 +46,10 @@ class IRadio(Interface):
 
     facts: RadioFacts | None = Attribute("What bring-up read from the radio; None while down.")
     offline_reason: str = Attribute("A sentence: why the link is down; empty while it is up.")
+    down_since: float = Attribute(
+        "Since when the link was down, the last time; or if that is not known, such as of a radio "
+        "that hung, when it was certainly up for the last time. Seconds of the clock."
+    )
 
     def add_listener(listener: IRadioListener) -> None:
         """Tell `listener` of all that comes from now on."""

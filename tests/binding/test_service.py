@@ -657,6 +657,18 @@ class InterruptionTests(BindingTestCase):
         self.outage(20.0)
         self.assertEqual(self.reset(), [A])
 
+    def test_outage_that_was_noticed_late(self) -> None:
+        """A radio that hung was deaf from some moment on after its last frame."""
+        self.hear(A)
+        last_frame = self.wire.clock.seconds()
+        self.wire.clock.advance(30.0)
+        self.hear(B)
+        self.wire.coordinator.link_down("It has fallen silent.", last_frame)
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(FACTS)
+        self.assertEqual(self.reset(), [A, B])
+        self.assertIn("away for 30.0 s", self.lines()[-1])
+
     def test_what_clients_sent_is_kept(self) -> None:
         self.clients[A].protocol.dataReceived(b"one")
         frame = self.wire.last

@@ -394,6 +394,20 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(wire.listener.heard, ["It was unplugged."])
         self.assertEqual(len(wire.sent), 255)
 
+    def test_down_since(self) -> None:
+        """The moment of the first news counts, unless that says that it comes late."""
+        wire = Wire()
+        wire.receive(ModemStatus(0x06))
+        wire.clock.advance(5.0)
+        self.assertEqual(wire.coordinator.last_frame, 0.0)
+        wire.coordinator.link_down("gone")
+        wire.clock.advance(5.0)
+        wire.coordinator.link_down("still gone")
+        self.assertEqual(wire.coordinator.down_since, 5.0)
+        wire.coordinator.ready(FACTS)
+        wire.coordinator.link_down("silent", wire.coordinator.last_frame)
+        self.assertEqual(wire.coordinator.down_since, 0.0)
+
     def test_stale_answer_after_reopening(self) -> None:
         """What the old link left behind does not answer the new link's requests."""
         wire = Wire()

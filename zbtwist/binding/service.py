@@ -665,7 +665,7 @@ class BindingService(MultiService):
             port.outbound.radio_up()
 
     def radio_down(self, reason: str) -> None:
-        self._down_since = self._clock.seconds()
+        self._down_since = self._radio.down_since
         for port in self._ports.values():
             port.outbound.radio_down()
 

@@ -117,6 +117,7 @@ class Coordinator:
 
     @ivar transmit_seconds: how long packets took, from the request to its status.
     @ivar late_answers: answers that no request waited for: late, doubled, or to someone else.
+    @ivar last_frame: when the last frame came, seconds of the clock.
     """
 
     log = Logger()
@@ -137,6 +138,8 @@ class Coordinator:
         self._congested = False
         self.late_answers = 0
         self.transmit_seconds = Histogram()
+        self.last_frame = clock.seconds()
+        self.down_since = clock.seconds()
         self.facts: RadioFacts | None = None
         self.offline_reason = "The gateway has not opened the radio yet."
 
@@ -172,12 +175,15 @@ class Coordinator:
         for listener in self._listeners:
             listener.radio_up(facts)
 
-    def link_down(self, reason: str) -> None:
+    def link_down(self, reason: str, since: float | None = None) -> None:
         """Fail what is outstanding with `RadioOffline(reason)`, and all that comes until `link_up`.
 
         @param reason: a sentence.
+        @param since: for `down_since`; now if None.
         """
         was_ready = self.facts is not None
+        if was_ready:
+            self.down_since = self._clock.seconds() if since is None else since
         self._send = None
         self._congested = False
         self.facts = None
@@ -421,6 +427,7 @@ class Coordinator:
 
     def frame_received(self, frame: Frame) -> None:
         """Take a frame from the radio: settle its request, or pass it to the listeners."""
+        self.last_frame = self._clock.seconds()
         if isinstance(frame, _ANSWERS):
             self._answered(frame)
             # What is news of a node is news even if nobody asked, or asks any more.
