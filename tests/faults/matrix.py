@@ -20,6 +20,7 @@ from typing import Any
 from tests.faults.connection import CLOSED
 from tests.faults.runs import INBOUND, OUTBOUND, RATE, Scene, Undo
 from tests.faults.world import World
+from zbtwist.xbee.status import MODEM_LEFT
 
 ALL, RESET = "all", "reset"
 
@@ -160,6 +161,14 @@ def leave(scene: Scene) -> Undo:
     """The radio leaves the network, and joins it again."""
     scene.world.network.radio.execute("NR", b"\0")
     return None
+
+
+def stay_away(scene: Scene) -> Undo:
+    """The radio leaves the network, says so, and finds no other for a while."""
+    radio = scene.world.network.radio
+    radio._in_network = False
+    radio.emit_modem_status(MODEM_LEFT)
+    return radio._coordinator_started
 
 
 def spoil(what: str, probability: float, scene: Scene) -> Undo:
@@ -306,6 +315,7 @@ FAULTS = (
     Fault("radio unplugged 2 s between two packets", unplug_between, ALL, RESET, lasts=2),
     Fault("radio swapped for another one", swap, RESET, RESET),
     Fault("radio leaves the network and joins", leave, ALL, RESET, lasts=1),
+    Fault("radio in no network for 8 s", stay_away, ALL, RESET, lasts=8),
     Fault("bit errors, 1 in 100000 bytes", partial(spoil, "bit_errors", 1e-5), lasts=4),
     Fault(
         "bit errors, 1 in 1000 bytes", partial(spoil, "bit_errors", 1e-3), RESET, RESET, lasts=25

@@ -80,8 +80,7 @@ def documented_rows(name: str, text: str) -> list[tuple[str, ...]]:
     for width in map(len, rule.split("  ")):
         places.append(places[-1] + width + 2)
     return [
-        tuple(line[one:other].strip() for one, other in pairwise(places))
-        for line in lines[3:-1]
+        tuple(line[one:other].strip() for one, other in pairwise(places)) for line in lines[3:-1]
     ]
 
 
