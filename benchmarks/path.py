@@ -1,0 +1,355 @@
+"""From the radio to a TCP client and back.
+
+The whole program between a serial line and a client, against programs that hand on bytes as they
+are.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from benchmarks import programs
+from benchmarks.measure import Spread, ratio
+from benchmarks.programs import BAUD_RATE, Forwarder, Gateway, Program, Ser2net, Socat
+from benchmarks.radio_end import PAYLOAD, packet, statuses
+from benchmarks.report import Options, Table
+
+#: A frame of type 10 with a whole payload, in bytes, without escapes: start byte, length and
+#: checksum; type, frame id, addresses, radius and options.
+REQUEST = 4 + 14 + PAYLOAD
+
+#: Seconds between two messages whose way is timed.
+PAUSE = 0.0005
+
+#: What an adapter with an FTDI chip hands on at once, in bytes: a USB packet of 64 without its two
+#: bytes of status.
+USB_PIECE = 62
+
+#: Bits that a byte takes on the line.
+BITS = 10
+
+#: Programs that are compared with ours, by the name in the tables.
+SER2NET, FORWARDER = "ser2net, chardelay off", Forwarder.name
+
+LATENCY = f"""\
+Messages of {PAYLOAD} bytes, one at a time, {PAUSE * 1000:g} ms apart: a frame of type 90 on the line \
+of zbtwist, the bytes alone on that of the others. {{way}} The columns p50, p99 and p99.9 say how many
+times as long zbtwist takes (mode 2 unless its row says otherwise), round by round; behind them stand
+the times of the row's program over all rounds.
+"""
+INWARD = "From the write at the radio's end to the last byte at the client."
+OUTWARD = """\
+From the client's write to the last byte of the Transmit Request (or of the bytes alone) at the
+radio's end, which answers with a Transmit Status at once."""
+
+THROUGHPUT = f"""\
+As much as goes, in payload bytes. To TCP, zbtwist reads frames of {PAYLOAD} bytes of one node. To the
+radio, it sends one packet after the other, each when the last one's Transmit Status is in, to one
+node: that is the order of the stream, and the others have none to keep. The ratio says how many
+times as fast zbtwist is (mode 2, unless its row says otherwise). The last columns are the program's
+processor time for a megabyte, and for {PAYLOAD} bytes.
+"""
+
+FULL_LINE = f"""\
+A line of {BAUD_RATE:,} baud that is always full, in pieces of {USB_PIECE} bytes, as a USB adapter
+brings them: the share of one core that the program takes.
+"""
+
+
+@dataclass
+class Times:
+    """Of one program in one round, in seconds."""
+
+    all: list[float]
+
+    def at(self, share: float) -> float:
+        """How long it takes at most in that share of all cases."""
+        ordered = sorted(self.all)
+        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
+@dataclass
+class Flow:
+    """Of one program in one round: bytes per second, processor seconds per byte."""
+
+    rate: float
+    processor: float
+
+
+class Subject:
+    """A program that is measured, with its line and one client."""
+
+    def __init__(self, program: Program, client: socket.socket) -> None:
+        self.program = program
+        self.name = program.name
+        self.client = client
+        self.master = program.line.master
+        self.api_mode = program.line.api_mode
+        random = Random(1)
+        # Without bytes that are escaped: what is compared is the same in all of them.
+        plain = bytes(set(range(256)) - {0x7E, 0x7D, 0x11, 0x13})
+        self.payload = bytes(random.choices(plain, k=PAYLOAD))
+        self.message = packet(0, self.payload, self.api_mode) if self.api_mode else self.payload
+        self._statuses = statuses(self.api_mode or 1)
+
+    # --- latency -------------------------------------------------------------------------------
+
+    def time_inward(self, count: int) -> Times:
+        """Radio to TCP."""
+        times = []
+        client, master, message = self.client, self.master, self.message
+        for _ in range(count):
+            time.sleep(PAUSE)
+            begun = time.perf_counter()
+            os.write(master, message)
+            missing = PAYLOAD
+            while missing:
+                missing -= len(client.recv(missing))
+            times.append(time.perf_counter() - begun)
+        return Times(times)
+
+    def time_outward(self, count: int) -> Times:
+        """TCP to radio."""
+        times = []
+        client, master, payload = self.client, self.master, self.payload
+        size = REQUEST if self.api_mode else PAYLOAD
+        for _ in range(count):
+            time.sleep(PAUSE)
+            begun = time.perf_counter()
+            client.send(payload)
+            came = os.read(master, 4096)
+            while len(came) - (came.count(0x7D) if self.api_mode == 2 else 0) < size:
+                came += os.read(master, 4096)
+            times.append(time.perf_counter() - begun)
+            if self.api_mode:
+                frame_id = came[4] if came[4] != 0x7D or self.api_mode == 1 else came[5] ^ 0x20
+                os.write(master, self._statuses[frame_id])
+        return Times(times)
+
+    # --- throughput ----------------------------------------------------------------------------
+
+    def flow_inward(self, size: int) -> Flow:
+        """Radio to TCP, about so many payload bytes."""
+        messages = 65536 // PAYLOAD
+        count = -(-size // (messages * PAYLOAD))
+        spent = self.program.processor_seconds()
+        feeder = self._feeder("write", count, 0, self.message * messages)
+        total = missing = count * messages * PAYLOAD
+        buffer = bytearray(1 << 18)
+        begun = 0.0
+        while missing:
+            missing -= self.client.recv_into(buffer)
+            begun = begun or time.perf_counter()
+        seconds = time.perf_counter() - begun
+        feeder.wait()
+        return Flow(total / seconds, (self.program.processor_seconds() - spent) / total)
+
+    def flow_outward(self, size: int) -> Flow:
+        """TCP to radio, about so many payload bytes."""
+        count = size // PAYLOAD
+        spent = self.program.processor_seconds()
+        feeder = None
+        if self.api_mode:
+            answers = b"\n".join(status.hex().encode() for status in self._statuses)
+            feeder = self._feeder("answer", count * PAYLOAD, self.api_mode, answers)
+        # What is read at the radio's end is read by another process, or here.
+        sending = threading.Thread(target=self.client.sendall, args=(self.payload * count,))
+        begun = time.perf_counter()
+        sending.start()
+        if feeder is not None:
+            feeder.wait()
+        else:
+            missing = count * PAYLOAD
+            while missing:
+                missing -= len(os.read(self.master, 65536))
+        seconds = time.perf_counter() - begun
+        sending.join()
+        total = count * PAYLOAD
+        return Flow(total / seconds, (self.program.processor_seconds() - spent) / total)
+
+    def share_of_core(self, seconds: float) -> float:
+        """What a full line costs, as a part of one core."""
+        pieces = round(seconds * BAUD_RATE / BITS / USB_PIECE)
+        stream = self.message * USB_PIECE
+        # So long a stream is whole messages, and whole pieces.
+        interval = len(stream) * BITS / BAUD_RATE
+        count = max(1, pieces * USB_PIECE // len(stream))
+        missing = count * USB_PIECE * PAYLOAD
+        spent = self.program.processor_seconds()
+        feeder = self._feeder("write", count, interval, stream, USB_PIECE)
+        begun = time.perf_counter()
+        while missing:
+            missing -= len(self.client.recv(65536))
+        took = time.perf_counter() - begun
+        feeder.wait()
+        return (self.program.processor_seconds() - spent) / took
+
+    def _feeder(
+        self, what: str, count: int, number: float, data: bytes, piece: int = 4096
+    ) -> subprocess.Popen[bytes]:
+        feeder = subprocess.Popen(
+            [
+                *(sys.executable, "-S", "-E", Path(__file__).with_name("pty_feeder.py")),
+                *map(str, (self.master, what, count, number, piece)),
+            ],
+            stdin=subprocess.PIPE,
+            pass_fds=[self.master],
+        )
+        assert feeder.stdin is not None
+        feeder.stdin.write(data)
+        feeder.stdin.close()
+        return feeder
+
+    def drain(self) -> None:
+        """Leave nothing behind for the next measurement."""
+        while select.select([self.client], [], [], 0)[0]:
+            self.client.recv(65536)
+
+
+def versions(options: Options) -> Iterable[tuple[str, str]]:
+    """What is compared."""
+    return programs.versions()
+
+
+def tables(options: Options) -> Iterator[Table]:
+    """Measure, and give each table when it is ready; the goals last."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        subjects = list(_start(directory, stack))
+        yield from Comparison(subjects, options.quick).tables()
+
+
+def _start(directory: Path, stack: ExitStack) -> Iterator[Subject]:
+    """Start ours and all that are installed."""
+    makers: list[Callable[[], Program]] = [
+        lambda: Gateway(directory, 2),
+        lambda: Gateway(directory, 1),
+        lambda: Ser2net(directory, chardelay=False),
+        lambda: Ser2net(directory, chardelay=True),
+        lambda: Socat(directory),
+        lambda: Forwarder(directory),
+    ]
+    for make in makers:
+        try:
+            program = make()
+        except FileNotFoundError:
+            continue
+        stack.callback(program.close)
+        if isinstance(program, Gateway):
+            program.wait_until_up()
+        client = program.connect(program.port)
+        stack.callback(client.close)
+        yield Subject(program, client)
+
+
+class Comparison:
+    """Ours, which is the first of `subjects`, against the others."""
+
+    def __init__(self, subjects: Sequence[Subject], quick: bool) -> None:
+        self._subjects = subjects
+        self._names = [subject.name for subject in subjects]
+        self._rounds = 2 if quick else 15
+        self._messages = 5 if quick else 400
+        self._bytes = 70_000 if quick else 6_000_000
+        self._outward_bytes = 7_200 if quick else 500_000
+        self._seconds = 0.2 if quick else 1.0
+        self._goals: list[list[str]] = []
+
+    def tables(self) -> Iterator[Table]:
+        yield self._latency("Radio to TCP: latency", INWARD, Subject.time_inward)
+        yield self._latency("TCP to radio: latency", OUTWARD, Subject.time_outward)
+        yield self._throughput("Radio to TCP: throughput", Subject.flow_inward, self._bytes)
+        yield self._throughput(
+            "TCP to radio: throughput", Subject.flow_outward, self._outward_bytes
+        )
+        yield self._full_line()
+        text = "zbtwist in mode 2; from the tables above."
+        yield Table("What was aimed at", text, ["what", "goal", "is"], self._goals)
+
+    def _in_turn(self, measure: Callable[[Subject], object]) -> list[list[object]]:
+        """Measure all in each round, and begin each round with another one.
+
+        The first round, in which everything is new to everybody, does not count.
+        """
+        results: list[list[object]] = [[] for _ in self._subjects]
+        for first in range(self._rounds + 1):
+            for turn in range(len(self._subjects)):
+                which = (first + turn) % len(self._subjects)
+                self._subjects[which].drain()
+                result = measure(self._subjects[which])
+                if first:
+                    results[which].append(result)
+        return results
+
+    def _goal(self, what: str, goal: str, spread: object) -> None:
+        self._goals.append([what, goal, str(spread)])
+
+    def _latency(self, title: str, way: str, measure: Callable[[Subject, int], Times]) -> Table:
+        rounds: list[list[Times]] = self._in_turn(  # type: ignore[assignment]
+            lambda subject: measure(subject, self._messages)
+        )
+        rows = []
+        for name, theirs in zip(self._names, rounds):
+            ratios = {
+                share: ratio(
+                    [one.at(share) for one in rounds[0]], [one.at(share) for one in theirs]
+                )
+                for share in (0.5, 0.99, 0.999)
+            }
+            together = Times([seconds for one in theirs for seconds in one.all])
+            times = "/".join(f"{together.at(share) * 1e6:.0f}" for share in ratios)
+            rows.append([name, *map(str, ratios.values()), times])
+            inward = measure is Subject.time_inward
+            if name == SER2NET:
+                self._goal(f"{title}, p50, of {name}", "≤ 0.9" if inward else "≤ 1.3", ratios[0.5])
+                if inward:
+                    self._goal(f"{title}, p99, of {name}", "≤ 1.2", ratios[0.99])
+            if name == FORWARDER and inward:
+                self._goal(f"{title}, p50, of {name}", "≤ 2", ratios[0.5])
+        header = ["program", "p50", "p99", "p99.9", "p50/p99/p99.9, µs"]
+        return Table(title, LATENCY.format(way=way), header, rows)
+
+    def _throughput(self, title: str, measure: Callable[[Subject, int], Flow], size: int) -> Table:
+        rounds: list[list[Flow]] = self._in_turn(  # type: ignore[assignment]
+            lambda subject: measure(subject, size)
+        )
+        rows = []
+        for name, theirs in zip(self._names, rounds):
+            speed = ratio([one.rate for one in rounds[0]], [one.rate for one in theirs])
+            cost = ratio([one.processor for one in rounds[0]], [one.processor for one in theirs])
+            processor = median(one.processor for one in theirs)
+            rows.append(
+                [
+                    *(name, str(speed), f"{median(one.rate for one in theirs) / 1e6:.3g}"),
+                    *(str(cost), f"{processor * 1e9:.0f}", f"{processor * PAYLOAD * 1e6:.2f}"),
+                ]
+            )
+            if name == SER2NET and measure is Subject.flow_inward:
+                self._goal(f"{title}, of {name}", "≥ 1.6", speed)
+        header = ["program", "speed", "MB/s", "processor time", "ms/MB", f"µs/{PAYLOAD} bytes"]
+        return Table(title, THROUGHPUT, header, rows)
+
+    def _full_line(self) -> Table:
+        rounds: list[list[float]] = self._in_turn(  # type: ignore[assignment]
+            lambda subject: subject.share_of_core(self._seconds)
+        )
+        rows = []
+        for name, shares in zip(self._names, rounds):
+            spread = Spread.of([100 * share for share in shares])
+            rows.append([name, str(ratio(rounds[0], shares)), str(spread)])
+        self._goal(f"A full line of {BAUD_RATE:,} baud, % of a core", "< 5", rows[0][2])
+        header = ["program", "zbtwist takes times", "% of a core"]
+        return Table("A full serial line", FULL_LINE, header, rows)

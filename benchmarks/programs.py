@@ -1,0 +1,244 @@
+"""Programs that stand between a serial line and TCP: ours, and those that it is compared with."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.radio_end import RadioEnd, address_of
+from zbtwist.store import Mapping, Store, StoredNode
+from zbtwist.xbee.address import UNKNOWN16
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: Seconds that a program has to start; what works takes a fraction of it.
+PATIENCE = 60.0
+
+#: The rate that every line is set to. A pseudoterminal does not care.
+BAUD_RATE = 230_400
+
+
+class ProgramError(Exception):
+    """A program did not start, or ended. The text is a sentence, with what it printed."""
+
+
+def free_ports(count: int) -> int:
+    """Return the first of `count` TCP ports in a row that are free now.
+
+    They are below those that the system gives to outgoing connections, which come and go.
+    """
+    for _ in range(100):
+        first = random.randrange(10_000, 27_000 - count)
+        try:
+            for number in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", number))
+        except OSError:
+            continue
+        return first
+    raise ProgramError("No free ports were found.")
+
+
+class Program:
+    """
+    @ivar name: in the tables.
+    @ivar line: the other end of its serial line.
+    @ivar port: where it listens.
+    """
+
+    name: str
+
+    def __init__(self, line: RadioEnd, directory: Path, arguments: Sequence[str | Path]) -> None:
+        self.line = line
+        self._log = directory / f"{type(self).__name__}-{line.master}.log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                arguments,
+                cwd=directory,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self._log.read_text(errors="replace")
+
+    def check(self) -> None:
+        """
+        @raise ProgramError: it has ended.
+        """
+        if self.process.poll() is not None:
+            raise ProgramError(f"{self.name} has ended. It said:\n{self.output}")
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it has printed that."""
+        end = time.monotonic() + PATIENCE
+        while text not in self.output:
+            self.check()
+            if time.monotonic() > end:
+                raise ProgramError(f"{self.name} never said {text!r}, but:\n{self.output}")
+            time.sleep(0.01)
+
+    def connect(self, port: int) -> socket.socket:
+        """Return a connection, as soon as it listens."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            client = socket.socket()
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            try:
+                client.connect(("127.0.0.1", port))
+                return client
+            except OSError:
+                client.close()
+            self.check()
+            if time.monotonic() > end:
+                raise ProgramError(f"{self.name} does not listen on port {port}.\n{self.output}")
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.line.close()
+
+    def processor_seconds(self) -> float:
+        """The processor time that its threads took so far."""
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        spent = 0
+        for task in tasks.iterdir():
+            spent += int((task / "schedstat").read_text().split()[0])
+        return spent / 1e9
+
+    def resident_bytes(self) -> int:
+        """The memory that it takes."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Gateway(Program):
+    """The real gateway, started by twistd, which knows its nodes from its store."""
+
+    def __init__(self, directory: Path, api_mode: int, nodes: int = 1) -> None:
+        self.name = f"zbtwist, mode {api_mode}"
+        self.nodes = nodes
+        self.control = free_ports(nodes + 1)
+        self.port = self.control + 1
+        self.api_mode = api_mode
+        line = RadioEnd(api_mode)
+        state = directory / f"state-{line.master}.sqlite3"
+        _make_store(state, nodes, self.port)
+        line.begin_to_answer()
+        self.started_at = time.monotonic()
+        super().__init__(
+            line,
+            directory,
+            [
+                *(sys.executable, "-c", "from twisted.scripts.twistd import run; run()"),
+                *("-n", "--pidfile=", "zbgate", "--serial", line.path, "--baud", str(BAUD_RATE)),
+                *("--api-mode", str(api_mode), "--control", str(self.control)),
+                *("--base-port", str(self.port), "--state", state, "--heartbeat", "0"),
+            ],
+        )
+
+    def wait_until_up(self) -> None:
+        """Wait until the radio is set up, and the line is quiet."""
+        self.wait_for(" is up: ")
+        # The search (NT is 0.1 s) ends half a second later, without a byte on the line.
+        time.sleep(0.1)
+        self.line.stop_answering()
+
+
+def _make_store(path: Path, nodes: int, first_port: int) -> None:
+    """A state file in which so many nodes have ports in a row, and names."""
+    store = Store(str(path)).open()
+    addresses = [address_of(node)[0] for node in range(nodes)]
+    store.change_mappings(
+        Mapping(address, first_port + number) for number, address in enumerate(addresses)
+    )
+    store.save_nodes(
+        StoredNode(address, f"NODE {number}", 1, UNKNOWN16, 0xC105, 0x101E, 0x30000, 1.7e9)
+        for number, address in enumerate(addresses)
+    )
+    store.close()
+
+
+class Ser2net(Program):
+    """ser2net 4, as it is by default, or told not to wait for more characters."""
+
+    def __init__(self, directory: Path, chardelay: bool) -> None:
+        program = _find("ser2net")
+        self.name = "ser2net" if chardelay else "ser2net, chardelay off"
+        self.port = free_ports(1)
+        line = RadioEnd(0)
+        configuration = directory / f"ser2net-{line.master}.yaml"
+        configuration.write_text(
+            "connection: &line\n"
+            f"  accepter: tcp,127.0.0.1,{self.port}\n"
+            f"  connector: serialdev,{line.path},{BAUD_RATE}n81,local\n"
+            f"  options:\n    chardelay: {str(chardelay).lower()}\n"
+        )
+        super().__init__(line, directory, [program, "-n", "-u", "-c", configuration])
+
+
+class Socat(Program):
+    name = "socat"
+
+    def __init__(self, directory: Path) -> None:
+        program = _find("socat")
+        self.port = free_ports(1)
+        line = RadioEnd(0)
+        address = f"TCP-LISTEN:{self.port},bind=127.0.0.1,reuseaddr,nodelay"
+        super().__init__(line, directory, [program, address, f"{line.path},raw,echo=0"])
+
+
+class Forwarder(Program):
+    """forwarder.c, the limit."""
+
+    name = "forwarder in C"
+
+    def __init__(self, directory: Path) -> None:
+        program = directory / "forwarder"
+        source = Path(__file__).with_name("forwarder.c")
+        subprocess.run([_find("gcc"), "-O2", "-o", program, source], check=True)
+        self.port = free_ports(1)
+        line = RadioEnd(0)
+        super().__init__(line, directory, [program, line.path, str(self.port)])
+
+
+def _find(program: str) -> str:
+    """
+    @raise FileNotFoundError: it is not installed.
+    """
+    path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise FileNotFoundError(f"{program} is not installed")
+    return path
+
+
+def versions() -> list[tuple[str, str]]:
+    """Names and versions of the programs that zbtwist is compared with."""
+    found = []
+    for name, option in (("ser2net", "-v"), ("socat", "-V"), ("gcc", "--version")):
+        try:
+            said = subprocess.run(
+                [_find(name), option], capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:
+            found.append((name, "not installed"))
+            continue
+        words = (said.stdout + said.stderr).replace("\n", " ").split()
+        found.append((name, next(word for word in words if word[0].isdigit() and "." in word)))
+    return found

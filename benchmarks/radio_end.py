@@ -1,0 +1,124 @@
+"""The radio's end of a serial line: a pseudoterminal that a gateway takes for an XBee.
+
+While the gateway sets its radio up, a thread answers it. After that the line belongs to the
+measurement, which writes frames that were made before and looks at no more than the sizes of what
+comes, so that this end costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import tty
+from contextlib import suppress
+
+from zbtwist.xbee.address import Address16, Address64
+from zbtwist.xbee.frames import (
+    ATCommand,
+    ATCommandResponse,
+    Frame,
+    ReceivePacket,
+    RemoteATCommand,
+    RemoteATCommandResponse,
+    TransmitRequest,
+    TransmitStatus,
+    parse_frame,
+)
+from zbtwist.xbee.framing import decoder_for, encode
+
+#: The 64-bit address of the radio, and of the first node behind it; the others follow.
+LOCAL_ADDRESS = 0x0013_A200_400A_0001
+FIRST_ADDRESS = 0x0013_A200_4100_0000
+FIRST_ADDRESS16 = 0x0100
+
+#: The longest payload that the radio says it takes (NP), in bytes: that of most firmwares.
+PAYLOAD = 72
+
+
+def address_of(node: int) -> tuple[Address64, Address16]:
+    """Both addresses of a node by its number."""
+    return FIRST_ADDRESS + node, FIRST_ADDRESS16 + node
+
+
+def packet(node: int, payload: bytes, api_mode: int) -> bytes:
+    """What the radio writes when a packet of that node comes."""
+    return encode(ReceivePacket(*address_of(node), 1, payload).to_bytes(), api_mode)
+
+
+def statuses(api_mode: int) -> list[bytes]:
+    """For each frame id, what the radio writes when that packet is delivered."""
+    return [
+        encode(TransmitStatus(frame_id, FIRST_ADDRESS16, 0, 0, 0).to_bytes(), api_mode)
+        for frame_id in range(256)
+    ]
+
+
+class RadioEnd:
+    """
+    @ivar api_mode: 1 or 2; 0 for a line without a radio.
+    @ivar master: the file descriptor of this end.
+    @ivar path: the name of the other end.
+    """
+
+    def __init__(self, api_mode: int) -> None:
+        self.api_mode = api_mode
+        # Both ends stay open: a terminal that nobody has open would lose its settings.
+        self.master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        self.path = os.ttyname(self._slave)
+        self._values = {
+            "AP": bytes([api_mode]),
+            "SH": LOCAL_ADDRESS.to_bytes(8, "big")[:4],
+            "SL": LOCAL_ADDRESS.to_bytes(8, "big")[4:],
+            "NP": PAYLOAD.to_bytes(2, "big"),
+            "NT": b"\1",
+        }
+        self._thread: threading.Thread | None = None
+        self._wake = os.pipe()
+
+    def begin_to_answer(self) -> None:
+        """Answer whatever the gateway asks, from now on."""
+        if self.api_mode:
+            self._thread = threading.Thread(target=self._answer_all, daemon=True)
+            self._thread.start()
+
+    def stop_answering(self) -> None:
+        """The line is somebody else's from now on."""
+        if self._thread is not None:
+            os.write(self._wake[1], b"!")
+            self._thread.join()
+            os.read(self._wake[0], 1)
+            self._thread = None
+
+    def close(self) -> None:
+        self.stop_answering()
+        for descriptor in (self.master, self._slave, *self._wake):
+            with suppress(OSError):
+                os.close(descriptor)
+
+    def _answer_all(self) -> None:
+        decoder = decoder_for(self.api_mode)
+        wake = self._wake[0]
+        while True:
+            ready, _, _ = select.select([self.master, wake], [], [])
+            if wake in ready:
+                return
+            for frame_data in decoder.feed(os.read(self.master, 4096)):
+                answer = self._answer(parse_frame(frame_data))
+                if answer is not None:
+                    os.write(self.master, encode(answer.to_bytes(), self.api_mode))
+
+    def _answer(self, frame: Frame) -> Frame | None:
+        if isinstance(frame, ATCommand):
+            if frame.command == "ND":
+                return None
+            value = b"" if frame.parameter else self._values.get(frame.command, b"\0")
+            return ATCommandResponse(frame.frame_id, frame.command, 0, value)
+        if isinstance(frame, RemoteATCommand):
+            return RemoteATCommandResponse(
+                frame.frame_id, frame.address64, frame.address16, frame.command, 0, b"\0\0"
+            )
+        if isinstance(frame, TransmitRequest):
+            return TransmitStatus(frame.frame_id, frame.address16, 0, 0, 0)
+        return None
