@@ -257,32 +257,6 @@ class Switching(TracerTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
-class Counting(TracerTestCase):
-    """What is counted, traced or not."""
-
-    def test_frames_and_bytes(self) -> None:
-        request = TransmitRequest(1, REMOTE, REMOTE16, 0, 0, b"xyz")
-        for _ in range(2):
-            self.protocol.send(request)
-            self.receive(DATA)
-        self.receive(UnknownFrame(b"\xee", ""))
-        traffic = self.traffic
-        self.assertEqual((traffic.frames_out[0x10], traffic.bytes_out[0x10]), (2, 2 * 17))
-        self.assertEqual((traffic.frames_in[0x90], traffic.bytes_in[0x90]), (2, 2 * 20))
-        self.assertEqual(traffic.frames_in[0xEE], 1)
-        self.assertEqual((sum(traffic.frames_out), sum(traffic.frames_in)), (2, 3))
-
-    def test_what_was_wrong_outlives_the_link(self) -> None:
-        for _ in range(2):
-            protocol = RadioProtocol(self.clock, 2, lambda frame: None, traffic=self.traffic)
-            protocol.makeConnection(StringTransport())
-            protocol.dataReceived(b"noise" + b"\x7e\x00\x01\x01\x00" + encode(b"\xee", 2))
-            protocol.connectionLost()
-        traffic = self.traffic
-        self.assertEqual((traffic.bad_frames, traffic.malformed_frames), (2, 2))
-        self.assertGreaterEqual(traffic.discarded_bytes, 10)
-
-
 class Files(TracerTestCase):
     """The trace file has everything, as long as it can be written."""
 

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SkipTest
 
 from tests.control import test_api
 from tests.control.test_site import SiteTestCase, parse_response
@@ -256,16 +256,6 @@ class Page(SiteTestCase):
         self.assertIn(b"look into its log", body)
         self.assertEqual(len(log), 1)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-
-
-class Histograms(SynchronousTestCase):
-    def test_classes(self) -> None:
-        histogram = Histogram((1.0, 2.0))
-        for seconds in (0.0, 1.0, 1.5, 2.5, 1e9):
-            histogram.observe(seconds)
-        self.assertEqual(histogram.counts, [2, 1, 2])
-        self.assertEqual(histogram.cumulative(), [(1.0, 2), (2.0, 3), (float("inf"), 5)])
-        self.assertEqual(histogram.total, 1e9 + 5.0)
 
 
 class Dashboard(MetricsTestCase):
