@@ -79,6 +79,7 @@ $(BENCH)/installed: benchmarks/requirements.txt benchmarks/package.json pyprojec
 	$(PYTHON) -m venv --clear $(BENCH)
 	$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install \
 	    --editable . --requirement benchmarks/requirements.txt
+	@echo '*' >$(BENCH)/.gitignore # for ruff, too
 	@mkdir $(BENCH)/node
 	@cp benchmarks/package.json $(BENCH)/node
 	@if command -v npm >/dev/null; then \
