@@ -616,6 +616,14 @@ class WishTests(BindingTestCase):
         client.protocol.connectionLost()
 
 
+class ManyTests(BindingTestCase):
+    def test_many_nodes_of_the_configuration(self) -> None:
+        addresses = [Address64(A + number) for number in range(2000)]
+        self.stop()
+        self.start(*(Wish(address64, name=f"{address64:x}") for address64 in addresses))
+        self.assertEqual(len(self.computer.open), 2000)
+
+
 class InterruptionTests(BindingTestCase):
     """Where bytes of a node may have been lost, its clients are reset, and nobody else's."""
 

@@ -11,7 +11,7 @@ opened, then the store is written, and then the sockets change hands. A socket t
 is never closed on the way from one node to another. What the configuration asks for (`configure`)
 is the same, node by node: a wish that cannot be granted is said and tried again.
 
-All changes run one after the other, under one lock.
+All changes run one after the other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -36,6 +36,7 @@ from zbtwist.binding.turns import DEFAULT_LIMIT, Turns
 from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
 from zbtwist.listening import advice, is_about_this_port
 from zbtwist.network import Node, NodeTable
+from zbtwist.one_by_one import OneByOne
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.store import Mapping, Store, StoreError
 from zbtwist.xbee.address import Address64, format_address64
@@ -83,6 +84,10 @@ class Wish:
         return node.label == self.label
 
 
+async def _nothing() -> None:
+    pass
+
+
 @implementer(INodeListener, IRadioListener)
 class BindingService(MultiService):
     """Gives every node a port; each `NodePort` is a child service.
@@ -121,7 +126,7 @@ class BindingService(MultiService):
         self._given: dict[Slot, Address64] = {}
         self._unbound: set[Address64] = set()
         self._passed_over: dict[int, float] = {}
-        self._lock = DeferredLock()
+        self._work = OneByOne()
         self._retry: IDelayedCall | None = None
         self._retry_delay = FIRST_RETRY
         self._unsaved: dict[Address64, Mapping] = {}
@@ -161,7 +166,7 @@ class BindingService(MultiService):
 
     def settled(self) -> Deferred[None]:
         """Return a Deferred that fires when every node known by now has its port, or cannot."""
-        return self._lock.run(lambda: None)
+        return self._work.run(_nothing())
 
     # --- the service ---------------------------------------------------------------------------
 
@@ -198,11 +203,8 @@ class BindingService(MultiService):
 
     def _do(self, work: Any) -> None:
         """Run a coroutine that nobody waits for, when those before it are done."""
-        running = self._lock.run(lambda: Deferred.fromCoroutine(work))
+        running = self._work.run(work)
         running.addErrback(lambda failure: self.log.failure("Binding failed", failure=failure))
-
-    async def _exclusively(self, work: Any) -> None:
-        await self._lock.run(lambda: Deferred.fromCoroutine(work))
 
     # --- ports by themselves -------------------------------------------------------------------
 
@@ -419,7 +421,7 @@ class BindingService(MultiService):
         """
         for address64, slot in wanted.items():
             self._check_free(address64, slot)
-        await self._exclusively(self._change(wanted))
+        await self._work.run(self._change(wanted))
 
     async def _change(self, wanted: dict[Address64, Slot]) -> None:
         self._check(wanted)
@@ -503,7 +505,7 @@ class BindingService(MultiService):
         @raise StoreError: it could not be saved; nothing was changed.
         """
         self._check_free(node.address64, None)
-        await self._exclusively(self._remove(node))
+        await self._work.run(self._remove(node))
 
     async def _remove(self, node: Node) -> None:
         port = self._ports.get(node.address64)
