@@ -14,9 +14,9 @@ Resynchronisation, which differs because the modes do:
   for more than `MAXIMUM_FRAME_DATA` bytes; and the owner, who has a clock, calls `give_up` when a
   frame's beginning is too old, or the line silent behind it (see `zbtwist.radio.patience`).
 
-Both decoders first try what nearly every frame is, whole and good, in as few operations as that
-takes, and go back to look closely only where that does not fit. No loop goes over single bytes:
-searching, escaping and adding up are done by methods of bytes and by zlib.
+Both decoders expect what nearly every frame is, whole and good. That is seen without a loop over
+single bytes: searching, escaping and adding up are done by methods of bytes and by zlib. Only where
+it is not so, they look closely.
 """
 
 from __future__ import annotations
