@@ -655,7 +655,8 @@ class BindingService(MultiService):
         port = self._ports.get(node.address64)
         if port is not None and port.problem:
             return port.problem
-        return next((wish.problem for wish in self._wishes if wish.is_for(node)), "")
+        found = (wish.problem for wish in self._wishes if wish.problem and wish.is_for(node))
+        return next(found, "")
 
     # --- the radio -----------------------------------------------------------------------------
 

@@ -278,7 +278,7 @@ class GatewayAPI:
         if label != label_text(label.encode()) or not label:
             raise ControlFault(
                 BAD_VALUE,
-                f"{label!r} cannot be a node identifier: it needs a character, no blank at either "
+                f"{label[:60]!r} cannot be a node identifier: it needs a character, no blank at either "
                 "end, and no control characters.",
             )
         node = self._directory.node(address)
