@@ -220,7 +220,7 @@ class Addresses(SiteTestCase):
                 f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(),
                 request(method_call("list")).replace(b"gateway:27000", host.encode()),
             ):
-                status, _, body = self.exchange(data)
+                status, _, _ = self.exchange(data)
                 self.assertEqual(status, expected, host)
         self.assertIn(b"localhost", self.exchange(b"GET / HTTP/1.1\r\nHost: a.b\r\n\r\n")[2])
 
