@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.faults.connection import CLOSED
 from tests.faults.runs import INBOUND, OUTBOUND, RATE, Scene, Undo
-from tests.faults.world import World
+from tests.faults.world import Device, World
 from zbtwist.xbee.status import MODEM_LEFT
 
 ALL, RESET = "all", "reset"
@@ -115,14 +115,21 @@ def one_buffer(status: int, world: World) -> None:
     radio.buffers, radio.full_status = 1, status
 
 
-def sleep(seconds: float, world: World) -> None:
-    """The node is an end device that sleeps."""
-    world.devices[0].fall_asleep(seconds)
+def sleep(seconds: float, device: Device) -> None:
+    """The node is an end device that sleeps whenever there is nothing to do for 0.1 s."""
+    device.registers.store("ST", (100).to_bytes(2, "big"))
+    device.apply()
+    device.fall_asleep(seconds)
+
+
+def asleep(seconds: float, world: World) -> None:
+    """The node sleeps from the beginning, and the gateway knows."""
+    sleep(seconds, world.devices[0])
 
 
 def begin_to_sleep(seconds: float, scene: Scene) -> Undo:
     """The node becomes an end device, and nobody tells the gateway."""
-    scene.device.fall_asleep(seconds)
+    sleep(seconds, scene.device)
     return partial(scene.device.fall_asleep, 0)
 
 
@@ -302,9 +309,10 @@ FAULTS = (
     Fault("2C for 2 s", partial(refuse, 0x2C), lasts=2, asks=True),
     Fault("74: NP shrinks to 50", shrink, asks=True),
     Fault("75 once", partial(fail, 0x75, 1, NOT_DELIVERED), asks=True),
-    Fault("end device that sleeps 10 s", nothing, prepare=partial(sleep, 10.0), lasts=30),
-    Fault("end device that sleeps 60 s", nothing, prepare=partial(sleep, 60.0), lasts=130),
-    Fault("node begins to sleep, 10 s", partial(begin_to_sleep, 10.0), lasts=25),
+    Fault("end device that sleeps 10 s", nothing, prepare=partial(asleep, 10.0), lasts=30),
+    Fault("end device that sleeps 60 s", nothing, prepare=partial(asleep, 60.0), lasts=130),
+    Fault("router begins to sleep, 10 s", partial(begin_to_sleep, 10.0), lasts=25),
+    Fault("router begins to sleep, 60 s", partial(begin_to_sleep, 60.0), RESET, lasts=130),
     Fault("radio reset", partial(reset_radio, False), RESET, RESET),
     Fault("watchdog reset", partial(reset_radio, True), RESET, RESET),
     Fault("radio hangs 5 s", hang, RESET, RESET, lasts=5),
