@@ -278,8 +278,8 @@ class GatewayAPI:
         if label != label_text(label.encode()) or not label:
             raise ControlFault(
                 BAD_VALUE,
-                f"{label[:60]!r} cannot be a node identifier: it needs a character, no blank at either "
-                "end, and no control characters.",
+                f"{label[:60]!r} cannot be a node identifier: it needs a character, no blank at "
+                "either end, and no control characters.",
             )
         node = self._directory.node(address)
         await self._command(node, "NI", label)
