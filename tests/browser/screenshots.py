@@ -1,5 +1,6 @@
 """Takes pictures of the console, to be looked at:
-``python -m tests.browser.screenshots DIRECTORY [NODES]...``.
+``python -m tests.browser.screenshots DIRECTORY [NODES]...``, and
+``python -m tests.browser.screenshots --readme docs/images/console.png``.
 
 With 3 and with 300 simulated nodes, 1280 and 390 pixels wide, light and dark: each view, a node's
 dialog, a terminal. Some traffic runs for a while before, so that the graphs show something.
@@ -23,6 +24,7 @@ NETWORKS = (3, 300)
 
 #: Seconds of traffic before the pictures.
 TRAFFIC = 40.0
+README_TRAFFIC = 300.0
 
 
 def take(page: Page, directory: Path, name: str) -> None:
@@ -71,6 +73,31 @@ def take_all(directory: Path, nodes: int) -> None:
         radio.stop()
 
 
+def take_for_readme(path: Path) -> None:
+    """Take the picture that stands in the README."""
+    gateway = Gateway("sim:nodes=8:nt=1:interval=2")
+    try:
+        wait_until(lambda: is_complete(gateway, 8), "8 nodes", 30)
+        page = Page(f"http://127.0.0.1:{gateway.control}/")
+        page.size(1280, 640)
+        page.scheme("light")
+        page.wait_row("METER")
+        page.id("measure").click()
+        page.row("ECHO").find_element("css selector", "td.do button").click()
+        page.wait_text("terminal-state", "open")
+        for number in range(int(README_TRAFFIC / 2)):
+            page.fill("terminal-input", "some text " * (1 + number % 17))
+            time.sleep(2)
+        page.script(
+            "document.getElementById('terminal-dialog').close(); document.activeElement.blur();"
+            "document.getElementById('discover-text').textContent = ''"
+        )
+        time.sleep(2)
+        page.driver.save_screenshot(str(path))
+    finally:
+        gateway.stop()
+
+
 def is_complete(gateway: Gateway, nodes: int) -> bool:
     """Whether all nodes have names and ports."""
     try:
@@ -81,6 +108,9 @@ def is_complete(gateway: Gateway, nodes: int) -> bool:
 
 
 def main() -> None:
+    if sys.argv[1] == "--readme":
+        take_for_readme(Path(sys.argv[2]))
+        return
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
     for nodes in map(int, sys.argv[2:]) if len(sys.argv) > 2 else NETWORKS:

@@ -14,15 +14,16 @@ from urllib.parse import urlsplit
 
 from twisted.trial.unittest import SkipTest
 
-from tests.system.support import PATIENCE, wait_until
+from tests.system.support import wait_until
 
 try:
     from selenium import webdriver
     from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.remote.webelement import WebElement
 except ImportError:
-    webdriver = None  # type: ignore[assignment]
+    webdriver = Keys = None  # type: ignore[assignment, misc]
 
 _CHROMIUM = shutil.which("chromium")
 _CHROMEDRIVER = shutil.which("chromedriver")
@@ -193,4 +194,4 @@ class Page:
         return {urlsplit(url).netloc for url in self.requests()} - {""}
 
 
-__all__ = ["PATIENCE", "Page", "browser", "missing", "wait_until"]
+__all__ = ["Keys", "Page", "browser", "missing", "wait_until"]

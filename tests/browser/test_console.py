@@ -9,11 +9,10 @@ import socket
 import tempfile
 from pathlib import Path
 
-from selenium.webdriver.common.keys import Keys
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.radio import LATE_NAME
-from tests.browser.support import Page, missing, wait_until
+from tests.browser.support import Keys, Page, missing, wait_until
 from tests.system.support import Gateway, Program
 
 #: What a configuration calls a node, and a page must show as it stands.

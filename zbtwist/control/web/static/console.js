@@ -43,6 +43,7 @@ function showHead() {
   const { gateway, radio } = state;
   setText(byId("version"), gateway.version ? `version ${gateway.version}` : "");
   if (link.up) showPill(radio.up ? "good" : "bad", radio.up ? "radio up" : "radio down");
+  document.title = `${radio.up ? "" : "radio down · "}${location.host} · zbtwist`;
   showProblem("radio-problem", radio.up ? "" : radio.problem);
   showProblem("gateway-problem", gateway.problem);
   facts.show([

@@ -140,8 +140,10 @@ export class NodeDialog {
   }
 
   async run(id, button, words, name, args) {
+    // Not `disabled`, which would take the focus away.
+    if (button.getAttribute("aria-disabled") === "true") return false;
+    button.setAttribute("aria-disabled", "true");
     this.say(id, words);
-    button.disabled = true;
     const { address } = this;
     let text = "Done.";
     let failed = false;
@@ -151,7 +153,7 @@ export class NodeDialog {
       text = fault.message;
       failed = true;
     }
-    button.disabled = false;
+    button.removeAttribute("aria-disabled");
     // Another node's dialog may be open by now.
     if (address === this.address) {
       this.say(id, text, failed);
@@ -218,5 +220,7 @@ export class NodeDialog {
     await this.run("unbind-result", byId("unbind-yes"), "Closing the port…", "unbind", [this.address]);
     byId("unbind-question").hidden = true;
     byId("unbind").hidden = false;
+    // What had the focus is gone.
+    byId("node-title").focus();
   }
 }

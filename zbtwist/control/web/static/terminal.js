@@ -248,7 +248,8 @@ export class Terminal {
       this.dropped += old.bytes.length;
     }
     this.fresh.push(piece);
-    if (this.fresh.length > MAXIMUM_PIECES) this.fresh.shift();
+    // A page in the background draws nothing, however much comes.
+    while (this.fresh.length > this.pieces.length) this.fresh.shift();
     if (!this.drawing) {
       this.drawing = true;
       requestAnimationFrame(() => this.draw());
@@ -290,14 +291,12 @@ export class Terminal {
   }
 
   drawPiece(piece, asHex) {
-    const last = this.output.lastChild;
     let text;
     if (piece.kind === "notice") text = piece.text;
     else text = asHex ? hexLines(piece.bytes) : printable(piece.text);
     // What is sent, and what the gateway says, begins a line of its own.
     const block = asHex || piece.kind !== "received";
     const span = element(block ? "div" : "span", { class: piece.kind }, text);
-    if (last && !block && last.tagName === "DIV") span.className = "received";
     this.output.append(span);
     this.lines.push({ piece, span });
   }
