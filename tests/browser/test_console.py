@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
+import random
 import signal
 import socket
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -352,3 +354,74 @@ class ChangeTests(ConsoleTestCase):
         page.wait_text("radio-pill", "radio up")
         page.wait_row("ECHO", "listening")
         self.assertEqual(page.script("return window.loaded"), "once")
+
+
+class LayoutTests(ConsoleTestCase):
+    """Where the nodes stand in the picture, computed by the page's own module."""
+
+    def arrange(self, nodes: list[dict[str, object]]) -> dict[str, Any]:
+        """Return the parents of all nodes, and the places."""
+        page = self.open()
+        answer: dict[str, Any] = page.driver.execute_async_script(
+            """
+            const [nodes, done] = arguments;
+            import("/static/layout.js").then(({ arrange, childrenOf, tree }) => {
+              const links = tree(nodes);
+              const shape = { width: 66, height: 36, start: 62, step: 44, aspect: 1.5 };
+              const { places } = arrange(childrenOf(links), shape);
+              done({ links: Object.fromEntries(links), places: [...places.values()] });
+            });
+            """,
+            nodes,
+        )
+        return answer
+
+    def node(self, number: int, **more: object) -> dict[str, object]:
+        return {
+            "address": str(number),
+            "short": f"{number:04x}",
+            "parent": "fffe",
+            "type": "router",
+            "route": [],
+            **more,
+        }
+
+    def test_parents(self) -> None:
+        """An end device hangs on its parent, a router on its neighbour; what is not known, and a
+        circle, is with the coordinator.
+        """
+        links = self.arrange(
+            [
+                self.node(1),
+                self.node(2, route=["0001"]),
+                self.node(3, type="end", parent="0002", route=["0001"]),
+                self.node(4, type="end", parent="0000", route=None),
+                self.node(5, route=None),
+                self.node(6, route=["abcd"]),
+                self.node(7, route=["0008"]),
+                self.node(8, route=["0007"]),
+            ]
+        )["links"]
+        self.assertEqual(links["1"], {"parent": "", "known": True})
+        self.assertEqual(links["2"], {"parent": "1", "known": True})
+        self.assertEqual(links["3"], {"parent": "2", "known": True})
+        self.assertEqual(links["4"], {"parent": "", "known": True})
+        self.assertEqual(links["5"], {"parent": "", "known": False})
+        self.assertEqual(links["6"], {"parent": "", "known": False})
+        self.assertEqual({links["7"]["parent"], links["8"]["parent"]} & {""}, {""})
+
+    def test_room(self) -> None:
+        """No two of 500 nodes, in a tree of several hops, stand in each other's place."""
+        chance = random.Random(5)
+        nodes: list[dict[str, object]] = []
+        for number in range(1, 501):
+            relay = chance.randrange(1, number) if number > 5 and chance.random() < 0.6 else 0
+            nodes.append(self.node(number, route=[f"{relay:04x}"] if relay else []))
+        places = self.arrange(nodes)["places"]
+        self.assertEqual(len(places), 501)
+        for number, one in enumerate(places):
+            for other in places[:number]:
+                self.assertTrue(
+                    abs(one["x"] - other["x"]) >= 66 or abs(one["y"] - other["y"]) >= 36,
+                    (one, other),
+                )
