@@ -665,6 +665,17 @@ class InterruptionTests(BindingTestCase):
         self.outage(20.0)
         self.assertEqual(self.reset(), [A])
 
+    def test_question_without_an_answer(self) -> None:
+        """The answer may have come while the radio was away, from a node that does answer."""
+        self.hear(A)
+        self.wire.clock.advance(60.0)
+        for client in self.clients.values():
+            client.protocol.dataReceived(b"question")
+            self.wire.receive(TransmitStatus(self.wire.last.frame_id, Address16(1), 0, 0, 0))
+        self.wire.clock.advance(0.9)
+        self.outage(0.5)
+        self.assertEqual(self.reset(), [A])
+
     def test_outage_that_was_noticed_late(self) -> None:
         """A radio that hung was deaf from some moment on after its last frame."""
         self.hear(A)

@@ -107,6 +107,7 @@ class Outbound:
     @ivar policy: how to send.
     @ivar broken: called with a sentence when bytes are lost; whoever reads or writes the node's
         stream must notice.
+    @ivar last_delivery: when the node was last known to have got a packet, seconds of the clock.
     @ivar bytes_sent: delivered bytes.
     @ivar packets_sent: delivered packets.
     @ivar retries: how often a packet was sent again, by the radio or by the gateway.
@@ -152,6 +153,7 @@ class Outbound:
         self._wake: IDelayedCall | None = None
         self._patience: IDelayedCall | None = None
         self._stopped = False
+        self.last_delivery = float("-inf")
         self.bytes_sent = 0
         self.packets_sent = 0
         self.retries = 0
@@ -333,6 +335,7 @@ class Outbound:
         self.retries += status.retries
         delivery = status.delivery_status
         if delivery == DELIVERED:
+            self.last_delivery = self._clock.seconds()
             self.bytes_sent += len(packet.data)
             self.packets_sent += 1
             if status.address16 not in (self._node.address16, UNKNOWN16):

@@ -307,9 +307,12 @@ class NodePort(Service):
         for client in list(self._clients):
             client.reset(reason)
 
-    def was_heard_since(self, moment: float) -> bool:
-        """Whether bytes of the node came at that moment of the clock or later."""
-        return self._heard >= moment
+    def was_busy_since(self, moment: float) -> bool:
+        """Whether bytes came from the node at that moment of the clock or later; or, if it is one
+        that says something at all, went to it: they may have been a question.
+        """
+        heard = self._heard
+        return heard >= moment or (heard > float("-inf") and self.outbound.last_delivery >= moment)
 
     def interrupted(self, reason: str) -> None:
         """Bytes of the node may have been lost: nobody may take what follows for the next byte.

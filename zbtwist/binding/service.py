@@ -51,7 +51,7 @@ FIRST_RETRY = 1.0
 LAST_RETRY = 60.0
 RETRY_FACTOR = 2.0
 
-#: A node that was heard less than so many seconds before an outage was in the middle of something.
+#: A node that was busy less than so many seconds before an outage was in the middle of something.
 IN_THE_MIDDLE = 1.0
 
 #: Seconds for which a port that another program has is not tried for new nodes.
@@ -675,13 +675,13 @@ class BindingService(MultiService):
     def _interrupt_those_that_spoke(self, since: float) -> None:
         """While the radio was away, whoever was in the middle of something may have gone on.
 
-        That is taken to be so of a node that was heard as shortly before the outage as the outage
+        That is taken to be so of a node that was busy as shortly before the outage as the outage
         was long. The others' clients stay, as if nothing had been.
         """
         outage = self._clock.seconds() - since
         moment = since - max(outage, IN_THE_MIDDLE)
         for port in self._ports.values():
-            if port.was_heard_since(moment):
+            if port.was_busy_since(moment):
                 port.interrupted(
                     f"The radio was away for {outage:.1f} s, and bytes of {port.node} may be lost"
                 )
