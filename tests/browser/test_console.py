@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.radio import LATE_NAME
 from tests.browser.support import Keys, Page, missing, wait_until
-from tests.system.support import Gateway, Program
+from tests.system.support import Gateway, Program, is_listening
 
 #: What a configuration calls a node, and a page must show as it stands.
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -67,14 +67,17 @@ class ConsoleTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.world = World.get()
-        self.url = f"http://127.0.0.1:{self.world.gateway.control}/"
+        self.control = self.world.gateway.control
         self.expected_in_console = ""
 
     def open(self, view: str = "") -> Page:
         # The gateway is up, and its nodes have their names.
         for name in ("METER", "SENSOR", "ECHO"):
             self.world.port(name)
-        page = Page(self.url, view)
+        return self.load(view)
+
+    def load(self, view: str = "") -> Page:
+        page = Page(f"http://127.0.0.1:{self.control}/", view)
         page.size(1280)
         self.addCleanup(self.check, page)
         return page
@@ -85,7 +88,7 @@ class ConsoleTestCase(SynchronousTestCase):
         if self.expected_in_console:
             complaints = [line for line in complaints if self.expected_in_console not in line]
         self.assertEqual(complaints, [])
-        self.assertEqual(page.hosts(), {f"127.0.0.1:{self.world.gateway.control}"})
+        self.assertEqual(page.hosts(), {f"127.0.0.1:{self.control}"})
 
 
 class ConsoleTests(ConsoleTestCase):
@@ -354,6 +357,19 @@ class ChangeTests(ConsoleTestCase):
         page.wait_text("radio-pill", "radio up")
         page.wait_row("ECHO", "listening")
         self.assertEqual(page.script("return window.loaded"), "once")
+
+    def test_radio_is_down(self) -> None:
+        """Without a radio the page says why, and so does what needs one."""
+        gateway = Gateway("/dev/there-is-no-radio")
+        self.addCleanup(gateway.stop)
+        wait_until(lambda: is_listening(gateway.control), "the control port")
+        self.control = gateway.control
+        page = self.load()
+        page.wait_text("radio-pill", "radio down")
+        page.wait_text("radio-problem", "There is no serial port /dev/there-is-no-radio")
+        page.id("discover").click()
+        page.wait_text("discover-text", "There is no serial port")
+        self.assertIn("No node is known yet", page.text("no-nodes"))
 
 
 class LayoutTests(ConsoleTestCase):
