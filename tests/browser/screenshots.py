@@ -8,6 +8,8 @@ dialog, a terminal. Some traffic runs for a while before, so that the graphs sho
 
 from __future__ import annotations
 
+import random
+import socket
 import sys
 import time
 import xmlrpc.client
@@ -75,25 +77,29 @@ def take_all(directory: Path, nodes: int) -> None:
 
 def take_for_readme(path: Path) -> None:
     """Take the picture that stands in the README."""
-    gateway = Gateway("sim:nodes=8:nt=1:interval=2")
+    gateway = Gateway("sim:nodes=8")
     try:
         wait_until(lambda: is_complete(gateway, 8), "8 nodes", 30)
         page = Page(f"http://127.0.0.1:{gateway.control}/")
-        page.size(1280, 640)
+        page.size(1280, 720)
         page.scheme("light")
         page.wait_row("METER")
         page.id("measure").click()
         page.row("ECHO").find_element("css selector", "td.do button").click()
         page.wait_text("terminal-state", "open")
-        for number in range(int(README_TRAFFIC / 2)):
-            page.fill("terminal-input", "some text " * (1 + number % 17))
-            time.sleep(2)
+        client = socket.create_connection(("127.0.0.1", gateway.nodes(8)["METER"]["tcp_port"]))
+        end = time.monotonic() + README_TRAFFIC
+        chance = random.Random(1)
+        while time.monotonic() < end:
+            page.fill("terminal-input", "some text " * chance.randrange(1, 18))
+            time.sleep(chance.uniform(1, 4))
         page.script(
             "document.getElementById('terminal-dialog').close(); document.activeElement.blur();"
-            "document.getElementById('discover-text').textContent = ''"
+            "document.getElementById('discover-text').textContent = ''; scrollTo(0, 0)"
         )
         time.sleep(2)
         page.driver.save_screenshot(str(path))
+        client.close()
     finally:
         gateway.stop()
 
