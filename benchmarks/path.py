@@ -32,7 +32,7 @@ from benchmarks.report import Options, Table
 REQUEST = 4 + 14 + PAYLOAD
 
 #: Seconds between two messages whose way is timed.
-PAUSE = 0.0005
+PAUSE = 0.0001
 
 #: What an adapter with an FTDI chip hands on at once, in bytes: a USB packet of 64 without its two
 #: bytes of status.

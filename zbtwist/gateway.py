@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from zbtwist import config
 from zbtwist.binding.port import Slot
 from zbtwist.binding.service import BindingService, Wish
+from zbtwist.burst import Burst
 from zbtwist.config import Settings
 from zbtwist.config_file import ConfigError
 from zbtwist.control.api import GatewayAPI
@@ -73,9 +74,10 @@ class Gateway(MultiService):
         self.store = Store(settings.state)
         coordinator = Coordinator(reactor)
         events = EventLog()
+        burst = Burst()
         self.network = NetworkService(reactor, coordinator)
         self.bindings = BindingService(
-            reactor, coordinator, self.network.nodes, self.store, self._port_endpoint
+            reactor, coordinator, self.network.nodes, self.store, self._port_endpoint, burst
         )
         self.radio = RadioService(
             reactor,
@@ -86,6 +88,7 @@ class Gateway(MultiService):
             configure=settings.configure,
             write_flash=settings.write_flash,
             heartbeat=settings.heartbeat,
+            burst=burst,
         )
         # Behind the network, which hears the radio first.
         NodeNews(reactor, self.network.nodes, coordinator)

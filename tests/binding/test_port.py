@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import EventLoggingObserver, StringTransport
+from twisted.internet.tcp import Connection
+from twisted.internet.testing import (
+    EventLoggingObserver,
+    MemoryReactorClock,
+    StringTransport,
+)
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,6 +30,21 @@ from zbtwist.binding.port import (
     NodePort,
 )
 from zbtwist.network import Node, NodeTable
+
+
+class TCPConnection(Connection):
+    """Twisted's own, on a pair of sockets that have no addresses."""
+
+    connected = 1
+
+    def getPeer(self) -> IPv4Address:
+        return IPv4Address("TCP", "127.0.0.1", 12345)
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        pass
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        pass
 
 
 class Listening:
@@ -88,6 +110,87 @@ class NodePortTests(SynchronousTestCase):
         client.dataReceived(b"x" * (HIGH_WATER + 1000))
         self.assertEqual(transport.producerState, "paused")
         self.port.outbound.stop()
+
+    def connect_tcp(self) -> tuple[NodeClient, socket.socket, MemoryReactorClock]:
+        """A client behind a real socket, whose reactor has not had its turn yet."""
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setblocking(False)
+            self.addCleanup(end.close)
+        reactor = MemoryReactorClock()
+        client = self.listener.buildProtocol(None)
+        assert client is not None
+        tcp = TCPConnection(ours, client, reactor)
+        client.makeConnection(tcp)
+        return client, theirs, reactor
+
+    def test_tcp_socket_is_written_to_at_once(self) -> None:
+        _, theirs, reactor = self.connect_tcp()
+        self.port.deliver(b"one")
+        self.assertEqual(theirs.recv(100), b"one")
+        self.assertEqual(reactor.getWriters(), [])
+
+    def test_burst_is_written_as_one(self) -> None:
+        _, theirs, _ = self.connect_tcp()
+        self.port.burst.begin()
+        self.port.deliver(b"one")
+        self.port.deliver(b"two")
+        self.assertRaises(BlockingIOError, theirs.recv, 100)
+        self.port.burst.end()
+        self.assertEqual(theirs.recv(100), b"onetwo")
+
+    def test_rest_is_written_by_the_reactor(self) -> None:
+        """In order, whatever was written at once and whatever had to wait."""
+        client, theirs, reactor = self.connect_tcp()
+        sent = bytearray()
+        while not reactor.getWriters():
+            piece = b"%d " % len(sent) * 1000
+            self.port.deliver(piece)
+            sent += piece
+        self.port.deliver(b"later")
+        sent += b"later"
+        came = bytearray()
+        while reactor.getWriters():
+            came += theirs.recv(1 << 20)
+            client.transport.doWrite()
+        self.port.deliver(b"the end")
+        sent += b"the end"
+        came += theirs.recv(1 << 20)
+        self.assertEqual(came, sent)
+
+    def test_slow_tcp_reader_is_dropped(self) -> None:
+        client, _, _ = self.connect_tcp()
+        piece = b"x" * 65536
+        for _ in range(100):
+            self.port.deliver(piece)
+        self.assertIn("reads too slowly", self.lines()[-1])
+        self.assertTrue(client.transport.disconnecting or client.transport._aborting)
+
+    def test_socket_that_breaks(self) -> None:
+        """It is found out by the reactor; nobody else notices."""
+        client, theirs, reactor = self.connect_tcp()
+        theirs.close()
+        self.port.deliver(b"one")
+        self.assertEqual(reactor.getWriters(), [client.transport])
+        self.assertIsInstance(client.transport.doWrite(), Exception)
+
+    def test_close_in_a_burst(self) -> None:
+        """What came before goes out before."""
+        client, theirs, _ = self.connect_tcp()
+        self.port.burst.begin()
+        self.port.deliver(b"one")
+        client.close()
+        self.assertEqual(theirs.recv(100), b"one")
+        self.port.burst.end()
+
+    def test_reset_in_a_burst(self) -> None:
+        """What came before is not sent behind the back of the reset."""
+        client, theirs, _ = self.connect_tcp()
+        self.port.burst.begin()
+        self.port.deliver(b"one")
+        client.reset("Bytes are lost.")
+        self.port.burst.end()
+        self.assertRaises(BlockingIOError, theirs.recv, 100)
 
     def test_slow_reader_is_dropped(self) -> None:
         client, slow = self.connect()

@@ -5,10 +5,15 @@ next one if the node's policy says so (`Policy.backlog`). A client that reads to
 Twisted says when the socket takes no more, and from then on at most `MAXIMUM_UNSENT` bytes are kept
 for it; then it is dropped, with a line in the log, because the other clients and the node must not
 wait for it.
+
+What a burst of frames brings for a client is given to its TCP socket at once, at the end of the
+burst; only what the socket does not take waits for the reactor. Twisted's own transports do that
+one turn of the reactor later, which costs a third of the time of the whole way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from typing import Protocol as Shape
 
@@ -21,11 +26,13 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.binding.outbound import Outbound, Writer
+from zbtwist.burst import Burst
 from zbtwist.network import Node
 
 #: What a port can be: a TCP port number, or a server endpoint string.
@@ -77,6 +84,9 @@ class NodeClient(Protocol):
         # No more to be done with the transport: it is lost, or about to be.
         self._over = False
         self._closing = False
+        # Writes at once what the socket takes; None if the transport cannot.
+        self._write_some: Callable[[bytes], Any] | None = None
+        self._fresh: list[bytes] = []
         self.gone: Deferred[None] = Deferred()
         self.peer = "?"
 
@@ -92,7 +102,12 @@ class NodeClient(Protocol):
         for option in ("setTcpNoDelay", "setTcpKeepAlive"):
             # A Unix socket has neither.
             getattr(tcp, option, bool)(True)
-        tcp.registerProducer(self, True)
+        if isinstance(tcp, Connection):
+            # To a producer that is pulled it says each time when nothing waits any more.
+            tcp.registerProducer(self, False)
+            self._write_some = tcp.writeSomeData
+        else:
+            tcp.registerProducer(self, True)
         self._port.client_opened(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -115,7 +130,27 @@ class NodeClient(Protocol):
                 self._port.outbound.forget(self)
                 self.reset(f"it reads too slowly, {self._unsent} bytes wait for it")
                 return
-        self._tcp.write(data)
+            self._tcp.write(data)
+        elif self._write_some is None:
+            self._tcp.write(data)
+        else:
+            self._fresh.append(data)
+            if len(self._fresh) == 1:
+                self._port.burst.at_end(self._write_fresh)
+
+    def _write_fresh(self) -> None:
+        data = b"".join(self._fresh)
+        self._fresh.clear()
+        if self._over or not data or self._write_some is None:
+            return
+        sent = self._write_some(data)
+        if isinstance(sent, Exception):
+            # The reactor finds that out as well, and ends the connection as it should be.
+            sent = 0
+        if sent < len(data):
+            self.pauseProducing()
+            self._unsent = len(data) - sent
+            self._tcp.write(data[sent:])
 
     def pauseProducing(self) -> None:
         """The socket takes no more: count from now on."""
@@ -158,6 +193,7 @@ class NodeClient(Protocol):
         if self._over or self._closing:
             return
         self._closing = True
+        self._write_fresh()
         self._tcp.unregisterProducer()
         self._tcp.loseConnection()
 
@@ -227,8 +263,14 @@ class NodePort(Service):
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, node: Node, outbound: Outbound) -> None:
+    def __init__(
+        self, clock: IReactorTime, node: Node, outbound: Outbound, burst: Burst | None = None
+    ) -> None:
+        """
+        @param burst: the frames that are being handled, at whose end is written.
+        """
         self._clock = clock
+        self.burst = burst or Burst()
         self._clients: dict[PortClient, None] = {}
         self.listener: Listener | None = None
         self.node = node

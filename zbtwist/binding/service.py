@@ -33,6 +33,7 @@ from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.policy import Policy
 from zbtwist.binding.port import Listener, NodePort, Slot
 from zbtwist.binding.turns import DEFAULT_LIMIT, Turns
+from zbtwist.burst import Burst
 from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
 from zbtwist.listening import advice, is_about_this_port
 from zbtwist.network import Node, NodeTable
@@ -105,10 +106,12 @@ class BindingService(MultiService):
         nodes: NodeTable,
         store: Store,
         make_endpoint: Callable[[Slot], IStreamServerEndpoint],
+        burst: Burst | None = None,
     ) -> None:
         """Which ports there are to give is for `configure`.
 
         @param make_endpoint: returns the server endpoint for a port.
+        @param burst: the frames that are being handled, at whose end clients are written to.
         """
         super().__init__()
         self._clock = clock
@@ -116,6 +119,7 @@ class BindingService(MultiService):
         self._nodes = nodes
         self._store = store
         self._make_endpoint = make_endpoint
+        self._burst = burst or Burst()
         self._base_port = self._lowest = 1
         self._last_port = 0
         self._reserved: frozenset[int] = frozenset()
@@ -294,7 +298,7 @@ class BindingService(MultiService):
             outbound = Outbound(
                 self._clock, self._radio, self._nodes, node, self.turns, self._policy_of(node)
             )
-            port = NodePort(self._clock, node, outbound)
+            port = NodePort(self._clock, node, outbound, self._burst)
             port.setServiceParent(self)
             self._ports[node.address64] = port
         return port

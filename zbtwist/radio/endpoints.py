@@ -72,6 +72,8 @@ class ExclusiveSerialPort(SerialPort):
     reactor: Any
     bufferSize = WRITE_MARK
     _closing: IDelayedCall | None = None
+    # Something that was written is still to be taken by the line.
+    _waits = False
     _serialFactory = staticmethod(open_exclusively)  # type: ignore[assignment]
 
     @property
@@ -83,6 +85,23 @@ class ExclusiveSerialPort(SerialPort):
     def set_baud_rate(self, baud_rate: int) -> None:
         self._serial.baudrate = baud_rate
         self._serial.reset_input_buffer()
+
+    def write(self, data: bytes) -> None:
+        """Write at once what the line takes; the reactor writes the rest."""
+        if self.connected and not self._waits:
+            sent = self.writeSomeData(data)
+            # If the port is lost, the reactor finds that out as well.
+            if isinstance(sent, int):
+                data = data[sent:]
+        super().write(data)
+
+    def startWriting(self) -> None:
+        self._waits = True
+        super().startWriting()
+
+    def stopWriting(self) -> None:
+        self._waits = False
+        super().stopWriting()
 
     def loseConnection(self) -> None:
         """Write what is buffered and close; after `CLOSE_TIMEOUT`, close all the same."""

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from zbtwist.burst import Burst
 from zbtwist.radio.damage import senders_of
 from zbtwist.radio.patience import Patience
 from zbtwist.radio.traffic import Traffic
@@ -44,6 +45,7 @@ class RadioProtocol(Protocol):
         traffic: Traffic | None = None,
         congestion_changed: Callable[[bool], None] = lambda congested: None,
         frames_damaged: Callable[[list[Address64] | None], None] = lambda senders: None,
+        burst: Burst | None = None,
     ) -> None:
         """
         @param clock: times how long a frame's beginning is waited for.
@@ -55,6 +57,7 @@ class RadioProtocol(Protocol):
         @param congestion_changed: called with `is_congested` whenever it changes.
         @param frames_damaged: called when the line damaged frames, with what
             `zbtwist.radio.damage.senders_of` says of them.
+        @param burst: told when frames that were read at once begin and end.
         """
         self._clock = clock
         self._bad: list[bytes] = []
@@ -65,6 +68,7 @@ class RadioProtocol(Protocol):
         self._made = made
         self._lost = lost
         self._traffic = traffic or Traffic()
+        self._burst = burst or Burst()
         self._patience = Patience(clock, self._given_up)
         self._congestion_changed = congestion_changed
         self._raw: Callable[[bytes], None] | None = None
@@ -187,10 +191,13 @@ class RadioProtocol(Protocol):
 
     def _deliver(self, frames: list[bytes]) -> None:
         traffic = self._traffic
+        frames_in, bytes_in = traffic.frames_in, traffic.bytes_in
+        burst = self._burst
+        burst.begin()
         for frame_data in frames:
             kind = frame_data[0]
-            traffic.frames_in[kind] += 1
-            traffic.bytes_in[kind] += len(frame_data)
+            frames_in[kind] += 1
+            bytes_in[kind] += len(frame_data)
             if traffic.trace is not None:
                 traffic.trace(False, frame_data, self._decoder.api_mode)
             frame = parse_frame(frame_data)
@@ -201,3 +208,4 @@ class RadioProtocol(Protocol):
             except Exception:
                 # A mistake of ours must not cost the link and with it every other node.
                 self.log.failure("A frame could not be handled: {frame}", frame=frame)
+        burst.end()

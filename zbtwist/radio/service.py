@@ -26,6 +26,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from zbtwist.burst import Burst
 from zbtwist.radio.bring_up import RadioFacts, bring_up
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
@@ -147,6 +148,7 @@ class RadioService(MultiService):
         configure: bool = False,
         write_flash: bool = False,
         heartbeat: float = DEFAULT_HEARTBEAT,
+        burst: Burst | None = None,
     ) -> None:
         """
         @param clock: the reactor.
@@ -156,8 +158,10 @@ class RadioService(MultiService):
             counts all the same.
         @param heartbeat: seconds of silence after which the radio is asked whether it is there; 0
             for never.
+        @param burst: told when frames that were read at once begin and end.
         """
         super().__init__()
+        self._burst = burst or Burst()
         self.coordinator = coordinator
         self.protocol: RadioProtocol | None = None
         self.traffic = Traffic()
@@ -178,6 +182,7 @@ class RadioService(MultiService):
         self._searches_rate = isinstance(endpoint, SerialEndpoint) and endpoint.baud_rate is None
         self._last_rate: int | None = None
         self._last_address: Address64 | None = None
+        self._forgets = False
         self._left_at = 0.0
         self._finder: Finder | None = None
         self._bringing_up: Deferred[None] | None = None
@@ -252,6 +257,7 @@ class RadioService(MultiService):
             self.traffic,
             self.coordinator.set_congested,
             self.coordinator.frames_damaged,
+            self._burst,
         )
 
     def open_failed(self, error: Exception) -> Deferred[None]:
@@ -309,14 +315,19 @@ class RadioService(MultiService):
 
         One that was there before is most likely there again, as it was. So it is looked for there
         alone at first and every second time, and it does not take a round of all rates and of
-        ``+++`` until it is noticed that it is back.
+        ``+++`` until it is noticed that it is back. Where it has forgotten its mode, and a radio
+        that was moved to it without its flash has, ``+++`` at its rate comes before other rates.
         """
         rates: Sequence[int] = rates_to_try(self._last_rate) if self._searches_rate else ()
         transparent_rates: Sequence[int] = rates or AS_IT_IS
-        if self._last_address is not None and self._failures % EVERYWHERE:
-            transparent_rates = rates[:1] or AS_IT_IS
-        if self._last_address is not None and self._failures % 2 == 0:
-            rates, transparent_rates = rates[:1], ()
+        here = rates[:1]
+        everywhere = self._failures % (2 * EVERYWHERE) == EVERYWHERE
+        if self._last_address is not None and not everywhere:
+            transparent_rates = here or AS_IT_IS
+            if self._forgets:
+                rates = here
+            elif self._failures % 2 == 0:
+                rates, transparent_rates = here, ()
         return Search(
             rates,
             transparent_rates if self.configure else (),
@@ -335,6 +346,7 @@ class RadioService(MultiService):
             self._finder = None
         protocol.set_api_mode(found.api_mode)
         self._last_mode, self._last_rate = found.api_mode, self.baud_rate
+        self._forgets |= found.forgets
         self.coordinator.link_up(protocol.send)
         self.coordinator.set_congested(protocol.is_congested)
         if found.to_be_written:

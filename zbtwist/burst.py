@@ -1,0 +1,50 @@
+"""What was read at once is handled frame by frame, and written at once.
+
+Many frames may be in one read of a fast line. Writing to a client's socket after each of them would
+cost more than all the rest, and waiting for the reactor's next turn costs time even if there was
+but one. So whoever reads says when a burst of frames begins and ends, and whoever writes is called
+at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.logger import Logger
+
+
+class Burst:
+    """The frames that are being handled."""
+
+    log = Logger()
+
+    def __init__(self) -> None:
+        self._is_on = False
+        self._calls: list[Callable[[], None]] = []
+
+    def begin(self) -> None:
+        """Frames are about to be handled."""
+        self._is_on = True
+
+    def end(self) -> None:
+        """They have been handled: make the calls."""
+        self._is_on = False
+        calls = self._calls
+        if calls:
+            self._calls = []
+            for call in calls:
+                self._call(call)
+
+    def _call(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception:
+            # The others' calls must not be lost.
+            self.log.failure("Frames could not be passed on")
+
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Call that at the end of the burst; now if there is none."""
+        if self._is_on:
+            self._calls.append(call)
+        else:
+            call()
