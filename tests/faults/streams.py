@@ -30,7 +30,7 @@ _CHECK = struct.Struct(">I")
 #: Bytes of a record that are not its random ones.
 RECORD_OVERHEAD = _HEAD.size + _CHECK.size
 
-#: Bytes of a stream that are kept behind what has arrived, to tell what is doubled.
+#: Bytes of a stream that are kept behind what has arrived, to tell what is doubled; by default.
 KEPT = 65536
 
 #: Seconds between two bursts of a talker.
@@ -81,7 +81,8 @@ class RecordReader:
 class Said:
     """The bytes of an epoch; those that arrived long ago are forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
         self._data = bytearray()
         self._forgotten = 0
 
@@ -102,8 +103,8 @@ class Said:
 
     def forget(self, place: int) -> None:
         """What lies long before `place` is not needed any more."""
-        surplus = place - KEPT - self._forgotten
-        if surplus > KEPT:
+        surplus = place - self._kept - self._forgotten
+        if surplus > self._kept:
             del self._data[:surplus]
             self._forgotten += surplus
 
@@ -152,7 +153,7 @@ class Epoch:
     @ivar holes: from where to where nothing has arrived, though later bytes have.
     """
 
-    said: Said = field(default_factory=Said)
+    said: Said
     place: int = 0
     got: int = 0
     holes: list[tuple[int, int]] = field(default_factory=list)
@@ -197,14 +198,16 @@ class Epoch:
 
 
 class Talker:
-    """Says records at a rate, in bursts."""
+    """Says records at a rate, in bursts, or when it is told to."""
 
-    def __init__(self, world: World, name: object, rate: float) -> None:
+    def __init__(self, world: World, name: object, rate: float, kept: int = KEPT) -> None:
         """
         @param rate: in bytes a second.
+        @param kept: bytes that are kept to tell what is doubled.
         """
         self.world = world
         self.rate = rate
+        self.kept = kept
         self.number = 0
         self.epoch = 0
         self._chance = random.Random(f"stream {name}")
@@ -231,12 +234,16 @@ class Talker:
     def speak(self) -> None:
         """Say what is due."""
         while self._owed > 0 and self.is_ready():
-            said = record(self._chance, self.epoch, self.number)
-            self.number += 1
-            self._owed -= len(said)
-            self.say(said)
+            self._owed -= self.say_record()
         # What could not be said in its time is not made up for.
         self._owed = min(self._owed, 0.0)
+
+    def say_record(self) -> int:
+        """Say one record; return how many bytes it has."""
+        said = record(self._chance, self.epoch, self.number)
+        self.number += 1
+        self.say(said)
+        return len(said)
 
     def is_ready(self) -> bool:
         """Whether somebody hears it."""
@@ -260,12 +267,13 @@ class Writer(Talker):
         rate: float,
         *,
         name: object = "",
+        kept: int = KEPT,
         record_whole: Callable[[tuple[int, int]], object] = lambda which: None,
     ) -> None:
         """
         @param record_whole: called with epoch and number of each record that is whole at the node.
         """
-        super().__init__(world, f"to {device.address64:x} {name}", rate)
+        super().__init__(world, f"to {device.address64:x} {name}", rate, kept)
         self.device = device
         self.tally = Tally()
         self._record_whole = record_whole
@@ -283,7 +291,7 @@ class Writer(Talker):
         self.epoch += 1
         self.number = 0
         self._unsaid = b""
-        self._epochs.append((Epoch(), connection))
+        self._epochs.append((Epoch(Said(self.kept)), connection))
         connection.has_room = self._go_on
         connection.at_end = self._ended
 
@@ -366,10 +374,10 @@ def listen(device: Device, *writers: Writer) -> Tally:
 class Speech(Talker):
     """What a node's device says; it need not be heard by anybody."""
 
-    def __init__(self, world: World, device: Device, rate: float) -> None:
-        super().__init__(world, f"from {device.address64:x}", rate)
+    def __init__(self, world: World, device: Device, rate: float, kept: int = KEPT) -> None:
+        super().__init__(world, f"from {device.address64:x}", rate, kept)
         self.device = device
-        self.said = Said()
+        self.said = Said(kept)
         self._readers: list[Reader] = []
 
     def heard_by(self, reader: Reader) -> None:

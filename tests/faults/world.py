@@ -6,14 +6,19 @@ Time goes from one event to the next, so that an hour costs as much as what happ
 from __future__ import annotations
 
 import random
+from bisect import insort
 from collections.abc import Callable
+from math import inf
+from operator import attrgetter
 from typing import Any
 
+from twisted.internet.base import DelayedCall
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
 from tests.faults.connection import SOCKET, WRITE_BUFFER, Connection
+from zbtwist.binding.port import NodePort
 from zbtwist.config import Settings
 from zbtwist.gateway import Gateway
 from zbtwist.simulator.air import Fate, IAir, ITimekeeper, Transmission
@@ -26,8 +31,11 @@ from zbtwist.xbee.devices import COORDINATOR
 #: The first node's 64-bit address; the others follow.
 FIRST_ADDRESS = 0x0013_A200_400A_3E01
 
-#: Seconds until the gateway has found everybody.
-BEGINNING = 3.0
+#: Seconds until the gateway has found everybody, besides its search.
+BEGINNING = 2.5
+
+#: Seconds of a search, for each node: so long does an answer have the air, and some more.
+SEARCH_SECONDS = 0.05
 
 #: Seconds that an air that refuses takes to say so.
 REFUSAL_TIME = 0.02
@@ -44,6 +52,43 @@ class Device(Node):
     def serial_received(self, data: bytes) -> None:
         if self.listener is not None:
             self.listener(data)
+
+
+class QuickClock(MemoryReactorClock):
+    """A reactor in memory that keeps its calls in their order, and need not sort them.
+
+    `twisted.internet.task.Clock` sorts them all before and after each.
+    """
+
+    def callLater(self, when: float, what: Callable[..., object], *a: Any, **kw: Any) -> Any:
+        call = DelayedCall(
+            self.rightNow + when, what, a, kw, self.calls.remove, self._moved, self.seconds
+        )
+        insort(self.calls, call, key=_time)
+        return call
+
+    def _moved(self, call: DelayedCall) -> None:
+        self.calls.sort(key=_time)
+
+    @property
+    def next_time(self) -> float:
+        """When something happens; never is infinite."""
+        calls = self.calls
+        while calls and calls[0].delayed_time:
+            call = calls.pop(0)
+            call.activate_delay()
+            insort(calls, call, key=_time)
+        return float(calls[0].time) if calls else inf
+
+    def go_on(self) -> None:
+        """Let the next thing happen, at its time."""
+        call = self.calls.pop(0)
+        self.rightNow = max(self.rightNow, call.time)
+        call.called = 1
+        call.func(*call.args, **call.kw)
+
+
+_time = attrgetter("time")
 
 
 @implementer(IAir)
@@ -96,11 +141,12 @@ class World:
         @param settings: of the gateway, where they are not the default.
         @param prepare: called before the gateway starts.
         """
-        self.clock: Any = MemoryReactorClock()
+        self.clock: Any = QuickClock()
         self.air = ChannelAir(rate)
         self.refusals = RefusingAir(self.air)
+        discovery_time = max(0.5, nodes * SEARCH_SECONDS)
         self.network = SimulatedNetwork(
-            self.clock, seed, api_mode=api_mode, discovery_time=0.5, air=self.refusals
+            self.clock, seed, api_mode=api_mode, discovery_time=discovery_time, air=self.refusals
         )
         self.devices = [
             make(self.network, FIRST_ADDRESS + number, f"NODE{number + 1}")
@@ -113,7 +159,7 @@ class World:
             prepare(self)
         self.gateway = Gateway(Settings("sim:", **(settings or {})), self.clock, self.endpoint)
         self.gateway.startService()
-        self.run(BEGINNING)
+        self.run(BEGINNING + discovery_time)
 
     @property
     def now(self) -> float:
@@ -133,26 +179,26 @@ class World:
         clock = self.clock
         end = clock.rightNow + seconds
         while not question():
-            calls = clock.calls
-            if not calls or calls[0].getTime() > end:
+            if clock.next_time > end:
                 clock.rightNow = end
                 return question()
-            clock.rightNow = max(clock.rightNow, calls[0].getTime())
-            clock.advance(0)
+            clock.go_on()
         return True
 
     def later(self, seconds: float, function: Callable[..., object], *arguments: object) -> None:
         """Call a function in `seconds` seconds."""
         self.clock.callLater(seconds, function, *arguments)
 
-    def port_of(self, device: Device) -> int:
-        """The TCP port of a node."""
-        (port,) = (
-            row["tcp_port"]
-            for row in self.gateway.api.list_nodes()
-            if row["label"] == device.identifier.decode()
-        )
-        return int(port)
+    def binding_of(self, device: Device) -> NodePort:
+        """What the gateway keeps for a node.
+
+        @raise ConnectionRefusedError: nothing.
+        """
+        node = self.gateway.network.nodes.get(device.address64)
+        port = self.gateway.bindings.port_of(node) if node is not None else None
+        if port is None:
+            raise ConnectionRefusedError(f"{device} has no port")
+        return port
 
     def connect(
         self, device: Device, *, socket: int = SOCKET, write_buffer: int = WRITE_BUFFER
@@ -161,7 +207,7 @@ class World:
 
         @raise ConnectionRefusedError: nobody listens.
         """
-        port = self.port_of(device)
+        port = self.binding_of(device).number
         factory = next((one[1] for one in self.clock.tcpServers if one[0] == port), None)
         if factory is None:
             raise ConnectionRefusedError(f"nobody listens on port {port}")

@@ -1,0 +1,30 @@
+"""A day with fifty nodes, in which something goes wrong every few minutes."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.faults.long_run import LongRun
+
+#: Bytes by which memory may grow from the second hour to the last: what the rings of events and of
+#: traced lines, all bounded, still take up.
+GROWTH = 1_000_000
+
+
+class LongRunTests(SynchronousTestCase):
+    def test_a_day(self) -> None:
+        """Nothing is lost without a reset, nothing is doubled, and memory stays as it is."""
+        tracemalloc.start(1)
+        try:
+            run = LongRun(24, 50, poll_every=1200.0, fault_every=400.0, looked_at=(2, 24))
+        finally:
+            tracemalloc.stop()
+        for tally in (run.questions, run.answers):
+            self.assertTrue(tally.is_faithful, tally)
+            self.assertGreater(tally.got, 150_000)
+        self.assertGreater(run.questions.resets, 20)
+        self.assertGreater(len(run.calamities.counts), 15)
+        self.assertLess(run.traced[24] - run.traced[2], GROWTH, run.traced)
+        self.assertLess(run.objects[24], 1.05 * run.objects[2], run.objects)
