@@ -1,4 +1,4 @@
-// The page as a whole: the head, the views, the search for nodes, and the connection to the gateway.
+// The page as a whole: the head, the views, the search for nodes, the connection to the gateway.
 
 import { byId, Facts, setAttribute, setText } from "./dom.js";
 import { counted, moment } from "./format.js";

@@ -91,7 +91,8 @@ export class LogView {
 
   isWanted(event) {
     const level = LEVELS[event.level] ?? 1;
-    return level >= Number(byId("log-level").value) && event.text.toLowerCase().includes(this.words);
+    if (level < Number(byId("log-level").value)) return false;
+    return event.text.toLowerCase().includes(this.words);
   }
 
   drawAll() {

@@ -44,7 +44,7 @@ export class NodeDialog {
     const node = this.state.nodes.get(address);
     if (!node) return;
     this.address = address;
-    for (const id of ["rename-result", "bind-result", "unbind-result", "trace-result"]) this.say(id, "");
+    for (const what of ["rename", "bind", "unbind", "trace"]) this.say(`${what}-result`, "");
     byId("rename-value").value = node.label || "";
     byId("bind-value").value = typeof node.port === "number" && node.port ? node.port : "";
     byId("unbind-question").hidden = true;
@@ -165,14 +165,16 @@ export class NodeDialog {
   rename() {
     const button = byId("rename-form").querySelector("button");
     const label = byId("rename-value").value;
-    this.run("rename-result", button, "Writing the name to the node…", "rename", [this.address, label]);
+    const words = "Writing the name to the node…";
+    this.run("rename-result", button, words, "rename", [this.address, label]);
   }
 
   bind() {
     const button = byId("bind-form").querySelector("button");
     const text = byId("bind-value").value.trim();
     if (!/^\d{1,9}$/.test(text)) {
-      this.say("bind-result", `“${text}” is no TCP port: write a number from 1 to 65535.`, true);
+      const sentence = `“${text}” is no TCP port: write a number from 1 to 65535.`;
+      this.say("bind-result", sentence, true);
       return;
     }
     this.run("bind-result", button, "Opening the port…", "bind", [this.address, Number(text)]);
@@ -181,10 +183,12 @@ export class NodeDialog {
   askUnbind() {
     const node = this.state.nodes.get(this.address);
     if (!node) return;
-    const clients = node.clients ? ` ${format.counted(node.clients, "client")} will be disconnected.` : "";
+    const name = format.nodeName(node);
+    const clients = format.counted(node.clients || 0, "client");
     setText(
       byId("unbind-text"),
-      `Close port ${node.port} and forget that it was the port of ${format.nodeName(node)}?${clients}`,
+      `Close port ${node.port} and forget that it was the port of ${name}?` +
+        (node.clients ? ` ${clients} will be disconnected.` : ""),
     );
     this.say("unbind-result", "");
     byId("unbind-question").hidden = false;
@@ -217,7 +221,8 @@ export class NodeDialog {
   }
 
   async unbind() {
-    await this.run("unbind-result", byId("unbind-yes"), "Closing the port…", "unbind", [this.address]);
+    const button = byId("unbind-yes");
+    await this.run("unbind-result", button, "Closing the port…", "unbind", [this.address]);
     byId("unbind-question").hidden = true;
     byId("unbind").hidden = false;
     // What had the focus is gone.

@@ -31,7 +31,8 @@ function describe(node, link, parentName) {
   else parts.push(link.parent ? `through ${parentName}` : "direct");
   if (format.signal(node.signal)) {
     const hop = link.parent ? " over the last hop" : "";
-    parts.push(`${format.signal(node.signal)}${hop}, ${format.STRENGTHS[format.bars(node.signal)]}`);
+    const strength = format.STRENGTHS[format.bars(node.signal)];
+    parts.push(`${format.signal(node.signal)}${hop}, ${strength}`);
   }
   if (node.problem) parts.push(node.problem);
   return parts.filter(Boolean).join(" · ");
@@ -61,7 +62,8 @@ export class Picture {
       byId("legend").append(
         element("li", {}, svg("svg", { viewBox: "0 0 28 16", "aria-hidden": "true" }, sign), text),
       );
-    entry(svg("rect", { x: 8, y: 2, width: 12, height: 12, rx: 3, class: "coordinator" }), "coordinator");
+    const square = { x: 8, y: 2, width: 12, height: 12, rx: 3, class: "coordinator" };
+    entry(svg("rect", square), "coordinator");
     entry(svg("circle", { cx: 14, cy: 8, r: 6, class: "router" }), "router");
     entry(svg("circle", { cx: 14, cy: 8, r: 5, class: "end" }), "end device");
     entry(svg("circle", { cx: 14, cy: 8, r: 6, class: "router bad" }), "has a problem");
@@ -95,7 +97,8 @@ export class Picture {
     const nodes = this.nodes();
     const links = tree(nodes);
     const narrow = this.frame.clientWidth < 600;
-    const shape = JSON.stringify([narrow, nodes.length > FEW_NODES, [...links].map(([address, link]) => [address, link.parent])]);
+    const parents = [...links].map(([address, link]) => [address, link.parent]);
+    const shape = JSON.stringify([narrow, parents]);
     if (shape !== this.shape) {
       this.shape = shape;
       this.draw(nodes, links, narrow);
@@ -132,8 +135,9 @@ export class Picture {
       this.parts.set(node.address, part);
     }
     const half = few ? 13 : 9;
+    const square = { x: -half, y: -half, width: 2 * half, height: 2 * half, rx: 5 };
     dots.append(
-      svg("rect", { x: -half, y: -half, width: 2 * half, height: 2 * half, rx: 5, class: "coordinator" }),
+      svg("rect", { ...square, class: "coordinator" }),
       svg("text", { x: 0, y: half + 15, class: "name" }, "coordinator"),
     );
     // Somebody may look at a part of it: what is drawn anew is shown as the old one was.

@@ -10,7 +10,7 @@ export function signalBars() {
     const height = 3 * (number + 1);
     parts.push(svg("rect", { x: number * 4, y: 12 - height, width: 3, height, rx: 0.5 }));
   }
-  const image = svg("svg", { class: "bars", viewBox: "0 0 15 12", "aria-hidden": "true" }, ...parts);
+  const image = svg("svg", { viewBox: "0 0 15 12", "aria-hidden": "true" }, ...parts);
   const show = (value) => {
     const strength = bars(value);
     setAttribute(image, "class", `bars ${STRENGTHS[strength]}`);

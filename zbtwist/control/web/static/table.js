@@ -16,7 +16,7 @@ const POINTER_REST = 3000;
 
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
-/** key: what is sorted by; text: what the cell says. Columns of numbers are aligned at the right. */
+/** key: what is sorted by; text: what the cell says. Numbers are aligned at the right. */
 const COLUMNS = [
   { id: "name", title: "Name", key: format.nodeName },
   { id: "address", title: "Address", key: (node) => node.address },
@@ -180,9 +180,8 @@ export class NodeTable {
       line.append(column.head);
       choice.append(element("option", { value: column.id }, column.title));
     }
-    line.append(
-      element("th", { role: "columnheader", scope: "col" }, element("span", { class: "unseen" }, "Do")),
-    );
+    const unseen = element("span", { class: "unseen" }, "Terminal");
+    line.append(element("th", { role: "columnheader", scope: "col" }, unseen));
     byId("table").tHead.append(line);
     choice.addEventListener("change", () => {
       this.sort(COLUMNS.find((column) => column.id === choice.value), this.ascending);
@@ -298,7 +297,8 @@ export class NodeTable {
     setText(byId("nodes-count"), all ? format.count(all) : "");
     let text = "";
     if (shown < matching) {
-      text = `The first ${format.count(shown)} of ${format.counted(matching, "node")} are shown; filter to see others.`;
+      const found = format.counted(matching, "node");
+      text = `The first ${format.count(shown)} of ${found} are shown; filter to see others.`;
     } else if (filtered && all) {
       text = `${format.count(matching)} of ${format.counted(all, "node")}`;
     }

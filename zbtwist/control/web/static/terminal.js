@@ -54,7 +54,7 @@ export function parseHex(text) {
   const bytes = [];
   for (const word of words) {
     if (!/^([0-9a-f]{2})+$/i.test(word)) {
-      throw new Error(`“${word}” is no byte: write two hexadecimal digits for each, as in 41 0d.`);
+      throw new Error(`“${word}” is no byte: write two hexadecimal digits each, as in 41 0d.`);
     }
     for (let at = 0; at < word.length; at += 2) bytes.push(parseInt(word.slice(at, at + 2), 16));
   }
@@ -195,7 +195,8 @@ export class Terminal {
     const how = byId("terminal-end").value;
     let bytes;
     try {
-      bytes = how === "hex" ? parseHex(this.input.value) : encoder.encode(this.input.value + ENDS[how]);
+      const { value } = this.input;
+      bytes = how === "hex" ? parseHex(value) : encoder.encode(value + ENDS[how]);
     } catch (fault) {
       setText(error, fault.message);
       return;
@@ -238,7 +239,9 @@ export class Terminal {
   keep(kind, bytes) {
     const kept = bytes.length > SCROLLBACK ? bytes.subarray(-SCROLLBACK) : bytes;
     // Decoded as it comes: a letter may be cut by the border of two messages.
-    const text = kind === "received" ? this.decoder.decode(kept, { stream: true }) : new TextDecoder().decode(kept);
+    const isCut = kind === "received";
+    const decoder = isCut ? this.decoder : new TextDecoder();
+    const text = decoder.decode(kept, { stream: isCut });
     const piece = { kind, bytes: kept, text };
     this.pieces.push(piece);
     this.size += kept.length;

@@ -77,12 +77,13 @@ export class TrafficGraph {
     const sum = (values) => format.bytes(values.reduce((total, value) => total + value, 0));
     setText(this.receivedText, `${sum(above)} received`);
     setText(this.sentText, `${sum(below)} sent`);
-    setText(this.most, peak ? `at most ${format.bytes(peak / interval)}/s` : "");
+    const fastest = `at most ${format.bytes(peak / interval)}/s`;
+    setText(this.most, peak ? fastest : "");
     setAttribute(
       this.image,
       "aria-label",
-      `${this.subject} in the last ${minutes} minutes: ${sum(above)} received, ${sum(below)} sent, ` +
-        `at most ${format.bytes(peak / interval)} per second`,
+      `${this.subject} in the last ${minutes} minutes: ` +
+        `${sum(above)} received, ${sum(below)} sent, ${fastest}`,
     );
   }
 }
