@@ -8,7 +8,7 @@ at its end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from twisted.logger import Logger
 
@@ -29,18 +29,18 @@ class Burst:
     def end(self) -> None:
         """They have been handled: make the calls."""
         self._is_on = False
-        calls = self._calls
-        if calls:
-            self._calls = []
-            for call in calls:
-                self._call(call)
+        if self._calls:
+            calls, self._calls = self._calls, []
+            self._make(iter(calls))
 
-    def _call(self, call: Callable[[], None]) -> None:
+    def _make(self, calls: Iterator[Callable[[], None]]) -> None:
         try:
-            call()
+            for call in calls:
+                call()
         except Exception:
-            # The others' calls must not be lost.
             self.log.failure("Frames could not be passed on")
+            # The others' calls must not be lost.
+            self._make(calls)
 
     def at_end(self, call: Callable[[], None]) -> None:
         """Call that at the end of the burst; now if there is none."""

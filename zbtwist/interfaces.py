@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -51,8 +51,13 @@ class IRadio(Interface):
         "that hung, when it was certainly up for the last time. Seconds of the clock."
     )
 
-    def add_listener(listener: IRadioListener) -> None:
-        """Tell `listener` of all that comes from now on."""
+    def add_listener(
+        listener: IRadioListener, frame_types: Iterable[type[Frame]] | None = None
+    ) -> None:
+        """Tell `listener` of all that comes from now on.
+
+        @param frame_types: the types of the frames that it wants to hear of; None for all.
+        """
 
     def at(command: str, parameter: bytes = b"") -> Awaitable[bytes]:
         """Read, set or execute an AT command on the radio itself; returns the answer's value."""

@@ -269,7 +269,7 @@ class NetworkService(Service):
             ATCommandResponse: self._found,
             RemoteATCommandResponse: self._answered,
         }
-        radio.add_listener(self)
+        radio.add_listener(self, self._handlers)
 
     def stopService(self) -> None:
         super().stopService()
@@ -383,13 +383,14 @@ class NetworkService(Service):
         self,
         frame: ReceivePacket | ExplicitReceive | IODataSample | RouteRecord | ManyToOneRouteRequest,
     ) -> Node | None:
-        if self._is_local(frame.address64):
+        facts = self._radio.facts
+        if facts is not None and facts.address64 == frame.address64:
             return None
         node = self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
         self._last_heard = node
         if node is None:
             self.unattributed_frames += 1
-        elif not node.is_described:
+        elif node.label is None or node.device_type_identifier is None:
             self._inquire(node)
         return node
 

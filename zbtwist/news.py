@@ -50,7 +50,7 @@ class NodeNews:
         self._labels: dict[Address64, str | None] = {}
         self._said: dict[Address64, tuple[int, float]] = {}
         nodes.add_listener(self)
-        radio.add_listener(self)
+        radio.add_listener(self, (NodeIdentification, ExplicitReceive))
 
     def node_added(self, node: Node) -> None:
         self._labels[node.address64] = node.label

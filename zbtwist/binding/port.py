@@ -85,7 +85,7 @@ class NodeClient(Protocol):
         self._over = False
         self._closing = False
         # Writes at once what the socket takes; None if the transport cannot.
-        self._write_some: Callable[[bytes], Any] | None = None
+        self._send: Callable[[bytes], int] | None = None
         self._fresh: list[bytes] = []
         self.gone: Deferred[None] = Deferred()
         self.peer = "?"
@@ -105,7 +105,7 @@ class NodeClient(Protocol):
         if isinstance(tcp, Connection):
             # To a producer that is pulled it says each time when nothing waits any more.
             tcp.registerProducer(self, False)
-            self._write_some = tcp.writeSomeData
+            self._send = tcp.socket.send
         else:
             tcp.registerProducer(self, True)
         self._port.client_opened(self)
@@ -131,7 +131,7 @@ class NodeClient(Protocol):
                 self.reset(f"it reads too slowly, {self._unsent} bytes wait for it")
                 return
             self._tcp.write(data)
-        elif self._write_some is None:
+        elif self._send is None:
             self._tcp.write(data)
         else:
             self._fresh.append(data)
@@ -141,11 +141,13 @@ class NodeClient(Protocol):
     def _write_fresh(self) -> None:
         data = b"".join(self._fresh)
         self._fresh.clear()
-        if self._over or not data or self._write_some is None:
+        if self._over or not data or self._send is None:
             return
-        sent = self._write_some(data)
-        if isinstance(sent, Exception):
-            # The reactor finds that out as well, and ends the connection as it should be.
+        try:
+            sent = self._send(data)
+        except OSError:
+            # It takes nothing, or is broken; the reactor finds that out as well, and ends the
+            # connection as it should be.
             sent = 0
         if sent < len(data):
             self.pauseProducing()

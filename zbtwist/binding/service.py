@@ -141,7 +141,7 @@ class BindingService(MultiService):
         self._policy = Policy()
         self.store_problem = ""
         nodes.add_listener(self)
-        radio.add_listener(self)
+        radio.add_listener(self, ())
 
     # --- asking --------------------------------------------------------------------------------
 

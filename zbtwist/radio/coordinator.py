@@ -15,9 +15,9 @@ The coordinator outlives links. `link_up` and `link_down` are for its owner, the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -78,7 +78,13 @@ MAXIMUM_WAITING = 4096
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    make: Callable[[int], Frame]
+    """
+    @cvar is_packet: its answer is told by nothing but the frame id.
+    """
+
+    is_packet: ClassVar[bool] = False
+    is_remote_command: ClassVar[bool] = False
+    frame: ATCommand | RemoteATCommand | TransmitRequest
     answer: type[Frame]
     command: str
     address64: Address64
@@ -88,15 +94,6 @@ class _Request:
     finished: Deferred[Any] = field(init=False)
     timer: IDelayedCall | None = None
     found: list[NodeDescription] | None = None
-
-    @property
-    def is_packet(self) -> bool:
-        """Whether its answer is told by nothing but the frame id."""
-        return self.answer is TransmitStatus
-
-    @property
-    def is_remote_command(self) -> bool:
-        return self.answer is RemoteATCommandResponse
 
     def matches(self, frame: Frame) -> bool:
         if type(frame) is not self.answer:
@@ -109,6 +106,16 @@ class _Request:
                 UNKNOWN64,
             )
         return True
+
+
+class _Packet(_Request):
+    __slots__ = ()
+    is_packet = True
+
+
+class _RemoteCommand(_Request):
+    __slots__ = ()
+    is_remote_command = True
 
 
 @implementer(IRadio)
@@ -128,6 +135,9 @@ class Coordinator:
         """
         self._clock = clock
         self._listeners: list[IRadioListener] = []
+        # Which frames each of them wants, None for all; and who wants frames of a type.
+        self._wanted: list[frozenset[type[Frame]] | None] = []
+        self._hearers: dict[type[Frame], list[Callable[[Frame], None]]] = {}
         self._send: Callable[[Frame], None] | None = None
         self._free = deque(range(1, 256))
         self._pending: dict[int, _Request] = {}
@@ -155,8 +165,12 @@ class Coordinator:
 
     # --- the link ------------------------------------------------------------------------------
 
-    def add_listener(self, listener: IRadioListener) -> None:
+    def add_listener(
+        self, listener: IRadioListener, frame_types: Iterable[type[Frame]] | None = None
+    ) -> None:
         self._listeners.append(listener)
+        self._wanted.append(None if frame_types is None else frozenset(frame_types))
+        self._hearers.clear()
 
     def link_up(self, send: Callable[[Frame], None]) -> None:
         """Frames can be sent; the radio is not set up yet."""
@@ -235,7 +249,7 @@ class Coordinator:
     ) -> bytes:
         answer: ATCommandResponse = await self._request(
             _Request(
-                lambda frame_id: kind(frame_id, command, parameter),
+                kind(0, command, parameter),
                 ATCommandResponse,
                 command,
                 UNKNOWN64,
@@ -261,10 +275,8 @@ class Coordinator:
         @raise NoAnswer, RadioOffline, TooManyRequests: as their names say.
         """
         answer: RemoteATCommandResponse = await self._request(
-            _Request(
-                lambda frame_id: RemoteATCommand(
-                    frame_id, address64, address16, OPTION_APPLY, command, parameter
-                ),
+            _RemoteCommand(
+                RemoteATCommand(0, address64, address16, OPTION_APPLY, command, parameter),
                 RemoteATCommandResponse,
                 command,
                 address64,
@@ -291,8 +303,8 @@ class Coordinator:
         """
         options = OPTION_EXTENDED_TIMEOUT if sleeps else 0
         return self._request(
-            _Request(
-                lambda frame_id: TransmitRequest(frame_id, address64, address16, 0, options, data),
+            _Packet(
+                TransmitRequest(0, address64, address16, 0, options, data),
                 TransmitStatus,
                 "",
                 address64,
@@ -310,7 +322,7 @@ class Coordinator:
         facts = self.facts
         seconds = facts.discovery_time if facts else DEFAULT_DISCOVERY_TIME
         request = _Request(
-            lambda frame_id: ATCommand(frame_id, "ND"),
+            ATCommand(0, "ND"),
             ATCommandResponse,
             "ND",
             UNKNOWN64,
@@ -329,23 +341,25 @@ class Coordinator:
                     f"{MAXIMUM_WAITING} requests wait for the radio already: try again later."
                 )
             )
-        request.finished = Deferred(lambda _: self._give_up(request))
-        request.timer = self._clock.callLater(request.timeout, self._timed_out, request)
+        finished = request.finished = Deferred(lambda _: self._give_up(request))
+        # First it is sent, and then its time begins: that is sooner on the line.
         if not self._start(request):
             self._waiting.append(request)
-        return request.finished
+        if not finished.called:
+            request.timer = self._clock.callLater(request.timeout, self._timed_out, request)
+        return finished
 
     def _start(self, request: _Request) -> bool:
         """Send a request, if it may have a frame id now. Return whether it may."""
         frame_id = self._id_for(request)
         if not frame_id or self._send is None:
             return False
-        request.frame_id = frame_id
+        request.frame_id = request.frame.frame_id = frame_id
         request.sent_at = self._clock.seconds()
         self._pending[frame_id] = request
         self._remote_commands += request.is_remote_command
         try:
-            self._send(request.make(frame_id))
+            self._send(request.frame)
         except Exception:
             self._give_up(request)
             self._finish(request, Failure())
@@ -353,9 +367,10 @@ class Coordinator:
 
     def _id_for(self, request: _Request) -> int:
         """Take a frame id out of the pool, 0 if there is none for this request."""
-        if request.is_remote_command and self._remote_commands >= 255 - IDS_FOR_DATA:
-            return 0
-        if request.is_packet and self._congested:
+        if request.is_packet:
+            if self._congested:
+                return 0
+        elif request.is_remote_command and self._remote_commands >= 255 - IDS_FOR_DATA:
             return 0
         if self._free:
             return self._free.popleft()
@@ -366,8 +381,7 @@ class Coordinator:
         return 0
 
     def _finish(self, request: _Request, result: object) -> None:
-        assert request.timer is not None
-        if request.timer.active():
+        if request.timer is not None and request.timer.active():
             request.timer.cancel()
         finished = request.finished
         if finished.called:
@@ -428,21 +442,32 @@ class Coordinator:
     def frame_received(self, frame: Frame) -> None:
         """Take a frame from the radio: settle its request, or pass it to the listeners."""
         self.last_frame = self._clock.seconds()
-        if isinstance(frame, _ANSWERS):
+        kind = type(frame)
+        if kind in _ANSWERS:
+            assert isinstance(frame, (ATCommandResponse, RemoteATCommandResponse, TransmitStatus))
             self._answered(frame)
             # What is news of a node is news even if nobody asked, or asks any more.
             if not isinstance(frame, RemoteATCommandResponse) and not (
                 isinstance(frame, ATCommandResponse) and frame.command == "ND"
             ):
                 return
-        for listener in self._listeners:
-            listener.frame_received(frame)
+        hearers = self._hearers.get(kind)
+        if hearers is None:
+            hearers = self._hearers[kind] = [
+                listener.frame_received
+                for listener, wanted in zip(self._listeners, self._wanted)
+                if wanted is None or kind in wanted
+            ]
+        for hear in hearers:
+            hear(frame)
 
     def _answered(
         self, frame: ATCommandResponse | RemoteATCommandResponse | TransmitStatus
     ) -> None:
         request = self._pending.get(frame.frame_id)
-        if request is None or not request.matches(frame):
+        if request is None or not (
+            type(frame) is request.answer if request.is_packet else request.matches(frame)
+        ):
             self.late_answers += 1
             return
         if request.found is not None and isinstance(frame, ATCommandResponse):
@@ -465,4 +490,4 @@ class Coordinator:
         self._release(frame.frame_id)
 
 
-_ANSWERS = (ATCommandResponse, RemoteATCommandResponse, TransmitStatus)
+_ANSWERS = frozenset((ATCommandResponse, RemoteATCommandResponse, TransmitStatus))

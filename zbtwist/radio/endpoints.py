@@ -25,7 +25,7 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
     IStreamClientEndpointStringParserWithReactor,
 )
-from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.serialport import SerialPort
 from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
@@ -42,6 +42,10 @@ CLOSE_TIMEOUT = 0.3
 #: Bytes that wait for a line that takes no more (CTS) before those who write are told. It is much
 #: to the line, 17 s at 9600 baud, and little to the memory.
 WRITE_MARK = 0x4000
+
+
+#: Bytes that are read at once; the kernel has no more than 4 KiB for a terminal.
+READ_SIZE = 8192
 
 
 @implementer(IAddress)
@@ -85,6 +89,19 @@ class ExclusiveSerialPort(SerialPort):
     def set_baud_rate(self, baud_rate: int) -> None:
         self._serial.baudrate = baud_rate
         self._serial.reset_input_buffer()
+
+    def doRead(self) -> Exception | None:
+        # As Twisted's, with fewer steps.
+        try:
+            data = os.read(self._serial.fd, READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not data:
+            return CONNECTION_DONE
+        self.protocol.dataReceived(data)
+        return None
 
     def write(self, data: bytes) -> None:
         """Write at once what the line takes; the reactor writes the rest."""
