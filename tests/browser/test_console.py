@@ -98,8 +98,9 @@ class ConsoleTests(ConsoleTestCase):
         """The head says how the radio is; each node has a row with its port."""
         page = self.open()
         page.wait_text("radio-pill", "radio up")
-        head = page.text("radio-facts")
-        for words in (self.world.link, "00:13:a2:00:41:5b:1a:00", "Firmware", "Channel", "PAN"):
+        # The gateway asks for it when the link is up already.
+        head = page.wait_text("radio-facts", "Channel")
+        for words in (self.world.link, "00:13:a2:00:41:5b:1a:00", "Firmware", "PAN"):
             self.assertIn(words, head)
         for name in ("METER", "ECHO"):
             self.assertIn(str(self.world.port(name)), page.wait_row(name, "listening"))
