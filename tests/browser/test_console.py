@@ -144,6 +144,14 @@ class ConsoleTests(ConsoleTestCase):
         page.wait_text("discover-text", "The search has ended")
         self.assertFalse(page.id("discover-progress").is_displayed())
 
+    def test_temperatures(self) -> None:
+        """The button asks the nodes, and their rows show what they measured."""
+        page = self.open()
+        page.wait_text("radio-pill", "radio up")
+        page.id("measure").click()
+        page.wait_text("discover-text", "told the temperature")
+        page.wait_row("METER", "°C")
+
     def test_rename(self) -> None:
         """A new name is written to the node, and shown."""
         page = self.open()
