@@ -888,6 +888,18 @@ class ConfigureTests(PortCase):
         self.assertEqual(self.service.baud_rate, 115200)
         self.stop()
 
+    def test_mode_that_is_forgotten(self) -> None:
+        """A radio that was without power is in transparent mode again; it is moved at once."""
+        self.build_port(115200, api_mode=0, configure=True)
+        self.run_for(15)
+        self.network.radio.registers.restart()
+        self.network.radio.settings_changed({"AP": 1})
+        assert self.service.protocol is not None
+        self.service.protocol.transport.loseConnection()
+        self.run_for(6.5)
+        self.assertEqual(len(self.ups()), 2)
+        self.stop()
+
     def test_not_asked(self) -> None:
         """Not even ``+++`` is sent."""
         self.build(0)

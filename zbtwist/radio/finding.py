@@ -77,10 +77,12 @@ class Found:
     """
     @ivar api_mode: 1 or 2.
     @ivar to_be_written: whether the mode is new, and the user wants it in the radio's flash.
+    @ivar forgets: whether it was in transparent mode, and will be again when it restarts.
     """
 
     api_mode: int
     to_be_written: bool = False
+    forgets: bool = False
 
 
 class Finder:
@@ -197,7 +199,7 @@ class Finder:
                     kept=", also when it restarts" if write_flash else "",
                 )
                 if await self._ask(WAITS) == mode:
-                    return Found(mode)
+                    return Found(mode, forgets=not write_flash)
                 raise NoAnswer("The radio does not answer in API mode, which it was set to.")
         raise NoAnswer(self._reason())
 

@@ -315,8 +315,8 @@ class RadioService(MultiService):
 
         One that was there before is most likely there again, as it was. So it is looked for there
         alone at first and every second time, and it does not take a round of all rates and of
-        ``+++`` until it is noticed that it is back. Where it has forgotten its mode, and a radio
-        that was moved to it without its flash has, ``+++`` at its rate comes before other rates.
+        ``+++`` until it is noticed that it is back. But a radio that was moved to its mode and did
+        not write it to its flash may have forgotten it: there ``+++`` is tried at once.
         """
         rates: Sequence[int] = rates_to_try(self._last_rate) if self._searches_rate else ()
         transparent_rates: Sequence[int] = rates or AS_IT_IS
@@ -324,7 +324,7 @@ class RadioService(MultiService):
         everywhere = self._failures % (2 * EVERYWHERE) == EVERYWHERE
         if self._last_address is not None and not everywhere:
             transparent_rates = here or AS_IT_IS
-            if self._forgets:
+            if self._forgets and not self._failures:
                 rates = here
             elif self._failures % 2 == 0:
                 rates, transparent_rates = here, ()
@@ -478,6 +478,10 @@ class RadioService(MultiService):
 
     def _frame_received(self, frame: Frame) -> None:
         self._heartbeat.frame_received()
+        if self._finder is None and not self._is_pausing and type(frame) is not ModemStatus:
+            # As nearly always.
+            self.coordinator.frame_received(frame)
+            return
         if self._finder is not None and self._finder.frame_received(frame):
             return
         if isinstance(frame, ModemStatus):
