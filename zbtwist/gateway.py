@@ -30,6 +30,7 @@ from zbtwist.control.site import ControlRoot, control_site
 from zbtwist.control.web.console import Console
 from zbtwist.control.web.view import Place
 from zbtwist.events import EventLog, EventLogService
+from zbtwist.limits import raise_open_files
 from zbtwist.memory import NodeMemory
 from zbtwist.network import NetworkService
 from zbtwist.news import NodeNews
@@ -153,6 +154,7 @@ class Gateway(MultiService):
         except StoreError as error:
             log.critical("{problem} The gateway does not start.", problem=str(error))
             raise SystemExit(f"twistd zbgate: {error}") from None
+        raise_open_files(len(self.store.mappings()))
         self._configure_bindings()
         super().startService()
 

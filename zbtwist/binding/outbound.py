@@ -183,6 +183,10 @@ class Outbound:
         buffer = self._buffers.get(writer)
         if buffer is None:
             if not (self._in_flight or self._order or self._again):
+                if self._may_launch(len(data), now):
+                    self._packets += 1
+                    self._launch(_Packet(self._packets, data))
+                    return
                 self._at_once = True
             buffer = self._buffers[writer] = _Buffer(now)
             self._order.append(writer)
@@ -288,6 +292,15 @@ class Outbound:
         if packet is None:
             self._advance()
             return
+        self._launch(packet)
+        self._let_go()
+        self._advance()
+
+    def _may_launch(self, size: int, now: float) -> bool:
+        """Whether so many bytes, which find the node idle, can go as they are."""
+        return size <= self._limit() and now >= self._not_before and self._turns.are_free
+
+    def _launch(self, packet: _Packet) -> None:
         node = self._node
         self._turns.took_off(packet)
         sent = self._radio.transmit(
@@ -298,8 +311,6 @@ class Outbound:
             self._settled, self._unsettled, callbackArgs=(packet,), errbackArgs=(packet,)
         )
         sent.addErrback(self._bug)
-        self._let_go()
-        self._advance()
 
     def _cut(self, now: float) -> _Packet | None:
         """Take a packet from the writer whose turn it is, if its bytes need not wait for more."""
@@ -360,7 +371,8 @@ class Outbound:
 
     def _go_on(self, packet: _Packet) -> None:
         # In this order: the others have their turns first.
-        self._advance()
+        if self._order or self._again:
+            self._advance()
         self._turns.landed(packet)
 
     def _failed(self, packet: _Packet, verdict: Verdict, why: str) -> None:

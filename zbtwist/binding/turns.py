@@ -70,11 +70,17 @@ class Turns:
             self._queue.append(sender)
         self.go()
 
+    @property
+    def are_free(self) -> bool:
+        """Whether a sender may send a packet without asking, since nobody waits."""
+        return not self._queue and len(self._quick) < self.limit and self.aloft < MOST_ALOFT
+
     def landed(self, packet: object) -> None:
         """The radio does not have a packet any more."""
         if self._quick.pop(packet, None) is None:
             self._slow.discard(packet)
-        self.go()
+        if self._queue:
+            self.go()
 
     def go(self) -> None:
         """Give turns while there is room; the senders may call back meanwhile."""

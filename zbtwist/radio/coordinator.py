@@ -430,6 +430,8 @@ class Coordinator:
 
     def _start_waiting(self) -> None:
         """Start what waits and may start now, in its order."""
+        if not self._waiting:
+            return
         waiting, self._waiting = self._waiting, deque()
         while waiting and (self._free or self._quarantined):
             request = waiting.popleft()

@@ -93,7 +93,7 @@ class ExclusiveSerialPort(SerialPort):
     def doRead(self) -> Exception | None:
         # As Twisted's, with fewer steps.
         try:
-            data = os.read(self._serial.fd, READ_SIZE)
+            data = os.read(self.fileno(), READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return None
         except OSError:
@@ -106,11 +106,14 @@ class ExclusiveSerialPort(SerialPort):
     def write(self, data: bytes) -> None:
         """Write at once what the line takes; the reactor writes the rest."""
         if self.connected and not self._waits:
-            sent = self.writeSomeData(data)
-            # If the port is lost, the reactor finds that out as well.
-            if isinstance(sent, int):
-                data = data[sent:]
-        super().write(data)
+            try:
+                sent = os.write(self.fileno(), data)
+            except OSError:
+                # It takes nothing, or is lost, which the reactor finds out as well.
+                sent = 0
+            data = data[sent:]
+        if data:
+            super().write(data)
 
     def startWriting(self) -> None:
         self._waits = True
