@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this file")
     arguments = parser.parse_args()
-    globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     found = tables()
     for name, text in found.items():
         print(f"{name}:\n\n{text}\n")

@@ -258,7 +258,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--trace-memory", action="store_true", help="count bytes; it takes longer")
     arguments = parser.parse_args()
-    globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     if arguments.trace_memory:
         tracemalloc.start()
     began = time.monotonic()

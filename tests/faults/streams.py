@@ -57,7 +57,7 @@ class RecordReader:
         """Take bytes; return epoch and number of each record that is whole now."""
         buffer = self._data
         buffer += data
-        found = []
+        found: list[tuple[int, int]] = []
         while True:
             start = buffer.find(_MARK)
             if start < 0:
@@ -327,15 +327,18 @@ class Writer(Talker):
         epoch, connection = self._epochs[-1]
         return bool(connection.ended) or epoch.place >= len(epoch.said)
 
+    def expects(self, data: bytes) -> bool:
+        """Whether these bytes are the next ones, of any epoch."""
+        return any(epoch.said.has_at(data, epoch.place) for epoch, _ in self._epochs)
+
     def take(self, data: bytes) -> bool:
         """Judge bytes that the node got.
 
         @return: whether they are of this client.
         """
-        for epoch, _ in reversed(self._epochs):
-            if epoch.take(data, self.tally):
-                break
-        else:
+        epochs = [epoch for epoch, _ in reversed(self._epochs)]
+        epochs.sort(key=lambda epoch: not epoch.said.has_at(data, epoch.place))
+        if not any(epoch.take(data, self.tally) for epoch in epochs):
             return False
         for which in self._reader.feed(data):
             self._record_whole(which)
@@ -364,7 +367,9 @@ def listen(device: Device, *writers: Writer) -> Tally:
     tally = Tally()
 
     def heard(data: bytes) -> None:
-        if not any(writer.take(data) for writer in writers):
+        # A packet of a few bytes may be found anywhere: who has it as the next one goes first.
+        in_order = sorted(writers, key=lambda writer: not writer.expects(data))
+        if not any(writer.take(data) for writer in in_order):
             tally.strange += len(data)
 
     device.listener = heard

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from twisted.internet.base import DelayedCall
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
@@ -60,9 +60,11 @@ class QuickClock(MemoryReactorClock):
     `twisted.internet.task.Clock` sorts them all before and after each.
     """
 
-    def callLater(self, when: float, what: Callable[..., object], *a: Any, **kw: Any) -> Any:
+    def callLater(
+        self, delay: float, callable: Callable[..., object], *args: object, **kw: object
+    ) -> IDelayedCall:
         call = DelayedCall(
-            self.rightNow + when, what, a, kw, self.calls.remove, self._moved, self.seconds
+            self.rightNow + delay, callable, args, kw, self.calls.remove, self._moved, self.seconds
         )
         insort(self.calls, call, key=_time)
         return call
