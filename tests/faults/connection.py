@@ -175,7 +175,7 @@ class Transport:
     ) -> None:
         self._client = client
         self._clock = client.clock
-        self._protocol = protocol
+        self.protocol = protocol
         self._port = port
         self._write_buffer = write_buffer
         self._unread = bytearray()
@@ -220,7 +220,7 @@ class Transport:
         del self._unread[:READ_SIZE]
         if data:
             self._client.room_is_made()
-            self._protocol.dataReceived(data)
+            self.protocol.dataReceived(data)
         if self._client_closed and not self._unread and self._reading:
             self.lost_soon(error.ConnectionDone())
         elif self._unread:
@@ -308,7 +308,7 @@ class Transport:
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.stopProducing()
-        self._protocol.connectionLost(Failure(reason))
+        self.protocol.connectionLost(Failure(reason))
 
     # --- the rest of ITCPTransport and IConsumer -----------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
@@ -44,7 +46,7 @@ class ConnectionTests(SynchronousTestCase):
         self.clock = Clock()
         self.client = Connection(self.clock, Factory.forProtocol(Recorder), 1)
         self.transport = self.client.gateway_end
-        self.gateway = self.transport._protocol
+        self.gateway: Any = self.transport.protocol
         self.heard = b""
         self.client.received = self.hear
 
