@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.radio_end import RadioEnd, address_of
@@ -24,36 +25,38 @@ PATIENCE = 60.0
 #: The rate that every line is set to. A pseudoterminal does not care.
 BAUD_RATE = 230_400
 
+#: The control port of a gateway; those of its nodes follow.
+CONTROL_PORT = 10_000
+
 
 class ProgramError(Exception):
     """A program did not start, or ended. The text is a sentence, with what it printed."""
 
 
-def free_ports(count: int) -> int:
-    """Return the first of `count` TCP ports in a row that are free now.
+def free_port() -> int:
+    """Return a TCP port that is free now.
 
-    They are below those that the system gives to outgoing connections, which come and go.
+    It is below those that the system gives to outgoing connections, which come and go.
     """
     for _ in range(100):
-        first = random.randrange(10_000, 27_000 - count)
-        try:
-            for number in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", number))
-        except OSError:
-            continue
-        return first
-    raise ProgramError("No free ports were found.")
+        port = random.randrange(10_000, 27_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ProgramError("No free port was found.")
 
 
 class Program:
     """
     @ivar name: in the tables.
     @ivar line: the other end of its serial line.
-    @ivar port: where it listens.
+    @ivar host: the address at which it listens.
+    @ivar port: its first port.
     """
 
     name: str
+    host = "127.0.0.1"
+    port: int
 
     def __init__(self, line: RadioEnd, directory: Path, arguments: Sequence[str | Path]) -> None:
         self.line = line
@@ -96,7 +99,7 @@ class Program:
             client = socket.socket()
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
-                client.connect(("127.0.0.1", port))
+                client.connect((self.host, port))
                 return client
             except OSError:
                 client.close()
@@ -134,8 +137,9 @@ class Gateway(Program):
     def __init__(self, directory: Path, api_mode: int, nodes: int = 1) -> None:
         self.name = f"zbtwist, mode {api_mode}"
         self.nodes = nodes
-        self.control = free_ports(nodes + 1)
-        self.port = self.control + 1
+        # Nobody else is at that address, so that all ports are free.
+        self.host = f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.1"
+        self.control, self.port = CONTROL_PORT, CONTROL_PORT + 1
         self.api_mode = api_mode
         line = RadioEnd(api_mode)
         state = directory / f"state-{line.master}.sqlite3"
@@ -149,6 +153,7 @@ class Gateway(Program):
                 *(sys.executable, "-c", "from twisted.scripts.twistd import run; run()"),
                 *("-n", "--pidfile=", "zbgate", "--serial", line.path, "--baud", str(BAUD_RATE)),
                 *("--api-mode", str(api_mode), "--control", str(self.control)),
+                *("--interface", self.host),
                 *("--base-port", str(self.port), "--state", state, "--heartbeat", "0"),
             ],
         )
@@ -181,7 +186,7 @@ class Ser2net(Program):
     def __init__(self, directory: Path, chardelay: bool) -> None:
         program = _find("ser2net")
         self.name = "ser2net" if chardelay else "ser2net, chardelay off"
-        self.port = free_ports(1)
+        self.port = free_port()
         line = RadioEnd(0)
         configuration = directory / f"ser2net-{line.master}.yaml"
         configuration.write_text(
@@ -198,7 +203,7 @@ class Socat(Program):
 
     def __init__(self, directory: Path) -> None:
         program = _find("socat")
-        self.port = free_ports(1)
+        self.port = free_port()
         line = RadioEnd(0)
         address = f"TCP-LISTEN:{self.port},bind=127.0.0.1,reuseaddr,nodelay"
         super().__init__(line, directory, [program, address, f"{line.path},raw,echo=0"])
@@ -213,7 +218,7 @@ class Forwarder(Program):
         program = directory / "forwarder"
         source = Path(__file__).with_name("forwarder.c")
         subprocess.run([_find("gcc"), "-O2", "-o", program, source], check=True)
-        self.port = free_ports(1)
+        self.port = free_port()
         line = RadioEnd(0)
         super().__init__(line, directory, [program, line.path, str(self.port)])
 

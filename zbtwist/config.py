@@ -24,6 +24,7 @@ from twisted.internet.endpoints import (
     serverFromString,
 )
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.internet.posixbase import PosixReactorBase
 
 from zbtwist.binding.policy import MAXIMUM_BACKLOG, Policy
 from zbtwist.binding.turns import DEFAULT_LIMIT
@@ -37,6 +38,7 @@ from zbtwist.config_file import (
     reason_of,
 )
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
+from zbtwist.tcp_port import QuietEndpoint
 from zbtwist.xbee.address import (
     BROADCAST64,
     COORDINATOR64,
@@ -184,7 +186,11 @@ class Settings:
 
     def port_endpoint(self, reactor: Any, port: int) -> IStreamServerEndpoint:
         """Return the endpoint of a TCP port on the interface."""
-        kind = TCP6ServerEndpoint if ":" in self.interface else TCP4ServerEndpoint
+        kind: Callable[..., IStreamServerEndpoint] = TCP4ServerEndpoint
+        if ":" in self.interface:
+            kind = TCP6ServerEndpoint
+        elif isinstance(reactor, PosixReactorBase):
+            kind = QuietEndpoint
         endpoint: IStreamServerEndpoint = kind(reactor, port, _BACKLOG, self.interface)
         return endpoint
 

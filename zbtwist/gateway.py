@@ -154,7 +154,7 @@ class Gateway(MultiService):
         except StoreError as error:
             log.critical("{problem} The gateway does not start.", problem=str(error))
             raise SystemExit(f"twistd zbgate: {error}") from None
-        raise_open_files(len(self.store.mappings()))
+        raise_open_files(self.store.mapping_count())
         self._configure_bindings()
         super().startService()
 

@@ -34,6 +34,9 @@ _BUSY_TIMEOUT = 0.2
 #: The beginning of a database: magic, page size in bytes (1 means 65536), pages ("Database File
 #: Format" of SQLite's documentation, section 1.3).
 _HEADER = struct.Struct(">16sH10xI68x")
+#: Characters of an address as it is written here.
+_ADDRESS_SIZE = len(format_address64(0))
+
 _MAGIC = b"SQLite format 3\0"
 
 #: One script for each version of the schema; each brings a file from the version before to its own.
@@ -154,6 +157,13 @@ def _make_if_missing(path: Path) -> None:
     with suppress(FileExistsError):
         os.link(making, path)
     making.unlink()
+
+
+def _address64(text: str) -> Address64:
+    """Read an address; quickly, if it is as this program writes it."""
+    if len(text) == _ADDRESS_SIZE and text[2::3] == ":::::::":
+        return Address64(int(text.replace(":", ""), 16))
+    return parse_address64(text)
 
 
 class Store:
@@ -305,9 +315,13 @@ class Store:
         """Return every mapping, ordered by port."""
         rows = self._read("SELECT address, port, by_hand FROM mapping ORDER BY port")
         return [
-            Mapping(parse_address64(address), port, bool(by_hand))
-            for address, port, by_hand in rows
+            Mapping(_address64(address), port, bool(by_hand)) for address, port, by_hand in rows
         ]
+
+    def mapping_count(self) -> int:
+        """Return how many mappings there are."""
+        [(count,)] = self._read("SELECT count(*) FROM mapping")
+        return int(count)
 
     def change_mappings(
         self, put: Iterable[Mapping] = (), remove: Iterable[Address64] = ()
@@ -356,7 +370,7 @@ class Store:
         node was moved away from. Only `change_mappings(remove=...)` forgets them.
         """
         rows = self._read("SELECT port, address FROM given")
-        return {port: parse_address64(address) for port, address in rows}
+        return {port: _address64(address) for port, address in rows}
 
     def forget_node(self, address64: Address64) -> None:
         """Forget a node that has no mapping."""
@@ -373,7 +387,12 @@ class Store:
             "SELECT address, label, role, parent16, profile_id, manufacturer_id,"
             " device_type_identifier, last_seen, unbound FROM node ORDER BY address"
         )
-        return [StoredNode(*(parse_address64(row[0]), *row[1:-1], bool(row[-1]))) for row in rows]
+        return [StoredNode(*(_address64(row[0]), *row[1:-1], bool(row[-1]))) for row in rows]
+
+    def unbound(self) -> set[Address64]:
+        """Return the nodes whose mapping was removed by hand."""
+        rows = self._read("SELECT address FROM node WHERE unbound")
+        return {_address64(address) for (address,) in rows}
 
     def save_nodes(self, nodes: Iterable[StoredNode]) -> None:
         """Write what is known of nodes. `unbound` is not written: it goes with the mappings.

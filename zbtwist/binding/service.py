@@ -59,6 +59,11 @@ IN_THE_MIDDLE = 1.0
 PASS_OVER = 60.0
 
 
+#: Nodes whose ports are named in the log one by one when the gateway starts; if there are more,
+#: only their number is.
+MOST_LINES = 100
+
+
 @dataclass(slots=True, eq=False)
 class Wish:
     """What the configuration says of one node.
@@ -176,7 +181,7 @@ class BindingService(MultiService):
 
     def startService(self) -> None:
         super().startService()
-        self._unbound = {node.address64 for node in self._store.nodes() if node.unbound}
+        self._unbound = self._store.unbound()
         self._given = self._store.given()
         for mapping in self._store.mappings():
             node = self._nodes.add(mapping.address64)
@@ -188,8 +193,11 @@ class BindingService(MultiService):
             self.node_added(node)
 
     async def _listen_all(self) -> None:
-        for port in list(self._ports.values()):
-            await self._try_to_listen(port)
+        ports = list(self._ports.values())
+        is_quiet = len(ports) > MOST_LINES
+        listening = sum([await self._try_to_listen(port, is_quiet) for port in ports])
+        if is_quiet:
+            self.log.info("{count} nodes are on their ports.", count=listening)
         self._retry_later()
 
     def stopService(self) -> Deferred[Any]:
@@ -339,8 +347,11 @@ class BindingService(MultiService):
 
     # --- trying again --------------------------------------------------------------------------
 
-    async def _try_to_listen(self, port: NodePort) -> bool:
-        """Let a node's port listen. Return whether it does."""
+    async def _try_to_listen(self, port: NodePort, is_quiet: bool = False) -> bool:
+        """Let a node's port listen. Return whether it does.
+
+        @param is_quiet: do not log that it does.
+        """
         if port.listener is not None or port.slot is None or not self.running:
             return port.listener is not None
         try:
@@ -352,7 +363,8 @@ class BindingService(MultiService):
             self._cannot(port, f"Port {port.slot} does not open: {why}.")
             return False
         port.serve(listener)
-        self.log.info("{node} is on port {slot}.", node=port.node, slot=port.slot)
+        if not is_quiet:
+            self.log.info("{node} is on port {slot}.", node=port.node, slot=port.slot)
         return True
 
     def _retry_later(self) -> None:

@@ -16,6 +16,7 @@ from base64 import encodebytes
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from math import isfinite
 from xml.parsers import expat
 from xml.sax.saxutils import escape
@@ -29,6 +30,8 @@ MAXIMUM_DEPTH = 64
 # XML 1.0 has no way to write most of these. The others (DEL and the C1 controls) may be written,
 # but mean nothing good to the terminal that they end up on.
 _UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_SPECIAL = re.compile("[&<>]")
 
 _PROLOGUE = '<?xml version="1.0" encoding="utf-8"?>\n<methodResponse>'
 
@@ -54,6 +57,11 @@ def write_value(value: object) -> str:
 
 
 def _write_typed(value: object) -> str:
+    # Most values are one of these, and a list of all nodes has very many.
+    if type(value) is str:
+        return f"<string>{_write_text(value)}</string>"
+    if type(value) is dict:
+        return f"<struct>{''.join(map(_write_member, value.items()))}</struct>"
     if isinstance(value, bool):
         return f"<boolean>{value:d}</boolean>"
     if isinstance(value, int):
@@ -79,17 +87,26 @@ def _write_member(member: tuple[object, object]) -> str:
     name, value = member
     if not isinstance(name, str):
         raise TypeError(f"the name of a struct's member must be text, not {name!r}")
-    return f"<member><name>{_write_text(name)}</name>{write_value(value)}</member>"
+    return f"<member>{_write_name(name)}{write_value(value)}</member>"
+
+
+@lru_cache(maxsize=256)
+def _write_name(name: str) -> str:
+    return f"<name>{_write_text(name)}</name>"
 
 
 def _write_double(value: float) -> str:
     if not isfinite(value):
         raise ValueError(f"XML-RPC has no form for {value!r}")
     # The specification allows no exponent, which repr() likes to use.
-    return f"<double>{format(Decimal(repr(value)), 'f')}</double>"
+    text = repr(value)
+    return f"<double>{format(Decimal(text), 'f') if 'e' in text else text}</double>"
 
 
 def _write_text(text: str) -> str:
+    # Most texts have nothing in them that cannot be written as it is.
+    if text.isascii() and text.isprintable():
+        return escape(text) if _SPECIAL.search(text) else text
     return escape(_UNPRINTABLE.sub("?", text))
 
 
