@@ -45,10 +45,10 @@ BITS = 10
 SER2NET, FORWARDER = "ser2net, chardelay off", Forwarder.name
 
 LATENCY = f"""\
-Messages of {PAYLOAD} bytes, one at a time, {PAUSE * 1000:g} ms apart: a frame of type 90 on the line \
-of zbtwist, the bytes alone on that of the others. {{way}} The columns p50, p99 and p99.9 say how many
-times as long zbtwist takes (mode 2 unless its row says otherwise), round by round; behind them stand
-the times of the row's program over all rounds.
+Messages of {PAYLOAD} bytes, one at a time, {PAUSE * 1000:g} ms apart: a frame of type 90 on the
+line of zbtwist, the bytes alone on that of the others. {{way}}
+The columns p50, p99 and p99.9 say how many times as long zbtwist in mode 2 takes as the row's
+program, round by round; behind them stand the times of the row's program over all rounds.
 """
 INWARD = "From the write at the radio's end to the last byte at the client."
 OUTWARD = """\
@@ -56,11 +56,12 @@ From the client's write to the last byte of the Transmit Request (or of the byte
 radio's end, which answers with a Transmit Status at once."""
 
 THROUGHPUT = f"""\
-As much as goes, in payload bytes. To TCP, zbtwist reads frames of {PAYLOAD} bytes of one node. To the
-radio, it sends one packet after the other, each when the last one's Transmit Status is in, to one
-node: that is the order of the stream, and the others have none to keep. The ratio says how many
-times as fast zbtwist is (mode 2, unless its row says otherwise). The last columns are the program's
-processor time for a megabyte, and for {PAYLOAD} bytes.
+As much as goes, in payload bytes. To TCP, zbtwist reads frames of {PAYLOAD} bytes of one node. To
+the radio, it sends one packet after the other to one node, each when the last one's Transmit Status
+is in: that keeps the stream in order; the others wait for nothing. "speed" says how many times as
+fast zbtwist in mode 2 is as the row's program, "processor time" how many times as much of it it
+takes for the same bytes. The last columns are what the row's program takes for a megabyte, and for
+{PAYLOAD} bytes.
 """
 
 FULL_LINE = f"""\

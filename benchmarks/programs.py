@@ -109,6 +109,9 @@ class Program:
             time.sleep(0.01)
 
     def close(self) -> None:
+        """End it; again does no harm."""
+        if self.process.returncode is not None:
+            return
         self.process.terminate()
         try:
             self.process.wait(10)
@@ -158,12 +161,25 @@ class Gateway(Program):
             ],
         )
 
-    def wait_until_up(self) -> None:
-        """Wait until the radio is set up, and the line is quiet."""
+    def wait_until_up(self, stop_answering: bool = True) -> None:
+        """Wait until the radio is set up, and the line is quiet.
+
+        @param stop_answering: leave the line to the measurement then.
+        """
         self.wait_for(" is up: ")
-        # The search (NT is 0.1 s) ends half a second later, without a byte on the line.
+        # The search ends later, without a byte on the line.
         time.sleep(0.1)
-        self.line.stop_answering()
+        if stop_answering:
+            self.line.stop_answering()
+
+    def wait_for_clients(self, count: int) -> None:
+        """Wait until it has said so often that a client is connected."""
+        end = time.monotonic() + PATIENCE
+        while self.output.count(" is connected to ") < count:
+            self.check()
+            if time.monotonic() > end:
+                raise ProgramError(f"{self.name} has not accepted {count} clients.")
+            time.sleep(0.005)
 
 
 def _make_store(path: Path, nodes: int, first_port: int) -> None:

@@ -13,6 +13,7 @@ import threading
 import tty
 from contextlib import suppress
 
+from zbtwist.radio.coordinator import DISCOVERY_MARGIN
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import (
     ATCommand,
@@ -34,6 +35,10 @@ FIRST_ADDRESS16 = 0x0100
 
 #: The longest payload that the radio says it takes (NP), in bytes: that of most firmwares.
 PAYLOAD = 72
+
+#: Seconds that a search takes: NT, and what the gateway waits beyond it.
+SEARCH_TIME = 0.1
+SEARCH_SECONDS = SEARCH_TIME + DISCOVERY_MARGIN
 
 
 def address_of(node: int) -> tuple[Address64, Address16]:
@@ -59,6 +64,7 @@ class RadioEnd:
     @ivar api_mode: 1 or 2; 0 for a line without a radio.
     @ivar master: the file descriptor of this end.
     @ivar path: the name of the other end.
+    @ivar packets: packets for nodes that were answered.
     """
 
     def __init__(self, api_mode: int) -> None:
@@ -72,8 +78,9 @@ class RadioEnd:
             "SH": LOCAL_ADDRESS.to_bytes(8, "big")[:4],
             "SL": LOCAL_ADDRESS.to_bytes(8, "big")[4:],
             "NP": PAYLOAD.to_bytes(2, "big"),
-            "NT": b"\1",
+            "NT": bytes([round(SEARCH_TIME * 10)]),
         }
+        self.packets = 0
         self._thread: threading.Thread | None = None
         self._wake = os.pipe()
 
@@ -120,5 +127,6 @@ class RadioEnd:
                 frame.frame_id, frame.address64, frame.address16, frame.command, 0, b"\0\0"
             )
         if isinstance(frame, TransmitRequest):
+            self.packets += 1
             return TransmitStatus(frame.frame_id, frame.address16, 0, 0, 0)
         return None
