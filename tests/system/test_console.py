@@ -109,9 +109,9 @@ class ConsoleTests(TestCase):
         stuck = self.view(gateway, unread=4096)
         stuck.wait_for(AcceptConnection)
         stuck.socket.settimeout(0.5)
-        # The sentence that refuses such a name is as long as the name.
-        call = {"id": 1, "call": "rename", "arguments": ["ECHO", "\1" * 9000]}
-        data = stuck.websocket.send(TextMessage(json.dumps(call)))
+        # Each is refused in a sentence.
+        call = {"id": 1, "call": "rename", "arguments": ["ECHO", "\1"]}
+        data = b"".join(stuck.websocket.send(TextMessage(json.dumps(call))) for _ in range(200))
         with self.assertRaises(TimeoutError):
             for _ in range(2000):
                 stuck.socket.sendall(data)
