@@ -62,6 +62,41 @@ class RunTests(unittest.SynchronousTestCase):
             for row in rows:
                 self.assertGreater(int(row[1].replace(",", "")), 0)
 
+    def test_path_quick(self) -> None:
+        """Ours is measured in every way, beside whatever else is installed."""
+        status, output, errors = self.run_with("path", "--quick")
+        self.assertEqual((status, errors), (0, ""))
+        for title in (
+            "Radio to TCP: latency",
+            "TCP to radio: latency",
+            "Radio to TCP: throughput",
+            "TCP to radio: throughput",
+            "A full serial line",
+        ):
+            rows = self.rows(output, title)
+            self.assertEqual([row[:3] for row in rows[:2]], [["zbtwist,", "mode", n] for n in "21"])
+            for row in rows[:2]:
+                self.assertGreater(float(row[3]), 0)
+
+    def test_scale_quick(self) -> None:
+        status, output, errors = self.run_with("scale", "--quick")
+        self.assertEqual((status, errors), (0, ""))
+        for title in ("Nodes", "Traffic of all nodes", "Clients at once"):
+            rows = self.rows(output, title)
+            self.assertEqual([row[0] for row in rows], ["10", "30"])
+
+    def test_air_quick(self) -> None:
+        """That one is on a clock of its own, so that its numbers can be checked."""
+        status, output, errors = self.run_with("air", "--quick")
+        self.assertEqual((status, errors), (0, ""))
+        shares = [float(row[-4]) for row in self.rows(output, "Goodput")]
+        self.assertEqual(len(shares), 4)
+        for share in shares:
+            self.assertGreater(share, 97)
+            self.assertLessEqual(share, 100)
+        rows = self.rows(output, "A question beside bulk transfers")
+        self.assertEqual([row[0] for row in rows], ["0", "1", "9"])
+
     def test_unknown_benchmark(self) -> None:
         status, output, errors = self.run_with("codek")
         self.assertEqual((status, output), (2, ""))
