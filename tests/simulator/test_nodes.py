@@ -82,6 +82,12 @@ class MeterNodeTests(NetworkTestCase):
             self.assertEqual(later.seconds - earlier.seconds, 2)
             self.assertTrue(all(power > 20 for power in watts_between(earlier, later)))
 
+    def test_phase(self) -> None:
+        node = MeterNode(self.network, ADDRESS, "METER", interval=2.0, phase=0.5)
+        self.network.add_node(node, announce=False)
+        self.line.run(3.0)
+        self.assertEqual(len(self.line.of(ReceivePacket)), 2)
+
     def test_polled(self) -> None:
         node = self.meter(0)
         self.line.run(60)

@@ -43,6 +43,9 @@ class RadioTestCase(TestCase):
         self.line = Line(self.network, self.options.api_mode)
         self.radio = self.network.radio
         self.echo = self.network.node("ECHO")
+        # No routes, unless the test is about them.
+        self.radio.registers.store("AR", b"\xff")
+        self.radio.apply()
 
 
 class RegisterTests(RadioTestCase):
@@ -511,6 +514,34 @@ class NewsTests(RadioTestCase):
             self.line.frames,
             [RouteRecord(self.echo.address64, self.echo.address16, 1, [0x1234, 0x5678])],
         )
+
+    def test_route_is_told_when_it_is_news(self) -> None:
+        """Before the first packet that came by it, if the radio collects routes (AR)."""
+        sensor = self.network.node("SENSOR")
+        self.echo.relays = (sensor,)
+        self.line.at("AR", b"\0")
+        self.line.clear()
+        for _ in range(2):
+            self.echo.send(b"data")
+            self.line.run(0.1)
+        told, *data = self.line.frames
+        self.assertEqual(
+            told, RouteRecord(self.echo.address64, self.echo.address16, 1, [sensor.address16])
+        )
+        self.assertEqual([type(frame) for frame in data], [ReceivePacket, ReceivePacket])
+        # It is the last hop that is measured.
+        self.assertEqual(self.line.at("DB"), (0, bytes([sensor.rssi])))
+        self.echo.relays = ()
+        self.echo.send(b"data")
+        self.line.run(0.1)
+        self.assertEqual(self.line.frames[-2].hops, [])
+
+    def test_ways_of_a_network_from_options(self) -> None:
+        network = SimulatorOptions(("echo",), nodes=7, hops=(1, 2, 3)).build(Clock())
+        self.addCleanup(network.stop)
+        nodes = list(network.nodes.values())
+        self.assertEqual([len(node.relays) for node in nodes], [0, 1, 2, 0, 1, 2, 0])
+        self.assertEqual(nodes[5].relays, (nodes[4], nodes[3]))
 
     def test_explicit_output(self) -> None:
         """With AO=1 all arrives as frames 91, each on its cluster."""

@@ -72,6 +72,7 @@ class Module:
     @ivar pan_id: the extended PAN that it is in; only modules of the same one hear each other.
     @ivar rssi: how strongly others hear it, in -dBm.
     @ivar hops: how many hops it is away from the coordinator.
+    @ivar relays: the modules in between, its neighbour first, as far as they are modelled.
     """
 
     role = devices.ROUTER
@@ -90,6 +91,7 @@ class Module:
         self.pan_id = network.pan_id
         self.rssi = 0x28
         self.hops = 1
+        self.relays: tuple[Module, ...] = ()
         own_facts: dict[str, int | Fact] = {
             "SH": address64 >> 32,
             "SL": address64 & 0xFFFF_FFFF,

@@ -274,12 +274,15 @@ class MeterNode(Node):
         settings: Mapping[str, Value] | None = None,
         *,
         interval: float = 2.0,
+        phase: float | None = None,
     ) -> None:
         """
         @param interval: seconds between two packets in real-time mode; 0 sends only when asked.
+        @param phase: seconds before the first one; as many as between two if None.
         """
         super().__init__(network, address64, name, settings)
         self.interval = interval
+        self._phase = interval if phase is None else phase
         self.meter = Meter(self.chance)
         self._request = b""
         self._ticking: IDelayedCall | None = None
@@ -287,7 +290,7 @@ class MeterNode(Node):
     def start(self) -> None:
         super().start()
         if self.interval:
-            self._ticking = self.network.call_later(self.interval, self._tick)
+            self._ticking = self.network.call_later(self._phase, self._tick)
 
     def stop(self) -> None:
         self.network.cancel(self._ticking)

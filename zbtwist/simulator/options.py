@@ -44,6 +44,9 @@ MOST_HOPS = 30
 SHORTEST_DISCOVERY = 3.2
 LONGEST_DISCOVERY = 25.5
 
+#: Its multiples are well spread over an interval.
+_GOLDEN_RATIO = 0.618034
+
 _FIRST_ADDRESS64 = 0x0013_A200_400A_3E01
 
 
@@ -190,13 +193,20 @@ class SimulatorOptions:
         radio.lost_statuses = self.lost_statuses
         radio.late_statuses = self.late_statuses
         radio.lateness = self.lateness
+        # Let it tell the ways of the nodes.
+        radio.registers.store("AR", b"\0")
+        radio.apply()
         made: dict[str, int] = {}
+        last_at: dict[int, Node] = {}
         try:
             for number in range(self.number_of_nodes):
                 kind = self.kinds[number % len(self.kinds)]
                 made[kind] = made.get(kind, 0) + 1
                 node = self._node(network, kind, made[kind], _FIRST_ADDRESS64 + number)
                 node.hops = self.hops[number % len(self.hops)]
+                relay = last_at.get(node.hops - 1)
+                node.relays = () if relay is None else (relay, *relay.relays)
+                last_at[node.hops] = node
                 network.add_node(node, announce=False)
         except BaseException:
             network.stop()
@@ -221,7 +231,9 @@ class SimulatorOptions:
     def _node(self, network: SimulatedNetwork, kind: str, number: int, address64: int) -> Node:
         name = kind.upper() if number == 1 else f"{kind.upper()}{number}"
         if kind == "meter":
-            return MeterNode(network, address64, name, interval=self.interval)
+            # Real ones do not begin together.
+            phase = self.interval * (number * _GOLDEN_RATIO % 1) if number > 1 else None
+            return MeterNode(network, address64, name, interval=self.interval, phase=phase)
         if kind == "sensor":
             product = WALL_ROUTER if number % 2 else SENSOR_LTH
             return SensorNode(network, address64, name, device_type_identifier=product)

@@ -10,7 +10,7 @@ Behaviour: 90001539 (XBee 3 Zigbee) and 90002002 (S2C), "API frames" and "AT com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ParamSpec
 
 from twisted.internet.interfaces import IDelayedCall
@@ -25,6 +25,7 @@ from zbtwist.xbee.address import (
     BROADCAST64,
     UNKNOWN16,
     Address16,
+    Address64,
 )
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
@@ -123,6 +124,8 @@ class LocalRadio(Module):
         """
         self.serial_output: Callable[[bytes], None] | None = None
         self._in_network = True
+        # The way of each node that was told of.
+        self._routes: dict[Address64, list[Address16]] = {}
         super().__init__(
             network,
             address64,
@@ -571,7 +574,9 @@ class LocalRadio(Module):
         if self._command_mode is not None or not self.listening:
             return
         sender = packet.sender
-        self.registers.state_fact("DB", sender.rssi)
+        # It is how the last hop is heard.
+        self.registers.state_fact("DB", [sender, *sender.relays][-1].rssi)
+        self._tell_route(packet)
         options = RECEIVED_BROADCAST if packet.broadcast else RECEIVED_ACKNOWLEDGED
         if not self.api_mode:
             if packet.cluster_id == SERIAL_CLUSTER:
@@ -601,11 +606,22 @@ class LocalRadio(Module):
             return
         self.write_frame(frame)
 
+    def _tell_route(self, packet: Packet) -> None:
+        """Say on which way a node's packets come, if that is news and the radio collects routes
+        (90001539, "AR": any value but FF).
+        """
+        sender = packet.sender
+        way = [relay.address16 for relay in sender.relays]
+        collects = self.registers.number("AR") != 0xFF
+        if collects and not packet.broadcast and self._routes.get(sender.address64) != way:
+            self._routes[sender.address64] = way
+            self.emit_route_record(sender, way)
+
     def emit_modem_status(self, status: int) -> None:
         """Say a frame 8A."""
         self.write_frame(ModemStatus(status))
 
-    def emit_route_record(self, node: Node, hops: list[int]) -> None:
+    def emit_route_record(self, node: Module, hops: Sequence[int]) -> None:
         """Say a frame A1.
 
         @param hops: the 16-bit addresses from the node's neighbour to ours.
