@@ -77,7 +77,7 @@ def take_all(directory: Path, nodes: int) -> None:
 
 def take_for_readme(path: Path) -> None:
     """Take the picture that stands in the README."""
-    gateway = Gateway("sim:nodes=8")
+    gateway = Gateway("sim:nodes=8:hops=1+1+2")
     try:
         wait_until(lambda: is_complete(gateway, 8), "8 nodes", 30)
         page = Page(f"http://127.0.0.1:{gateway.control}/")
