@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -58,6 +58,18 @@ class IRadio(Interface):
 
         @param frame_types: the types of the frames that it wants to hear of; None for all.
         """
+
+    def open_lane(head: bytes, receiver: Callable[[bytes], None]) -> None:
+        """Pass the data of frames that begin with `head` on without a look at their fields.
+
+        It is for those frames that come by the thousand. Nobody else hears of them, and the link
+        ends it, as `close_lanes` does. Nothing happens if somebody else wants frames of that type.
+
+        @param head: the frame data of a frame with data (90) up to the data.
+        """
+
+    def close_lanes() -> None:
+        """From now on, tell the listeners of all frames again."""
 
     def at(command: str, parameter: bytes = b"") -> Awaitable[bytes]:
         """Read, set or execute an AT command on the radio itself; returns the answer's value."""

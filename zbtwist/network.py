@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
@@ -236,7 +237,7 @@ class NodeTable:
         self.changed(node)
 
 
-@implementer(IRadioListener)
+@implementer(IRadioListener, INodeListener)
 class NetworkService(Service):
     """Keeps a `NodeTable` by what the radio says, and hands each node its bytes.
 
@@ -251,6 +252,7 @@ class NetworkService(Service):
         self._clock = clock
         self._radio = radio
         self.nodes = NodeTable()
+        self.nodes.add_listener(self)
         self.unattributed_frames = 0
         self.search_answers = 0
         self._wants_signal = False
@@ -324,6 +326,37 @@ class NetworkService(Service):
             node.receiver(frame.data)
         if self._wants_signal:
             self._measure_signal(node)
+        elif type(frame) is ReceivePacket and self._is_ordinary(frame, node):
+            head = replace(frame, data=b"").to_bytes()
+            self._radio.open_lane(head, partial(self._more_data, node, head))
+
+    @staticmethod
+    def _is_ordinary(frame: ReceivePacket, node: Node) -> bool:
+        """Whether nothing but the data will be new in the next frame that begins like this one."""
+        return (
+            node.receiver is not None
+            and node.is_described
+            and node.address64 == frame.address64
+            and frame.address16 in (node.address16, UNKNOWN16)
+        )
+
+    def _more_data(self, node: Node, head: bytes, data: bytes) -> None:
+        """What `_data` does, for a frame that was ordinary before."""
+        receiver = node.receiver
+        if receiver is None or self._wants_signal:
+            # It is not so ordinary any more.
+            self._radio.close_lanes()
+            self.frame_received(ReceivePacket.parse(head + data))
+            return
+        node.last_seen = self._clock.seconds()
+        self._last_heard = node
+        receiver(data)
+
+    def node_added(self, node: Node) -> None:
+        pass
+
+    def node_changed(self, node: Node) -> None:
+        self._radio.close_lanes()
 
     def _explicit(self, frame: ExplicitReceive) -> None:
         if frame.profile_id != DIGI_PROFILE or frame.source_endpoint != SERIAL_ENDPOINT:

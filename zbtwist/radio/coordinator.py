@@ -43,6 +43,7 @@ from zbtwist.xbee.frames import (
     ATCommandResponse,
     Frame,
     QueuedATCommand,
+    ReceivePacket,
     RemoteATCommand,
     RemoteATCommandResponse,
     TransmitRequest,
@@ -74,6 +75,10 @@ QUARANTINE = 60.0
 IDS_FOR_DATA = 63
 #: Requests that may wait for a frame id.
 MAXIMUM_WAITING = 4096
+
+
+#: Lanes that are open at once: one for each node that there can be.
+MOST_LANES = 0x10000
 
 
 @dataclass(slots=True, eq=False)
@@ -124,6 +129,8 @@ class Coordinator:
 
     @ivar transmit_seconds: how long packets took, from the request to its status.
     @ivar late_answers: answers that no request waited for: late, doubled, or to someone else.
+    @ivar lanes: who takes the data of frames, by how their frame data begins; see
+        `zbtwist.interfaces.IRadio.open_lane`.
     @ivar last_frame: when the last frame came, seconds of the clock.
     """
 
@@ -138,6 +145,7 @@ class Coordinator:
         # Which frames each of them wants, None for all; and who wants frames of a type.
         self._wanted: list[frozenset[type[Frame]] | None] = []
         self._hearers: dict[type[Frame], list[Callable[[Frame], None]]] = {}
+        self.lanes: dict[bytes, Callable[[bytes], None]] = {}
         self._send: Callable[[Frame], None] | None = None
         self._free = deque(range(1, 256))
         self._pending: dict[int, _Request] = {}
@@ -171,6 +179,7 @@ class Coordinator:
         self._listeners.append(listener)
         self._wanted.append(None if frame_types is None else frozenset(frame_types))
         self._hearers.clear()
+        self.lanes.clear()
 
     def link_up(self, send: Callable[[Frame], None]) -> None:
         """Frames can be sent; the radio is not set up yet."""
@@ -196,6 +205,7 @@ class Coordinator:
         @param since: for `down_since`; now if None.
         """
         was_ready = self.facts is not None
+        self.lanes.clear()
         if was_ready:
             self.down_since = self._clock.seconds() if since is None else since
         self._send = None
@@ -438,6 +448,20 @@ class Coordinator:
             if not self._start(request):
                 self._waiting.append(request)
         self._waiting.extend(waiting)
+
+    # --- frames in short ------------------------------------------------------------------------
+
+    def open_lane(self, head: bytes, receiver: Callable[[bytes], None]) -> None:
+        is_wanted_once = len(self._hearers.get(ReceivePacket, ())) == 1
+        if is_wanted_once and self.facts is not None and len(self.lanes) < MOST_LANES:
+            self.lanes[head] = receiver
+
+    def close_lanes(self) -> None:
+        self.lanes.clear()
+
+    def lanes_used(self) -> None:
+        """Frames came that were passed on by `lanes`."""
+        self.last_frame = self._clock.seconds()
 
     # --- answers -------------------------------------------------------------------------------
 

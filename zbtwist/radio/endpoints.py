@@ -76,9 +76,15 @@ class ExclusiveSerialPort(SerialPort):
     reactor: Any
     bufferSize = WRITE_MARK
     _closing: IDelayedCall | None = None
+    _received: Callable[[bytes], None]
     # Something that was written is still to be taken by the line.
     _waits = False
     _serialFactory = staticmethod(open_exclusively)  # type: ignore[assignment]
+
+    def startReading(self) -> None:
+        # Twisted's client service stands before the protocol, and it takes its time to find it.
+        self._received = self.protocol.dataReceived
+        super().startReading()
 
     @property
     def baud_rate(self) -> int:
@@ -100,7 +106,7 @@ class ExclusiveSerialPort(SerialPort):
             return CONNECTION_LOST
         if not data:
             return CONNECTION_DONE
-        self.protocol.dataReceived(data)
+        self._received(data)
         return None
 
     def write(self, data: bytes) -> None:

@@ -78,6 +78,10 @@ class Heartbeat:
         """A frame came, whatever it was."""
         self._last_frame = self._clock.seconds()
 
+    @property
+    def _heard_at(self) -> float:
+        return max(self._last_frame, self._coordinator.last_frame)
+
     def _ended(self, association: int | None) -> None:
         self._watching = None
         if association is None:
@@ -100,7 +104,7 @@ class Heartbeat:
                 never: Deferred[None] = Deferred()
                 await never
             else:
-                silence = self._clock.seconds() - self._last_frame
+                silence = self._clock.seconds() - self._heard_at
                 if self.seconds - silence > _TINY:
                     await deferLater(self._clock, self.seconds - silence)
                     continue
@@ -118,6 +122,6 @@ class Heartbeat:
                 return association
             except RadioError:
                 # It is alive if it said anything at all; then it is asked again in its time.
-                if self._last_frame > asked:
+                if self._heard_at > asked:
                     return association
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from twisted.internet.interfaces import IConsumer, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -17,6 +17,9 @@ from zbtwist.radio.traffic import Traffic
 from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
 from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
+
+#: Bytes before the data of a frame with data (90): type, addresses, options.
+HEAD = 12
 
 #: Damaged frames of one piece of the line that are looked at.
 _MOST_BAD = 16
@@ -46,6 +49,8 @@ class RadioProtocol(Protocol):
         congestion_changed: Callable[[bool], None] = lambda congested: None,
         frames_damaged: Callable[[list[Address64] | None], None] = lambda senders: None,
         burst: Burst | None = None,
+        lanes: Mapping[bytes, Callable[[bytes], None]] | None = None,
+        lanes_used: Callable[[], None] = lambda: None,
     ) -> None:
         """
         @param clock: times how long a frame's beginning is waited for.
@@ -58,6 +63,9 @@ class RadioProtocol(Protocol):
         @param frames_damaged: called when the line damaged frames, with what
             `zbtwist.radio.damage.senders_of` says of them.
         @param burst: told when frames that were read at once begin and end.
+        @param lanes: who takes the data of frames with data (90), by how their frame data begins;
+            `frame_received` is called for all others.
+        @param lanes_used: called when `lanes` had frames of what was read at once.
         """
         self._clock = clock
         self._bad: list[bytes] = []
@@ -69,6 +77,8 @@ class RadioProtocol(Protocol):
         self._lost = lost
         self._traffic = traffic or Traffic()
         self._burst = burst or Burst()
+        self._lanes = {} if lanes is None else lanes
+        self._lanes_used = lanes_used
         self._patience = Patience(clock, self._given_up)
         self._congestion_changed = congestion_changed
         self._raw: Callable[[bytes], None] | None = None
@@ -193,6 +203,8 @@ class RadioProtocol(Protocol):
         traffic = self._traffic
         frames_in, bytes_in = traffic.frames_in, traffic.bytes_in
         burst = self._burst
+        lanes = self._lanes
+        is_used = False
         burst.begin()
         for frame_data in frames:
             kind = frame_data[0]
@@ -200,12 +212,21 @@ class RadioProtocol(Protocol):
             bytes_in[kind] += len(frame_data)
             if traffic.trace is not None:
                 traffic.trace(False, frame_data, self._decoder.api_mode)
-            frame = parse_frame(frame_data)
-            if isinstance(frame, UnparsedFrame):
-                self.malformed_frames += 1
             try:
+                lane = lanes.get(frame_data[:HEAD])
+                if lane is not None:
+                    lane(frame_data[HEAD:])
+                    is_used = True
+                    continue
+                frame = parse_frame(frame_data)
+                if isinstance(frame, UnparsedFrame):
+                    self.malformed_frames += 1
                 self._frame_received(frame)
             except Exception:
                 # A mistake of ours must not cost the link and with it every other node.
-                self.log.failure("A frame could not be handled: {frame}", frame=frame)
+                self.log.failure(
+                    "A frame could not be handled: {frame}", frame=parse_frame(frame_data)
+                )
+        if is_used:
+            self._lanes_used()
         burst.end()

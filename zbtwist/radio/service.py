@@ -258,6 +258,8 @@ class RadioService(MultiService):
             self.coordinator.set_congested,
             self.coordinator.frames_damaged,
             self._burst,
+            self.coordinator.lanes,
+            self.coordinator.lanes_used,
         )
 
     def open_failed(self, error: Exception) -> Deferred[None]:
