@@ -14,6 +14,7 @@ from zbtwist.binding.policy import Policy
 from zbtwist.binding.turns import DEFAULT_LIMIT
 from zbtwist.config import Settings
 from zbtwist.config_file import ConfigError
+from zbtwist.garbage import Spared
 from zbtwist.gateway import Gateway, Reloader, warn_if_open
 from zbtwist.guide import Guide
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE
@@ -238,5 +239,7 @@ def makeService(options: Options) -> IService:
         Guide(settings, gateway.network.nodes, gateway.bindings).setServiceParent(gateway)
     if settings.config is not None:
         Reloader(gateway, lambda: config.load(reactor, options), reactor).setServiceParent(gateway)
+    # The last of all, so that it starts when everything else is there.
+    Spared().setServiceParent(gateway)
     warn_if_open(settings)
     return gateway
