@@ -261,5 +261,6 @@ def versions() -> list[tuple[str, str]]:
             found.append((name, "not installed"))
             continue
         words = (said.stdout + said.stderr).replace("\n", " ").split()
-        found.append((name, next(word for word in words if word[0].isdigit() and "." in word)))
+        number = next(word for word in words if word[0].isdigit() and "." in word)
+        found.append((name, number.strip(")")))
     return found
