@@ -14,21 +14,24 @@ from twisted.logger import Logger
 
 
 class Burst:
-    """The frames that are being handled."""
+    """The frames that are being handled.
+
+    @ivar is_on: whether there is a burst, so that writing has to wait for its end.
+    """
 
     log = Logger()
 
     def __init__(self) -> None:
-        self._is_on = False
+        self.is_on = False
         self._calls: list[Callable[[], None]] = []
 
     def begin(self) -> None:
         """Frames are about to be handled."""
-        self._is_on = True
+        self.is_on = True
 
     def end(self) -> None:
         """They have been handled: make the calls."""
-        self._is_on = False
+        self.is_on = False
         if self._calls:
             calls, self._calls = self._calls, []
             self._make(iter(calls))
@@ -44,7 +47,7 @@ class Burst:
 
     def at_end(self, call: Callable[[], None]) -> None:
         """Call that at the end of the burst; now if there is none."""
-        if self._is_on:
+        if self.is_on:
             self._calls.append(call)
         else:
             call()

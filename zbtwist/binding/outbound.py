@@ -302,10 +302,10 @@ class Outbound:
 
     def _launch(self, packet: _Packet) -> None:
         node = self._node
-        self._turns.took_off(packet)
         sent = self._radio.transmit(
             node.address64, packet.data, node.address16, node.role == devices.END_DEVICE
         )
+        self._turns.took_off(packet)
         self._in_flight[packet] = sent
         sent.addCallbacks(
             self._settled, self._unsettled, callbackArgs=(packet,), errbackArgs=(packet,)

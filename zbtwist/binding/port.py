@@ -133,18 +133,22 @@ class NodeClient(Protocol):
             self._tcp.write(data)
         elif self._send is None:
             self._tcp.write(data)
-        else:
+        elif self._port.burst.is_on:
             self._fresh.append(data)
             if len(self._fresh) == 1:
                 self._port.burst.at_end(self._write_fresh)
+        else:
+            self._write_now(self._send, data)
 
     def _write_fresh(self) -> None:
         data = b"".join(self._fresh)
         self._fresh.clear()
-        if self._over or not data or self._send is None:
-            return
+        if data and self._send is not None and not self._over:
+            self._write_now(self._send, data)
+
+    def _write_now(self, send: Callable[[bytes], int], data: bytes) -> None:
         try:
-            sent = self._send(data)
+            sent = send(data)
         except OSError:
             # It takes nothing, or is broken; the reactor finds that out as well, and ends the
             # connection as it should be.

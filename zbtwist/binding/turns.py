@@ -32,8 +32,8 @@ class Sender(Protocol):
     """Who takes turns."""
 
     def send_next(self) -> None:
-        """It is your turn: send a packet, if there is one to be sent now. Say `took_off` of it
-        before, and `landed` when the radio is done with it.
+        """It is your turn: send a packet, if there is one to be sent now. Say `took_off` of it then,
+        and `landed` when the radio is done with it.
         """
 
 
@@ -73,7 +73,8 @@ class Turns:
     @property
     def are_free(self) -> bool:
         """Whether a sender may send a packet without asking, since nobody waits."""
-        return not self._queue and len(self._quick) < self.limit and self.aloft < MOST_ALOFT
+        quick = len(self._quick)
+        return not self._queue and quick < self.limit and quick + len(self._slow) < MOST_ALOFT
 
     def landed(self, packet: object) -> None:
         """The radio does not have a packet any more."""
@@ -98,7 +99,7 @@ class Turns:
             self._watch()
 
     def took_off(self, packet: object) -> None:
-        """A sender is about to give the radio a packet."""
+        """A sender has just given the radio a packet, and does not know yet what becomes of it."""
         self._quick[packet] = self._clock.seconds()
 
     def stop(self) -> None:

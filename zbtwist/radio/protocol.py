@@ -205,7 +205,10 @@ class RadioProtocol(Protocol):
         burst = self._burst
         lanes = self._lanes
         is_used = False
-        burst.begin()
+        # One frame is no burst.
+        is_burst = len(frames) > 1
+        if is_burst:
+            burst.begin()
         for frame_data in frames:
             kind = frame_data[0]
             frames_in[kind] += 1
@@ -227,6 +230,7 @@ class RadioProtocol(Protocol):
                 self.log.failure(
                     "A frame could not be handled: {frame}", frame=parse_frame(frame_data)
                 )
+        if is_burst:
+            burst.end()
         if is_used:
             self._lanes_used()
-        burst.end()
