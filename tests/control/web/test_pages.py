@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,7 +25,8 @@ class PagesTestCase(SynchronousTestCase):
         (self.folder / "notes.txt").write_bytes(b"not served")
         (self.folder / "below" / "deep.js").write_bytes(b"not served")
         (self.folder.parent / "secret.js").write_bytes(b"not served")
-        self.site = control_site(FakeOperations())
+        # A clock of its own, so that nothing waits in the reactor behind the test.
+        self.site = control_site(FakeOperations(), Clock())
         root = self.site.resource
         root.front_page = FrontPage(root.front_page, self.folder)
         root.putChild(b"static", StaticFiles(self.folder))
