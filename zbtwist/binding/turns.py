@@ -32,8 +32,8 @@ class Sender(Protocol):
     """Who takes turns."""
 
     def send_next(self) -> None:
-        """It is your turn: send a packet, if there is one to be sent now. Say `took_off` of it then,
-        and `landed` when the radio is done with it.
+        """It is your turn: send a packet, if there is one to be sent now. Say `took_off` of it when
+        it is sent, and `landed` when the radio is done with it.
         """
 
 

@@ -312,15 +312,26 @@ class Coordinator:
             `TooManyRequests`.
         """
         options = OPTION_EXTENDED_TIMEOUT if sleeps else 0
-        return self._request(
-            _Packet(
-                TransmitRequest(0, address64, address16, 0, options, data),
-                TransmitStatus,
-                "",
-                address64,
-                EXTENDED_TRANSMIT_TIMEOUT if sleeps else TRANSMIT_TIMEOUT,
-            )
-        )
+        frame = TransmitRequest(0, address64, address16, 0, options, data)
+        frame_id, sent_at = 0, 0.0
+        if self._free and self._send is not None and not (self._waiting or self._congested):
+            # As nearly always. The packet goes on the line first, and into the books after that;
+            # its status comes in a later turn of the reactor.
+            frame_id = frame.frame_id = self._free.popleft()
+            sent_at = self._clock.seconds()
+            try:
+                self._send(frame)
+            except Exception:
+                self._free.append(frame_id)
+                return fail()
+        timeout = EXTENDED_TRANSMIT_TIMEOUT if sleeps else TRANSMIT_TIMEOUT
+        request = _Packet(frame, TransmitStatus, "", address64, timeout, frame_id, sent_at)
+        if not frame_id:
+            return self._request(request)
+        self._pending[frame_id] = request
+        request.finished = Deferred(lambda _: self._give_up(request))
+        request.timer = self._clock.callLater(timeout, self._timed_out, request)
+        return request.finished
 
     async def discover(self) -> list[NodeDescription]:
         """Search the network with ND. Listeners get each answer as it comes.
