@@ -80,8 +80,10 @@ class MappingTests(StoreTestCase):
         opened.change_mappings(remove=[A])
         self.assertEqual(opened.mappings(), [Mapping(B, 2)])
         self.assertEqual([node.unbound for node in opened.nodes()], [True, False])
+        self.assertEqual((opened.unbound(), opened.mapping_count()), ({A}, 1))
         opened.change_mappings([Mapping(A, 3)])
         self.assertEqual([node.unbound for node in opened.nodes()], [False, False])
+        self.assertEqual((opened.unbound(), opened.mapping_count()), (set(), 2))
 
 
 class NodeTests(StoreTestCase):
