@@ -369,7 +369,9 @@ class TracingTests(GatewayTestCase):
         self.run_for(3)
 
     def frames(self) -> list[str]:
-        return [event["text"] for event in self.api.trace(0) if event["kind"] == "frame"]
+        """The frames with data that were traced."""
+        events = [event for event in self.api.trace(0) if event["kind"] == "frame"]
+        return [event["text"] for event in events if "RouteRecord" not in event["text"]]
 
     def address(self, label: str) -> str:
         return f"[{self.network.node(label).address64.to_bytes(8, 'big').hex(':')}]!"
