@@ -120,6 +120,13 @@ class Program:
             self.process.wait()
         self.line.close()
 
+    def wait_until_idle(self) -> None:
+        """Wait until it takes no processor time."""
+        before = -1.0
+        while self.processor_seconds() - before > 0.001:
+            before = self.processor_seconds()
+            time.sleep(0.1)
+
     def processor_seconds(self) -> float:
         """The processor time that its threads took so far."""
         tasks = Path(f"/proc/{self.process.pid}/task")

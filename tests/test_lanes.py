@@ -7,7 +7,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, REMOTE, REMOTE16
-from zbtwist.network import NetworkService, Node
+from zbtwist.network import LANE_WITHIN, NetworkService, Node
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64
@@ -51,6 +51,7 @@ class LaneTests(SynchronousTestCase):
         node = self.network.nodes.add(address64)
         assert node is not None
         node.label, node.device_type_identifier = "E1", 0x30000
+        node.last_seen = self.clock.seconds()
         node.receiver = lambda data: self.received.append((address64, data))
         return node
 
@@ -66,6 +67,15 @@ class LaneTests(SynchronousTestCase):
     ) -> None:
         frames = [ReceivePacket(address64, address16, 1, one).to_bytes() for one in data]
         self.protocol.dataReceived(b"".join(encode(frame, 1) for frame in frames))
+
+    def test_seldom_heard(self) -> None:
+        """Not worth a lane."""
+        for _ in range(3):
+            self.clock.advance(LANE_WITHIN + 1)
+            self.hear(b"x")
+        self.assertEqual(self.coordinator.lanes, {})
+        self.hear(b"x")
+        self.assertEqual(len(self.coordinator.lanes), 1)
 
     def test_from_the_second_frame_on(self) -> None:
         self.hear(b"one", b"two", b"")

@@ -58,6 +58,10 @@ MAXIMUM_NODES = 0xFFF7
 #: 64-bit addresses that are no node's own.
 NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
 
+#: Seconds between two frames of a node with data after which there is a lane for the next ones; see
+#: `zbtwist.interfaces.IRadio.open_lane`. For a node that says less it would not be worth it.
+LANE_WITHIN = 60.0
+
 #: How many nodes are asked for their name at once, and how many may wait for it.
 INQUIRIES_AT_ONCE = 4
 #: Seconds between two inquiries of a node that did not answer the first.
@@ -319,6 +323,8 @@ class NetworkService(Service):
             handler(frame)
 
     def _data(self, frame: ReceivePacket | ExplicitReceive) -> None:
+        known = self.nodes.get(frame.address64)
+        before = known.last_seen if known is not None else 0.0
         node = self._sender(frame)
         if node is None:
             return
@@ -326,7 +332,11 @@ class NetworkService(Service):
             node.receiver(frame.data)
         if self._wants_signal:
             self._measure_signal(node)
-        elif type(frame) is ReceivePacket and self._is_ordinary(frame, node):
+        elif (
+            type(frame) is ReceivePacket
+            and node.last_seen - before < LANE_WITHIN
+            and self._is_ordinary(frame, node)
+        ):
             head = replace(frame, data=b"").to_bytes()
             self._radio.open_lane(head, partial(self._more_data, node, head))
 

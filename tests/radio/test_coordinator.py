@@ -384,6 +384,15 @@ class LinkTests(SynchronousTestCase):
         )
         self.failureResultOf(offline.transmit(REMOTE, b""), RadioOffline)
 
+    def test_packet_that_cannot_be_written(self) -> None:
+        """It fails, and its frame id is free again."""
+        wire = Wire()
+        wire.coordinator.link_up(lambda frame: 1 // 0)  # type: ignore[arg-type,return-value]
+        for _ in range(300):
+            self.failureResultOf(wire.coordinator.transmit(REMOTE, b""), ZeroDivisionError)
+        self.assertEqual((wire.coordinator.outstanding, wire.coordinator.waiting), (0, 0))
+        self.assertEqual(wire.clock.getDelayedCalls(), [])
+
     def test_link_down_fails_everything(self) -> None:
         wire = Wire()
         requests = [start(wire.coordinator.at("NP")) for _ in range(260)]
