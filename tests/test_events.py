@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher, globalLogPublisher
@@ -53,6 +54,47 @@ class Ring(EventLogTestCase):
         self.assertEqual(self.texts(1), ["b", "c"])
         self.assertEqual(self.texts(3), [])
         self.assertEqual(self.texts(-5), ["a", "b", "c"])
+
+    def test_no_more_than_are_wanted(self) -> None:
+        """The oldest of them, whichever ring they are in, wherever one begins."""
+        events = EventLog(5, 7)
+        log = Logger("zbtwist.test", observer=events)
+        for kinds in ("lflfff", "", "llflflfffflffl", "ffffffffl", "llllll"):
+            for kind in kinds:
+                log.info("x") if kind == "l" else events.frame(0.0, "x")
+            for seq in range(-1, events.last_seq + 2):
+                everything = events.since(seq)
+                self.assertEqual(everything, sorted(everything, key=lambda event: event.seq))
+                for maximum in (1, 2, 3, 100):
+                    self.assertEqual(events.since(seq, maximum), everything[:maximum])
+
+    def test_no_more_are_looked_at_than_are_wanted(self) -> None:
+        """However many there are."""
+
+        class Counting(deque[Event]):
+            looks = 0
+
+            def __getitem__(self, index: Any) -> Any:
+                Counting.looks += 1
+                return super().__getitem__(index)
+
+            def __iter__(self) -> Any:
+                raise AssertionError("all of them are looked at")
+
+            __reversed__ = __iter__
+
+        events = EventLog()
+        log = Logger("zbtwist.test", observer=events)
+        for _ in range(1000):
+            log.info("x")
+            events.frame(0.0, "x")
+        for name in ("_events", "_frames"):
+            setattr(events, name, Counting(getattr(events, name)))
+        follower = Follower(events, 500)
+        Counting.looks = 0
+        self.assertEqual(len(follower.take(10)[1]), 10)
+        # Ten of each ring, and the search for the first.
+        self.assertLessEqual(Counting.looks, 2 * (10 + 11))
 
     def test_a_number_of_an_earlier_run_gets_everything(self) -> None:
         self.log.info("a")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 from operator import attrgetter
@@ -103,8 +104,11 @@ class EventLog:
             self.last_seq += 1
             ring.append(Event(self.last_seq, when, level, text, kind))
 
-    def since(self, seq: int) -> list[Event]:
+    def since(self, seq: int, maximum: int | None = None) -> list[Event]:
         """Return the events after the one numbered `seq`, oldest first.
+
+        @param maximum: return only so many, the oldest of them, and look at twice as many at the
+            most; None returns all.
 
         Numbers that are missing after `seq` and in between are of events that are forgotten. A
         number that was not given yet is of an earlier run of the program: then all events are
@@ -113,22 +117,19 @@ class EventLog:
         with self._lock:
             if seq > self.last_seq:
                 seq = 0
-            events = _later(self._events, seq)
-            frames = _later(self._frames, seq)
+            events = _later(self._events, seq, maximum)
+            frames = _later(self._frames, seq, maximum)
         if not frames:
             return events
-        return sorted(events + frames, key=attrgetter("seq"))
+        return sorted(events + frames, key=attrgetter("seq"))[:maximum]
 
 
-def _later(ring: deque[Event], seq: int) -> list[Event]:
-    """Return what came after `seq`; what is asked for most is the little at the end."""
-    later = []
-    for event in reversed(ring):
-        if event.seq <= seq:
-            break
-        later.append(event)
-    later.reverse()
-    return later
+def _later(ring: deque[Event], seq: int, maximum: int | None) -> list[Event]:
+    """Return what came after `seq`."""
+    first = bisect_right(ring, seq, key=attrgetter("seq"))
+    last = len(ring) if maximum is None else min(len(ring), first + maximum)
+    # One by one: to slice a deque is to walk to where the slice begins.
+    return [ring[index] for index in range(first, last)]
 
 
 class Follower:
@@ -143,7 +144,7 @@ class Follower:
         """
         self._events = events
         if seq is None:
-            oldest = events.since(0)
+            oldest = events.since(0, 1)
             seq = oldest[0].seq - 1 if oldest else events.last_seq
         self.seq = seq if seq <= events.last_seq else 0
 
@@ -154,7 +155,7 @@ class Follower:
         """
         if self.seq == self._events.last_seq:
             return 0, []
-        taken = self._events.since(self.seq)[:maximum]
+        taken = self._events.since(self.seq, maximum)
         if not taken:
             return 0, []
         lost = taken[-1].seq - self.seq - len(taken)

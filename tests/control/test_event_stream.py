@@ -229,7 +229,7 @@ class Bounds(StreamTestCase):
 
     def test_a_mistake_of_ours(self) -> None:
         transport = self.open()
-        self.patch(self.events, "since", lambda seq: 1 / 0)
+        self.patch(self.events, "since", lambda seq, maximum: 1 / 0)
         self.add()
         self.clock.advance(INTERVAL)
         self.assertFalse(transport.connected)
@@ -252,6 +252,11 @@ class Others(StreamTestCase):
     def test_other_methods(self) -> None:
         transport = self.open(method="POST", headers="Content-Length: 0\r\n")
         self.assertEqual(parse_response(transport.value())[0], 405)
+
+    def test_addresses_below_are_not_there(self) -> None:
+        for below in ("/", "/x"):
+            self.assertEqual(parse_response(self.open(below).value())[0], 404)
+        self.assertEqual(len(self.resource.streams), 0)
 
     def test_http_1_0(self) -> None:
         self.add()
