@@ -19,9 +19,9 @@ class Health(SiteTestCase):
         verifyObject(IRadio, self.radio)
         self.site.resource.putChild(b"healthz", HealthPage(self.radio))
 
-    def ask(self, method: str = "GET") -> tuple[int, bytes]:
+    def ask(self, method: str = "GET", below: str = "") -> tuple[int, bytes]:
         status, headers, body = self.exchange(
-            f"{method} /healthz HTTP/1.1\r\nHost: gateway:27000\r\n\r\n".encode()
+            f"{method} /healthz{below} HTTP/1.1\r\nHost: gateway:27000\r\n\r\n".encode()
         )
         self.assertTrue(headers["content-type"].startswith("text/plain"))
         return status, body
@@ -41,6 +41,10 @@ class Health(SiteTestCase):
 
     def test_head(self) -> None:
         self.assertEqual(self.ask("HEAD"), (503, b""))
+
+    def test_addresses_below_are_not_there(self) -> None:
+        for below in ("/", "/x"):
+            self.assertEqual(self.ask(below=below)[0], 404)
 
     def test_other_methods(self) -> None:
         self.assertEqual(self.ask("POST")[0], 405)

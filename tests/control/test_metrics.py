@@ -211,10 +211,10 @@ class Page(SiteTestCase):
         self.order.append("z")
         yield metrics.GaugeMetricFamily("zbtwist_z", "Z.", 3)
 
-    def ask(self, method: str = "GET") -> Any:
+    def ask(self, method: str = "GET", below: str = "") -> Any:
         transport = self.connect()
         transport.protocol.dataReceived(
-            f"{method} /metrics HTTP/1.1\r\nHost: gateway:27000\r\n\r\n".encode()
+            f"{method} /metrics{below} HTTP/1.1\r\nHost: gateway:27000\r\n\r\n".encode()
         )
         return transport
 
@@ -248,6 +248,10 @@ class Page(SiteTestCase):
     def test_other_methods(self) -> None:
         self.assertEqual(parse_response(self.ask("PUT").value())[0], 405)
 
+    def test_addresses_below_are_not_there(self) -> None:
+        for below in ("/", "/x"):
+            self.assertEqual(parse_response(self.ask(below=below).value())[0], 404)
+
     def test_a_mistake_of_ours(self) -> None:
         self.fails = True
         log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
@@ -277,6 +281,14 @@ class Dashboard(MetricsTestCase):
             *(re.findall(r"(\w+)=", pairs) for name, pairs in self.read() if name in asked)
         )
         self.assertEqual({word for row in labels for word in row.split(", ")} - known, set())
+
+    def test_nodes_that_were_never_heard(self) -> None:
+        """They are not silent since 1970, here and in the documentation."""
+        for path in (DASHBOARD, DASHBOARD.parents[1] / "metrics.rst"):
+            ages = re.findall(r"time\(\) - .*", path.read_text())
+            self.assertGreater(len(ages), 0)
+            for age in ages:
+                self.assertRegex(age, r"^time\(\) - \(zbtwist_node_last_seen[^ ]* > 0\)")
 
     def test_it_can_be_imported(self) -> None:
         """What Grafana needs: a data source that is asked for, and no two panels of one id."""

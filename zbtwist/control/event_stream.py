@@ -19,11 +19,11 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
-from twisted.web.resource import Resource
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
-from zbtwist.control.site import is_cross_site, text_answer
+from zbtwist.control.site import is_cross_site, not_found, text_answer
 from zbtwist.events import Event, EventLog, Follower
 
 #: How many streams may be open at once.
@@ -56,8 +56,6 @@ class EventStreams(Resource):
     @ivar streams: those that are open.
     """
 
-    isLeaf = True
-
     def __init__(self, clock: IReactorTime, events: EventLog) -> None:
         """
         @param clock: times the looks for new events.
@@ -69,6 +67,9 @@ class EventStreams(Resource):
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = clock
         self.streams: dict[_Stream, None] = {}
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        return not_found(request)
 
     def render(self, request: Request) -> bytes | int:
         if request.method not in (b"GET", b"HEAD"):

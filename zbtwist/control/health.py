@@ -7,17 +7,15 @@ watched all the time anyway (see `zbtwist.radio.service`).
 from __future__ import annotations
 
 from twisted.web import http
-from twisted.web.resource import Resource
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from zbtwist.control.site import text_answer
+from zbtwist.control.site import not_found, text_answer
 from zbtwist.interfaces import IRadio
 
 
 class HealthPage(Resource):
     """Answers GET and HEAD."""
-
-    isLeaf = True
 
     def __init__(self, radio: IRadio) -> None:
         """
@@ -25,6 +23,9 @@ class HealthPage(Resource):
         """
         super().__init__()
         self._radio = radio
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        return not_found(request)
 
     def render(self, request: Request) -> bytes:
         if request.method not in (b"GET", b"HEAD"):

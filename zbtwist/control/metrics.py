@@ -31,13 +31,13 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
-from twisted.web.resource import Resource
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 import zbtwist
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
-from zbtwist.control.site import text_answer
+from zbtwist.control.site import not_found, text_answer
 from zbtwist.network import NetworkService, Node
 from zbtwist.radio.latency import Histogram
 from zbtwist.radio.service import RadioService
@@ -283,8 +283,6 @@ class _One(CollectorRegistry):
 class MetricsPage(Resource):
     """Answers GET and HEAD."""
 
-    isLeaf = True
-
     def __init__(self, clock: IReactorTime, *collectors: Collector) -> None:
         """
         @param clock: lets the reactor run between two families.
@@ -295,6 +293,9 @@ class MetricsPage(Resource):
         # Not the library's global registry: there may be two gateways in a process.
         self._collectors = (*collectors, ProcessCollector(registry=None))
         self._text = Shared(self._write)
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        return not_found(request)
 
     def render(self, request: Request) -> bytes | int:
         if request.method not in (b"GET", b"HEAD"):
