@@ -24,10 +24,19 @@ class IRadioListener(Interface):
         """The radio answers and is set up; requests may be made."""
 
     def radio_down(reason: str) -> None:
-        """The link is gone; every outstanding request has failed."""
+        """The link is gone; every outstanding request has failed.
+
+        It is said again when the link is lost once more while the radio was being set up, during
+        which frames of nodes may come already.
+        """
 
     def frame_received(frame: Frame) -> None:
         """A frame came that no request was waiting for."""
+
+    def radio_deaf() -> None:
+        """The radio is there again, after a while in which it heard nobody though its link was up:
+        since `IRadio.down_since`.
+        """
 
     def frames_damaged(senders: list[Address64] | None) -> None:
         """Frames of the radio were lost on the serial line.

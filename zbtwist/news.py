@@ -76,6 +76,9 @@ class NodeNews:
     def radio_down(self, reason: str) -> None:
         pass
 
+    def radio_deaf(self) -> None:
+        pass
+
     def frames_damaged(self, senders: list[Address64] | None) -> None:
         pass
 

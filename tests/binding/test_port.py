@@ -25,11 +25,14 @@ from zbtwist.binding.port import (
     CLOSE_TIMEOUT,
     MAXIMUM_CLIENTS,
     MAXIMUM_UNSENT,
+    REPLY_POLL,
+    REPLY_TIME,
     Listener,
     NodeClient,
     NodePort,
 )
 from zbtwist.network import Node, NodeTable
+from zbtwist.xbee.frames import TransmitStatus
 
 
 class TCPConnection(Connection):
@@ -256,6 +259,85 @@ class NodePortTests(SynchronousTestCase):
         self.assertTrue(transport.disconnected)
         self.assertIn("200 bytes for E1", self.lines()[-1])
         client.connectionLost()
+
+    def status(self, delivery: int = 0) -> None:
+        frame_id = self.wire.last.frame_id
+        self.wire.receive(TransmitStatus(frame_id, REMOTE16, 0, delivery, 0))
+
+    def test_client_that_ended_its_side(self) -> None:
+        """It is kept until what it sent has arrived, and for the answer."""
+        client, transport = self.connect()
+        client.dataReceived(b"question")
+        client.readConnectionLost()
+        self.wire.clock.advance(5.0)
+        self.assertFalse(transport.disconnecting)
+        self.status()
+        self.wire.clock.advance(0.5)
+        self.port.deliver(b"answer")
+        self.wire.clock.advance(REPLY_TIME - 0.1)
+        self.assertFalse(transport.disconnecting)
+        self.assertEqual(transport.value(), b"answer")
+        self.wire.clock.pump([REPLY_POLL] * 3)
+        self.assertTrue(transport.disconnecting)
+        client.connectionLost()
+        self.assertEqual(self.wire.clock.getDelayedCalls(), [])
+
+    def test_loss_after_the_client_ended_its_side(self) -> None:
+        client, transport = self.connect()
+        client.dataReceived(b"question")
+        client.readConnectionLost()
+        self.status(0x21)
+        self.assertTrue(transport.disconnected)
+
+    def test_client_that_ended_and_said_nothing(self) -> None:
+        """As most do at their end: it is gone at once, and so where bytes are kept for the next."""
+        client, transport = self.connect()
+        client.readConnectionLost()
+        self.assertTrue(transport.disconnecting)
+        self.port.outbound.policy = Policy(backlog=100)
+        client, transport = self.connect()
+        client.dataReceived(b"question")
+        self.status()
+        client.readConnectionLost()
+        self.assertTrue(transport.disconnecting)
+
+    def test_paused_client_that_ended_is_not_resumed(self) -> None:
+        client, transport = self.connect()
+        client.dataReceived(b"x" * HIGH_WATER * 2)
+        self.assertEqual(transport.producerState, "paused")
+        client.readConnectionLost()
+        client.resume()
+        self.assertEqual(transport.producerState, "paused")
+        client.abort()
+        client.connectionLost()
+
+    def test_leave_with_bytes_that_were_not_sent(self) -> None:
+        client, transport = self.connect()
+        client.dataReceived(b"x" * 200)
+        self.port.leave("it moves")
+        self.assertTrue(transport.disconnected)
+        self.assertEqual(self.port.outbound.buffered, 0)
+        client.connectionLost()
+
+    def test_node_that_is_heard_before_the_radio_is_set_up(self) -> None:
+        """What comes behind the hole is not given to who read what was before it."""
+        client, transport = self.connect()
+        self.port.deliver(b"before")
+        self.port.radio_is_deaf(self.wire.clock.seconds())
+        self.wire.clock.advance(0.5)
+        receiver = self.node.receiver
+        assert receiver is not None
+        receiver(b"behind")
+        self.assertTrue(transport.disconnected)
+        self.assertEqual(transport.value(), b"before")
+        client.connectionLost()
+        # Who comes then reads on, also when the radio is up.
+        _, newcomer = self.connect()
+        self.node.receiver(b"on")
+        self.port.radio_is_heard()
+        self.node.receiver(b"!")
+        self.assertEqual(newcomer.value(), b"on!")
+        self.assertFalse(newcomer.disconnected)
 
     def test_backlog(self) -> None:
         """The last bytes are kept for the next client; those before them are counted."""

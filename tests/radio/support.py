@@ -42,6 +42,9 @@ class Listener:
     def frame_received(self, frame: Frame) -> None:
         self.heard.append(frame)
 
+    def radio_deaf(self) -> None:
+        self.heard.append("deaf")
+
     def frames_damaged(self, senders: list[Address64] | None) -> None:
         self.heard.append(senders)
 

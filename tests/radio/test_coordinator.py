@@ -375,6 +375,32 @@ class DiscoverTests(SynchronousTestCase):
 
 
 class LinkTests(SynchronousTestCase):
+    def test_link_that_is_lost_again_while_it_is_set_up(self) -> None:
+        """Frames may have come in between, so the listeners hear of that outage as well."""
+        wire = Wire()
+        wire.clock.advance(10)
+        wire.coordinator.link_down("It is gone.")
+        wire.coordinator.link_down("It is still gone.")
+        self.assertEqual(wire.listener.heard, ["It is gone."])
+        wire.clock.advance(10)
+        wire.coordinator.link_up(wire.sent.append)
+        wire.receive(ModemStatus(7))
+        wire.listener.heard.clear()
+        wire.clock.advance(1)
+        wire.coordinator.link_down("It is gone again.")
+        self.assertEqual(wire.listener.heard, ["It is gone again."])
+        self.assertEqual(wire.coordinator.down_since, 21)
+
+    def test_damage_while_it_is_set_up(self) -> None:
+        wire = Wire()
+        wire.coordinator.link_down("It is gone.")
+        wire.coordinator.link_up(wire.sent.append)
+        wire.listener.heard.clear()
+        wire.clock.advance(1)
+        wire.coordinator.frames_damaged(None)
+        self.assertEqual(wire.listener.heard, ["It is gone."])
+        self.assertEqual(wire.coordinator.down_since, 1)
+
     def test_offline(self) -> None:
         clock = Wire().clock
         offline = coordinator.Coordinator(clock)

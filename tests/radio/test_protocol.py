@@ -8,6 +8,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16
+from zbtwist.burst import Burst
 from zbtwist.radio.patience import LONGEST_FRAME, SILENCE
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.xbee.frames import (
@@ -83,6 +84,25 @@ class ProtocolTests(SynchronousTestCase):
             self.protocol.dataReceived(good)
             self.assertIn(self.damage, ([[REMOTE], None], [None, None]))
             self.damage.clear()
+
+    def test_damage_is_said_before_anything_is_written(self) -> None:
+        """Nobody may read what was behind the hole before the connection ends."""
+        said: list[object] = []
+        burst = Burst()
+        protocol = RadioProtocol(
+            self.clock,
+            1,
+            lambda frame: burst.at_end(lambda: said.append("written")),
+            frames_damaged=said.append,
+            burst=burst,
+        )
+        good = encode(PACKET.to_bytes(), 1)
+        bad = good[:-1] + bytes([good[-1] ^ 1])
+        for data in (bad + good, good + bad, good + bad + good, b"noise" + good):
+            protocol.dataReceived(data)
+            self.assertIn(said[0], ([REMOTE], None))
+            self.assertEqual(set(said[1:]), {"written"})
+            said.clear()
 
     def test_damage_that_silence_shows(self) -> None:
         self.protocol.dataReceived(encode(PACKET.to_bytes(), 1)[:-1])

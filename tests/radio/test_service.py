@@ -633,6 +633,21 @@ class HeartbeatTests(LinkCase):
         self.assertEqual(len(self.ups()), 1)
         self.stop()
 
+    def test_answer_to_the_second_question_only(self) -> None:
+        """It was deaf before, and whoever was busy then is told."""
+        self.build(heartbeat=2.0)
+        self.run_for(0.1)
+        self.hangs = True
+        self.run_for(4, 0.1)
+        self.hangs = False
+        self.listener.heard.clear()
+        self.run_for(3, 0.1)
+        self.assertEqual(len(self.asked), 2)
+        self.assertEqual(self.listener.heard.count("deaf"), 1)
+        self.assertLess(self.coordinator.down_since, self.clock.seconds() - 5)
+        self.assertIsNotNone(self.coordinator.facts)
+        self.stop()
+
     def test_not_asked_while_frames_come(self) -> None:
         self.build(heartbeat=2.0)
         for _ in range(60):

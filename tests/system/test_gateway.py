@@ -98,6 +98,19 @@ class SimulatedTests(GatewayTestCase):
         data = os.urandom(100_000)
         self.assertEqual(echo(gateway.nodes(1)["ECHO"]["tcp_port"], data), data)
 
+    def test_client_that_ends_its_side(self) -> None:
+        """``printf … | nc -N`` reads the answer, and then the end."""
+        gateway = self.start("sim:kinds=echo:nt=0.2")
+        port = gateway.nodes(1)["ECHO"]["tcp_port"]
+        data = os.urandom(2000)
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            answer = b""
+            while piece := connection.recv(65536):
+                answer += piece
+        self.assertEqual(answer, data)
+
     def test_polled_meter(self) -> None:
         gateway = self.start("sim:kinds=meter:nt=0.2:interval=0")
         port = gateway.nodes(1)["METER"]["tcp_port"]

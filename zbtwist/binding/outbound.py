@@ -84,14 +84,16 @@ class _Buffer:
 class _Packet:
     """
     @ivar number: its place in the stream.
+    @ivar writer: whose bytes it has.
     @ivar tries: how often it did not arrive.
     @ivar since: when it did not arrive for the first time.
     """
 
-    __slots__ = ("data", "number", "since", "tries")
+    __slots__ = ("data", "number", "since", "tries", "writer")
 
-    def __init__(self, number: int, data: bytes) -> None:
+    def __init__(self, number: int, data: bytes, writer: Writer) -> None:
         self.number = number
+        self.writer = writer
         self.data = data
         self.tries = 0
         self.since = 0.0
@@ -108,6 +110,7 @@ class Outbound:
     @ivar broken: called with a sentence when bytes are lost; whoever reads or writes the node's
         stream must notice.
     @ivar last_delivery: when the node was last known to have got a packet, seconds of the clock.
+    @ivar last_writer: whose packet that was.
     @ivar bytes_sent: delivered bytes.
     @ivar packets_sent: delivered packets.
     @ivar retries: how often a packet was sent again, by the radio or by the gateway.
@@ -154,6 +157,7 @@ class Outbound:
         self._patience: IDelayedCall | None = None
         self._stopped = False
         self.last_delivery = float("-inf")
+        self.last_writer: Writer | None = None
         self.bytes_sent = 0
         self.packets_sent = 0
         self.retries = 0
@@ -170,6 +174,13 @@ class Outbound:
         """Bytes that were taken from writers, and that the node is not known to have."""
         return self.buffered + sum(len(packet.data) for packet in self._in_flight)
 
+    def has_bytes_of(self, writer: Writer) -> bool:
+        """Whether the node is not known to have all that a writer sent."""
+        if writer in self._buffers:
+            return True
+        packets = (*self._in_flight, *self._again)
+        return any(packet.writer is writer for packet in packets)
+
     # --- what comes from the writers -----------------------------------------------------------
 
     def write(self, writer: Writer, data: bytes) -> None:
@@ -185,7 +196,7 @@ class Outbound:
             if not (self._in_flight or self._order or self._again):
                 if self._may_launch(len(data), now):
                     self._packets += 1
-                    self._launch(_Packet(self._packets, data))
+                    self._launch(_Packet(self._packets, data, writer))
                     return
                 self._at_once = True
             buffer = self._buffers[writer] = _Buffer(now)
@@ -203,6 +214,8 @@ class Outbound:
     def closed(self, writer: Writer) -> None:
         """A writer is gone. What it wrote before is sent all the same."""
         self._paused.discard(writer)
+        if self.last_writer is writer:
+            self.last_writer = None
 
     def forget(self, writer: Writer) -> None:
         """A writer is reset for a reason of its own: what it wrote and was not sent is dropped."""
@@ -337,7 +350,7 @@ class Outbound:
             self._order.append(writer)
         self._buffered -= len(packet)
         self._packets += 1
-        return _Packet(self._packets, packet)
+        return _Packet(self._packets, packet, writer)
 
     # --- what became of it ---------------------------------------------------------------------
 
@@ -347,6 +360,7 @@ class Outbound:
         delivery = status.delivery_status
         if delivery == DELIVERED:
             self.last_delivery = self._clock.seconds()
+            self.last_writer = packet.writer
             self.bytes_sent += len(packet.data)
             self.packets_sent += 1
             if status.address16 not in (self._node.address16, UNKNOWN16):
@@ -419,7 +433,7 @@ class Outbound:
         data = packet.data
         self._payload_limit = size = max(1, int(len(data) * SHRINKAGE))
         self._again[:0] = [
-            _Packet(packet.number, data[start : start + size])
+            _Packet(packet.number, data[start : start + size], packet.writer)
             for start in range(0, len(data), size)
         ]
 

@@ -20,6 +20,8 @@ from typing import Protocol as Shape
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableProtocol,
     IListeningPort,
     IPushProducer,
     IReactorTime,
@@ -43,6 +45,15 @@ MAXIMUM_UNSENT = 262144
 
 #: Clients that one node's port serves at once.
 MAXIMUM_CLIENTS = 64
+
+#: A node that was busy less than so many seconds before an outage was in the middle of something.
+IN_THE_MIDDLE = 1.0
+
+#: Seconds for which a client that has ended its side hears on, after what it sent has arrived and
+#: after the last that the node said.
+REPLY_TIME = 1.0
+#: Seconds between two looks whether that is over.
+REPLY_POLL = 0.1
 
 #: Seconds that clients have to take what is buffered for them when the port closes.
 CLOSE_TIMEOUT = 0.5
@@ -71,9 +82,13 @@ class PortClient(Writer, Shape):
         """End at once."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class NodeClient(Protocol):
-    """One TCP connection to a node's port; to the node's `Outbound` it is a writer."""
+    """One TCP connection to a node's port; to the node's `Outbound` it is a writer.
+
+    A client that ends its side is not left at once: the end of ours would say that all has arrived,
+    and it may want to read the answer. See `readConnectionLost`.
+    """
 
     log = Logger()
 
@@ -87,6 +102,8 @@ class NodeClient(Protocol):
         # Writes at once what the socket takes; None if the transport cannot.
         self._send: Callable[[bytes], int] | None = None
         self._fresh: list[bytes] = []
+        self._has_ended = False
+        self._ending: IDelayedCall | None = None
         self.gone: Deferred[None] = Deferred()
         self.peer = "?"
 
@@ -110,8 +127,33 @@ class NodeClient(Protocol):
             tcp.registerProducer(self, True)
         self._port.client_opened(self)
 
+    def readConnectionLost(self) -> None:
+        """The client has ended its side, or the whole; which of them it is cannot be told.
+
+        It is kept until what it sent has arrived, so that it can be reset if that is lost, and then
+        for `REPLY_TIME`, since it may wait for the answer. But where bytes are kept for the next
+        client, none may be given to one that is gone.
+        """
+        self._has_ended = True
+        self._end_when_all_is_said()
+
+    def writeConnectionLost(self) -> None:
+        """Ours is never ended without the client's."""
+
+    def _end_when_all_is_said(self) -> None:
+        self._ending = None
+        if self._over or self._closing:
+            return
+        if self._port.has_business_with(self):
+            self._ending = self._port.clock.callLater(REPLY_POLL, self._end_when_all_is_said)
+        else:
+            self.close()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._over = True
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
         self._port.client_closed(self)
         self.gone.callback(None)
 
@@ -177,7 +219,7 @@ class NodeClient(Protocol):
             self._tcp.pauseProducing()
 
     def resume(self) -> None:
-        if not self._over:
+        if not (self._over or self._has_ended):
             self._tcp.resumeProducing()
 
     def reset(self, reason: str) -> None:
@@ -275,7 +317,7 @@ class NodePort(Service):
         """
         @param burst: the frames that are being handled, at whose end is written.
         """
-        self._clock = clock
+        self.clock = clock
         self.burst = burst or Burst()
         self._clients: dict[PortClient, None] = {}
         self.listener: Listener | None = None
@@ -289,6 +331,8 @@ class NodePort(Service):
         self.bytes_unread = 0
         self._backlog = bytearray()
         self._heard = float("-inf")
+        # Since when the radio may have missed what the node said; None if it does not.
+        self._deaf_since: float | None = None
         node.receiver = self.deliver
         outbound.broken = self.reset_clients
 
@@ -326,8 +370,14 @@ class NodePort(Service):
                 node=self.node,
                 reason=reason,
             )
-        self._close_clients()
+        self._end_clients(reason)
         return listener
+
+    def _end_clients(self, reason: str) -> Deferred[Any]:
+        """Close them in order, unless what they sent has not all arrived."""
+        if self.outbound.unconfirmed:
+            self.outbound.abandon(f"{reason[:1].upper()}{reason[1:]} before all was sent")
+        return self._close_clients()
 
     def stopService(self) -> Deferred[Any]:
         super().stopService()
@@ -343,7 +393,7 @@ class NodePort(Service):
             client.close()
         gone = DeferredList([client.gone for client in clients])
         if not gone.called:
-            timer = self._clock.callLater(CLOSE_TIMEOUT, self._abort_all, clients)
+            timer = self.clock.callLater(CLOSE_TIMEOUT, self._abort_all, clients)
             gone.addCallback(lambda _: timer.cancel() if timer.active() else None)
         return gone
 
@@ -355,12 +405,54 @@ class NodePort(Service):
         for client in list(self._clients):
             client.reset(reason)
 
+    def has_business_with(self, client: PortClient) -> bool:
+        """Whether a client that says nothing any more is to be kept: what it sent has not arrived,
+        or the answer may still come.
+        """
+        outbound = self.outbound
+        if outbound.has_bytes_of(client):
+            return True
+        if outbound.policy.backlog:
+            return False
+        last = max(self._heard, outbound.last_delivery)
+        return outbound.last_writer is client and self.clock.seconds() - last < REPLY_TIME
+
     def was_busy_since(self, moment: float) -> bool:
         """Whether bytes came from the node at that moment of the clock or later; or, if it is one
         that says something at all, went to it: they may have been a question.
         """
         heard = self._heard
         return heard >= moment or (heard > float("-inf") and self.outbound.last_delivery >= moment)
+
+    def radio_is_deaf(self, since: float) -> None:
+        """What the node says is missed from now on.
+
+        @param since: from when on it may have been missed.
+        """
+        if self._deaf_since is None:
+            self._deaf_since = since
+        self.node.receiver = self._deliver_after_outage
+
+    def radio_is_heard(self) -> None:
+        """The outage is over: reset the clients if the node may have said something in it.
+
+        If it was busy as shortly before the outage as that was long, it is taken to have been in
+        the middle of something. Nobody else's clients are concerned.
+        """
+        since, self._deaf_since = self._deaf_since, None
+        if since is None:
+            return
+        self.node.receiver = self.deliver
+        outage = self.clock.seconds() - since
+        if self.was_busy_since(since - max(outage, IN_THE_MIDDLE)):
+            self.interrupted(
+                f"The radio was away for {outage:.1f} s, and bytes of {self.node} may be lost"
+            )
+
+    def _deliver_after_outage(self, data: bytes) -> None:
+        """The node is heard before the radio is set up again."""
+        self.radio_is_heard()
+        self.deliver(data)
 
     def interrupted(self, reason: str) -> None:
         """Bytes of the node may have been lost: nobody may take what follows for the next byte.
@@ -421,7 +513,7 @@ class NodePort(Service):
         """Send bytes of the node to every client."""
         self.bytes_received += len(data)
         self.packets_received += 1
-        self._heard = self._clock.seconds()
+        self._heard = self.clock.seconds()
         clients = self._clients
         if not clients:
             self._keep(data)

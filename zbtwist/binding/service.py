@@ -142,7 +142,6 @@ class BindingService(MultiService):
         self._wishes: list[Wish] = []
         self._wished: set[Slot] = set()
         self.turns = Turns(clock)
-        self._down_since: float | None = None
         self._policy = Policy()
         self.store_problem = ""
         nodes.add_listener(self)
@@ -677,30 +676,21 @@ class BindingService(MultiService):
     # --- the radio -----------------------------------------------------------------------------
 
     def radio_up(self, facts: RadioFacts) -> None:
-        if self._down_since is not None:
-            self._interrupt_those_that_spoke(self._down_since)
-            self._down_since = None
         for port in self._ports.values():
+            port.radio_is_heard()
             port.outbound.radio_up()
 
     def radio_down(self, reason: str) -> None:
-        self._down_since = self._radio.down_since
+        since = self._radio.down_since
         for port in self._ports.values():
+            port.radio_is_deaf(since)
             port.outbound.radio_down()
 
-    def _interrupt_those_that_spoke(self, since: float) -> None:
-        """While the radio was away, whoever was in the middle of something may have gone on.
-
-        That is taken to be so of a node that was busy as shortly before the outage as the outage
-        was long. The others' clients stay, as if nothing had been.
-        """
-        outage = self._clock.seconds() - since
-        moment = since - max(outage, IN_THE_MIDDLE)
+    def radio_deaf(self) -> None:
+        since = self._radio.down_since
         for port in self._ports.values():
-            if port.was_busy_since(moment):
-                port.interrupted(
-                    f"The radio was away for {outage:.1f} s, and bytes of {port.node} may be lost"
-                )
+            port.radio_is_deaf(since)
+            port.radio_is_heard()
 
     def frames_damaged(self, senders: list[Address64] | None) -> None:
         ports = [self._ports.get(address64) for address64 in senders or ()]

@@ -204,9 +204,10 @@ class Coordinator:
         @param reason: a sentence.
         @param since: for `down_since`; now if None.
         """
-        was_ready = self.facts is not None
+        # Nodes may have been heard while the radio was being set up, too.
+        was_heard = self.facts is not None or self.last_frame > self.down_since
         self.lanes.clear()
-        if was_ready:
+        if was_heard:
             self.down_since = self._clock.seconds() if since is None else since
         self._send = None
         self._congested = False
@@ -218,7 +219,7 @@ class Coordinator:
             self._retire(request)
         for request in [*pending.values(), *waiting]:
             self._finish(request, RadioOffline(reason))
-        if was_ready:
+        if was_heard:
             for listener in self._listeners:
                 listener.radio_down(reason)
 
@@ -229,10 +230,27 @@ class Coordinator:
         self._free.extend(self._quarantined)
         self._quarantined.clear()
 
+    def was_deaf(self, since: float) -> None:
+        """The radio heard nobody for a while, though its link was up.
+
+        @param since: from when on, by the clock.
+        """
+        self.down_since = since
+        for listener in self._listeners:
+            listener.radio_deaf()
+
     def frames_damaged(self, senders: list[Address64] | None) -> None:
-        """Frames of the radio were lost on the serial line; see `IRadioListener`."""
-        if self.facts is not None:
-            for listener in self._listeners:
+        """Frames of the radio were lost on the serial line; see `IRadioListener`.
+
+        While it is being set up that is a part of the outage: the rest of a frame that was cut off
+        by it concerns nobody who was not busy before.
+        """
+        if self.facts is None:
+            self.down_since = self._clock.seconds()
+        for listener in self._listeners:
+            if self.facts is None:
+                listener.radio_down(self.offline_reason)
+            else:
                 listener.frames_damaged(senders)
 
     # --- requests ------------------------------------------------------------------------------

@@ -44,16 +44,20 @@ class Heartbeat:
         fallen_silent: Callable[[], None],
         association_changed: Callable[[int], None],
         seconds: float,
+        was_deaf: Callable[[float], None] = lambda since: None,
     ) -> None:
         """
         @param fallen_silent: called when the radio does not answer; nothing is watched any more.
         @param association_changed: called with AI when the radio has joined or left; nothing is
             watched any more.
+        @param was_deaf: called when the radio answers only the second time, with the moment when
+            it was heard last before.
         """
         self._clock = clock
         self._coordinator = coordinator
         self._fallen_silent = fallen_silent
         self._association_changed = association_changed
+        self._was_deaf = was_deaf
         self.seconds = seconds
         self._last_frame = 0.0
         self._watching: Deferred[int | None] | None = None
@@ -113,10 +117,14 @@ class Heartbeat:
                 return answer
 
     async def _ask(self, association: int) -> int | None:
-        for _ in range(TRIES):
+        heard = self._heard_at
+        for attempt in range(TRIES):
             asked = self._clock.seconds()
             try:
                 value = await self._coordinator.at("AI", timeout=TRY_TIMEOUT)
+                if attempt:
+                    # It was deaf when it was asked first, and may have been for longer.
+                    self._was_deaf(heard)
                 return int.from_bytes(value, "big")
             except ATRefused:
                 return association

@@ -180,10 +180,10 @@ class RadioProtocol(Protocol):
             return
         decoder = self._decoder
         frames = decoder.feed(data)
-        if frames:
-            self._deliver(frames)
         if decoder.discarded_bytes != self._discarded:
-            self._look_at_damage()
+            self._deliver(frames, is_damaged=True)
+        elif frames:
+            self._deliver(frames)
         # A frame may have told that the mode is another.
         self._patience.fed(self._decoder)
 
@@ -199,14 +199,19 @@ class RadioProtocol(Protocol):
         self._look_at_damage()
         self._deliver(frames)
 
-    def _deliver(self, frames: list[bytes]) -> None:
+    def _deliver(self, frames: list[bytes], is_damaged: bool = False) -> None:
+        """Hand frames up.
+
+        @param is_damaged: others among them were lost. Whose they were is said before anything is
+            written: nobody may read what was behind the hole as if it followed.
+        """
         traffic = self._traffic
         frames_in, bytes_in = traffic.frames_in, traffic.bytes_in
         burst = self._burst
         lanes = self._lanes
         is_used = False
         # One frame is no burst.
-        is_burst = len(frames) > 1
+        is_burst = len(frames) > 1 or is_damaged
         if is_burst:
             burst.begin()
         for frame_data in frames:
@@ -230,6 +235,8 @@ class RadioProtocol(Protocol):
                 self.log.failure(
                     "A frame could not be handled: {frame}", frame=parse_frame(frame_data)
                 )
+        if is_damaged:
+            self._look_at_damage()
         if is_burst:
             burst.end()
         if is_used:

@@ -169,7 +169,12 @@ class RadioService(MultiService):
         self.write_flash = write_flash
         self._clock = clock
         self._heartbeat = Heartbeat(
-            clock, coordinator, self._fallen_silent, self._association_changed, heartbeat
+            clock,
+            coordinator,
+            self._fallen_silent,
+            self._association_changed,
+            heartbeat,
+            self.coordinator.was_deaf,
         )
         self._last_mode = api_mode or 1
         self._begin_with(endpoint, name, api_mode)

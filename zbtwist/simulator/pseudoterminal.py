@@ -189,6 +189,10 @@ class Pseudoterminal:
 
     def write(self, data: bytes) -> None:
         """Say something to the program that has it open; what nobody takes is dropped."""
+        if self._timer is not None and not self._closed:
+            # It may have been opened since the last look.
+            self._timer.cancel()
+            self._look()
         if not self.is_open or self._closed:
             return
         was_idle = not self._backlog
