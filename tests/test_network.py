@@ -8,7 +8,15 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire
-from zbtwist.network import INQUIRY_PAUSE, MAXIMUM_HOPS, NetworkService, Node, NodeTable
+from zbtwist.network import (
+    INQUIRY_PAUSE,
+    MAXIMUM_HOPS,
+    SIGNAL_AGE,
+    SIGNALS_PER_SECOND,
+    NetworkService,
+    Node,
+    NodeTable,
+)
 from zbtwist.radio.coordinator import DISCOVERY_MARGIN
 from zbtwist.radio.errors import RadioOffline
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64
@@ -356,29 +364,137 @@ class NetworkServiceTests(SynchronousTestCase):
         self.heard()
         self.assertEqual(len(self.asked("DB")), 1)
 
-    def test_signal_of_another_node_does_not_count(self) -> None:
+    def hear_from(self, number: int) -> None:
+        """A byte of one of several nodes."""
+        self.wire.receive(ReceivePacket(Address64(number), Address16(number), 1, b"x"))
+
+    def signals(self) -> dict[int, int | None]:
+        """The strength of each node."""
+        return {int(node.address64): node.signal for node in self.network.nodes}
+
+    def tell(self, value: int) -> None:
+        """Answer what was asked last."""
+        question = self.asked("DB")[-1]
+        self.wire.receive(ATCommandResponse(question.frame_id, "DB", 0, bytes([value])))
+
+    def look(self, seconds: float = 1.0) -> None:
+        """Somebody looks, after that time."""
+        self.wire.clock.advance(seconds)
+        self.network.sample_signal()
+
+    def test_signal_is_of_the_node_that_was_heard_last(self) -> None:
+        """Frames come in order: the radio heard that one when it answered."""
         self.up()
-        node = self.heard()
-        self.network.sample_signal()
-        self.heard()
-        self.wire.receive(ReceivePacket(Address64(77), Address16(7), 1, b"x"))
-        # While one is measured, no other is.
-        self.network.sample_signal()
-        self.heard()
-        self.wire.receive(ReceivePacket(Address64(77), Address16(7), 1, b"x"))
-        [question] = self.asked("DB")
-        self.wire.receive(ATCommandResponse(question.frame_id, "DB", 0, b"\x2a"))
-        self.assertIsNone(node.signal)
+        self.look()
+        self.hear_from(1)
+        self.hear_from(2)
+        self.assertEqual(len(self.asked("DB")), 1)
+        self.tell(0x2A)
+        self.assertEqual(self.signals(), {1: None, 2: 0x2A})
+        # Data is not all that is heard.
+        self.hear_from(1)
+        node = NodeDescription(Address16(2), Address64(2), b"E2")
+        self.wire.receive(NodeIdentification(Address64(2), Address16(2), 1, node))
+        self.tell(0x2B)
+        self.assertEqual(self.signals(), {1: None, 2: 0x2B})
+
+    def test_signal_of_a_node_that_could_not_be_told(self) -> None:
+        self.up()
+        self.look()
+        self.hear_from(1)
+        self.wire.receive(ReceivePacket(UNKNOWN64, Address16(0x7777), 1, b"x"))
+        self.tell(0x2A)
+        self.assertEqual(self.signals(), {1: None})
+
+    def test_signals_of_many_that_send_together(self) -> None:
+        """Each of them is measured, also if one is always in between."""
+        self.up()
+        for _ in range(12):
+            self.look()
+            for _ in range(3):
+                for number in range(1, 9):
+                    before = len(self.asked("DB"))
+                    self.hear_from(number)
+                    if len(self.asked("DB")) > before:
+                        self.hear_from(8)
+                        self.hear_from(number)
+                        self.tell(0x20 + number)
+        self.assertEqual(self.signals(), {number: 0x20 + number for number in range(1, 9)})
+
+    def test_signal_of_one_that_is_heard_seldom(self) -> None:
+        """A hundred others are heard all the time, and leave it a question nevertheless."""
+        self.up()
+        for number in range(1, 101):
+            self.hear_from(number)
+        self.crowd(60)
+        self.assertEqual({number for number, value in self.signals().items() if not value}, {100})
+        for value in (0x2A, 0x2B):
+            before = len(self.asked("DB"))
+            self.hear_from(100)
+            self.assertEqual(len(self.asked("DB")), before + 1)
+            self.tell(value)
+            self.assertEqual(self.signals()[100], value)
+            # It is there again, and that is known when it comes the next time.
+            self.crowd(60)
+            self.hear_from(100)
+            self.crowd(60)
+
+    def crowd(self, seconds: int) -> None:
+        """Hear 99 nodes all the time."""
+        for _ in range(seconds):
+            self.look()
+            for number in range(1, 100):
+                before = len(self.asked("DB"))
+                self.hear_from(number)
+                if len(self.asked("DB")) > before:
+                    self.tell(0x20)
+
+    def test_signal_that_is_old_is_measured_again(self) -> None:
+        self.up()
+        for value in (0x20, 0x30):
+            self.look(SIGNAL_AGE)
+            for _ in range(3):
+                self.hear_from(1)
+            self.tell(value)
+            self.hear_from(1)
+            self.assertEqual(self.signals(), {1: value})
+        self.assertEqual(len(self.asked("DB")), 2)
+
+    def test_number_of_questions_is_bounded(self) -> None:
+        """However often somebody looks, however many are heard."""
+        self.up()
+        self.look()
+        for _ in range(101):
+            for number in range(1, 40):
+                before = len(self.asked("DB"))
+                self.hear_from(number)
+                if len(self.asked("DB")) > before:
+                    self.tell(0x2A)
+            self.look(0.05)
+        # Five seconds, and what was saved before.
+        self.assertGreater(len(self.asked("DB")), 20)
+        self.assertLessEqual(len(self.asked("DB")), 6 * SIGNALS_PER_SECOND)
+
+    def test_signals_are_not_measured_while_nobody_looks(self) -> None:
+        self.up()
+        self.look()
+        self.hear_from(1)
+        self.network.stop_sampling()
+        self.tell(0x2A)
+        self.hear_from(2)
+        self.assertEqual(len(self.asked("DB")), 1)
 
     def test_signal_that_the_radio_does_not_tell(self) -> None:
+        """It is not asked at once again."""
         self.up()
         node = self.heard()
         for status, value in ((2, b""), (0, b"\0")):
-            self.network.sample_signal()
+            self.look(SIGNAL_AGE)
             self.heard()
             question = self.asked("DB")[-1]
             self.wire.receive(ATCommandResponse(question.frame_id, "DB", status, value))
             self.assertIsNone(node.signal)
+            self.heard()
         self.assertEqual(len(self.asked("DB")), 2)
 
     def test_stop(self) -> None:

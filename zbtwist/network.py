@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
@@ -67,6 +68,17 @@ INQUIRIES_AT_ONCE = 4
 #: Seconds between two inquiries of a node that did not answer the first.
 INQUIRY_PAUSE = 60.0
 
+#: Questions for the strength of a signal in one second, at the most.
+SIGNALS_PER_SECOND = 5.0
+#: Those of them that are kept for nodes whose strength is not known, and for the one that was
+#: measured longest ago; nodes that are heard all the time would take them all.
+SIGNALS_FOR_NEW = 2.0
+SIGNALS_FOR_OLDEST = 1.0
+#: Seconds for which a strength is as good as a new one.
+SIGNAL_AGE = 5.0
+#: Seconds after which a node that is silent is waited for no more.
+SIGNAL_PATIENCE = 600.0
+
 #: How many hops of a route record are kept; packets are not let through more than 30 (90000976,
 #: "NH").
 MAXIMUM_HOPS = 30
@@ -86,6 +98,7 @@ class Node:
     @ivar route: the 16-bit addresses between it and our radio by its last route record, its
         neighbour first; None if it has sent none.
     @ivar signal: strength of the last hop of a packet of it, in -dBm; None until it is known.
+    @ivar signal_at: when that was asked for the last time, seconds of the clock.
     @ivar temperature: the last one it told, in °C; None for none.
     """
 
@@ -104,6 +117,7 @@ class Node:
     next_inquiry: float = 0.0
     route: tuple[Address16, ...] | None = None
     signal: int | None = None
+    signal_at: float = -inf
     temperature: float | None = None
 
     @property
@@ -259,7 +273,11 @@ class NetworkService(Service):
         self.nodes.add_listener(self)
         self.unattributed_frames = 0
         self.search_answers = 0
+        # Whether the next packet may be a reason to ask for the strength of its signal.
         self._wants_signal = False
+        self._signal_questions = 0.0
+        self._signal_questions_at = -inf
+        self._signal_awaited: Node | None = None
         self._last_heard: Node | None = None
         self._measuring: Deferred[None] | None = None
         self._search = Shared(self._run_search)
@@ -314,6 +332,9 @@ class NetworkService(Service):
     def radio_down(self, reason: str) -> None:
         pass
 
+    def radio_deaf(self) -> None:
+        pass
+
     def frames_damaged(self, senders: list[Address64] | None) -> None:
         pass
 
@@ -332,7 +353,7 @@ class NetworkService(Service):
             node.receiver(frame.data)
         if self._wants_signal:
             self._measure_signal(node)
-        elif (
+        if (
             type(frame) is ReceivePacket
             and node.last_seen - before < LANE_WITHIN
             and self._is_ordinary(frame, node)
@@ -353,7 +374,7 @@ class NetworkService(Service):
     def _more_data(self, node: Node, head: bytes, data: bytes) -> None:
         """What `_data` does, for a frame that was ordinary before."""
         receiver = node.receiver
-        if receiver is None or self._wants_signal:
+        if receiver is None:
             # It is not so ordinary any more.
             self._radio.close_lanes()
             self.frame_received(ReceivePacket.parse(head + data))
@@ -361,6 +382,8 @@ class NetworkService(Service):
         node.last_seen = self._clock.seconds()
         self._last_heard = node
         receiver(data)
+        if self._wants_signal:
+            self._measure_signal(node)
 
     def node_added(self, node: Node) -> None:
         pass
@@ -383,7 +406,11 @@ class NetworkService(Service):
 
     def _sampled(self, frame: IODataSample) -> None:
         node = self._sender(frame)
-        if node is None or node.device_type_identifier is None:
+        if node is None:
+            return
+        if self._wants_signal:
+            self._measure_signal(node)
+        if node.device_type_identifier is None:
             return
         celsius = temperature(frame.sample, node.device_type_identifier)
         if celsius is not None:
@@ -405,7 +432,9 @@ class NetworkService(Service):
     def _answered(self, frame: RemoteATCommandResponse) -> None:
         node = self.nodes.get(frame.address64)
         if node is not None and frame.status == AT_OK:
-            self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
+            self._last_heard = self.nodes.seen(
+                frame.address64, frame.address16, self._clock.seconds()
+            )
 
     def _describe(self, data: bytes) -> None:
         try:
@@ -418,7 +447,7 @@ class NetworkService(Service):
     def _note(self, description: NodeDescription) -> None:
         if self._is_local(description.address64):
             return
-        node = self.nodes.described(description, self._clock.seconds())
+        self._last_heard = node = self.nodes.described(description, self._clock.seconds())
         if node is not None and not node.is_described:
             self._inquire(node)
 
@@ -444,34 +473,71 @@ class NetworkService(Service):
     # --- how strongly nodes are heard ----------------------------------------------------------
 
     def sample_signal(self) -> None:
-        """Measure how strongly the next node is heard that sends data: `Node.signal`.
+        """Measure how strongly nodes are heard, `Node.signal`, until `stop_sampling`.
+
+        Call it every second or so while somebody looks: each call chooses the node that is waited
+        for, the one that was measured longest ago of those that were heard since.
 
         The radio keeps the strength of the last packet that it heard (DB), so it must be asked
-        right after the packet, and the answer counts only if nobody else was heard meanwhile. It is
-        one command on the serial line; call this no more often than every few seconds, and not if
-        nobody looks.
+        right after a packet. Frames come in order, so the answer is of the node that was heard last
+        before it. Each question is one command on the serial line.
         """
-        self._wants_signal = self._measuring is None
+        now = self._clock.seconds()
+        earned = (now - self._signal_questions_at) * SIGNALS_PER_SECOND
+        self._signal_questions = min(self._signal_questions + earned, SIGNALS_PER_SECOND)
+        self._signal_questions_at = now
+        heard_since = (
+            node
+            for node in self.nodes
+            if node.signal is not None
+            and node.last_seen > max(node.signal_at, now - SIGNAL_PATIENCE)
+        )
+        self._signal_awaited = min(heard_since, key=lambda node: node.signal_at, default=None)
+        self._want_signal()
+
+    def stop_sampling(self) -> None:
+        """Nobody looks any more: measure nothing."""
+        self._signal_awaited = None
+        self._signal_questions = 0.0
+        self._wants_signal = False
+
+    def _want_signal(self) -> None:
+        self._wants_signal = self._measuring is None and self._signal_questions >= 1
 
     def _measure_signal(self, node: Node) -> None:
-        self._wants_signal = False
-        measuring = Deferred.fromCoroutine(self._ask_signal(node))
+        """Ask for the strength of a packet that has just come, if it is that node's turn."""
+        if self._clock.seconds() - node.signal_at < SIGNAL_AGE:
+            return
+        kept = 0.0 if node.signal is None else SIGNALS_FOR_NEW
+        if kept and node is not self._signal_awaited:
+            kept += SIGNALS_FOR_OLDEST
+        if self._signal_questions < kept + 1:
+            return
+        self._signal_questions -= 1
+        measuring = Deferred.fromCoroutine(self._ask_signal())
         if not measuring.called:
             self._measuring = measuring
+            self._wants_signal = False
         measuring.addBoth(self._measured)
 
     def _measured(self, result: object) -> None:
         self._measuring = None
+        self._want_signal()
         if isinstance(result, Failure) and not result.check(CancelledError):
             self.log.failure("The signal could not be measured", failure=result)
 
-    async def _ask_signal(self, node: Node) -> None:
+    async def _ask_signal(self) -> None:
         try:
             value = await self._radio.at("DB")
         except RadioError:
+            value = b""
+        node = self._last_heard
+        if node is None:
             return
+        # Also if nothing came of it: there is no use in asking again at once.
+        node.signal_at = self._clock.seconds()
         # 0 means that it has heard nobody since its start.
-        if self._last_heard is node and value and value[-1]:
+        if value and value[-1]:
             node.signal = value[-1]
 
     # --- asking nodes who they are -------------------------------------------------------------
