@@ -143,6 +143,10 @@ class ConsoleTestCase(SynchronousTestCase):
     def run_for(self, seconds: float) -> None:
         self.reactor.pump([0.05] * round(seconds / 0.05))
 
+    def turns(self, count: int = 100) -> None:
+        """Let the reactor have some turns, which take no time."""
+        self.reactor.pump([0.0] * count)
+
     def open(self, path: str = "/live", **how: Any) -> Page:
         """Open a WebSocket; it need not be accepted."""
         return Page(self.factory, path, **how)

@@ -12,6 +12,7 @@ from zbtwist.control.web.sockets import (
     MAXIMUM_MESSAGE,
     MAXIMUM_SOCKETS,
     MAXIMUM_UNFINISHED,
+    PIECE,
     PING_INTERVAL,
     POLICY,
     SILENCE,
@@ -82,8 +83,11 @@ class Bounds(ConsoleTestCase):
     def test_message_that_is_too_long(self) -> None:
         page = self.open("/terminal/ECHO")
         page.send(BytesMessage(b"x" * MAXIMUM_MESSAGE))
+        self.run_for(2)
         self.assertFalse(page.is_dropped)
+        page = self.open("/terminal/ECHO")
         page.send(BytesMessage(b"x" * (MAXIMUM_MESSAGE + 1)))
+        self.turns()
         self.assertClosed(page, TOO_BIG)
 
     def test_message_that_never_ends(self) -> None:
@@ -100,10 +104,37 @@ class Bounds(ConsoleTestCase):
         self.assertClosed(page, TOO_BIG)
 
     def test_signs_of_life_do_not_count(self) -> None:
+        """However many there are: a program may do nothing else for weeks."""
         page = self.open()
-        for _ in range(MAXIMUM_UNFINISHED // 8):
-            page.send(Pong(b"12"))
+        for sign in (Ping(b"1234"), Pong(b"1234")):
+            for _ in range(20):
+                page.send_raw(b"".join(page.websocket.send(sign) for _ in range(1000)))
+                self.turns()
+                page.transport.clear()
         self.assertFalse(page.is_dropped)
+        self.assertEqual(page.transport.producerState, "producing")
+
+    def test_what_was_read_at_once_is_looked_at_in_pieces(self) -> None:
+        """With turns of the reactor in between, in which others have theirs."""
+        page = self.open()
+        page.texts()
+        call_later = self.reactor.callLater
+        # On this clock all calls of a moment are one turn.
+        self.patch(
+            self.reactor,
+            "callLater",
+            lambda delay, *call: call_later(max(delay, 0.01), *call),
+        )
+        page.send_raw(b"".join(page.websocket.send(Ping(b"1234")) for _ in range(1000)))
+        self.assertEqual(page.transport.producerState, "paused")
+        answered = []
+        while page.transport.producerState == "paused":
+            answered.append(len(page.transport.value()) // 6)
+            page.transport.clear()
+            self.reactor.advance(0.01)
+        answered.append(len(page.transport.value()) // 6)
+        self.assertEqual(sum(answered), 1000)
+        self.assertLessEqual(max(answered), PIECE // 10 + 1)
 
     def test_kind_of_message_that_is_not_taken(self) -> None:
         live, terminal = self.open(), self.open("/terminal/ECHO")

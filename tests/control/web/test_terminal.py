@@ -101,7 +101,9 @@ class TerminalTests(ConsoleTestCase):
         self.run_for(20)
         self.assertEqual(page.transport.producerState, "paused")
         page.transport.producer.resumeProducing()
+        self.run_for(20)
         self.assertEqual(page.transport.producerState, "producing")
+        self.assertEqual(page.stream(), b"x" * 10000)
 
     def test_page_that_reads_too_slowly_is_dropped(self) -> None:
         page = self.terminal()

@@ -4,12 +4,16 @@ All viewers share one look at the gateway a second; nobody looks while there is 
 sent is what has changed since the look before. A viewer that has not taken the last message yet is
 passed over, and gets everything anew when it has: nothing piles up for it, and nothing has to be
 remembered for it.
+
+A page that calls more often than people do is read more slowly, so that it costs the nodes' streams
+nothing that they would feel.
 """
 
 from __future__ import annotations
 
 import json
-import time
+from collections import deque
+from time import perf_counter
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -35,14 +39,15 @@ SOON = 0.05
 #: between looks.
 MAXIMUM_LOAD = 0.05
 
-#: Looks from one measurement of a node's signal to the next.
-LOOKS_PER_SIGNAL = 2
-
 #: Seconds from one message on a search's progress to the next.
 PROGRESS_INTERVAL = 0.5
 
 #: How many calls of one page may be in hand.
 MAXIMUM_CALLS = 16
+
+#: How many calls of one page are taken in a second, and how many of them at once.
+CALLS_PER_SECOND = 50.0
+CALLS_AT_ONCE = 4
 
 #: The longest text id of a call.
 MAXIMUM_ID = 64
@@ -64,7 +69,8 @@ class Feed:
         self._network = network
         self._viewers: dict[LiveSession, None] = {}
         self._timer: IDelayedCall | None = None
-        self._looks = 0
+        # When the next look may be, by what the last one took.
+        self._earliest = 0.0
         self._snapshot: str | None = None
 
     @property
@@ -75,8 +81,9 @@ class Feed:
     def add(self, viewer: LiveSession) -> None:
         """Show a viewer everything, and from now on what changes."""
         if not self._viewers:
+            began = perf_counter()
             self._look()
-            self._plan(INTERVAL)
+            self._plan(perf_counter() - began)
         self._viewers[viewer] = None
         viewer.send_text(self._everything())
 
@@ -88,31 +95,37 @@ class Feed:
                 self._timer.cancel()
             self._snapshot = None
             self._view.forget()
+            self._network.stop_sampling()
 
     def soon(self) -> None:
         """Something that a page asked for is done: do not let it wait to see that."""
-        if self._timer is not None and self._timer.active():
-            self._timer.reset(SOON)
+        timer = self._timer
+        if timer is not None and timer.active():
+            # Not later than it is planned, however often this is called.
+            now = self._clock.seconds()
+            timer.reset(max(0.0, min(timer.getTime(), max(now + SOON, self._earliest)) - now))
 
-    def _plan(self, delay: float) -> None:
-        self._timer = self._clock.callLater(delay, self._tick)
+    def _plan(self, took: float) -> None:
+        """
+        @param took: seconds of work for the look that was.
+        """
+        rest = took / MAXIMUM_LOAD
+        self._earliest = self._clock.seconds() + rest
+        self._timer = self._clock.callLater(max(INTERVAL, rest), self._tick)
 
     def _tick(self) -> None:
         # The machine's time, not the clock's: this is about work.
-        began = time.perf_counter()
+        began = perf_counter()
         try:
             self._show(self._look())
         except Exception:
             self.log.failure("The console's pages could not be told what is new")
-        took = time.perf_counter() - began
         if self._viewers:
-            self._plan(max(INTERVAL, took / MAXIMUM_LOAD))
+            self._plan(perf_counter() - began)
 
     def _look(self) -> Changes:
         self._snapshot = None
-        self._looks += 1
-        if self._looks % LOOKS_PER_SIGNAL == 0:
-            self._network.sample_signal()
+        self._network.sample_signal()
         return self._view.look()
 
     def _show(self, changes: Changes) -> None:
@@ -164,15 +177,40 @@ class LiveSession(Session):
         self._radio = radio
         self._network = network
         self._in_hand = 0
+        # Messages of the one piece that was read last (see `zbtwist.control.web.sockets`).
+        self._messages: deque[str] = deque()
+        self._room = float(CALLS_AT_ONCE)
+        self._room_at = clock.seconds()
+        self._next_call: IDelayedCall | None = None
         self.missed_something = False
 
     def opened(self) -> None:
         self._feed.add(self)
 
     def ended(self) -> None:
+        if self._next_call is not None and self._next_call.active():
+            self._next_call.cancel()
         self._feed.remove(self)
 
     def text_received(self, message: str) -> None:
+        self._messages.append(message)
+        if self._next_call is None:
+            self._take_calls()
+
+    def _take_calls(self) -> None:
+        """Take as many calls as there is room for, and hear nothing more until all are taken."""
+        self._next_call = None
+        now = self._clock.seconds()
+        room = self._room + (now - self._room_at) * CALLS_PER_SECOND
+        self._room, self._room_at = min(room, CALLS_AT_ONCE), now
+        while self._messages and self._room >= 1 and not self.over:
+            self._room -= 1
+            self._take_call(self._messages.popleft())
+        if self._messages and not self.over:
+            self._next_call = self._clock.callLater(1 / CALLS_PER_SECOND, self._take_calls)
+        self.hold(self._next_call is not None)
+
+    def _take_call(self, message: str) -> None:
         try:
             call = json.loads(message)
         except (ValueError, RecursionError):

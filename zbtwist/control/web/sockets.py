@@ -5,7 +5,9 @@ the number of sockets, the size of a message and what waits for a slow reader ar
 that has gone without a word is noticed; and every socket is told why it ends.
 
 Back-pressure is one rule: while the other end takes nothing, nothing is read from it either. So
-answers cannot pile up, not even those to its pings.
+answers cannot pile up, not even those to its pings. And what was read at once is looked at piece by
+piece, with a turn of the reactor between two of them: there may be thousands of messages in it, and
+the nodes' streams must not wait for them.
 """
 
 from __future__ import annotations
@@ -25,13 +27,17 @@ from wsproto.utilities import LocalProtocolError
 from zope.interface import implementer
 
 from zbtwist.control.site import ControlChannel, is_cross_site, not_found, text_answer
+from zbtwist.control.web.message_meter import MessageMeter
 
 #: The longest message that is taken, in bytes or characters.
 MAXIMUM_MESSAGE = 65536
 
-#: Bytes that may come without a message having ended: one of the longest, and one read. Pings of
-#: the other end count as well, because Twisted does not tell of them.
+#: The most bytes of a message that has not ended, with the heads of its frames.
 MAXIMUM_UNFINISHED = 2 * 65536
+
+#: How many bytes are looked at in one turn of the reactor. The shortest call of a page has 39, the
+#: shortest ping 6.
+PIECE = 1024
 
 #: How many WebSockets may be open at once; other control connections have room beside them.
 MAXIMUM_SOCKETS = 64
@@ -73,7 +79,9 @@ class Session:
         self._clock = clock
         self._held = False
         self._reading = True
-        self._unfinished = 0
+        self._unread = b""
+        self._next_piece: IDelayedCall | None = None
+        self._meter = MessageMeter()
         self._last_sign = clock.seconds()
         self._timer: IDelayedCall | None = None
         self.blocked = False
@@ -155,6 +163,7 @@ class Session:
 
     def _end(self) -> None:
         self.over = True
+        self._unread = b""
         # A transport that waits for its producer to send the rest never closes.
         self._socket.detachProducer()
         self._set_timer(CLOSE_TIMEOUT, self._transport.abortConnection)
@@ -167,7 +176,7 @@ class Session:
     def _check(self) -> None:
         """Ask for a sign of life, unless there has been none for too long."""
         now = self._clock.seconds()
-        if self._held:
+        if self._held or self._unread:
             # We do not listen, so the other end may have been silent or not.
             self._last_sign = now
         if now - self._last_sign >= SILENCE:
@@ -188,7 +197,10 @@ class Session:
             self._set_timer(STOP_TIMEOUT, self._transport.abortConnection)
 
     def _read_or_not(self) -> None:
-        wanted = not self._held and not self.blocked
+        listening = not self._held and not self.blocked
+        if listening and self._unread and self._next_piece is None:
+            self._next_piece = self._clock.callLater(0, self._look_at_next_piece)
+        wanted = listening and not self._unread
         if wanted != self._reading and not self.over:
             self._reading = wanted
             if wanted:
@@ -220,24 +232,36 @@ class Session:
         # The HTTP channel was the producer before.
         self._socket.detachProducer()
         self._socket.attachProducer(self)
-        receive = self._channel.dataReceived
-        self._channel.dataReceived = (  # type: ignore[method-assign]
-            lambda data: self._data_received(data, receive)
-        )
+        self._receive: Callable[[bytes], None] = self._channel.dataReceived
+        self._channel.dataReceived = self._data_received  # type: ignore[method-assign]
         self._channel.upgraded(self.stop)
         self._set_timer(PING_INTERVAL, self._check)
         self.opened()
 
-    def _data_received(self, data: bytes, receive: Callable[[bytes], None]) -> None:
+    def _data_received(self, data: bytes) -> None:
         if self.over:
             return
         self._last_sign = self._clock.seconds()
-        self._unfinished += len(data)
-        if self._unfinished > MAXIMUM_UNFINISHED:
+        waiting = self._unread
+        self._unread += data
+        if not (waiting or self._held or self.blocked or self._next_piece):
+            self._look_at_piece()
+        self._read_or_not()
+
+    def _look_at_next_piece(self) -> None:
+        self._next_piece = None
+        if not self._held and not self.blocked:
+            self._look_at_piece()
+        self._read_or_not()
+
+    def _look_at_piece(self) -> None:
+        data, self._unread = self._unread[:PIECE], self._unread[PIECE:]
+        self._meter.feed(data)
+        if self._meter.unfinished > MAXIMUM_UNFINISHED:
             self.end(TOO_BIG)
             return
         try:
-            receive(data)
+            self._receive(data)
         except LocalProtocolError:
             # It goes on talking after it has said goodbye.
             if not self.over:
@@ -255,19 +279,18 @@ class Session:
             self.bytes_received(bytes(data))
 
     def _is_taken(self, message: str | bytes | bytearray) -> bool:
-        self._unfinished = 0
         if len(message) > MAXIMUM_MESSAGE:
             self.end(TOO_BIG)
         return not self.over
 
     def pongReceived(self, payload: bytes) -> None:
-        # It is no part of a message: header (2), mask (4) and payload do not count.
-        self._unfinished = max(0, self._unfinished - 6 - len(payload))
+        """Whatever comes is a sign of life."""
 
     def connectionLost(self, reason: Failure) -> None:
         self.over = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        for timer in (self._timer, self._next_piece):
+            if timer is not None and timer.active():
+                timer.cancel()
         self.ended()
         self.gone.callback(None)
 
