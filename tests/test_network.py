@@ -372,9 +372,18 @@ class NetworkServiceTests(SynchronousTestCase):
         """The strength of each node."""
         return {int(node.address64): node.signal for node in self.network.nodes}
 
-    def tell(self, value: int) -> None:
-        """Answer what was asked last."""
-        question = self.asked("DB")[-1]
+    def question_of(self, number: int) -> ATCommand | None:
+        """Hear from a node; return what the radio was asked because of that."""
+        before = len(self.wire.sent)
+        self.hear_from(number)
+        for frame in self.wire.sent[before:]:
+            if isinstance(frame, ATCommand) and frame.command == "DB":
+                return frame
+        return None
+
+    def tell(self, value: int, question: ATCommand | None = None) -> None:
+        """Answer that question, or the last one."""
+        question = question or self.asked("DB")[-1]
         self.wire.receive(ATCommandResponse(question.frame_id, "DB", 0, bytes([value])))
 
     def look(self, seconds: float = 1.0) -> None:
@@ -398,6 +407,20 @@ class NetworkServiceTests(SynchronousTestCase):
         self.tell(0x2B)
         self.assertEqual(self.signals(), {1: None, 2: 0x2B})
 
+    def test_signal_is_of_nobody_after_an_answer(self) -> None:
+        """It may be of the packet that the answer was in, or of the one before."""
+        description = NodeDescription(Address16(2), Address64(2), b"E2")
+        for answer in (
+            ATCommandResponse(0, "ND", 0, description.to_bytes()),
+            RemoteATCommandResponse(0, Address64(2), Address16(2), "NI", 0, b"E2"),
+        ):
+            self.up()
+            self.look(SIGNAL_AGE)
+            self.hear_from(1)
+            self.wire.receive(answer)
+            self.tell(0x2A)
+            self.assertEqual(set(self.signals().values()), {None})
+
     def test_signal_of_a_node_that_could_not_be_told(self) -> None:
         self.up()
         self.look()
@@ -413,12 +436,10 @@ class NetworkServiceTests(SynchronousTestCase):
             self.look()
             for _ in range(3):
                 for number in range(1, 9):
-                    before = len(self.asked("DB"))
-                    self.hear_from(number)
-                    if len(self.asked("DB")) > before:
+                    if question := self.question_of(number):
                         self.hear_from(8)
                         self.hear_from(number)
-                        self.tell(0x20 + number)
+                        self.tell(0x20 + number, question)
         self.assertEqual(self.signals(), {number: 0x20 + number for number in range(1, 9)})
 
     def test_signal_of_one_that_is_heard_seldom(self) -> None:
@@ -444,10 +465,8 @@ class NetworkServiceTests(SynchronousTestCase):
         for _ in range(seconds):
             self.look()
             for number in range(1, 100):
-                before = len(self.asked("DB"))
-                self.hear_from(number)
-                if len(self.asked("DB")) > before:
-                    self.tell(0x20)
+                if question := self.question_of(number):
+                    self.tell(0x20, question)
 
     def test_signal_that_is_old_is_measured_again(self) -> None:
         self.up()
@@ -466,10 +485,8 @@ class NetworkServiceTests(SynchronousTestCase):
         self.look()
         for _ in range(101):
             for number in range(1, 40):
-                before = len(self.asked("DB"))
-                self.hear_from(number)
-                if len(self.asked("DB")) > before:
-                    self.tell(0x2A)
+                if question := self.question_of(number):
+                    self.tell(0x2A, question)
             self.look(0.05)
         # Five seconds, and what was saved before.
         self.assertGreater(len(self.asked("DB")), 20)

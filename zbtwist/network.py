@@ -428,13 +428,14 @@ class NetworkService(Service):
         if frame.command == "ND" and frame.status == AT_OK and frame.value:
             self.search_answers += 1
             self._describe(frame.value)
+            # Whether the radio counts this as a packet whose strength it keeps is not documented.
+            self._last_heard = None
 
     def _answered(self, frame: RemoteATCommandResponse) -> None:
         node = self.nodes.get(frame.address64)
         if node is not None and frame.status == AT_OK:
-            self._last_heard = self.nodes.seen(
-                frame.address64, frame.address16, self._clock.seconds()
-            )
+            self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
+        self._last_heard = None
 
     def _describe(self, data: bytes) -> None:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from wsproto.events import TextMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
+from zbtwist.config import Settings
 from zbtwist.control.faults import (
     BAD_REQUEST,
     BAD_VALUE,
@@ -30,7 +31,7 @@ from zbtwist.control.web.live import (
 )
 from zbtwist.control.web.sockets import MAXIMUM_MESSAGE, POLICY
 from zbtwist.control.web.view import Changes, View
-from zbtwist.xbee.address import Address16, Address64
+from zbtwist.xbee.address import Address16, Address64, format_address64
 from zbtwist.xbee.frames import ReceivePacket
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -356,6 +357,27 @@ class Viewers(LiveTestCase):
             self.run_for(INTERVAL)
             self.gateway.network.frame_received(frame)
         self.assertEqual(asked, [])
+
+
+class Signals(LiveTestCase):
+    settings = Settings("sim:nodes=8")
+
+    def test_all_nodes_that_speak(self) -> None:
+        """Also if they send at the same time."""
+        page = self.open()
+        self.run_for(15)
+        signals: dict[str, int | None] = {}
+        for message in page.messages():
+            for node in message["nodes"]:
+                if "signal" in node:
+                    signals[node["address"]] = node["signal"]
+        meters = {
+            format_address64(node.address64)
+            for node in self.gateway.network.nodes
+            if node.label is not None and node.label.startswith("METER")
+        }
+        self.assertEqual({address for address, signal in signals.items() if signal}, meters)
+        self.assertEqual(len(meters), 3)
 
 
 class Calling(LiveTestCase):
