@@ -1,11 +1,21 @@
-// The gateway's events, as they come. The stream is open only while the view is shown, and goes on
-// where it ended: the gateway keeps the last events.
+// The gateway's events, as they come. The stream is open only while somebody can see the view, and
+// goes on where it ended: the gateway keeps the last events.
+//
+// A stream holds one of the six HTTP/1.1 connections that a browser opens to a host, for all its
+// tabs together. Were it kept in tabs that nobody looks at, the seventh would not even load.
 
 import { byId, element, setAttribute, setText } from "./dom.js";
 import { clock, counted, moment } from "./format.js";
 
 /** How many events are kept and shown. */
 const MAXIMUM_LINES = 2000;
+
+/** Milliseconds for which a page that is no longer seen keeps the stream: a glance at another tab
+ * needs no new one. */
+const GLANCE = 1000;
+
+/** Milliseconds after which a stream that has not begun is said to be waited for. */
+const SOON = 3000;
 
 const LEVELS = { debug: 0, info: 1, warn: 2, error: 3, critical: 3 };
 const WORDS = { warn: "warning" };
@@ -35,6 +45,7 @@ export class LogView {
     });
     link.addEventListener("up", () => this.restart());
     link.addEventListener("down", () => this.stop());
+    document.addEventListener("visibilitychange", () => this.look());
   }
 
   show(shown) {
@@ -43,9 +54,16 @@ export class LogView {
     else this.stop();
   }
 
+  /** The page is seen again, or no longer. */
+  look() {
+    clearTimeout(this.glance);
+    if (document.hidden) this.glance = setTimeout(() => this.stop(), GLANCE);
+    else if (!this.source) this.restart();
+  }
+
   restart() {
     this.stop();
-    if (!this.shown || !this.link.up) return;
+    if (!this.shown || !this.link.up || document.hidden) return;
     this.tracing.call().catch(() => {});
     const url = new URL("events", document.baseURI);
     url.searchParams.set("from", this.lastId);
@@ -54,18 +72,28 @@ export class LogView {
       this.source.addEventListener(kind, (event) => this.heard(kind, event));
     }
     this.source.addEventListener("error", () => this.failed());
+    this.source.addEventListener("open", () => this.setLate(false));
+    this.late = setTimeout(() => this.setLate(true), SOON);
+  }
+
+  setLate(isLate) {
+    clearTimeout(this.late);
+    this.isLate = isLate;
+    this.count();
   }
 
   stop() {
     this.source?.close();
     this.source = null;
     clearTimeout(this.again);
+    clearTimeout(this.late);
   }
 
   /** The browser gives up for good if the answer is not a stream; try again later ourselves. */
   failed() {
     if (this.source?.readyState !== EventSource.CLOSED) return;
     this.stop();
+    this.setLate(true);
     this.again = setTimeout(() => this.restart(), 2000);
   }
 
@@ -136,6 +164,11 @@ export class LogView {
     }
     const traced = this.tracing.all ? 0 : this.tracing.nodes.size;
     if (traced) text += ` The frames of ${counted(traced, "node")} are traced.`;
+    if (this.isLate) {
+      text +=
+        " New ones do not come yet: too many windows may show the log, " +
+        "here or elsewhere; close some.";
+    }
     setText(byId("log-state"), text);
   }
 
