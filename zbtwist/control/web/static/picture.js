@@ -51,7 +51,7 @@ export class Picture {
     this.items = new Map();
     byId("zoom-in").addEventListener("click", () => this.zoom(this.scale * 1.25));
     byId("zoom-out").addEventListener("click", () => this.zoom(this.scale / 1.25));
-    byId("zoom-fit").addEventListener("click", () => this.zoom(this.fitting()));
+    byId("zoom-fit").addEventListener("click", () => this.fit());
     byId("tree-details").addEventListener("toggle", () => this.update());
     state.addEventListener("change", () => this.update());
     this.makeLegend();
@@ -247,18 +247,31 @@ export class Picture {
 
   /** The scale at which all of it is seen. */
   fitting() {
-    return this.frame.clientWidth / this.layout.width;
+    const { frame, layout } = this;
+    const style = getComputedStyle(frame);
+    const border = parseFloat(style.borderTopWidth) * 2;
+    // The room that there is without bars to scroll by. The frame is as high as what is in it, to a
+    // limit.
+    const width = frame.offsetWidth - border;
+    const height = parseFloat(style.maxHeight) - border;
+    return Math.min(width / layout.width, height / layout.height);
+  }
+
+  fit() {
+    if (!this.layout) return;
+    this.zoom(this.fitting());
+    this.frame.scrollIntoView({ block: "nearest" });
   }
 
   zoom(scale) {
     if (!this.layout) return;
     const { frame } = this;
-    this.scale = Math.min(3, Math.max(0.1, scale));
+    this.scale = Math.min(3, Math.max(0.05, scale));
     // What is in the middle stays there.
     const across = (frame.scrollLeft + frame.clientWidth / 2) / (frame.scrollWidth || 1);
     const down = (frame.scrollTop + frame.clientHeight / 2) / (frame.scrollHeight || 1);
-    this.image.setAttribute("width", Math.round(this.layout.width * this.scale));
-    this.image.setAttribute("height", Math.round(this.layout.height * this.scale));
+    this.image.setAttribute("width", Math.floor(this.layout.width * this.scale));
+    this.image.setAttribute("height", Math.floor(this.layout.height * this.scale));
     frame.scrollLeft = across * frame.scrollWidth - frame.clientWidth / 2;
     frame.scrollTop = down * frame.scrollHeight - frame.clientHeight / 2;
   }
