@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from twisted.trial.unittest import SkipTest
 
-from tests.system.support import wait_until
+from tests.system.support import PATIENCE, wait_until
 
 try:
     from selenium import webdriver
@@ -63,6 +63,7 @@ def browser() -> Any:
             options.add_argument(option)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         _driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(_CHROMEDRIVER))
+        _driver.set_page_load_timeout(PATIENCE)
         atexit.register(_driver.quit)
     return _driver
 
@@ -167,6 +168,19 @@ class Page:
         """Open the dialog of a node."""
         self.row(name).find_element(By.CSS_SELECTOR, ".name button").click()
         self.wait_text("node-title", name)
+
+    def new_tab(self, view: str = "") -> None:
+        """Load it once more, in a tab of its own: the others are no longer seen."""
+        self.driver.switch_to.new_window("tab")
+        self.driver.get(f"{self.url}#{view}")
+
+    def close_tabs(self) -> None:
+        """Close all tabs but the first."""
+        first, *others = self.driver.window_handles
+        for each in others:
+            self.driver.switch_to.window(each)
+            self.driver.close()
+        self.driver.switch_to.window(first)
 
     def fill(self, name: str, text: str) -> None:
         """Write into a field in place of what is there, and press Enter."""

@@ -8,6 +8,7 @@ import random
 import signal
 import socket
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,24 @@ class ConsoleTests(ConsoleTestCase):
         page.wait_text("log-state", "0 events shown")
         self.assertEqual(page.text("log-lines"), "")
 
+    def test_many_logs(self) -> None:
+        """Logs in tabs that nobody sees leave room for more pages, and go on when they are seen.
+
+        A browser opens six HTTP/1.1 connections to a host, and a log's stream holds one.
+        """
+        page = self.open("log")
+        page.wait_text("log-lines", "is on port")
+        first = page.driver.current_window_handle
+        self.addCleanup(page.close_tabs)
+        for _ in range(6):
+            page.new_tab("log")
+        page.wait_text("log-lines", "is on port")
+        with socket.create_connection(("127.0.0.1", self.world.port("ECHO"))) as client:
+            words = "{}:{} is connected to ECHO".format(*client.getsockname())
+            page.wait_text("log-lines", words)
+        page.driver.switch_to.window(first)
+        self.assertEqual(page.wait_text("log-lines", words).count(words), 1)
+
     def test_frames(self) -> None:
         """Frames are traced, of all nodes or of one, and stand in the log."""
         page = self.open("log")
@@ -366,6 +385,21 @@ class ChangeTests(ConsoleTestCase):
         page.wait_text("radio-pill", "radio up")
         page.wait_row("ECHO", "listening")
         self.assertEqual(page.script("return window.loaded"), "once")
+
+    def test_gateway_hangs(self) -> None:
+        """A gateway that closes nothing and says nothing is noticed, and so is that it goes on."""
+        page = self.open()
+        page.wait_text("radio-pill", "radio up")
+        process = self.world.gateway.process
+        process.send_signal(signal.SIGSTOP)
+        self.addCleanup(process.send_signal, signal.SIGCONT)
+        began = time.monotonic()
+        page.wait_text("banner", "The connection to the gateway is lost; trying again.")
+        took = time.monotonic() - began
+        process.send_signal(signal.SIGCONT)
+        self.assertLess(took, 10)
+        wait_until(lambda: not page.id("banner").is_displayed(), "the banner's end")
+        page.wait_text("radio-pill", "radio up")
 
     def test_radio_is_down(self) -> None:
         """Without a radio the page says why, and so does what needs one."""
@@ -450,3 +484,39 @@ class LayoutTests(ConsoleTestCase):
                     abs(one["x"] - other["x"]) >= 66 or abs(one["y"] - other["y"]) >= 36,
                     (one, other),
                 )
+
+    def test_fit(self) -> None:
+        """All of a large network is seen at once, and nothing of it is cut off."""
+        nodes: list[dict[str, object]] = []
+        for number in range(1, 301):
+            relay = number % 12 + 1 if number > 12 and number % 3 == 2 else 0
+            nodes.append(self.node(number, route=[f"{relay:04x}"] if relay else []))
+            nodes[-1]["label"] = f"NODE-{number}"
+        page = self.open()
+        for width, height in ((1280, 900), (390, 844)):
+            page.size(width, height)
+            cut_off = page.driver.execute_async_script(
+                """
+                const [nodes, done] = arguments;
+                Promise.all(["picture", "state"].map((name) => import(`/static/${name}.js`))).then(
+                  ([{ Picture }, { State }]) => {
+                    document.getElementById("view-network").hidden = false;
+                    const state = new State();
+                    const picture = new Picture(state, () => {});
+                    state.take({ type: "snapshot", gateway: {}, radio: {}, nodes });
+                    picture.show(true);
+                    document.getElementById("zoom-fit").click();
+                    const seen = document.getElementById("picture-frame").getBoundingClientRect();
+                    const all = [...document.querySelectorAll(".network .node, .network .name")];
+                    const cutOff = all.filter((part) => {
+                      const { left, right, top, bottom } = part.getBoundingClientRect();
+                      return left < seen.left || right > seen.right || top < seen.top
+                        || bottom > seen.bottom || top < 0 || bottom > innerHeight;
+                    });
+                    done([all.length, cutOff.map((part) => part.textContent)]);
+                  },
+                );
+                """,
+                nodes,
+            )
+            self.assertEqual(cut_off, [601, []], (width, height))

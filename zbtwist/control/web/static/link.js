@@ -1,12 +1,19 @@
 // The connection to the gateway: its news, and calls with their answers. When it is lost it is made
 // again, soon at first, then every two seconds.
+//
+// A gateway that hangs, or a computer that was switched off, closes no connection. So when nothing
+// came for a while something is asked for, and when still nothing comes the connection is lost.
 
 const FIRST_DELAY = 250;
 const LAST_DELAY = 2000;
 
-/** Milliseconds after which a connection attempt, or a call that is answered at once, counts as
- * lost: a computer that was switched off closes no connection. */
+/** Milliseconds after which a connection attempt counts as lost. */
 const PATIENCE = 10000;
+
+/** Milliseconds without a word after which something is asked for, and until something must have
+ * come then. */
+const SILENCE = 3000;
+const LAST_SILENCE = 4000;
 
 /** What the gateway could not do, in its own words. */
 export class Fault extends Error {
@@ -43,12 +50,24 @@ export class Link extends EventTarget {
     socket.addEventListener("message", (event) => {
       if (socket !== this.socket) return;
       clearTimeout(attempt);
+      this.watch();
       this.heard(JSON.parse(event.data));
     });
     socket.addEventListener("close", () => {
       clearTimeout(attempt);
       this.lost(socket);
     });
+  }
+
+  /** It lives: look again when it has been silent. */
+  watch() {
+    const { socket } = this;
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => {
+      this.silence = setTimeout(() => this.lost(socket), LAST_SILENCE);
+      // What costs the gateway least. Any answer will do.
+      this.call("frames", []).catch(() => {});
+    }, SILENCE);
   }
 
   heard(message) {
@@ -72,6 +91,7 @@ export class Link extends EventTarget {
   lost(socket) {
     if (socket !== this.socket) return;
     this.socket = null;
+    clearTimeout(this.silence);
     socket.close();
     const calls = [...this.calls.values()];
     this.calls.clear();
@@ -98,12 +118,5 @@ export class Link extends EventTarget {
       this.calls.set(id, { resolve, reject, progress });
       this.socket.send(JSON.stringify({ id, call: name, arguments: args }));
     });
-  }
-
-  /** The same for what is answered at once: no answer means that the gateway is out of reach. */
-  ask(name, args) {
-    const socket = this.socket;
-    const timer = setTimeout(() => this.lost(socket), PATIENCE);
-    return this.call(name, args).finally(() => clearTimeout(timer));
   }
 }

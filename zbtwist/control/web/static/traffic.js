@@ -104,7 +104,7 @@ export class TrafficWatch {
   async refresh() {
     if (!this.link.up) return;
     try {
-      const traffic = await this.link.ask("traffic", [this.address]);
+      const traffic = await this.link.call("traffic", [this.address]);
       if (this.timer) this.graph.show(traffic);
     } catch {
       // A lost connection is said elsewhere; a node that has gone has no traffic.
