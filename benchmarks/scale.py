@@ -6,8 +6,10 @@ The real gateway with up to 10,000 nodes, which it knows from its store.
 from __future__ import annotations
 
 import os
+import selectors
 import socket
 import tempfile
+import threading
 import time
 import urllib.request
 import xmlrpc.client
@@ -15,9 +17,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
+from statistics import median
 
 from benchmarks.measure import Spread, ratio
-from benchmarks.programs import Gateway
+from benchmarks.programs import Gateway, ProgramError
 from benchmarks.radio_end import PAYLOAD, SEARCH_SECONDS, packet
 from benchmarks.report import Options, Table
 
@@ -58,6 +61,20 @@ one. Seconds until all are connected, until every client has its packet, and unt
 handed to the radio, which answers each at once; the gateway's memory for each client.
 """
 
+#: Nodes of the gateway whose console is looked at, and seconds between two frames of them.
+LOOKED_AT = 300
+LOOKED_AT_PAUSE = 0.02
+
+#: Pages that look: those that read, and those that do not.
+LOOKERS = ((0, 0), (1, 0), (10, 1))
+
+LOOKING = f"""\
+Frames of {PAYLOAD} bytes, at most one every {LOOKED_AT_PAUSE * 1000:g} ms, from all nodes in turn,
+{FEW} of which have a client. So many pages of the console look on, and so many more that read
+nothing: the gateway's share of a core, and the median of the milliseconds from a frame on the line
+to its bytes at the client. All are measured on the same gateway, in turn.
+"""
+
 
 def versions(options: Options) -> Iterable[tuple[str, str]]:
     return ()
@@ -77,6 +94,9 @@ class Scale:
         self._clients = 20 if quick else CLIENTS
         self._rounds = 2 if quick else 15
         self._frames = 20 if quick else 250
+        self._looked_at = 20 if quick else LOOKED_AT
+        self._seconds = 0.2 if quick else 5.0
+        self._looking_rounds = 2 if quick else 6
 
     def tables(self) -> Iterator[Table]:
         rows, frames, at_once = [], [], []
@@ -93,6 +113,8 @@ class Scale:
         yield Table("Traffic of all nodes", FRAMES, header, frames)
         header = ["nodes", "clients", "connected, s", "received, s", "sent, s", "KB a client"]
         yield Table("Clients at once", AT_ONCE, header, at_once)
+        header = ["nodes", "pages", "reading nothing", "% of a core", "to the client, ms"]
+        yield Table("The console", LOOKING, header, self._looking())
         last = rows[-1]
         goals = [
             [f"memory of a node, KB, {last[0]} nodes", "≤ 5", last[2]],
@@ -163,6 +185,57 @@ class Scale:
             *(f"{Spread.of(costs).median * 1e6:.0f}" for costs in (few, spread)),
         ]
 
+    def _looking(self) -> list[list[str]]:
+        payload = Random(3).randbytes(PAYLOAD)
+        shares: dict[tuple[int, int], list[float]] = {pages: [] for pages in LOOKERS}
+        delays: dict[tuple[int, int], list[float]] = {pages: [] for pages in LOOKERS}
+        with ExitStack() as stack:
+            gateway = Gateway(self._directory, API_MODE, self._looked_at)
+            stack.callback(gateway.close)
+            # It goes on to answer: pages make the gateway ask it how strongly it hears the nodes.
+            gateway.wait_until_up(stop_answering=False)
+            clients = [
+                stack.enter_context(gateway.connect(gateway.port + node)) for node in range(FEW)
+            ]
+            for client in clients:
+                client.settimeout(60)
+            frames = [packet(node, payload, API_MODE) for node in range(gateway.nodes)]
+            for turn in range(self._looking_rounds):
+                for number in range(len(LOOKERS)):
+                    pages = LOOKERS[(turn + number) % len(LOOKERS)]
+                    with _Pages(gateway, *pages):
+                        gateway.wait_until_idle()
+                        spent, begun = gateway.processor_seconds(), time.monotonic()
+                        waited = self._listen(gateway, frames, clients)
+                        share = gateway.processor_seconds() - spent
+                        shares[pages].append(100 * share / (time.monotonic() - begun))
+                    delays[pages].append(1000 * waited)
+        return [
+            [
+                *(f"{gateway.nodes:,}", str(reading), str(stuck)),
+                *(str(Spread.of(found[reading, stuck])) for found in (shares, delays)),
+            ]
+            for reading, stuck in LOOKERS
+        ]
+
+    def _listen(self, gateway: Gateway, frames: list[bytes], clients: list[socket.socket]) -> float:
+        """Let all nodes speak for some seconds; return the median of the seconds that it takes."""
+        waited = []
+        end = time.monotonic() + self._seconds
+        number = 0
+        while number < len(clients) or time.monotonic() < end:
+            node = number % len(frames)
+            begun = time.perf_counter()
+            os.write(gateway.line.master, frames[node])
+            if node < len(clients):
+                missing = PAYLOAD
+                while missing:
+                    missing -= len(clients[node].recv(missing))
+                waited.append(time.perf_counter() - begun)
+            time.sleep(LOOKED_AT_PAUSE)
+            number += 1
+        return median(waited)
+
     def _at_once(self, gateway: Gateway, count: int) -> list[str]:
         payload = Random(2).randbytes(PAYLOAD)
         memory = gateway.resident_bytes()
@@ -198,6 +271,54 @@ class Scale:
             for client in clients:
                 client.close()
         return [f"{connected:.2f}", f"{received:.2f}", f"{sent:.2f}", f"{max(added, 0):.1f}"]
+
+
+class _Pages:
+    """Pages of the console that look at a gateway, within a ``with``."""
+
+    def __init__(self, gateway: Gateway, reading: int, stuck: int) -> None:
+        self._sockets = [self._open(gateway) for _ in range(reading + stuck)]
+        self._reading = self._sockets[:reading]
+        self._wake = os.pipe()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    @staticmethod
+    def _open(gateway: Gateway) -> socket.socket:
+        page = socket.create_connection((gateway.host, gateway.control), timeout=60)
+        page.sendall(
+            f"GET /live HTTP/1.1\r\nHost: {gateway.host}:{gateway.control}\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += page.recv(1)
+        if not answer.startswith(b"HTTP/1.1 101 "):
+            raise ProgramError(f"The gateway opens no console: {answer.decode()}")
+        return page
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *exception: object) -> None:
+        os.write(self._wake[1], b"!")
+        self._thread.join()
+        for page in self._sockets:
+            page.close()
+        for end in self._wake:
+            os.close(end)
+
+    def _read(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake[0], selectors.EVENT_READ)
+            for page in self._reading:
+                selector.register(page, selectors.EVENT_READ, page)
+            while True:
+                for key, _ in selector.select():
+                    if key.data is None:
+                        return
+                    if not key.data.recv(65536):
+                        selector.unregister(key.data)
 
 
 def _pair(values: list[float]) -> list[float]:

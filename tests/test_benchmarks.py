@@ -84,6 +84,9 @@ class RunTests(unittest.SynchronousTestCase):
         for title in ("Nodes", "Traffic of all nodes", "Clients at once"):
             rows = self.rows(output, title)
             self.assertEqual([row[0] for row in rows], ["10", "30"])
+        rows = self.rows(output, "The console")
+        expected = [["20", "0", "0"], ["20", "1", "0"], ["20", "10", "1"]]
+        self.assertEqual([row[:3] for row in rows], expected)
 
     def test_air_quick(self) -> None:
         """That one is on a clock of its own, so that its numbers can be checked."""
