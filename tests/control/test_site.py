@@ -650,6 +650,12 @@ class Bounds(SiteTestCase):
         self.assertEqual(self.call("list"), [NODE])
 
     def test_idle_connections_are_closed(self) -> None:
+        """And nobody has to read of it."""
+        with capturedLogs() as log:
+            self.check_idle_connections()
+        self.assertEqual(log, [])
+
+    def check_idle_connections(self) -> None:
         silent = self.connect()
         midway = self.connect()
         midway.protocol.dataReceived(b"POST /RPC2 HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc")

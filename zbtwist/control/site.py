@@ -192,6 +192,8 @@ class ControlChannel(http.HTTPChannel):
     @ivar end_websocket: ends the WebSocket that the connection has become; None if it has not.
     """
 
+    # Twisted has a line of log for each connection that was idle for long, as browsers' are.
+    _log = Logger(observer=lambda event: None)
     factory: ControlSite
     end_websocket: Callable[[], object] | None = None
 
