@@ -34,9 +34,12 @@ class IRadioListener(Interface):
         """A frame came that no request was waiting for."""
 
     def radio_deaf() -> None:
-        """The radio is there again, after a while in which it heard nobody though its link was up:
-        since `IRadio.down_since`.
+        """The radio does not answer though its link is up: what nodes have said since
+        `IRadio.down_since` may be missed. `radio_heard` follows, or `radio_down`.
         """
+
+    def radio_heard() -> None:
+        """The radio says something again, and its link was never down."""
 
     def frames_damaged(senders: list[Address64] | None) -> None:
         """Frames of the radio were lost on the serial line.

@@ -79,6 +79,9 @@ class NodeNews:
     def radio_deaf(self) -> None:
         pass
 
+    def radio_heard(self) -> None:
+        pass
+
     def frames_damaged(self, senders: list[Address64] | None) -> None:
         pass
 

@@ -688,6 +688,19 @@ class InterruptionTests(BindingTestCase):
         self.assertEqual(self.reset(), [A, B])
         self.assertIn("away for 30.0 s", self.lines()[-1])
 
+    def test_radio_that_does_not_answer(self) -> None:
+        """Whoever was busy is reset when the radio is heard again, or the node, and not before."""
+        self.hear(A)
+        self.hear(B)
+        last_frame = self.wire.clock.seconds()
+        self.wire.clock.advance(5.0)
+        self.wire.coordinator.is_deaf(last_frame)
+        self.assertEqual(self.reset(), [])
+        self.hear(A)
+        self.assertEqual(self.reset(), [A])
+        self.wire.coordinator.is_heard()
+        self.assertEqual(self.reset(), [A, B])
+
     def test_what_clients_sent_is_kept(self) -> None:
         self.clients[A].protocol.dataReceived(b"one")
         frame = self.wire.last

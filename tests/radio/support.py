@@ -45,6 +45,9 @@ class Listener:
     def radio_deaf(self) -> None:
         self.heard.append("deaf")
 
+    def radio_heard(self) -> None:
+        self.heard.append("heard")
+
     def frames_damaged(self, senders: list[Address64] | None) -> None:
         self.heard.append(senders)
 

@@ -28,6 +28,8 @@ from zbtwist.radio.service import (
 )
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
+from zbtwist.xbee.address import Address16, Address64
+from zbtwist.xbee.frames import ReceivePacket
 from zbtwist.xbee.status import (
     MODEM_COORDINATOR_STARTED,
     MODEM_HARDWARE_RESET,
@@ -643,8 +645,24 @@ class HeartbeatTests(LinkCase):
         self.listener.heard.clear()
         self.run_for(3, 0.1)
         self.assertEqual(len(self.asked), 2)
-        self.assertEqual(self.listener.heard.count("deaf"), 1)
+        self.assertEqual(self.listener.heard, ["deaf", "heard"])
         self.assertLess(self.coordinator.down_since, self.clock.seconds() - 5)
+        self.assertIsNotNone(self.coordinator.facts)
+        self.stop()
+
+    def test_silent_then_it_says_something(self) -> None:
+        """That it was deaf is said before what it says, and nothing is set up anew."""
+        self.build(heartbeat=2.0)
+        self.run_for(0.1)
+        self.hangs = True
+        self.listener.heard.clear()
+        self.run_for(6, 0.1)
+        self.network.radio.write_frame(ReceivePacket(Address64(1), Address16(2), 1, b"I am here"))
+        self.run_for(3, 0.1)
+        heard = [one for one in self.listener.heard if one in ("deaf", "heard")]
+        self.assertEqual(heard, ["deaf", "heard"])
+        self.assertEqual(self.listener.heard[0], "deaf")
+        self.assertTrue(any(isinstance(one, ReceivePacket) for one in self.listener.heard))
         self.assertIsNotNone(self.coordinator.facts)
         self.stop()
 

@@ -690,6 +690,9 @@ class BindingService(MultiService):
         since = self._radio.down_since
         for port in self._ports.values():
             port.radio_is_deaf(since)
+
+    def radio_heard(self) -> None:
+        for port in self._ports.values():
             port.radio_is_heard()
 
     def frames_damaged(self, senders: list[Address64] | None) -> None:

@@ -230,14 +230,19 @@ class Coordinator:
         self._free.extend(self._quarantined)
         self._quarantined.clear()
 
-    def was_deaf(self, since: float) -> None:
-        """The radio heard nobody for a while, though its link was up.
+    def is_deaf(self, since: float) -> None:
+        """The radio does not answer, though its link is up.
 
-        @param since: from when on, by the clock.
+        @param since: from when on it may have heard nobody, by the clock.
         """
         self.down_since = since
         for listener in self._listeners:
             listener.radio_deaf()
+
+    def is_heard(self) -> None:
+        """After `is_deaf`: it says something again."""
+        for listener in self._listeners:
+            listener.radio_heard()
 
     def frames_damaged(self, senders: list[Address64] | None) -> None:
         """Frames of the radio were lost on the serial line; see `IRadioListener`.

@@ -44,20 +44,16 @@ class Heartbeat:
         fallen_silent: Callable[[], None],
         association_changed: Callable[[int], None],
         seconds: float,
-        was_deaf: Callable[[float], None] = lambda since: None,
     ) -> None:
         """
         @param fallen_silent: called when the radio does not answer; nothing is watched any more.
         @param association_changed: called with AI when the radio has joined or left; nothing is
             watched any more.
-        @param was_deaf: called when the radio answers only the second time, with the moment when
-            it was heard last before.
         """
         self._clock = clock
         self._coordinator = coordinator
         self._fallen_silent = fallen_silent
         self._association_changed = association_changed
-        self._was_deaf = was_deaf
         self.seconds = seconds
         self._last_frame = 0.0
         self._watching: Deferred[int | None] | None = None
@@ -122,14 +118,18 @@ class Heartbeat:
             asked = self._clock.seconds()
             try:
                 value = await self._coordinator.at("AI", timeout=TRY_TIMEOUT)
-                if attempt:
-                    # It was deaf when it was asked first, and may have been for longer.
-                    self._was_deaf(heard)
-                return int.from_bytes(value, "big")
+                association = int.from_bytes(value, "big")
             except ATRefused:
-                return association
+                pass
             except RadioError:
                 # It is alive if it said anything at all; then it is asked again in its time.
-                if self._heard_at > asked:
-                    return association
+                if self._heard_at <= asked:
+                    if not attempt:
+                        # It may have been deaf for longer. That is said before it is heard again:
+                        # whatever comes then may be from behind a hole.
+                        self._coordinator.is_deaf(heard)
+                    continue
+            if attempt:
+                self._coordinator.is_heard()
+            return association
         return None

@@ -174,7 +174,6 @@ class RadioService(MultiService):
             self._fallen_silent,
             self._association_changed,
             heartbeat,
-            self.coordinator.was_deaf,
         )
         self._last_mode = api_mode or 1
         self._begin_with(endpoint, name, api_mode)
