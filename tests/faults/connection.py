@@ -16,6 +16,7 @@ from twisted.internet import error
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import (
     IDelayedCall,
+    IHalfCloseableProtocol,
     IProtocol,
     IProtocolFactory,
     IReactorTime,
@@ -40,15 +41,62 @@ def _ignore(*arguments: object) -> None:
     """Nobody asked to be told."""
 
 
-class Connection:
-    """The client's end.
+class Client:
+    """The client's end, whatever is between it and the gateway.
 
     @ivar ended: "" while it is open; `CLOSED` or `RESET` when the gateway ended it, `GONE` when the
         client did.
+    @ivar has_ended_side: the client has said that it will write no more.
     @ivar received: called with the bytes that the client reads.
     @ivar has_room: called when the socket takes bytes again after `write` took less than all.
     @ivar at_end: called when the gateway has ended it.
     """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.clock = clock
+        self.ended = ""
+        self.has_ended_side = False
+        self.received: Callable[[bytes], object] = _ignore
+        self.has_room: Callable[[], object] = _ignore
+        self.at_end: Callable[[], object] = _ignore
+        self._reading = True
+        self._wants_room = False
+
+    def write(self, data: bytes) -> int:
+        """Write as much as the socket takes.
+
+        @return: how many bytes it took.
+        """
+        raise NotImplementedError
+
+    @property
+    def unread(self) -> int:
+        """Bytes of the gateway that are in the socket, and were not read."""
+        raise NotImplementedError
+
+    def stop_reading(self) -> None:
+        """Read nothing, for now or for ever."""
+        raise NotImplementedError
+
+    def read_again(self) -> None:
+        """Read on."""
+        raise NotImplementedError
+
+    def end_side(self) -> None:
+        """Send FIN, and read on."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Send FIN: what was written arrives before it. Read no more."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Send RST: what the gateway has not read is lost."""
+        raise NotImplementedError
+
+
+class Connection(Client):
+    """In memory."""
 
     def __init__(
         self,
@@ -65,14 +113,8 @@ class Connection:
         @param write_buffer: bytes that the gateway's transport keeps before it pauses a producer.
         @raise ConnectionRefusedError: the factory refuses the connection.
         """
-        self.clock = clock
+        super().__init__(clock)
         self.socket = socket
-        self.ended = ""
-        self.received: Callable[[bytes], object] = _ignore
-        self.has_room: Callable[[], object] = _ignore
-        self.at_end: Callable[[], object] = _ignore
-        self._reading = True
-        self._wants_room = False
         self._to_client = bytearray()
         self._closing = False
         self._reader: IDelayedCall | None = None
@@ -82,12 +124,12 @@ class Connection:
         self.gateway_end = Transport(self, protocol, port, write_buffer)
         protocol.makeConnection(self.gateway_end)
 
-    def write(self, data: bytes) -> int:
-        """Write as much as the socket takes.
+    @property
+    def unread(self) -> int:
+        return len(self._to_client)
 
-        @return: how many bytes it took.
-        """
-        if self.ended:
+    def write(self, data: bytes) -> int:
+        if self.ended or self.has_ended_side:
             return 0
         took = self.gateway_end.take(data)
         self._wants_room = took < len(data)
@@ -100,25 +142,26 @@ class Connection:
             self.has_room()
 
     def stop_reading(self) -> None:
-        """Read nothing, for now or for ever."""
         self._reading = False
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None
 
     def read_again(self) -> None:
-        """Read on."""
         self._reading = True
         self._read_soon()
 
+    def end_side(self) -> None:
+        if not self.ended:
+            self.has_ended_side = True
+            self.gateway_end.client_closed()
+
     def close(self) -> None:
-        """Send FIN: what was written arrives before it."""
         if not self.ended:
             self._end(GONE)
             self.gateway_end.client_closed()
 
     def abort(self) -> None:
-        """Send RST: what the gateway has not read is lost."""
         if not self.ended:
             self._end(GONE)
             self.gateway_end.lost_soon(error.ConnectionLost())
@@ -222,7 +265,12 @@ class Transport:
             self._client.room_is_made()
             self.protocol.dataReceived(data)
         if self._client_closed and not self._unread and self._reading:
-            self.lost_soon(error.ConnectionDone())
+            half = IHalfCloseableProtocol(self.protocol, None)
+            if half is None:
+                self.lost_soon(error.ConnectionDone())
+            else:
+                self._client_closed = self._reading = False
+                half.readConnectionLost()
         elif self._unread:
             self._read_soon()
 
@@ -255,6 +303,10 @@ class Transport:
 
     def _write(self) -> None:
         self._writer = None
+        if self._unsent and self._client.ended:
+            # Nobody is there any more, and RST is the answer.
+            self.lost_soon(error.ConnectionLost())
+            return
         room = self._client.room
         if room and self._unsent:
             self._client.arrived(bytes(self._unsent[:room]))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tests.faults.connection import CLOSED, Connection
+from tests.faults.connection import CLOSED, Client
+from tests.faults.signs import LOOK, UNREAD, Signs
 from tests.faults.streams import Reader, Speech, Tally, Writer, listen
 from tests.faults.world import Device, World
 
@@ -37,6 +39,7 @@ DRAIN = 150.0
 class Scene:
     """
     @ivar device: the node whose stream is watched.
+    @ivar signs: what was seen of the fault.
     """
 
     def __init__(self, fault: Fault, direction: str, seed: int) -> None:
@@ -44,31 +47,42 @@ class Scene:
             seed=seed,
             nodes=fault.nodes,
             api_mode=fault.api_mode,
+            rate=fault.air_rate,
             settings=fault.settings,
             prepare=fault.prepare,
+            sockets=fault.sockets,
         )
         self.device = self.world.devices[0]
+        self.signs = Signs(self.world, self.device)
+        self.signs.look()
         self.direction = direction
         self.whole_at: float | None = None
         self._awaited: tuple[int, int] | None = None
         self._others: list[Writer | Reader] = []
         self._writers: list[Writer] = []
+        self._speeches: list[Speech] = []
         self._stranger = Tally()
         self.main: Writer | Reader
         self.talker: Writer | Speech
         if direction == OUTBOUND:
             self.main = self.talker = Writer(
-                self.world, self.device, RATE, record_whole=self._record_whole
+                self.world, self.device, fault.rate, record_whole=self._record_whole
             )
             self._writers.append(self.main)
         else:
-            self.talker = Speech(self.world, self.device, RATE)
+            self.talker = Speech(self.world, self.device, fault.rate)
             self.main = Reader(self.world, self.talker, record_whole=self._record_whole)
             if fault.asks:
                 asking = Writer(self.world, self.device, ASKING_RATE, name="asking")
                 self._add(asking)
         self._listen()
+        self.talker.pace = fault.pace
         self.talker.start()
+        self._look()
+
+    def _look(self) -> None:
+        self.world.later(LOOK, self._look)
+        self.signs.counts[UNREAD] += self.connection.unread > 0
 
     def _listen(self) -> None:
         self._stranger = listen(self.device, *self._writers)
@@ -83,7 +97,7 @@ class Scene:
             self.whole_at = self.world.now
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> Client:
         """The client's connection."""
         return self.main.connection
 
@@ -104,6 +118,19 @@ class Scene:
         """The device talks again."""
         if self.direction == INBOUND:
             self.talker.start()
+
+    def answer(self, rate: float) -> None:
+        """The device talks to a client that writes."""
+        speech = Speech(self.world, self.device, rate)
+        self._speeches.append(speech)
+        speech.start()
+
+    def ask(self, question: bytes) -> None:
+        """Let the client that reads write that to the device, which knows what it is."""
+        heard = self.device.listener
+        assert heard is not None
+        self.device.listener = lambda data: None if data == question else heard(data)
+        self.connection.write(question)
 
     def add_traffic(self, device: Device) -> None:
         """Another node is busy, in both directions."""
@@ -139,6 +166,8 @@ class Scene:
     def finish(self) -> Tally:
         """Let all arrive that is under way, and judge."""
         self.talker.stop()
+        for speech in self._speeches:
+            speech.stop()
         for other in self._others:
             (other if isinstance(other, Writer) else other.speech).stop()
         everybody = [self.main, *self._others]
@@ -164,6 +193,7 @@ class Result:
     direction: str
     tally: Tally
     again: float | None
+    seen: Counter[str]
 
     @property
     def verdict(self) -> str:
@@ -177,18 +207,18 @@ class Result:
             return "doubled"
         if tally.reordered:
             return "reordered"
-        if tally.resets:
-            return "reset"
         if tally.closed:
             return CLOSED
+        if tally.resets:
+            return "reset"
         return "all" if not tally.lost else "SILENCE"
 
 
-def run(fault: Fault, direction: str, seed: int = 1) -> Result:
+def run(fault: Fault, direction: str) -> Result:
     """Let a fault meet a stream."""
-    scene = Scene(fault, direction, seed)
+    scene = Scene(fault, direction, fault.seed)
     world = scene.world
-    world.run(BEFORE)
+    world.run(fault.before)
     undo = fault.inject(scene)
     world.run(fault.lasts)
     if undo is not None and fault.ends:
@@ -198,5 +228,7 @@ def run(fault: Fault, direction: str, seed: int = 1) -> Result:
         again = scene.wait_for_record()
         world.run(AFTER)
     tally = scene.finish()
+    scene.signs.settle()
+    seen = Counter(scene.signs.counts)
     world.stop()
-    return Result(fault.name, direction, tally, again)
+    return Result(fault.name, direction, tally, again, seen)

@@ -9,7 +9,7 @@ client must have been reset.
 
 From the node: its device talks at a rate, in one epoch. What a connection got must be one piece of
 that, up to the end unless the connection was reset; and nothing is missing between a connection
-and the next one of the same client, unless the first was reset.
+and the next one of the same client, unless the gateway ended the first: such an end is counted.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from tests.faults.connection import RESET, Connection
+from tests.faults.connection import RESET, Client
 from tests.faults.world import Device, World
 
 _MARK = b"\xa5\x5a"
@@ -38,6 +39,25 @@ TICK = 0.25
 
 #: Seconds until a client that lost its connection connects again.
 RECONNECT = 0.5
+
+
+#: So many bytes in a row are not found by chance elsewhere in a stream.
+RECOGNIZED = 12
+
+
+def longest(question: Callable[[int], bool], most: int) -> int:
+    """Return the largest number up to `most` for which the answer is true.
+
+    It must be so for all smaller ones. 0 is not asked for.
+    """
+    low, high = 0, most + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if question(middle):
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def record(chance: random.Random, epoch: int, number: int) -> bytes:
@@ -198,7 +218,10 @@ class Epoch:
 
 
 class Talker:
-    """Says records at a rate, in bursts, or when it is told to."""
+    """Says records at a rate, in bursts, or when it is told to.
+
+    @ivar pace: say a record every so many seconds, from the one to the other, instead.
+    """
 
     def __init__(self, world: World, name: object, rate: float, kept: int = KEPT) -> None:
         """
@@ -207,10 +230,12 @@ class Talker:
         """
         self.world = world
         self.rate = rate
+        self.pace: tuple[float, float] | None = None
         self.kept = kept
         self.number = 0
         self.epoch = 0
         self._chance = random.Random(f"stream {name}")
+        self._pauses = random.Random(f"pauses {name}")
         self._owed = 0.0
         self._talking = False
 
@@ -226,6 +251,11 @@ class Talker:
 
     def _tick(self) -> None:
         if not self._talking:
+            return
+        if self.pace is not None:
+            self.world.later(self._pauses.uniform(*self.pace), self._tick)
+            if self.is_ready():
+                self.say_record()
             return
         self.world.later(TICK, self._tick)
         self._owed += self.rate * TICK
@@ -279,12 +309,12 @@ class Writer(Talker):
         self._record_whole = record_whole
         self._reader = RecordReader()
         self._unsaid = b""
-        self._epochs: list[tuple[Epoch, Connection]] = []
+        self._epochs: list[tuple[Epoch, Client]] = []
         self._connect()
 
     def _connect(self) -> None:
         try:
-            self.connection = connection = self.world.connect(self.device)
+            self.connection = connection = self.world.connect_client(self.device)
         except ConnectionRefusedError:
             self.world.later(RECONNECT, self._connect)
             return
@@ -298,7 +328,7 @@ class Writer(Talker):
     def _ended(self) -> None:
         if self.connection.ended == RESET:
             self.tally.resets += 1
-        else:
+        elif not self.connection.has_ended_side:
             self.tally.closed += 1
         self._close_books()
         self.world.later(RECONNECT, self._connect)
@@ -309,7 +339,7 @@ class Writer(Talker):
             self._settle(*self._epochs.pop(0))
 
     def is_ready(self) -> bool:
-        return not (self._unsaid or self.connection.ended)
+        return not (self._unsaid or self.connection.ended or self.connection.has_ended_side)
 
     def say(self, data: bytes) -> None:
         took = self.connection.write(data)
@@ -344,7 +374,7 @@ class Writer(Talker):
             self._record_whole(which)
         return True
 
-    def _settle(self, epoch: Epoch, connection: Connection) -> None:
+    def _settle(self, epoch: Epoch, connection: Client) -> None:
         self.tally.got += epoch.got
         self.tally.unannounced += epoch.missing
         if connection.ended != RESET:
@@ -441,7 +471,7 @@ class Reader:
 
     def _connect(self) -> None:
         try:
-            self.connection = self.world.connect(self.speech.device, **self._sizes)
+            self.connection = self.world.connect_client(self.speech.device, **self._sizes)
         except ConnectionRefusedError:
             self.world.later(RECONNECT, self._connect)
             return
@@ -454,30 +484,58 @@ class Reader:
         if self.connection.ended == RESET:
             self.tally.resets += 1
             self._is_new = True
-        else:
+        elif not self.connection.has_ended_side:
             self.tally.closed += 1
+            self._is_new = True
         self._reader = RecordReader()
         self.world.later(RECONNECT, self._connect)
 
     def _received(self, data: bytes) -> None:
+        while data:
+            data = data[self._take(data) :]
+
+    def _take(self, data: bytes) -> int:
+        """Judge as many bytes as are one piece of what was said: one read may bring several.
+
+        @return: how many these are.
+        """
         said, tally = self.speech.said, self.tally
-        if not said.has_at(data, self.place):
+        place, size = self.place, len(data)
+        if not said.has_at(data, place):
             place = said.find(data, self.place)
             if place < 0:
-                if said.find(data) < 0:
-                    tally.strange += len(data)
-                else:
-                    tally.doubled += len(data)
-                return
+                place = said.find(data)
+            if place < 0:
+                place, size = self._find_beginning(data)
+            if not size:
+                tally.strange += 1
+                return 1
+            if place < self.place:
+                size = min(size, self.place - place)
+                tally.doubled += size
+                return size
             tally.unannounced += max(0, place - max(self.place, self._latest))
-            self.place = place
         self._is_new = False
         self._latest = 0
-        self.place += len(data)
-        tally.got += len(data)
+        self.place = place + size
+        tally.got += size
         self.speech.forget()
-        for which in self._reader.feed(data):
+        for which in self._reader.feed(data[:size]):
             self._record_whole(which)
+        return size
+
+    def _find_beginning(self, data: bytes) -> tuple[int, int]:
+        """Return where the beginning of `data` was said, and how long it is; 0 for nowhere."""
+        said, place = self.speech.said, self.place
+        size = longest(lambda size: said.has_at(data[:size], place), len(data))
+        if size >= RECOGNIZED:
+            return place, size
+        for start in (place, 0):
+            find = partial(said.find, start=start)
+            size = longest(lambda size, find=find: find(data[:size]) >= 0, len(data))  # type: ignore[misc]
+            if size >= RECOGNIZED:
+                return find(data[:size]), size
+        return -1, 0
 
     @property
     def is_through(self) -> bool:

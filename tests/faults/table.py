@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from tests.faults.matrix import FAULTS, OTHER_POLICIES, Fault
-from tests.faults.runs import DIRECTIONS, OUTBOUND, Result, run
+from tests.faults.matrix import FAULTS, OTHER_POLICIES, UNKNOWABLE, Fault
+from tests.faults.runs import Result, run
 
 #: Where the tables are kept.
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "faults.rst"
 
 _HEADINGS = (
     "Fault",
+    "Happened",
     "Stream",
     "Ends in",
     "Sent",
@@ -24,24 +25,27 @@ _HEADINGS = (
     "Flows after",
 )
 
-MATRIX, OTHERS = "matrix", "other policies"
+MATRIX, OTHERS, HIDDEN = "matrix", "other policies", "unknowable"
+
+#: The faults of each table.
+TABLES = {MATRIX: FAULTS, OTHERS: OTHER_POLICIES, HIDDEN: UNKNOWABLE}
 
 
 def all_runs() -> Iterator[tuple[str, Fault, str]]:
     """Every run: the name of its table, the fault, the direction."""
-    for fault in FAULTS:
-        for direction in DIRECTIONS:
-            yield MATRIX, fault, direction
-    for fault in OTHER_POLICIES:
-        yield OTHERS, fault, OUTBOUND
+    for name, faults in TABLES.items():
+        for fault in faults:
+            for direction in fault.directions:
+                yield name, fault, direction
 
 
-def row(result: Result) -> tuple[str, ...]:
+def row(fault: Fault, result: Result) -> tuple[str, ...]:
     """The cells of a run."""
     tally = result.tally
     numbers = (tally.sent, tally.lost, tally.doubled, tally.reordered, tally.resets)
     again = "never" if result.again is None else f"{result.again:.2f} s"
-    return (result.name, result.direction, result.verdict, *map(str, numbers), again)
+    happened = ", ".join(f"{result.seen[sign]} {sign}" for sign, _ in fault.signs(result.direction))
+    return (result.name, happened, result.direction, result.verdict, *map(str, numbers), again)
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> str:
@@ -57,9 +61,9 @@ def table(rows: Iterable[tuple[str, ...]]) -> str:
 
 def tables() -> dict[str, str]:
     """Run everything, and return the tables by name."""
-    rows: dict[str, list[tuple[str, ...]]] = {MATRIX: [], OTHERS: []}
+    rows: dict[str, list[tuple[str, ...]]] = {name: [] for name in TABLES}
     for name, fault, direction in all_runs():
-        rows[name].append(row(run(fault, direction)))
+        rows[name].append(row(fault, run(fault, direction)))
     return {name: table(found) for name, found in rows.items()}
 
 

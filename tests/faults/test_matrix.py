@@ -1,15 +1,23 @@
-"""Every fault in both directions: no byte is lost in silence, or comes twice, or out of order."""
+"""Every fault in both directions: no byte is lost in silence, or comes twice, or out of order.
+
+And every fault did happen.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.faults.matrix import ALL, FAULTS, OTHER_POLICIES, RESET, Fault
-from tests.faults.runs import DIRECTIONS, run
-from tests.faults.table import DOCUMENT, MATRIX, OTHERS, all_runs, documented_rows, row
+from tests.faults.connection import CLOSED
+from tests.faults.matrix import ALL, FAULTS, OTHER_POLICIES, RESET, SILENCE, UNKNOWABLE, Fault
+from tests.faults.runs import DIRECTIONS, INBOUND, run
+from tests.faults.signs import SPOILED
+from tests.faults.table import DOCUMENT, TABLES, all_runs, documented_rows, row
+from zbtwist.binding.port import NodePort
+from zbtwist.radio.protocol import RadioProtocol
 
 REFRESH = "see why, then: python -m tests.faults --write docs/faults.rst"
 
@@ -22,9 +30,11 @@ def _test_of(table: str, fault: Fault, direction: str) -> Callable[[MatrixTests]
     def test(self: MatrixTests) -> None:
         result = run(fault, direction)
         self.assertEqual(result.verdict, fault.verdict(direction), result)
+        for sign, count in fault.signs(direction):
+            self.assertGreaterEqual(result.seen[sign], count, f"{sign}: it did not happen")
         self.assertEqual(result.again is None, not fault.ends, result)
         documented = documented_rows(table, DOCUMENT.read_text("utf-8"))
-        self.assertIn(row(result), documented, REFRESH)
+        self.assertIn(row(fault, result), documented, REFRESH)
 
     test.__doc__ = f"{fault.name}, {direction}"
     return test
@@ -40,35 +50,80 @@ class TableTests(SynchronousTestCase):
     def test_rows(self) -> None:
         """The documentation has all rows, in their order, and no others."""
         text = DOCUMENT.read_text("utf-8")
-        for table in (MATRIX, OTHERS):
+        for table in TABLES:
             expected = [
                 (fault.name, direction, fault.verdict(direction))
                 for name, fault, direction in all_runs()
                 if name == table
             ]
-            documented = [one[:3] for one in documented_rows(table, text)]
+            documented = [(one[0], *one[2:4]) for one in documented_rows(table, text)]
             self.assertEqual(documented, expected, REFRESH)
 
     def test_verdicts(self) -> None:
-        """By default a stream has two ends, but for that of a gateway that is stopped."""
-        verdicts = {
-            fault.verdict(direction)
-            for fault in FAULTS
-            for direction in DIRECTIONS
-            if fault.name != "gateway stopped"
-        }
-        self.assertEqual(verdicts, {ALL, RESET})
+        """By default a stream has two ends, but for that of a port that is no more."""
+        ends = {fault.verdict(direction) for fault in FAULTS for direction in fault.directions}
+        self.assertEqual(ends, {ALL, RESET, CLOSED})
+        closed = [fault.name for fault in FAULTS if CLOSED in (fault.outbound, fault.inbound)]
+        self.assertEqual(closed, ["port moved", "gateway stopped"])
         self.assertGreaterEqual(len(FAULTS), 30)
+
+    def test_all_say_how_to_see_them(self) -> None:
+        for _, fault, direction in all_runs():
+            self.assertEqual(not fault.signs(direction), fault.name == "none", fault.name)
 
     def test_repeats(self) -> None:
         """A run repeats to the last number."""
-        fault = next(fault for fault in FAULTS if fault.name.startswith("bit errors, 1 in 1000 "))
+        fault = next(fault for fault in FAULTS if fault.name.startswith("data of the first"))
         for direction in DIRECTIONS:
             self.assertEqual(run(fault, direction), run(fault, direction))
 
+    def test_fault_that_does_not_happen_is_seen(self) -> None:
+        nothing = replace(FAULTS[0], seen=((SPOILED, 1),))
+        result = run(nothing, INBOUND)
+        self.assertEqual(result.seen[SPOILED], 0)
+
     def test_doubled_is_seen(self) -> None:
         """The judgement does see what the default policy must not do."""
-        fault = next(fault for fault in OTHER_POLICIES if "delivered" in fault.name)
-        result = run(fault, DIRECTIONS[0])
-        self.assertGreater(result.tally.doubled, 0)
-        self.assertFalse(result.tally.is_faithful)
+        for fault in (OTHER_POLICIES[0], UNKNOWABLE[0]):
+            result = run(fault, fault.directions[-1])
+            self.assertGreater(result.tally.doubled, 0)
+            self.assertFalse(result.tally.is_faithful)
+
+    def test_sockets_make_no_difference(self) -> None:
+        """What the table says of real connections is what comes of those in memory."""
+        for name in ("21, delivered", "radio reset", "data of the first", "gateway stopped"):
+            fault = next(fault for fault in FAULTS if fault.name.startswith(name))
+            for direction in DIRECTIONS:
+                in_memory = run(replace(fault, sockets=False), direction)
+                self.assertEqual(in_memory.tally, run(fault, direction).tally)
+
+
+class MistakeTests(SynchronousTestCase):
+    """Mistakes that a gateway could make, and that the matrix is there to find."""
+
+    def run_one(self, name: str) -> str:
+        fault = next(fault for fault in FAULTS if fault.name.startswith(name))
+        return run(fault, INBOUND).verdict
+
+    def test_damage_that_is_said_behind_the_burst(self) -> None:
+        """What is behind the hole is in the sockets by then, and is read before the reset."""
+        look = RadioProtocol._look_at_damage
+
+        def later(protocol: RadioProtocol) -> None:
+            protocol._burst.at_end(lambda: look(protocol))
+
+        for which in ("first", "last"):
+            name = f"data of the {which} of several"
+            self.assertEqual(self.run_one(name), RESET)
+        self.patch(RadioProtocol, "_look_at_damage", later)
+        self.assertEqual(self.run_one("data of the first of several"), SILENCE)
+
+    def test_outage_that_is_told_when_it_is_over(self) -> None:
+        """Nodes are heard before that, while the radio is being set up."""
+        self.patch(NodePort, "_deliver_after_outage", NodePort.deliver)
+        self.assertEqual(self.run_one("link lost 0.3 s, radio talks on, quickly"), SILENCE)
+
+    def test_nothing_is_told(self) -> None:
+        self.patch(NodePort, "interrupted", lambda port, reason: None)
+        for name in ("link lost 3 s", "data of the first"):
+            self.assertEqual(self.run_one(name), SILENCE, name)

@@ -13,11 +13,12 @@ from operator import attrgetter
 from typing import Any
 
 from twisted.internet.base import DelayedCall
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IProtocolFactory, IReactorTime
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
-from tests.faults.connection import SOCKET, WRITE_BUFFER, Connection
+from tests.faults.connection import SOCKET, WRITE_BUFFER, Client, Connection
+from tests.faults.sockets import SocketConnection
 from zbtwist.binding.port import NodePort
 from zbtwist.config import Settings
 from zbtwist.gateway import Gateway
@@ -137,13 +138,16 @@ class World:
         settings: dict[str, Any] | None = None,
         prepare: Callable[[World], object] | None = None,
         make: type[Device] = Device,
+        sockets: bool = False,
     ) -> None:
         """
         @param rate: of the air, in bit/s.
+        @param sockets: clients are behind real TCP connections; else they are in memory.
         @param settings: of the gateway, where they are not the default.
         @param prepare: called before the gateway starts.
         """
         self.clock: Any = QuickClock()
+        self._sockets: list[SocketConnection] | None = [] if sockets else None
         self.air = ChannelAir(rate)
         self.refusals = RefusingAir(self.air)
         discovery_time = max(0.5, nodes * SEARCH_SECONDS)
@@ -185,7 +189,20 @@ class World:
                 clock.rightNow = end
                 return question()
             clock.go_on()
+            if self._sockets:
+                self._let_sockets_go_on(self._sockets)
         return True
+
+    @staticmethod
+    def _let_sockets_go_on(sockets: list[SocketConnection]) -> None:
+        """What is in a socket arrives before time goes on, as on a computer with nothing to do."""
+        is_quiet = False
+        while not is_quiet:
+            # Others may connect meanwhile.
+            is_quiet = True
+            for connection in list(sockets):
+                is_quiet = not connection.go_on() and is_quiet
+        sockets[:] = [connection for connection in sockets if not connection.is_over]
 
     def later(self, seconds: float, function: Callable[..., object], *arguments: object) -> None:
         """Call a function in `seconds` seconds."""
@@ -205,15 +222,33 @@ class World:
     def connect(
         self, device: Device, *, socket: int = SOCKET, write_buffer: int = WRITE_BUFFER
     ) -> Connection:
-        """Connect a client to a node's port.
+        """Connect a client to a node's port, in memory.
 
         @raise ConnectionRefusedError: nobody listens.
         """
-        port = self.binding_of(device).number
-        factory = next((one[1] for one in self.clock.tcpServers if one[0] == port), None)
-        if factory is None:
-            raise ConnectionRefusedError(f"nobody listens on port {port}")
+        port, factory = self._listener_of(device)
         return Connection(self.clock, factory, port, socket=socket, write_buffer=write_buffer)
+
+    def connect_client(self, device: Device, **sizes: int) -> Client:
+        """Connect a client to a node's port, over a real socket if this world has them.
+
+        @param sizes: see `connect`; a real socket has its own.
+        @raise ConnectionRefusedError: nobody listens.
+        """
+        if self._sockets is None:
+            return self.connect(device, **sizes)
+        _, factory = self._listener_of(device)
+        connection = SocketConnection(self.clock, factory)
+        self._sockets.append(connection)
+        return connection
+
+    def _listener_of(self, device: Device) -> tuple[int, IProtocolFactory]:
+        port = self.binding_of(device).number
+        # The last one: the gateway may have left that port, and come back.
+        for number, factory, *_ in reversed(self.clock.tcpServers):
+            if number == port:
+                return port, factory
+        raise ConnectionRefusedError(f"nobody listens on port {port}")
 
     def stop(self) -> None:
         """Stop the gateway, and switch everything off."""
@@ -221,3 +256,5 @@ class World:
             self.gateway.stopService()
             self.run(1.0)
         self.endpoint.stop()
+        for connection in self._sockets or ():
+            connection.stop()
