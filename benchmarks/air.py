@@ -21,6 +21,14 @@ client for each node. The limit is the model's, with full packets and never a mo
 largest are from an equal share.
 """
 
+LINE = """\
+The same, and the line between the gateway and the radio has a rate. With a window of one packet,
+the next one of the same node goes onto the line when the report of the last has come back over it,
+and the air waits meanwhile. The packets of several nodes fill that gap for each other. Digi
+measured with lines of 115200 baud, so that the model's air has a line's time in it already: a real
+radio loses less than these shares say.
+"""
+
 EXCHANGE = """\
 A client asks one node with 10 bytes, and the node answers with as many, while clients of the others
 send without end. The times are in packet times: for how long one full packet has the channel.
@@ -43,6 +51,14 @@ def tables(options: Options) -> Iterator[Table]:
     ]
     header = ["streams", "goodput, kbit/s", "limit, kbit/s", "share", "unequal by"]
     yield Table("Goodput", EXPLANATION, header, rows)
+    rows = [
+        [f"{count} to the nodes", f"{baud}", f"{window}", *on_a_line(count, baud, window, seconds)]
+        for count in (1, 10)
+        for baud in (115200, 230400)
+        for window in (1, 2)
+    ]
+    header = ["streams", "baud", "window", "goodput, kbit/s", "share"]
+    yield Table("Goodput with a serial line that takes its time", LINE, header, rows)
     rows = [[f"{others}", *exchange(others, 2 if options.quick else 100)] for others in (0, 1, 9)]
     header = ["others", "median", "longest"]
     yield Table("A question beside bulk transfers", EXCHANGE, header, rows)
@@ -70,8 +86,15 @@ class Echo(Device):
 class Streams:
     """A stream between a client and each node, in one direction."""
 
-    def __init__(self, count: int, is_outward: bool) -> None:
-        self._world = World(nodes=count, make=Talker)
+    def __init__(
+        self, count: int, is_outward: bool, settings: dict[str, int] | None = None, baud: int = 0
+    ) -> None:
+        """
+        @param settings: of the gateway.
+        @param baud: the serial line's rate; 0 for a line that takes no time.
+        """
+        self._world = World(nodes=count, make=Talker, settings=settings)
+        self._world.endpoint.line.baud = baud
         self._got = dict.fromkeys(self._world.devices, 0)
         for device in self._world.devices:
             assert isinstance(device, Talker)
@@ -103,6 +126,13 @@ class Streams:
             f"{100 * sum(got) / limit:.1f} %",
             f"{100 * unequal:.1f} %",
         ]
+
+
+def on_a_line(count: int, baud: int, window: int, seconds: float) -> tuple[str, str]:
+    """The end of a row: goodput, share."""
+    streams = Streams(count, True, {"window": window}, baud)
+    goodput, _, share, _ = streams.measure(seconds)
+    return goodput, share
 
 
 def packet_time(world: World) -> float:

@@ -59,6 +59,8 @@ def tcp_pair() -> tuple[CountingSocket, CountingSocket]:
         other = CountingSocket(fileno=listening.accept()[0].detach())
     for end in (one, other):
         end.setblocking(False)
+        # Nothing is held back for an acknowledgement that the kernel delays.
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return one, other
 
 
