@@ -8,9 +8,13 @@ much the other has sent, and waits for that; so a run repeats, however late the 
 
 from __future__ import annotations
 
+import fcntl
 import select
 import socket
 import struct
+import termios
+import time
+from array import array
 from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
@@ -22,6 +26,9 @@ from tests.faults.connection import CLOSED, GONE, RESET, Client
 
 #: Seconds that the kernel has to pass bytes on; it takes microseconds.
 PATIENCE = 10.0
+
+#: Bytes that a socket has room for, whatever the kernel does.
+CERTAIN = 4096
 
 #: What the client reads at once.
 READ_SIZE = 65536
@@ -64,11 +71,20 @@ def tcp_pair() -> tuple[CountingSocket, CountingSocket]:
     return one, other
 
 
-def _wait_for(end: socket.socket) -> None:
+def _wait_for(end: socket.socket, count: int) -> None:
+    """Wait until so many bytes have arrived, or the end; of many bytes, until the first have."""
     poll = select.poll()
-    poll.register(end, select.POLLIN)
-    if not poll.poll(PATIENCE * 1000):
-        raise AssertionError(f"the kernel did not pass on what was sent within {PATIENCE:g} s")
+    poll.register(end, select.POLLIN | select.POLLRDHUP)
+    # More than that may not fit, and what waited for longer is there.
+    count = min(count, CERTAIN)
+    arrived = array("i", [0])
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        for _, events in poll.poll(PATIENCE * 1000):
+            fcntl.ioctl(end, termios.FIONREAD, arrived)
+            if arrived[0] >= count or events & ~select.POLLIN:
+                return
+    raise AssertionError(f"the kernel did not pass on what was sent within {PATIENCE:g} s")
 
 
 class SocketConnection(Client):
@@ -168,7 +184,7 @@ class SocketConnection(Client):
         is_more = self._end.sent_bytes > self._gateway_end.read_bytes or self._is_end_unread
         if not is_more or self.transport not in self.clock.readers:
             return False
-        _wait_for(self._gateway_end)
+        _wait_for(self._gateway_end, self._end.sent_bytes - self._gateway_end.read_bytes)
         before = self._gateway_end.read_bytes
         why = self.transport.doRead()
         if why is not None:
@@ -201,7 +217,7 @@ class SocketConnection(Client):
     def _client_reads(self) -> bool:
         if self.ended or not self._reading or not (self.unread or self._gateway_end.fileno() < 0):
             return False
-        _wait_for(self._end)
+        _wait_for(self._end, self.unread)
         try:
             data = self._end.recv(READ_SIZE)
         except ConnectionResetError:
