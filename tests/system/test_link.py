@@ -8,6 +8,8 @@ import contextlib
 import os
 import pty
 import random
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
+from tests.system.support import PATIENCE, Gateway, Program, wait_until
 from zbtwist.interfaces import IRadioListener
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.coordinator import Coordinator
@@ -83,6 +86,12 @@ class Load:
 
     def frames_damaged(self, senders: object) -> None:
         """A cut cable damages frames; they are not counted."""
+
+    def radio_deaf(self) -> None:
+        """It is not silent for that long."""
+
+    def radio_heard(self) -> None:
+        """The same."""
 
     def _send(self) -> None:
         if self._coordinator.facts is not None:
@@ -263,6 +272,78 @@ class LinkTests(TestCase):
         self.service.startService()
         await self.sleep(1)
         self.assertLess(time.process_time() - began, 0.1)
+
+
+class ProgramTests(SynchronousTestCase):
+    """The whole gateway as a program, a radio that is another, and clients behind real sockets."""
+
+    def start_simulator(self) -> Program:
+        simulator = Program(
+            *("-m", "zbtwist.simulator", "--link", self.path),
+            *("--nodes", "1", "--kinds", "echo", "--nt", "0.3"),
+        )
+        self.addCleanup(simulator.stop)
+        simulator.wait_for("Ctrl-C")
+        return simulator
+
+    def connect(self) -> socket.socket:
+        client = socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+        self.addCleanup(client.close)
+        return client
+
+    def hear_echo(self, client: socket.socket) -> None:
+        """Write something that nobody wrote before, and read it."""
+        self.said += 1
+        words = b"%d " % self.said
+        client.sendall(words)
+        heard = b""
+        while len(heard) < len(words):
+            data = client.recv(1000)
+            self.assertTrue(data, "an orderly end")
+            heard += data
+        self.assertEqual(heard, words)
+
+    def until_reset(self, client: socket.socket) -> None:
+        """Go on until the end, which must be RST; nothing is to be read."""
+        with self.assertRaises(ConnectionResetError):
+            self.assertEqual(client.recv(1000), b"", "read from behind the hole")
+            self.fail("an orderly end")
+
+    def flow_again(self) -> None:
+        """Connect until there is an echo. Who connects while the radio is set up is reset again."""
+        while True:
+            with contextlib.suppress(ConnectionResetError):
+                self.hear_echo(self.connect())
+                return
+
+    def test_pulled_under_load(self) -> None:
+        """Clients are reset, and data flows again within a second of the return."""
+        self.path = os.path.abspath(self.mktemp())
+        self.said = 0
+        simulator = self.start_simulator()
+        gateway = Gateway(self.path)
+        self.addCleanup(gateway.stop)
+        (row,) = gateway.nodes(1).values()
+        self.port = row["tcp_port"]
+        for pull in range(3):
+            client = self.connect()
+            for _ in range(20):
+                self.hear_echo(client)
+            if pull < 2:
+                simulator.process.send_signal(signal.SIGUSR1)
+                wait_until(lambda: not os.path.lexists(self.path), "the radio is gone")
+                # What is written meanwhile is kept, and does not come back on this connection.
+                client.sendall(b"meanwhile ")
+                simulator.process.send_signal(signal.SIGUSR1)
+                wait_until(lambda: os.path.exists(self.path), "the radio is there")
+            else:
+                simulator.stop(signal.SIGKILL)
+                client.sendall(b"meanwhile ")
+                simulator = self.start_simulator()
+            back = time.monotonic()
+            self.until_reset(client)
+            self.flow_again()
+            self.assertLess(time.monotonic() - back, SOON)
 
 
 def waiting_bytes(transport: Any) -> int:
