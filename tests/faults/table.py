@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def _frame(name: str) -> tuple[str, str]:
     return f".. begin {name}\n\n", f"\n\n.. end {name}"
 
 
+@cache
 def documented_rows(name: str, text: str) -> list[tuple[str, ...]]:
     """Return the rows of a table in the documentation.
 

@@ -18,12 +18,12 @@ class LongRunTests(SynchronousTestCase):
         """Nothing is lost without a reset, nothing is doubled, and memory stays as it is."""
         tracemalloc.start(1)
         try:
-            run = LongRun(24, 50, poll_every=2400.0, fault_every=600.0, looked_at=(2, 24))
+            run = LongRun(24, 50, poll_every=3600.0, fault_every=600.0, looked_at=(2, 24))
         finally:
             tracemalloc.stop()
         for tally in (run.questions, run.answers):
             self.assertTrue(tally.is_faithful, tally)
-            self.assertGreater(tally.got, 75_000)
+            self.assertGreater(tally.got, 50_000)
         self.assertGreater(run.questions.resets, 20)
         self.assertGreater(len(run.calamities.counts), 15)
         self.assertLess(run.traced[24] - run.traced[2], GROWTH, run.traced)
