@@ -185,7 +185,7 @@ class ConsoleTests(ConsoleTestCase):
         page = self.open()
         page.open_node("ECHO")
         page.id("unbind").click()
-        self.assertIn("forget", page.text("unbind-text"))
+        page.wait_text("unbind-text", "forget")
         page.id("unbind-no").click()
         page.wait_row("ECHO", "listening")
         page.id("unbind").click()

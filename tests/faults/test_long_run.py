@@ -7,6 +7,7 @@ import tracemalloc
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.long_run import LongRun
+from tests.quiet import without_log_of_the_runner
 
 #: Bytes by which memory may grow from the second hour to the last: what the rings of events and of
 #: traced lines, all bounded, still take up.
@@ -16,6 +17,7 @@ GROWTH = 1_000_000
 class LongRunTests(SynchronousTestCase):
     def test_a_day(self) -> None:
         """Nothing is lost without a reset, nothing is doubled, and memory stays as it is."""
+        without_log_of_the_runner(self)
         tracemalloc.start(1)
         try:
             run = LongRun(24, 50, poll_every=3600.0, fault_every=600.0, looked_at=(2, 24))

@@ -16,6 +16,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.binding.test_service import Computer
+from tests.quiet import without_log_of_the_runner
 from zbtwist.binding.service import BindingService
 from zbtwist.network import NetworkService
 from zbtwist.radio.coordinator import Coordinator
@@ -139,6 +140,7 @@ class Hostile:
 class FuzzTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.failures: list[str] = []
+        without_log_of_the_runner(self)
         globalLogPublisher.addObserver(self.watch)
         self.addCleanup(globalLogPublisher.removeObserver, self.watch)
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
+from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import IResource, Resource
@@ -193,7 +193,7 @@ class ControlChannel(http.HTTPChannel):
     """
 
     # Twisted has a line of log for each connection that was idle for long, as browsers' are.
-    _log = Logger(observer=lambda event: None)
+    _log = Logger(observer=LogPublisher())
     factory: ControlSite
     end_websocket: Callable[[], object] | None = None
 
