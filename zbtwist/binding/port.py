@@ -168,9 +168,7 @@ class NodeClient(Protocol):
             return
         if self._blocked:
             self._unsent += len(data)
-            if self._unsent > MAXIMUM_UNSENT:
-                self._port.outbound.forget(self)
-                self.reset(f"it reads too slowly, {self._unsent} bytes wait for it")
+            if self._port.drop_if_slow(self, self._unsent):
                 return
             self._tcp.write(data)
         elif self._send is None:
@@ -482,6 +480,18 @@ class NodePort(Service):
                 count=len(self._clients),
             )
             return False
+        return True
+
+    def drop_if_slow(self, client: PortClient, unsent: int) -> bool:
+        """Reset a client that does not read; what it wrote and was not sent goes with it.
+
+        @param unsent: bytes that wait for it.
+        @return: whether there were too many.
+        """
+        if unsent <= MAXIMUM_UNSENT:
+            return False
+        self.outbound.forget(client)
+        client.reset(f"it reads too slowly, {unsent} bytes wait for it")
         return True
 
     def client_opened(self, client: PortClient) -> None:

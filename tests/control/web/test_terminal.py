@@ -105,6 +105,18 @@ class TerminalTests(ConsoleTestCase):
         self.assertEqual(page.transport.producerState, "producing")
         self.assertEqual(page.stream(), b"x" * 10000)
 
+    def test_what_a_slow_page_wrote_is_dropped_with_it(self) -> None:
+        """Whoever is reset sends again what is to be sent, and it must not arrive twice."""
+        page = self.terminal()
+        page.send(BytesMessage(b"x" * 300))
+        port = self.port("ECHO")
+        self.assertGreater(port.outbound.buffered, 0)
+        page.transport.producer.pauseProducing()
+        for _ in range(2):
+            port.deliver(b"y" * MAXIMUM_UNSENT)
+        self.assertTrue(page.is_dropped)
+        self.assertEqual(port.outbound.buffered, 0)
+
     def test_page_that_reads_too_slowly_is_dropped(self) -> None:
         page = self.terminal()
         _, other = self.other_client()

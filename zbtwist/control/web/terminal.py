@@ -13,7 +13,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
-from zbtwist.binding.port import MAXIMUM_UNSENT, NodePort
+from zbtwist.binding.port import NodePort
 from zbtwist.control.faults import ControlFault
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL, Session
 
@@ -70,10 +70,9 @@ class TerminalSession(Session):
     # --- as a client of the port ---------------------------------------------------------------
 
     def deliver(self, data: bytes) -> None:
-        if self.blocked:
+        if self.blocked and self._port is not None:
             self._unsent += len(data)
-            if self._unsent > MAXIMUM_UNSENT:
-                self.reset(f"it reads too slowly, {self._unsent} bytes wait for it")
+            if self._port.drop_if_slow(self, self._unsent):
                 self.abort()
                 return
         self.send_bytes(data)
