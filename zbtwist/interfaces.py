@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from zope.interface import Attribute, Interface
+from zope.interface import Attribute, Interface, implementer
 
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
@@ -47,6 +47,29 @@ class IRadioListener(Interface):
         @param senders: the nodes whose they were, as far as the rest of the frames can be trusted;
             None for anybody's.
         """
+
+
+@implementer(IRadioListener)
+class RadioListener:
+    """Hears nothing: a listener is one of these, and overrides what it wants to hear."""
+
+    def radio_up(self, facts: RadioFacts) -> None:
+        pass
+
+    def radio_down(self, reason: str) -> None:
+        pass
+
+    def radio_deaf(self) -> None:
+        pass
+
+    def radio_heard(self) -> None:
+        pass
+
+    def frame_received(self, frame: Frame) -> None:
+        pass
+
+    def frames_damaged(self, senders: list[Address64] | None) -> None:
+        pass
 
 
 class IRadio(Interface):

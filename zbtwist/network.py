@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
+from zbtwist.interfaces import INodeListener, IRadio, RadioListener
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.errors import RadioError
 from zbtwist.shared import Shared
@@ -255,8 +255,8 @@ class NodeTable:
         self.changed(node)
 
 
-@implementer(IRadioListener, INodeListener)
-class NetworkService(Service):
+@implementer(INodeListener)
+class NetworkService(Service, RadioListener):
     """Keeps a `NodeTable` by what the radio says, and hands each node its bytes.
 
     @ivar nodes: the table.
@@ -328,18 +328,6 @@ class NetworkService(Service):
                 "The first search came to nothing: {reason}", reason=failure.getErrorMessage()
             )
         )
-
-    def radio_down(self, reason: str) -> None:
-        pass
-
-    def radio_deaf(self) -> None:
-        pass
-
-    def radio_heard(self) -> None:
-        pass
-
-    def frames_damaged(self, senders: list[Address64] | None) -> None:
-        pass
 
     def frame_received(self, frame: Frame) -> None:
         handler = self._handlers.get(type(frame))

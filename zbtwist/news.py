@@ -10,9 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
+from zbtwist.interfaces import INodeListener, IRadio, RadioListener
 from zbtwist.network import Node, NodeTable
-from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.xbee.address import Address64, format_address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
@@ -34,8 +33,8 @@ _EVENTS = {
 }
 
 
-@implementer(INodeListener, IRadioListener)
-class NodeNews:
+@implementer(INodeListener)
+class NodeNews(RadioListener):
     """Hears of nodes and of what they say, and writes lines into the log.
 
     It must hear the radio after the `zbtwist.network.NetworkService`, which learns the names.
@@ -69,21 +68,6 @@ class NodeNews:
                 label=node.label,
                 instead=f" now, no longer {before}" if before else "",
             )
-
-    def radio_up(self, facts: RadioFacts) -> None:
-        pass
-
-    def radio_down(self, reason: str) -> None:
-        pass
-
-    def radio_deaf(self) -> None:
-        pass
-
-    def radio_heard(self) -> None:
-        pass
-
-    def frames_damaged(self, senders: list[Address64] | None) -> None:
-        pass
 
     def frame_received(self, frame: Frame) -> None:
         if isinstance(frame, NodeIdentification):

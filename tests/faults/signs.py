@@ -10,11 +10,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from zope.interface import implementer
-
 from tests.faults.world import Device, World
-from zbtwist.interfaces import IRadioListener
-from zbtwist.radio.bring_up import RadioFacts
+from zbtwist.interfaces import RadioListener
 from zbtwist.simulator.air import Fate, Transmission
 from zbtwist.simulator.serial_line import Wire
 from zbtwist.xbee.address import UNKNOWN16
@@ -73,8 +70,7 @@ def modem_status(number: int) -> str:
     return f"x 8A {number:02X}"
 
 
-@implementer(IRadioListener)
-class Signs:
+class Signs(RadioListener):
     """Watches a world.
 
     @ivar counts: how often what was seen.
@@ -102,23 +98,11 @@ class Signs:
 
     # --- the radio ------------------------------------------------------------------------------
 
-    def radio_up(self, facts: RadioFacts) -> None:
-        """Nothing is wrong."""
-
     def radio_down(self, reason: str) -> None:
         self.counts[OUTAGE] += 1
 
     def radio_deaf(self) -> None:
         self.counts[NO_ANSWER] += 1
-
-    def radio_heard(self) -> None:
-        """That is no fault."""
-
-    def frame_received(self, frame: Frame) -> None:
-        """It is seen where it is said."""
-
-    def frames_damaged(self, senders: object) -> None:
-        """It is seen where it happens."""
 
     def _said(self, frame: Frame) -> None:
         if isinstance(frame, TransmitStatus):

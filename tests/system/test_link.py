@@ -22,10 +22,9 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
-from zope.interface import implementer
 
 from tests.system.support import PATIENCE, Gateway, Program, wait_until
-from zbtwist.interfaces import IRadioListener
+from zbtwist.interfaces import RadioListener
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
@@ -57,8 +56,7 @@ _SPEEDS = {
 }
 
 
-@implementer(IRadioListener)
-class Load:
+class Load(RadioListener):
     """Sends to a node whenever it may, and notes when something arrived."""
 
     def __init__(self, coordinator: Coordinator, address64: Any) -> None:
@@ -83,15 +81,6 @@ class Load:
         if isinstance(frame, ReceivePacket):
             self.echoed += 1
             self._look()
-
-    def frames_damaged(self, senders: object) -> None:
-        """A cut cable damages frames; they are not counted."""
-
-    def radio_deaf(self) -> None:
-        """It is not silent for that long."""
-
-    def radio_heard(self) -> None:
-        """The same."""
 
     def _send(self) -> None:
         if self._coordinator.facts is not None:

@@ -34,14 +34,13 @@ from zbtwist.binding.policy import Policy
 from zbtwist.binding.port import Listener, NodePort, Slot
 from zbtwist.binding.turns import DEFAULT_LIMIT, Turns
 from zbtwist.burst import Burst
-from zbtwist.interfaces import INodeListener, IRadio, IRadioListener
+from zbtwist.interfaces import INodeListener, IRadio, RadioListener
 from zbtwist.listening import advice, is_about_this_port
 from zbtwist.network import Node, NodeTable
 from zbtwist.one_by_one import OneByOne
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.store import Mapping, Store, StoreError
 from zbtwist.xbee.address import Address64, format_address64
-from zbtwist.xbee.frames import Frame
 
 #: The highest TCP port there is.
 LAST_PORT = 65535
@@ -94,8 +93,8 @@ async def _nothing() -> None:
     pass
 
 
-@implementer(INodeListener, IRadioListener)
-class BindingService(MultiService):
+@implementer(INodeListener)
+class BindingService(MultiService, RadioListener):
     """Gives every node a port; each `NodePort` is a child service.
 
     @ivar turns: whose packet the radio gets next.
@@ -706,6 +705,3 @@ class BindingService(MultiService):
                     "A frame was damaged on the way from the radio, and bytes of "
                     f"{port.node} may be lost"
                 )
-
-    def frame_received(self, frame: Frame) -> None:
-        pass

@@ -55,7 +55,7 @@ class Heartbeat:
         self._fallen_silent = fallen_silent
         self._association_changed = association_changed
         self.seconds = seconds
-        self._last_frame = 0.0
+        self._started = 0.0
         self._watching: Deferred[int | None] | None = None
 
     def start(self, association: int) -> None:
@@ -64,7 +64,7 @@ class Heartbeat:
         @param association: AI as the radio told it last.
         """
         self.stop()
-        self._last_frame = self._clock.seconds()
+        self._started = self._clock.seconds()
         self._watching = Deferred.fromCoroutine(self._watch(association))
         self._watching.addCallbacks(self._ended, self._failed)
 
@@ -74,13 +74,9 @@ class Heartbeat:
             watching, self._watching = self._watching, None
             watching.cancel()
 
-    def frame_received(self) -> None:
-        """A frame came, whatever it was."""
-        self._last_frame = self._clock.seconds()
-
     @property
     def _heard_at(self) -> float:
-        return max(self._last_frame, self._coordinator.last_frame)
+        return max(self._started, self._coordinator.last_frame)
 
     def _ended(self, association: int | None) -> None:
         self._watching = None

@@ -483,7 +483,6 @@ class RadioService(MultiService):
         self._heartbeat.start(association)
 
     def _frame_received(self, frame: Frame) -> None:
-        self._heartbeat.frame_received()
         if self._finder is None and not self._is_pausing and type(frame) is not ModemStatus:
             # As nearly always.
             self.coordinator.frame_received(frame)
