@@ -38,6 +38,7 @@ from zbtwist.config_file import (
     reason_of,
 )
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
+from zbtwist.radio.service import DEFAULT_HEARTBEAT
 from zbtwist.tcp_port import QuietEndpoint
 from zbtwist.xbee.address import (
     BROADCAST64,
@@ -52,7 +53,6 @@ DEFAULT_CONTROL = "27000"
 DEFAULT_BASE_PORT = 27001
 DEFAULT_LAST_PORT = 65535
 DEFAULT_INTERFACE = "127.0.0.1"
-DEFAULT_HEARTBEAT = 30.0
 
 
 #: The state that is forgotten at the end.

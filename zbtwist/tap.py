@@ -18,6 +18,7 @@ from zbtwist.garbage import Spared
 from zbtwist.gateway import Gateway, Reloader, warn_if_open
 from zbtwist.guide import Guide
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE
+from zbtwist.radio.service import DEFAULT_HEARTBEAT
 from zbtwist.store import Store, StoreError
 
 #: The options that may name a file, and the attributes of `Settings` that have its absolute path.
@@ -109,7 +110,7 @@ class Options(usage.Options):
             None,
             (
                 "Seconds of silence after which the radio is asked whether it is there; 0: never "
-                f"[default: {config.DEFAULT_HEARTBEAT:g}]"
+                f"[default: {DEFAULT_HEARTBEAT:g}]"
             ),
         ],
         [
