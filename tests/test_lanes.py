@@ -10,6 +10,7 @@ from tests.radio.support import FACTS, REMOTE, REMOTE16
 from zbtwist.network import LANE_WITHIN, NetworkService, Node
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.radio.traffic import Traffic
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64
 from zbtwist.xbee.frames import Frame, ReceivePacket
 from zbtwist.xbee.framing import encode
@@ -28,16 +29,20 @@ class Everything:
 
 
 class LaneTests(SynchronousTestCase):
+    api_mode = 1
+
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(100.0)
         self.coordinator = Coordinator(self.clock)
         self.network = NetworkService(self.clock, self.coordinator)
         self.others: list[Frame] = []
+        self.traffic = Traffic()
         self.protocol = RadioProtocol(
             self.clock,
-            1,
+            self.api_mode,
             self.frame_received,
+            traffic=self.traffic,
             lanes=self.coordinator.lanes,
             lanes_used=self.coordinator.lanes_used,
         )
@@ -66,7 +71,7 @@ class LaneTests(SynchronousTestCase):
         address16: Address16 = REMOTE16,
     ) -> None:
         frames = [ReceivePacket(address64, address16, 1, one).to_bytes() for one in data]
-        self.protocol.dataReceived(b"".join(encode(frame, 1) for frame in frames))
+        self.protocol.dataReceived(b"".join(encode(frame, self.api_mode) for frame in frames))
 
     def test_seldom_heard(self) -> None:
         """Not worth a lane."""
@@ -81,6 +86,18 @@ class LaneTests(SynchronousTestCase):
         self.hear(b"one", b"two", b"")
         self.assertEqual(self.received, [(REMOTE, b"one"), (REMOTE, b"two"), (REMOTE, b"")])
         self.assertEqual(len(self.others), 1)
+
+    def test_traffic(self) -> None:
+        """Each frame is counted, and shown to whoever traces: one that comes alone, and others."""
+        traced: list[bytes] = []
+        for trace in (None, lambda out, frame_data, api_mode: traced.append(frame_data[12:])):
+            self.traffic.trace = trace
+            for data in ((b"a",), (b"b",), (b"c", b"d"), (b"e",)):
+                self.hear(*data)
+        self.assertEqual(b"".join(data for _, data in self.received), b"abcdeabcde")
+        self.assertEqual(traced, [b"a", b"b", b"c", b"d", b"e"])
+        self.assertEqual(self.traffic.frames_in[0x90], 10)
+        self.assertEqual(self.traffic.bytes_in[0x90], 130)
 
     def test_times(self) -> None:
         """The node, and the radio, were heard then."""
@@ -171,3 +188,9 @@ class LaneTests(SynchronousTestCase):
         self.hear(b"three", address64=OTHER)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(self.received[-1], (OTHER, b"three"))
+
+
+class EscapedLaneTests(LaneTests):
+    """The same in API mode 2."""
+
+    api_mode = 2

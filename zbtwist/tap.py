@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 
 from twisted.application.service import IService
@@ -28,6 +29,14 @@ _PATHS = (
     ("config", "config"),
     ("trace-file", "trace_file"),
 )
+
+
+def _install_reactor() -> None:
+    """Have our own reactor where there is epoll; elsewhere it is Twisted's choice."""
+    if hasattr(select, "epoll"):
+        from zbtwist.reactor import install
+
+        install()
 
 
 class Options(usage.Options):
@@ -211,6 +220,7 @@ class Options(usage.Options):
         self["write-flash"] = "True"
 
     def postOptions(self) -> None:
+        _install_reactor()
         from twisted.internet import reactor
 
         try:

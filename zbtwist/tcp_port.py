@@ -1,7 +1,7 @@
 """A TCP server port that opens quickly and says nothing, for a gateway with thousands of them.
 
 Twisted's own writes a line to the log for each port that opens, through its oldest interface; that
-takes longer than all the rest of it.
+takes longer than all the rest of it. Connections are read in smaller pieces than Twisted's.
 """
 
 from __future__ import annotations
@@ -9,14 +9,37 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
-from twisted.internet.tcp import Port
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.tcp import Port, Server
 from zope.interface import implementer
+
+#: Bytes that are read from a client at once.
+READ_SIZE = 4096
+
+
+class QuickConnection(Server):
+    """A connection; see `twisted.internet.tcp.Server`."""
+
+    def doRead(self) -> ConnectionLost | ConnectionDone | None:  # type: ignore[override]
+        # As Twisted's, which makes room for 64 KiB each time, and with a step less.
+        try:
+            data = self.socket.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not data:
+            return CONNECTION_DONE
+        self.protocol.dataReceived(data)
+        return None
 
 
 class QuietPort(Port):
     """A listening socket; see `twisted.internet.tcp.Port`."""
+
+    transport = QuickConnection
 
     def startListening(self) -> None:
         listener = self.createInternetSocket()

@@ -260,6 +260,17 @@ class CommandLineTests(GatewayTestCase):
         for option in ("serial", "baud", "api-mode", "control", "base-port", "interface"):
             self.assertIn(f"--{option}=", output)
 
+    def test_reactor(self) -> None:
+        """Our own, unless the user names another."""
+        for twistd, expected in (
+            (("-n",), "zbtwist.reactor.QuickReactor"),
+            (("-n", "--reactor", "poll"), "twisted.internet.pollreactor.PollReactor"),
+        ):
+            gateway = self.start("sim:kinds=echo:nt=0.2", twistd=twistd)
+            gateway.nodes(1)
+            self.assertIn(f"reactor class: {expected}", gateway.output)
+            self.check_stop(gateway, signal.SIGTERM)
+
     def test_mistakes(self) -> None:
         gateway = self.start("sim:nodes=many", "--baud", "fast")
         status, output = gateway.finish()

@@ -38,7 +38,8 @@ from zbtwist.xbee.frames import TransmitStatus
 from zbtwist.xbee.status import ADDRESS_DOUBTFUL, DELIVERED, delivery_status_text
 
 #: Bytes in a writer's buffer from which on it is paused, and down to which it is resumed. With what
-#: one read from a socket brings, a buffer never holds more than HIGH_WATER + 65536 bytes.
+#: one read from a socket brings (`zbtwist.tcp_port.READ_SIZE`), a buffer never holds more than
+#: twice as much; one read of an endpoint string's socket brings up to 64 KiB.
 HIGH_WATER = 4096
 LOW_WATER = 1024
 
@@ -194,7 +195,14 @@ class Outbound:
         buffer = self._buffers.get(writer)
         if buffer is None:
             if not (self._in_flight or self._order or self._again):
-                if self._may_launch(len(data), now):
+                facts = self._radio.facts
+                if (
+                    facts is not None
+                    and len(data) <= facts.payload_limit
+                    and len(data) <= self._payload_limit
+                    and now >= self._not_before
+                    and self._turns.are_free
+                ):
                     self._packets += 1
                     self._launch(_Packet(self._packets, data, writer))
                     return
@@ -308,10 +316,6 @@ class Outbound:
         self._launch(packet)
         self._let_go()
         self._advance()
-
-    def _may_launch(self, size: int, now: float) -> bool:
-        """Whether so many bytes, which find the node idle, can go as they are."""
-        return size <= self._limit() and now >= self._not_before and self._turns.are_free
 
     def _launch(self, packet: _Packet) -> None:
         node = self._node

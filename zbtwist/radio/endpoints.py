@@ -77,13 +77,16 @@ class ExclusiveSerialPort(SerialPort):
     bufferSize = WRITE_MARK
     _closing: IDelayedCall | None = None
     _received: Callable[[bytes], None]
+    _descriptor = -1
     # Something that was written is still to be taken by the line.
     _waits = False
     _serialFactory = staticmethod(open_exclusively)  # type: ignore[assignment]
 
     def startReading(self) -> None:
-        # Twisted's client service stands before the protocol, and it takes its time to find it.
+        # Twisted's client service stands before the protocol, and it takes its time to find it; and
+        # SerialPort asks pyserial each time for the descriptor.
         self._received = self.protocol.dataReceived
+        self._descriptor = self.fileno()
         super().startReading()
 
     @property
@@ -99,7 +102,7 @@ class ExclusiveSerialPort(SerialPort):
     def doRead(self) -> Exception | None:
         # As Twisted's, with fewer steps.
         try:
-            data = os.read(self.fileno(), READ_SIZE)
+            data = os.read(self._descriptor, READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return None
         except OSError:
@@ -113,13 +116,14 @@ class ExclusiveSerialPort(SerialPort):
         """Write at once what the line takes; the reactor writes the rest."""
         if self.connected and not self._waits:
             try:
-                sent = os.write(self.fileno(), data)
+                sent = os.write(self._descriptor, data)
             except OSError:
                 # It takes nothing, or is lost, which the reactor finds out as well.
                 sent = 0
+            if sent == len(data):
+                return
             data = data[sent:]
-        if data:
-            super().write(data)
+        super().write(data)
 
     def startWriting(self) -> None:
         self._waits = True

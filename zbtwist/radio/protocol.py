@@ -179,6 +179,10 @@ class RadioProtocol(Protocol):
             self._raw(data)
             return
         decoder = self._decoder
+        frame_data = decoder.whole_frame(data)
+        if frame_data is not None:
+            self._deliver_one(frame_data)
+            return
         frames = decoder.feed(data)
         if decoder.discarded_bytes != self._discarded:
             self._deliver(frames, is_damaged=True)
@@ -198,6 +202,26 @@ class RadioProtocol(Protocol):
         """What was waited for did not come; these were behind it."""
         self._look_at_damage()
         self._deliver(frames)
+
+    def _deliver_one(self, frame_data: bytes) -> None:
+        """As `_deliver`, with fewer steps if there is a lane."""
+        lane = self._lanes.get(frame_data[:HEAD])
+        traffic = self._traffic
+        if lane is None or traffic.trace is not None:
+            self._deliver([frame_data])
+            return
+        kind = frame_data[0]
+        traffic.frames_in[kind] += 1
+        traffic.bytes_in[kind] += len(frame_data)
+        try:
+            lane(frame_data[HEAD:])
+        except Exception:
+            self._note_mistake(frame_data)
+        self._lanes_used()
+
+    def _note_mistake(self, frame_data: bytes) -> None:
+        # A mistake of ours must not cost the link and with it every other node.
+        self.log.failure("A frame could not be handled: {frame}", frame=parse_frame(frame_data))
 
     def _deliver(self, frames: list[bytes], is_damaged: bool = False) -> None:
         """Hand frames up.
@@ -231,10 +255,7 @@ class RadioProtocol(Protocol):
                     self.malformed_frames += 1
                 self._frame_received(frame)
             except Exception:
-                # A mistake of ours must not cost the link and with it every other node.
-                self.log.failure(
-                    "A frame could not be handled: {frame}", frame=parse_frame(frame_data)
-                )
+                self._note_mistake(frame_data)
         if is_damaged:
             self._look_at_damage()
         if is_burst:

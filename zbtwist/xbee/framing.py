@@ -49,6 +49,9 @@ _ESCAPED_PAIR = re.compile(rb"\x7d(.?)", re.DOTALL)
 #: The most bytes whose sum is certain to stay below the modulus of Adler-32, 65521.
 _ADLER_EXACT = 256
 
+#: The most bytes of the line that are taken for one frame at a glance: their sum is as certain.
+_GLANCE = _ADLER_EXACT + 3
+
 
 def encode(frame_data: bytes, api_mode: int) -> bytes:
     """Frame `frame_data` for the wire.
@@ -61,7 +64,8 @@ def encode(frame_data: bytes, api_mode: int) -> bytes:
     size = len(frame_data)
     if not 0 < size <= LONGEST_ENCODABLE:
         raise ValueError(f"frame data must be 1 to {LONGEST_ENCODABLE} bytes, not {size}")
-    body = _LENGTH.pack(size) + frame_data + _BYTES[-_one_and_sum(frame_data) & 0xFF]
+    total = adler32(frame_data) if size <= _ADLER_EXACT else _one_and_sum(frame_data)
+    body = _LENGTH.pack(size) + frame_data + _BYTES[-total & 0xFF]
     if api_mode == 2:
         body = escape(body)
     return START_BYTE + body
@@ -163,6 +167,14 @@ class FrameDecoder:
         """
         raise NotImplementedError
 
+    def whole_frame(self, data: bytes) -> bytes | None:
+        """Take the next bytes of the stream if they are just one good frame, as they mostly are.
+
+        @return: its frame data; None if they are not, or not at a glance: then nothing has
+            happened, and they are to be fed.
+        """
+        raise NotImplementedError
+
     def give_up(self) -> list[bytes]:
         """The line fell silent: what is pending is not a frame's beginning after all.
 
@@ -224,6 +236,18 @@ class PlainDecoder(FrameDecoder):
             self._beginnings += 1
         self.good_frames += len(frames)
         return frames
+
+    def whole_frame(self, data: bytes) -> bytes | None:
+        size = len(data)
+        if self._pending or not OVERHEAD < size <= _GLANCE:
+            return None
+        start, length = _START_AND_LENGTH.unpack_from(data)
+        if start != START or length != size - OVERHEAD or length > self._maximum:
+            return None
+        if adler32(data[3:]) & 0xFF:
+            return None
+        self.good_frames += 1
+        return data[3:-1]
 
     def give_up(self) -> list[bytes]:
         frames: list[bytes] = []
@@ -290,6 +314,21 @@ class EscapedDecoder(FrameDecoder):
                 self._look_closely(piece, body, frames)
         self.good_frames += len(frames)
         return frames
+
+    def whole_frame(self, data: bytes) -> bytes | None:
+        if self._pending or len(data) > _GLANCE or data.rfind(START_BYTE):
+            return None
+        # See `unescape`. A 7D that is left was of another pair, or its 33 was.
+        body = data[1:].replace(b"\x7d\x33", b"\x13")
+        if ESCAPE in body:
+            body = unescape(data[1:])
+        length = len(body) - 3
+        if not 0 < length <= self._maximum or body[0] << 8 | body[1] != length:
+            return None
+        if adler32(body[2:]) & 0xFF or data[-1] == ESCAPE:
+            return None
+        self.good_frames += 1
+        return body[2:-1]
 
     def give_up(self) -> list[bytes]:
         if self._pending:

@@ -1,0 +1,167 @@
+"""The reactor of the gateway, on real descriptors, one turn at a time."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableDescriptor
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from zbtwist.reactor import MOST_EVENTS, QuickReactor
+
+
+class End(FileDescriptor):
+    """One end of a pair of sockets, watched by a reactor; the other is `theirs`."""
+
+    def __init__(self, reactor: QuickReactor, read: Callable[[bytes], Exception | None]) -> None:
+        super().__init__(reactor)
+        self.ours, self.theirs = socket.socketpair()
+        self.ours.setblocking(False)
+        self.fileno = self.ours.fileno  # type: ignore[method-assign]
+        self.read = read
+        self.lost: list[type[BaseException]] = []
+        self.half_lost = 0
+        self.written = 0
+        self.startReading()
+
+    def doRead(self) -> Exception | None:
+        return self.read(self.ours.recv(100))
+
+    def doWrite(self) -> None:
+        self.written += 1
+        self.stopWriting()
+
+    def connectionLost(self, reason: Failure) -> None:
+        super().connectionLost(reason)
+        self.lost.append(type(reason.value))
+
+    def close(self) -> None:
+        self.stopReading()
+        self.stopWriting()
+        self.ours.close()
+        self.theirs.close()
+
+
+@implementer(IHalfCloseableDescriptor)
+class HalfCloseableEnd(End):
+    def readConnectionLost(self, reason: Failure) -> None:
+        self.half_lost += 1
+
+    def writeConnectionLost(self, reason: Failure) -> None:
+        """Not asked for."""
+
+
+class QuickReactorTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = QuickReactor()
+        self.addCleanup(self.close_reactor)
+        self.heard: list[bytes] = []
+
+    def close_reactor(self) -> None:
+        for reader in self.reactor.removeAll():
+            reader.connectionLost(Failure(CONNECTION_DONE))
+        self.reactor._poller.close()
+
+    def hear(self, data: bytes) -> None:
+        self.heard.append(data)
+
+    def end(
+        self, read: Callable[[bytes], Exception | None] | None = None, kind: type[End] = End
+    ) -> End:
+        end = kind(self.reactor, read or self.hear)
+        self.addCleanup(end.close)
+        return end
+
+    def test_read(self) -> None:
+        end = self.end()
+        self.reactor.doIteration(0)
+        self.assertEqual(self.heard, [])
+        end.theirs.send(b"hello")
+        self.reactor.doIteration(0)
+        self.reactor.doIteration(0)
+        self.assertEqual(self.heard, [b"hello"])
+        self.assertEqual(end.lost, [])
+
+    def test_write(self) -> None:
+        """It is Twisted's part, also together with a read."""
+        end = self.end()
+        end.startWriting()
+        end.theirs.send(b"hello")
+        self.reactor.doIteration(0)
+        self.reactor.doIteration(0)
+        self.assertEqual((self.heard, end.written), ([b"hello"], 1))
+
+    def test_ends(self) -> None:
+        for why, expected in ((CONNECTION_DONE, ConnectionDone), (CONNECTION_LOST, ConnectionLost)):
+            end = self.end(lambda data, why=why: why)  # type: ignore[misc]
+            end.theirs.send(b"x")
+            self.reactor.doIteration(0)
+            self.assertEqual(end.lost, [expected])
+            self.assertNotIn(end, self.reactor.getReaders())
+
+    def test_other_side_goes(self) -> None:
+        """Both say so: what can be read, and what Twisted sees (a hang-up)."""
+        end = self.end(lambda data: None if data else CONNECTION_DONE)
+        end.theirs.send(b"last words")
+        end.theirs.close()
+        while not end.lost:
+            self.reactor.doIteration(0)
+        self.assertEqual(end.lost, [ConnectionDone])
+
+    def test_half_close(self) -> None:
+        end = self.end(lambda data: None if data else CONNECTION_DONE, HalfCloseableEnd)
+        end.theirs.shutdown(socket.SHUT_WR)
+        self.reactor.doIteration(0)
+        self.assertEqual((end.half_lost, end.lost), (1, []))
+
+    def test_mistake(self) -> None:
+        """It is logged, and costs that connection, no other."""
+        bad, good = self.end(lambda data: 1 // 0), self.end()  # type: ignore[return-value,arg-type]
+        for end in (bad, good):
+            end.theirs.send(b"x")
+        self.reactor.doIteration(0)
+        self.assertEqual(bad.lost, [ZeroDivisionError])
+        self.assertEqual((self.heard, good.lost), ([b"x"], []))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_one_closes_another(self) -> None:
+        """Of two that have something, the first to be read closes the other."""
+        ends: list[End] = []
+
+        def close_the_other(data: bytes) -> None:
+            self.heard.append(data)
+            for end in ends:
+                if data != end.name:  # type: ignore[attr-defined]
+                    end.stopReading()
+
+        for name in (b"one", b"two"):
+            ends.append(self.end(close_the_other))
+            ends[-1].name = name  # type: ignore[attr-defined]
+            ends[-1].theirs.send(name)
+        self.reactor.doIteration(0)
+        self.reactor.doIteration(0)
+        self.assertEqual(len(self.heard), 1)
+
+    def test_more_than_are_taken_at_once(self) -> None:
+        ends = [self.end() for _ in range(MOST_EVENTS + 10)]
+        for end in ends:
+            end.theirs.send(b"x")
+        self.reactor.doIteration(0)
+        self.assertEqual(len(self.heard), MOST_EVENTS)
+        self.reactor.doIteration(0)
+        self.assertEqual(len(self.heard), len(ends))
+
+    def test_runs(self) -> None:
+        """As a whole: calls that are due, and an end."""
+        order: list[str] = []
+        end = self.end(lambda data: (order.append("read"), self.reactor.stop())[1])
+        self.reactor.callLater(0, order.append, "called")
+        self.reactor.callWhenRunning(end.theirs.send, b"x")
+        self.reactor.run(installSignalHandlers=False)
+        self.assertEqual(sorted(order), ["called", "read"])
