@@ -22,6 +22,7 @@ from random import Random
 from statistics import median
 
 from benchmarks import programs
+from benchmarks.awake import kept_awake
 from benchmarks.measure import Spread, ratio
 from benchmarks.programs import BAUD_RATE, Forwarder, Gateway, Program, Ser2net, Socat
 from benchmarks.radio_end import PAYLOAD, packet, statuses
@@ -31,7 +32,7 @@ from benchmarks.report import Options, Table
 #: checksum; type, frame id, addresses, radius and options.
 REQUEST = 4 + 14 + PAYLOAD
 
-#: Seconds between two messages whose way is timed.
+#: Seconds between two messages whose way is timed: enough for a program to be done with the last.
 PAUSE = 0.0001
 
 #: What an adapter with an FTDI chip hands on at once, in bytes: a USB packet of 64 without its two
@@ -49,11 +50,17 @@ Messages of {PAYLOAD} bytes, one at a time, {PAUSE * 1000:g} ms apart: a frame o
 line of zbtwist, the bytes alone on that of the others. {{way}}
 The columns p50, p99 and p99.9 say how many times as long zbtwist in mode 2 takes as the row's
 program, round by round; behind them stand the times of the row's program over all rounds.
+{{condition}}
 """
 INWARD = "From the write at the radio's end to the last byte at the client."
 OUTWARD = """\
 From the client's write to the last byte of the Transmit Request (or of the bytes alone) at the
 radio's end, which answers with a Transmit Status at once."""
+AWAKE = """\
+The processors are kept from sleeping in between, by a loop of the lowest priority on each: what is
+timed are the programs."""
+ASLEEP = """\
+The processors may sleep in between: what is timed is also how they wake up, with cold caches."""
 
 THROUGHPUT = f"""\
 As much as goes, in payload bytes. To TCP, zbtwist reads frames of {PAYLOAD} bytes of one node. To
@@ -90,6 +97,18 @@ class Flow:
     processor: float
 
 
+def pause_awake() -> None:
+    """Wait between two messages without sleeping."""
+    end = time.perf_counter() + PAUSE
+    while time.perf_counter() < end:
+        pass
+
+
+def pause_asleep() -> None:
+    """Wait between two messages and sleep."""
+    time.sleep(PAUSE)
+
+
 class Subject:
     """A program that is measured, with its line and one client."""
 
@@ -108,12 +127,12 @@ class Subject:
 
     # --- latency -------------------------------------------------------------------------------
 
-    def time_inward(self, count: int) -> Times:
+    def time_inward(self, count: int, pause: Callable[[], None]) -> Times:
         """Radio to TCP."""
         times = []
         client, master, message = self.client, self.master, self.message
         for _ in range(count):
-            time.sleep(PAUSE)
+            pause()
             begun = time.perf_counter()
             os.write(master, message)
             missing = PAYLOAD
@@ -122,13 +141,13 @@ class Subject:
             times.append(time.perf_counter() - begun)
         return Times(times)
 
-    def time_outward(self, count: int) -> Times:
+    def time_outward(self, count: int, pause: Callable[[], None]) -> Times:
         """TCP to radio."""
         times = []
         client, master, payload = self.client, self.master, self.payload
         size = REQUEST if self.api_mode else PAYLOAD
         for _ in range(count):
-            time.sleep(PAUSE)
+            pause()
             begun = time.perf_counter()
             client.send(payload)
             came = os.read(master, 4096)
@@ -270,8 +289,15 @@ class Comparison:
         self._goals: list[list[str]] = []
 
     def tables(self) -> Iterator[Table]:
-        yield self._latency("Radio to TCP: latency", INWARD, Subject.time_inward)
-        yield self._latency("TCP to radio: latency", OUTWARD, Subject.time_outward)
+        for way, text, measure in (
+            ("Radio to TCP", INWARD, Subject.time_inward),
+            ("TCP to radio", OUTWARD, Subject.time_outward),
+        ):
+            with kept_awake():
+                yield self._latency(f"{way}: latency", text, measure, is_awake=True)
+            yield self._latency(
+                f"{way}: latency, processors asleep in between", text, measure, is_awake=False
+            )
         yield self._throughput("Radio to TCP: throughput", Subject.flow_inward, self._bytes)
         yield self._throughput(
             "TCP to radio: throughput", Subject.flow_outward, self._outward_bytes
@@ -298,9 +324,16 @@ class Comparison:
     def _goal(self, what: str, goal: str, spread: object) -> None:
         self._goals.append([what, goal, str(spread)])
 
-    def _latency(self, title: str, way: str, measure: Callable[[Subject, int], Times]) -> Table:
+    def _latency(
+        self,
+        title: str,
+        way: str,
+        measure: Callable[[Subject, int, Callable[[], None]], Times],
+        is_awake: bool,
+    ) -> Table:
+        pause = pause_awake if is_awake else pause_asleep
         rounds: list[list[Times]] = self._in_turn(  # type: ignore[assignment]
-            lambda subject: measure(subject, self._messages)
+            lambda subject: measure(subject, self._messages, pause)
         )
         rows = []
         for name, theirs in zip(self._names, rounds):
@@ -321,7 +354,8 @@ class Comparison:
             if name == FORWARDER and inward:
                 self._goal(f"{title}, p50, of {name}", "≤ 2", ratios[0.5])
         header = ["program", "p50", "p99", "p99.9", "p50/p99/p99.9, µs"]
-        return Table(title, LATENCY.format(way=way), header, rows)
+        text = LATENCY.format(way=way, condition=AWAKE if is_awake else ASLEEP)
+        return Table(title, text, header, rows)
 
     def _throughput(self, title: str, measure: Callable[[Subject, int], Flow], size: int) -> Table:
         rounds: list[list[Flow]] = self._in_turn(  # type: ignore[assignment]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 
 from twisted.internet.abstract import FileDescriptor
@@ -157,11 +158,68 @@ class QuickReactorTests(SynchronousTestCase):
         self.reactor.doIteration(0)
         self.assertEqual(len(self.heard), len(ends))
 
+    def run_reactor(self) -> None:
+        self.reactor.run(installSignalHandlers=False)
+
     def test_runs(self) -> None:
         """As a whole: calls that are due, and an end."""
         order: list[str] = []
         end = self.end(lambda data: (order.append("read"), self.reactor.stop())[1])
         self.reactor.callLater(0, order.append, "called")
         self.reactor.callWhenRunning(end.theirs.send, b"x")
-        self.reactor.run(installSignalHandlers=False)
+        self.run_reactor()
         self.assertEqual(sorted(order), ["called", "read"])
+
+    def test_what_is_read_asks_for_more(self) -> None:
+        """Each is done at once, though another call is due only much later."""
+        order: list[str] = []
+
+        def read(data: bytes) -> None:
+            order.append("read")
+            if len(order) == 1:
+                self.reactor.callLater(0, called, "timed")
+            elif len(order) == 3:
+                threading.Thread(
+                    target=self.reactor.callFromThread, args=(called, "thread")
+                ).start()
+            elif len(order) == 5:
+                late.reset(0)
+            else:
+                self.reactor.stop()
+
+        def called(name: str) -> None:
+            order.append(name)
+            end.theirs.send(b"x")
+
+        end = self.end(read)
+        late = self.reactor.callLater(1000.0, called, "late")
+        end.theirs.send(b"x")
+        self.run_reactor()
+        expected = ["read", "timed", "read", "thread", "read", "late", "read"]
+        self.assertEqual(order, expected)
+
+    def test_one_after_the_other(self) -> None:
+        """Many reads in a row, while a call is due in the middle of them."""
+        order: list[str] = []
+
+        def read(data: bytes) -> None:
+            order.append("read")
+            end.theirs.send(b"x")
+            if order[-2:] == ["called", "read"]:
+                self.reactor.stop()
+
+        end = self.end(read)
+        self.reactor.callLater(0.02, order.append, "called")
+        end.theirs.send(b"x")
+        self.run_reactor()
+        self.assertGreater(order.index("called"), 10)
+        self.assertLess(len(order) - order.index("called"), 4)
+
+    def test_look(self) -> None:
+        """Without time to wait it takes what is there, and returns."""
+        end = self.end()
+        self.reactor.callLater(1000.0, self.hear, b"late")
+        self.reactor.timeout()
+        end.theirs.send(b"x")
+        self.reactor.doIteration(0)
+        self.assertEqual(self.heard, [b"x"])

@@ -35,7 +35,9 @@ class QuietEndpointTests(unittest.TestCase):
         self.endpoint = QuietEndpoint(reactor, self.port, 50, "127.0.0.1")
 
     async def test_connection(self) -> None:
-        """It accepts connections, nothing is logged when it opens, and it can be opened again."""
+        """It accepts connections, nothing is logged when it opens or closes, and it can be opened
+        again.
+        """
         log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         for _ in range(2):
             heard: Deferred[bytes] = Deferred()
@@ -48,7 +50,9 @@ class QuietEndpointTests(unittest.TestCase):
             with socket.create_connection(("127.0.0.1", self.port)) as client:
                 client.sendall(b"hello")
                 self.assertEqual(await heard, b"hello")
-            await listening.stopListening()
+                said = len(list(log))
+                await listening.stopListening()
+                self.assertEqual(len(list(log)), said)
 
     async def test_taken(self) -> None:
         with socket.socket() as other:

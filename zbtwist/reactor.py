@@ -1,11 +1,12 @@
 """Twisted's epoll reactor, with a shorter way to what can be read.
 
-Twisted looks up a log prefix and enters a context for each event. For the gateway that is a good
-part of the time that a message takes, most of all when the processor has slept before and finds its
-caches cold. Nearly every event says just that something can be read: it is read here, at once, and
-all else is left to Twisted.
+Twisted looks up a log prefix and enters a context for each event, and looks through its timed calls
+twice. For the gateway that is a good part of the time that a message takes, most of all when the
+processor has slept before and finds its caches cold. Nearly every event says just that something
+can be read, and is followed by another one: it is read here, at once, and the next is waited for.
+All else is left to Twisted.
 
-It leans on four private names of `EPollReactor`, which tests/test_reactor.py holds it to.
+It leans on some private names of `EPollReactor`; tests/test_reactor.py tells if they change.
 """
 
 from __future__ import annotations
@@ -50,8 +51,20 @@ class QuickReactor(EPollReactor):
             if why:
                 self._disconnectSelectable(selectable, why, True)
 
-    # What the reactor's loop calls.
-    doIteration = doPoll
+    def doIteration(self, timeout: float | None) -> None:
+        """What the reactor's loop calls: wait for events and handle them, until there is something
+        else to do: a timed call that is due or new, a call from another thread, the end.
+
+        @param timeout: seconds to wait for the first, None for as long as it takes.
+        """
+        self.doPoll(timeout)
+        while timeout and timeout > 0:
+            if self._newTimedCalls or self.threadCallQueue or self._justStopped or not self.running:
+                return
+            timed = self._pendingTimedCalls
+            timeout = timed[0].time - self.seconds() if timed else 0
+            if timeout > 0:
+                self.doPoll(timeout)
 
 
 def install() -> None:

@@ -16,9 +16,8 @@ import sqlite3
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64, parse_address64
 
@@ -70,8 +69,7 @@ class StoreError(Exception):
     """The store cannot be used. The text is a sentence that says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(NamedTuple):
     """
     @ivar port: the TCP port of the node, or the server endpoint string that it has instead.
     @ivar by_hand: a person chose it; else the gateway did.
@@ -82,8 +80,7 @@ class Mapping:
     by_hand: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StoredNode:
+class StoredNode(NamedTuple):
     """What is remembered of a node; see `zbtwist.network.Node`.
 
     @ivar last_seen: seconds since 1970.

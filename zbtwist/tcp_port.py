@@ -1,7 +1,8 @@
 """A TCP server port that opens quickly and says nothing, for a gateway with thousands of them.
 
-Twisted's own writes a line to the log for each port that opens, through its oldest interface; that
-takes longer than all the rest of it. Connections are read in smaller pieces than Twisted's.
+Twisted's own writes a line to the log for each port that opens or closes, through its oldest
+interface; that takes longer than all the rest of it. Connections are read in smaller pieces than
+Twisted's.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class QuietPort(Port):
             listener.close()
             raise CannotListenError(self.interface, self.port, error) from None
         listener.listen(self.backlog)
-        # Its end is said in the log with this number.
+        # It names itself, and its connections, by this.
         self._realPortNumber = self.port
         factory: Any = self.factory
         factory.doStart()
@@ -58,6 +59,9 @@ class QuietPort(Port):
         self.fileno = listener.fileno  # type: ignore[method-assign]
         self.numberAccepts = 100
         self.startReading()
+
+    def _logConnectionLostMsg(self) -> None:
+        """Say as little when it closes."""
 
 
 @implementer(IStreamServerEndpoint)

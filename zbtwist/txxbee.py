@@ -142,7 +142,7 @@ class txXBee(protocol.Protocol):
         clock = getattr(self.transport, "reactor", None)
         if self._patience is None and clock is not None:
             self._patience = Patience(cast(IReactorTime, clock), self._hand_up)
-        if self._patience is not None:
+        if self._patience is not None and self._decoder.pending:
             self._patience.fed(self._decoder)
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:

@@ -18,8 +18,8 @@ from zbtwist.simulator.endpoint import (
     BACKLOG,
     WRITE_LIMIT,
     SimulatorEndpoint,
-    SimulatorEndpointParser,
 )
+from zbtwist.simulator.endpoint_parser import SimulatorEndpointParser
 from zbtwist.simulator.nodes import EchoNode, MeterNode, SensorNode
 from zbtwist.simulator.options import OptionsError, SimulatorOptions
 from zbtwist.xbee.frames import (

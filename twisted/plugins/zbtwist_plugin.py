@@ -3,7 +3,7 @@
 from twisted.application.service import ServiceMaker
 
 from zbtwist.radio.endpoints import SerialEndpointParser
-from zbtwist.simulator.endpoint import SimulatorEndpointParser
+from zbtwist.simulator.endpoint_parser import SimulatorEndpointParser
 
 zbgate = ServiceMaker(
     "zbtwist gateway",

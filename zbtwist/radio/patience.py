@@ -21,7 +21,7 @@ LONGEST_FRAME = 2.5
 
 
 class Patience:
-    """Watches a decoder; whoever feeds it calls `fed` after each time."""
+    """Watches a decoder; whoever feeds it calls `fed` each time that something is pending then."""
 
     def __init__(self, clock: IReactorTime, deliver: Callable[[list[bytes]], None]) -> None:
         """
@@ -35,14 +35,13 @@ class Patience:
         self._beginning = 0
 
     def fed(self, decoder: FrameDecoder) -> None:
-        """The decoder was fed."""
+        """The decoder was fed, and something is pending."""
         self._feeds += 1
-        if decoder.pending:
-            if decoder.beginnings != self._beginning:
-                self._beginning = decoder.beginnings
-                self._since = self._clock.seconds()
-            if self._call is None:
-                self._watch(decoder)
+        if decoder.beginnings != self._beginning:
+            self._beginning = decoder.beginnings
+            self._since = self._clock.seconds()
+        if self._call is None:
+            self._watch(decoder)
 
     def stop(self) -> None:
         """Watch no more."""

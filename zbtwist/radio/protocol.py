@@ -179,17 +179,22 @@ class RadioProtocol(Protocol):
             self._raw(data)
             return
         decoder = self._decoder
-        frame_data = decoder.whole_frame(data)
-        if frame_data is not None:
-            self._deliver_one(frame_data)
-            return
+        if not decoder.pending:
+            frame_data = decoder.whole_frame(data)
+            if frame_data is not None:
+                self._deliver_one(frame_data)
+                return
         frames = decoder.feed(data)
         if decoder.discarded_bytes != self._discarded:
             self._deliver(frames, is_damaged=True)
+        elif len(frames) == 1:
+            self._deliver_one(frames[0])
         elif frames:
             self._deliver(frames)
         # A frame may have told that the mode is another.
-        self._patience.fed(self._decoder)
+        decoder = self._decoder
+        if decoder.pending:
+            self._patience.fed(decoder)
 
     def _look_at_damage(self) -> None:
         decoder = self._decoder

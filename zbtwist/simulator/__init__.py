@@ -2,6 +2,6 @@
 
 `network` holds the air and who is in it, `radio` is the module at the serial line, `nodes` and
 `meter` are what talks to it from afar, `registers` and `module` are what every XBee module has.
-`endpoint` joins a Twisted protocol to the radio in memory; ``python -m zbtwist.simulator`` puts
-the radio behind a pseudoterminal that any program may open.
+`endpoint` joins a Twisted protocol to the radio in memory (``sim:``);
+``python -m zbtwist.simulator`` puts the radio behind a pseudoterminal that any program may open.
 """

@@ -20,18 +20,15 @@ from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
     IPushProducer,
-    IReactorCore,
     IReactorTime,
     IStreamClientEndpoint,
-    IStreamClientEndpointStringParserWithReactor,
     ITransport,
 )
-from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.simulator.network import SimulatedNetwork
-from zbtwist.simulator.options import OPTIONS, OptionsError, SimulatorOptions
+from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.simulator.radio import LocalRadio
 from zbtwist.simulator.serial_line import SerialLine
 
@@ -288,29 +285,3 @@ class SimulatorEndpoint:
             self.line.stop()
         if self.network is not None:
             self.network.stop()
-
-
-@implementer(IPlugin, IStreamClientEndpointStringParserWithReactor)
-class SimulatorEndpointParser:
-    """Reads ``sim:`` and its options; see `zbtwist.simulator.options.OPTIONS`."""
-
-    prefix = "sim"
-
-    def parseStreamClient(
-        self, reactor: IReactorCore, *args: object, **kwargs: object
-    ) -> SimulatorEndpoint:
-        """
-        @raise ValueError: an option is unknown or wrong. The message is a sentence for the user.
-        """
-        # `sim:` has one argument, which is empty.
-        unknown: list[object] = [argument for argument in args if argument] + sorted(
-            set(kwargs) - set(OPTIONS)
-        )
-        if unknown:
-            raise OptionsError(
-                f"sim: does not know {unknown[0]!r}: its options are "
-                f"{', '.join(f'{name}=' for name in OPTIONS)}"
-            )
-        return SimulatorEndpoint(
-            IReactorTime(reactor), SimulatorOptions.parse(**{k: str(v) for k, v in kwargs.items()})
-        )

@@ -125,6 +125,9 @@ class FrameDecoder:
     @ivar bad_frames: how many candidates had a wrong checksum or an impossible length, or were cut
         short.
     @ivar discarded_bytes: how many bytes of the stream, as received, belong to no good frame.
+    @ivar pending: the bytes held back because they may be the beginning of a frame.
+    @ivar beginnings: how many beginnings were held back so far: while it stays, `pending` is the
+        same one.
     """
 
     api_mode: int
@@ -144,20 +147,10 @@ class FrameDecoder:
         self.discarded_bytes = 0
         self._maximum = maximum_frame_data
         self._on_bad_frame = on_bad_frame
-        self._pending = b""
-        # How many bytes `_pending` must hold before another look can find anything new.
+        self.pending = b""
+        # How many bytes `pending` must hold before another look can find anything new.
         self._needed = 0
-        self._beginnings = 0
-
-    @property
-    def pending(self) -> bytes:
-        """The bytes held back because they may be the beginning of a frame."""
-        return self._pending
-
-    @property
-    def beginnings(self) -> int:
-        """How many beginnings were held back so far: while it stays, `pending` is the same one."""
-        return self._beginnings
+        self.beginnings = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes of the stream.
@@ -194,12 +187,12 @@ class PlainDecoder(FrameDecoder):
     api_mode = 1
 
     def feed(self, data: bytes) -> list[bytes]:
-        held = bool(self._pending)
+        held = bool(self.pending)
         if held:
-            data = self._pending + data
+            data = self.pending + data
         size = len(data)
         if size < self._needed:
-            self._pending = data
+            self.pending = data
             return []
         frames: list[bytes] = []
         position = 0
@@ -230,16 +223,16 @@ class PlainDecoder(FrameDecoder):
             position = self._skip(data, position)
             if position < size:
                 needed = OVERHEAD
-        self._pending = data[position:]
+        self.pending = data[position:]
         self._needed = needed
         if needed and (position or not held):
-            self._beginnings += 1
+            self.beginnings += 1
         self.good_frames += len(frames)
         return frames
 
     def whole_frame(self, data: bytes) -> bytes | None:
         size = len(data)
-        if self._pending or not OVERHEAD < size <= _GLANCE:
+        if self.pending or not OVERHEAD < size <= _GLANCE:
             return None
         start, length = _START_AND_LENGTH.unpack_from(data)
         if start != START or length != size - OVERHEAD or length > self._maximum:
@@ -251,8 +244,8 @@ class PlainDecoder(FrameDecoder):
 
     def give_up(self) -> list[bytes]:
         frames: list[bytes] = []
-        while self._pending:
-            candidate, self._pending, self._needed = self._pending, b"", 0
+        while self.pending:
+            candidate, self.pending, self._needed = self.pending, b"", 0
             self._false_start(candidate)
             frames += self.feed(candidate[1:])
         return frames
@@ -277,18 +270,18 @@ class EscapedDecoder(FrameDecoder):
     api_mode = 2
 
     def feed(self, data: bytes) -> list[bytes]:
-        pending = self._pending
+        pending = self.pending
         if pending:
             starts = START in data
             data = pending + data
             if len(data) < self._needed and not starts:
-                self._pending = data
+                self.pending = data
                 return []
         frames: list[bytes] = []
         # What stands before the first 7E follows a frame that is already done, or no frame.
         before, *pieces = data.split(START_BYTE)
         self.discarded_bytes += len(before)
-        self._pending = b""
+        self.pending = b""
         self._needed = 0
         maximum = self._maximum
         last = len(pieces) - 1
@@ -316,7 +309,7 @@ class EscapedDecoder(FrameDecoder):
         return frames
 
     def whole_frame(self, data: bytes) -> bytes | None:
-        if self._pending or len(data) > _GLANCE or data.rfind(START_BYTE):
+        if self.pending or len(data) > _GLANCE or data.rfind(START_BYTE):
             return None
         # See `unescape`. A 7D that is left was of another pair, or its 33 was.
         body = data[1:].replace(b"\x7d\x33", b"\x13")
@@ -331,18 +324,18 @@ class EscapedDecoder(FrameDecoder):
         return body[2:-1]
 
     def give_up(self) -> list[bytes]:
-        if self._pending:
-            self._discard(self._pending[1:])
-            self._pending = b""
+        if self.pending:
+            self._discard(self.pending[1:])
+            self.pending = b""
             self._needed = 0
         return []
 
     def _hold(self, piece: bytes, needed: int, is_new: bool) -> None:
         """Keep the last piece until there are `needed` bytes of it, its start byte included."""
-        self._pending = START_BYTE + piece
+        self.pending = START_BYTE + piece
         self._needed = needed
         if is_new:
-            self._beginnings += 1
+            self.beginnings += 1
 
     def _needed_at_least(self, piece: bytes) -> int:
         """See at a glance, for the most frequent lengths, that the last piece is too short.

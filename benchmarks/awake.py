@@ -1,0 +1,46 @@
+"""Keeps the processors from sleeping while latencies are measured.
+
+A processor that sleeps between two messages takes its time to wake up; on a virtual machine that
+may be several times what is measured, and other each time. So each gets a loop of the lowest
+priority (SCHED_IDLE), which whatever else wants to run takes the place of at once.
+
+awake.py PROCESSOR PARENT: such a loop, as long as that process is its parent.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+#: How often the loop turns before it looks for its parent.
+_TURNS = 1_000_000
+
+
+@contextmanager
+def kept_awake() -> Iterator[None]:
+    """Let no processor sleep meanwhile."""
+    loops = [
+        subprocess.Popen([sys.executable, "-S", "-E", __file__, str(processor), str(os.getpid())])
+        for processor in os.sched_getaffinity(0)
+    ]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def main(processor: str, parent: str) -> None:
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.sched_setaffinity(0, {int(processor)})
+    while os.getppid() == int(parent):
+        for _ in range(_TURNS):
+            pass
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
