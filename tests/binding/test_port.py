@@ -280,6 +280,7 @@ class NodePortTests(SynchronousTestCase):
         self.wire.clock.pump([REPLY_POLL] * 3)
         self.assertTrue(transport.disconnecting)
         client.connectionLost()
+        self.wire.coordinator.close()
         self.assertEqual(self.wire.clock.getDelayedCalls(), [])
 
     def test_loss_after_the_client_ended_its_side(self) -> None:

@@ -12,6 +12,7 @@ from zbtwist.radio import coordinator
 from zbtwist.radio.coordinator import (
     AT_TIMEOUT,
     DISCOVERY_MARGIN,
+    EXTENDED_TRANSMIT_TIMEOUT,
     IDS_FOR_DATA,
     MAXIMUM_WAITING,
     QUARANTINE,
@@ -190,6 +191,45 @@ class FrameIdTests(SynchronousTestCase):
             wire.coordinator.transmit(REMOTE, b"3").addErrback(lambda _: None)
             used.add(wire.last.frame_id)
         self.assertIn(first, used)
+
+    def test_each_packet_has_its_own_time(self) -> None:
+        """Whatever is sent before and after it, delivered or not, and to a node that sleeps."""
+        wire = Wire()
+        wire.coordinator.transmit(REMOTE, b"asleep", sleeps=True).addErrback(lambda _: None)
+        ended: list[tuple[int, float]] = []
+        for number in range(8):
+            wire.clock.advance(1.0)
+            sending = wire.coordinator.transmit(REMOTE, b"x")
+            if number % 2:
+                wire.receive(TransmitStatus(wire.last.frame_id, REMOTE16, 0, 0, 0))
+            else:
+                sending.addErrback(lambda _, n=number: ended.append((n, wire.clock.seconds())))
+        self.assertEqual(wire.coordinator.outstanding, 5)
+        self.assertEqual(len(wire.clock.getDelayedCalls()), 1)
+        for _ in range(400):
+            wire.clock.advance(0.25)
+        expected = [(number, 1.0 + number + TRANSMIT_TIMEOUT) for number in (0, 2, 4, 6)]
+        self.assertEqual(ended, expected)
+        self.assertEqual(wire.coordinator.outstanding, 1)
+        wire.clock.advance(EXTENDED_TRANSMIT_TIMEOUT - wire.clock.seconds() - 0.1)
+        self.assertEqual(wire.coordinator.outstanding, 1)
+        wire.clock.advance(0.1)
+        self.assertEqual(wire.coordinator.outstanding, 0)
+        wire.coordinator.close()
+        self.assertEqual(wire.clock.getDelayedCalls(), [])
+
+    def test_time_of_a_packet_of_a_link_that_was_lost(self) -> None:
+        """It ended with the link; those of the next one have their whole time."""
+        wire = Wire()
+        wire.coordinator.transmit(REMOTE, b"x").addErrback(lambda _: None)
+        wire.clock.advance(TRANSMIT_TIMEOUT - 1)
+        wire.coordinator.link_down("gone")
+        wire.coordinator.link_up(wire.sent.append)
+        sending = wire.coordinator.transmit(REMOTE, b"x")
+        wire.clock.advance(TRANSMIT_TIMEOUT - 0.1)
+        self.assertNoResult(sending)
+        wire.clock.advance(0.1)
+        self.failureResultOf(sending, NoAnswer)
 
     def test_commands_go_on_when_every_packet_is_without_status(self) -> None:
         wire = Wire()

@@ -85,6 +85,8 @@ MOST_LANES = 0x10000
 class _Request:
     """
     @cvar is_packet: its answer is told by nothing but the frame id.
+    @ivar timer: ends it.
+    @ivar deadline: when it ends, of a packet without a timer of its own; 0 with one.
     """
 
     is_packet: ClassVar[bool] = False
@@ -98,6 +100,7 @@ class _Request:
     sent_at: float = 0.0
     finished: Deferred[Any] = field(init=False)
     timer: IDelayedCall | None = None
+    deadline: float = 0.0
     found: list[NodeDescription] | None = None
 
     def matches(self, frame: Frame) -> bool:
@@ -152,6 +155,10 @@ class Coordinator:
         self._waiting: deque[_Request] = deque()
         # In the order in which they came in: the first has rested longest.
         self._quarantined: dict[int, IDelayedCall] = {}
+        # One call for the packets that were sent at once, at the first of their deadlines: nearly
+        # all are done long before, and making and cancelling one for each takes its time.
+        self._packet_call: IDelayedCall | None = None
+        self._packet_call_at = 0.0
         self._remote_commands = 0
         self._congested = False
         self.late_answers = 0
@@ -225,6 +232,9 @@ class Coordinator:
 
     def close(self) -> None:
         """Let go of the clock: nothing more will be asked."""
+        if self._packet_call is not None:
+            self._packet_call.cancel()
+            self._packet_call = None
         for call in self._quarantined.values():
             call.cancel()
         self._free.extend(self._quarantined)
@@ -353,7 +363,9 @@ class Coordinator:
             return self._request(request)
         self._pending[frame_id] = request
         request.finished = Deferred(lambda _: self._give_up(request))
-        request.timer = self._clock.callLater(timeout, self._timed_out, request)
+        request.deadline = deadline = sent_at + timeout
+        if self._packet_call is None or deadline < self._packet_call_at:
+            self._watch_packets(deadline)
         return request.finished
 
     async def discover(self) -> list[NodeDescription]:
@@ -447,6 +459,27 @@ class Coordinator:
         self._finish(
             request, NoAnswer(f"No answer to a {what} for {who} within {request.timeout:g} s.")
         )
+
+    def _watch_packets(self, deadline: float) -> None:
+        if self._packet_call is not None:
+            self._packet_call.cancel()
+        self._packet_call_at = deadline
+        self._packet_call = self._clock.callLater(
+            max(0.0, deadline - self._clock.seconds()), self._look_at_packets
+        )
+
+    def _look_at_packets(self) -> None:
+        """The time of a packet may be up."""
+        self._packet_call = None
+        # Sums of seconds are not exact to the last bit.
+        now = self._clock.seconds() + 1e-6
+        for request in list(self._pending.values()):
+            if 0 < request.deadline <= now and self._pending.get(request.frame_id) is request:
+                self._timed_out(request)
+        deadlines = [request.deadline for request in self._pending.values() if request.deadline]
+        first = min(deadlines, default=0.0)
+        if first and (self._packet_call is None or first < self._packet_call_at):
+            self._watch_packets(first)
 
     def _give_up(self, request: _Request) -> None:
         """A request ends without an answer: its time is up, or nobody wants it any more."""
