@@ -67,6 +67,19 @@ class OutboundTests(SynchronousTestCase):
         """What was in the packets that were sent."""
         return [frame.data for frame in self.wire.sent]
 
+    def test_our_mistake_is_logged(self) -> None:
+        """When a status cannot be handled, the next ones can."""
+        located = self.nodes.located
+        self.nodes.located = lambda *_: 1 // 0  # type: ignore[method-assign,assignment,return-value]
+        self.write(b"one")
+        frame_id = self.wire.last.frame_id
+        self.wire.receive(TransmitStatus(frame_id, Address16(0x5555), 0, DELIVERED, 0))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.nodes.located = located  # type: ignore[method-assign]
+        self.write(b"two")
+        self.status()
+        self.assertEqual((self.data, self.outbound.unconfirmed), ([b"one", b"two"], 0))
+
     def drain(self) -> bytes:
         """Deliver packet by packet until nothing is in the air; return all that was sent."""
         while True:

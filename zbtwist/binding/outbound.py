@@ -188,14 +188,14 @@ class Outbound:
         """Take bytes from a writer, and pause it if that is enough for now."""
         if self._stopped or not data:
             return
-        if self._radio.facts is None and not self._is_patient():
+        facts = self._radio.facts
+        if facts is None and not self._is_patient():
             self._drop(len(data), self._radio.offline_reason)
             return
         now = self._clock.seconds()
         buffer = self._buffers.get(writer)
         if buffer is None:
             if not (self._in_flight or self._order or self._again):
-                facts = self._radio.facts
                 if (
                     facts is not None
                     and len(data) <= facts.payload_limit
@@ -324,10 +324,7 @@ class Outbound:
         )
         self._turns.took_off(packet)
         self._in_flight[packet] = sent
-        sent.addCallbacks(
-            self._settled, self._unsettled, callbackArgs=(packet,), errbackArgs=(packet,)
-        )
-        sent.addErrback(self._bug)
+        sent.addBoth(self._done, packet)
 
     def _cut(self, now: float) -> _Packet | None:
         """Take a packet from the writer whose turn it is, if its bytes need not wait for more."""
@@ -357,6 +354,17 @@ class Outbound:
         return _Packet(self._packets, packet, writer)
 
     # --- what became of it ---------------------------------------------------------------------
+
+    def _done(self, result: TransmitStatus | Failure, packet: _Packet) -> None:
+        """The radio does not have a packet any more."""
+        try:
+            if isinstance(result, Failure):
+                self._unsettled(result, packet)
+            else:
+                self._settled(result, packet)
+        except Exception:
+            self.log.failure("Sending to {node} failed", node=self._node)
+            self._turns.landed(packet)
 
     def _settled(self, status: TransmitStatus, packet: _Packet) -> None:
         del self._in_flight[packet]
@@ -516,9 +524,6 @@ class Outbound:
             if buffer is None or len(buffer.data) <= LOW_WATER:
                 self._paused.discard(writer)
                 writer.resume()
-
-    def _bug(self, failure: Failure) -> None:
-        self.log.failure("Sending to {node} failed", failure=failure, node=self._node)
 
 
 #: After these a packet is sent again.
