@@ -12,6 +12,7 @@ of it. The page is made of what was run, and of nothing else.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -34,10 +35,11 @@ Benchmarks
 Ours and theirs, on the same bytes, in turn, in one run. A ratio says how many times as fast ours is
 (above 1) or how many times as long ours takes; each table says which. It is the median of all
 rounds, and the quartiles stand behind it. A speed or a time by itself belongs to this machine and
-this run; so it only stands beside ratios.
+this run; so it stands beside ratios, but for what has no peer: many nodes, and the air.
 
-``make bench`` installs what is compared in an environment of its own, runs everything and writes
-this page. ``python -m benchmarks codec`` runs one part and prints it.
+``make bench`` installs the libraries that are compared in an environment of its own, runs
+everything and writes this page. Node.js with npm, ser2net, socat and gcc are used if they are
+installed; what is not is left out. ``python -m benchmarks codec`` runs one part and prints it.
 
 """
 
@@ -66,6 +68,8 @@ def main(arguments: list[str]) -> int:
     if chosen.quick and chosen.write:
         parser.error("a quick run measures nothing that could be written down")
     names = [name for name in there if name in chosen.benchmark or not chosen.benchmark]
+    # So that a plain kill ends what was started, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     page = run(names, Options(chosen.quick, chosen.node_modules))
     if chosen.write:
         chosen.write.write_text(page, encoding="utf-8")

@@ -20,23 +20,28 @@ _TURNS = 1_000_000
 
 
 @contextmanager
-def kept_awake() -> Iterator[None]:
-    """Let no processor sleep meanwhile."""
+def kept_awake() -> Iterator[bool]:
+    """Let no processor sleep meanwhile; gives whether the system allows that."""
     loops = [
-        subprocess.Popen([sys.executable, "-S", "-E", __file__, str(processor), str(os.getpid())])
+        subprocess.Popen(
+            [sys.executable, "-S", "-E", __file__, str(processor), str(os.getpid())],
+            stdout=subprocess.PIPE,
+        )
         for processor in os.sched_getaffinity(0)
     ]
     try:
-        yield
+        # A loop that could not begin says nothing.
+        yield sum(len(loop.stdout.read(1)) for loop in loops if loop.stdout) == len(loops)
     finally:
         for loop in loops:
             loop.kill()
-            loop.wait()
+            loop.communicate()
 
 
 def main(processor: str, parent: str) -> None:
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     os.sched_setaffinity(0, {int(processor)})
+    os.write(sys.stdout.fileno(), b"!")
     while os.getppid() == int(parent):
         for _ in range(_TURNS):
             pass

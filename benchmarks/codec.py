@@ -13,7 +13,7 @@ from random import Random
 from benchmarks import codec_peers
 from benchmarks.codec_peers import Contender, Ours, Packets, Stream
 from benchmarks.measure import Run, Spread, in_turn, ratio
-from benchmarks.report import Options, Table, thousands
+from benchmarks.report import GOALS, Options, Table, goal, thousands
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import ReceivePacket
 
@@ -99,7 +99,7 @@ class Comparison:
             yield Table(f"Encode, type 10, mode {mode}", text, header, rows)
         if self._goals:
             text = "A payload of 72 bytes, mode 2, chunks of 1,024 bytes; from the tables above."
-            yield Table("What was aimed at", text, ["against", "at least", "is"], self._goals)
+            yield Table("What was aimed at", text, GOALS, self._goals)
 
     def _decode(self, payload: int, chunk: int, mode: int) -> list[str]:
         stream = Stream(packets_received(payload, self._frames, chunk), mode, chunk)
@@ -107,8 +107,8 @@ class Comparison:
         cells, ratios = self._measure(runs)
         if (payload, chunk, mode) == MAIN_CASE:
             for name, spread in ratios.items():
-                goal = DECODING_GOALS[name]
-                self._goals.append([f"decoding of {name}", f"{goal:g}", str(spread)])
+                limit = f"≥ {DECODING_GOALS[name]:g}"
+                self._goals.append(goal(f"decoding, of {name}", limit, spread))
         return cells
 
     def _encode(self, payload: int, mode: int) -> list[str]:
@@ -118,8 +118,8 @@ class Comparison:
         cells, ratios = self._measure(runs)
         if (payload, mode) == (MAIN_CASE[0], MAIN_CASE[2]) and ratios:
             best = min(ratios, key=lambda name: ratios[name].median)
-            goal = [f"encoding of the fastest, {best}", f"{ENCODING_GOAL:g}", str(ratios[best])]
-            self._goals.append(goal)
+            what = f"encoding, of the fastest, {best}"
+            self._goals.append(goal(what, f"≥ {ENCODING_GOAL:g}", ratios[best]))
         return cells
 
     def _measure(self, runs: Sequence[Run | None]) -> tuple[list[str], dict[str, Spread]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,6 +24,9 @@ from benchmarks.report import version
 from zbtwist.xbee.address import UNKNOWN16
 from zbtwist.xbee.frames import ReceivePacket, TransmitRequest, parse_frame
 from zbtwist.xbee.framing import decoder_for, encode
+
+#: Seconds that xbee-api may take, at the most, until it gets no faster.
+WARM_UP = 3.0
 
 
 @dataclass(frozen=True)
@@ -176,7 +180,7 @@ class ZigpyXBee(InPython):
     """Its reader always undoes escapes, so there is no mode 1. Of types 90 and 10 it knows no
     fields, so it is timed for the framing alone, from and to frame data."""
 
-    name = "zigpy-xbee"
+    name = package = "zigpy-xbee"
 
     def __init__(self) -> None:
         self._gateway = _module("zigpy_xbee.uart").Gateway
@@ -219,7 +223,7 @@ class DigiXBee(InPython):
     only what it does with one whole frame, already split from the stream: undo its escapes, check
     it, read its fields."""
 
-    name = "digi-xbee"
+    name = package = "digi-xbee"
 
     def __init__(self) -> None:
         address = _module("digi.xbee.models.address")
@@ -271,7 +275,7 @@ class DigiXBee(InPython):
 class PythonXBee(InPython):
     """It reads a file byte by byte, however much comes at once; the result is a dictionary."""
 
-    name = "python-xbee"
+    name, package = "python-xbee", "XBee"
 
     def __init__(self) -> None:
         self._zigbee = _module("xbee.thread").ZigBee
@@ -366,8 +370,13 @@ class XBeeAPI(Contender):
         self._process.stdout.close()
 
     def _run(self, at_least: float) -> Run:
-        # The compiler of Node.js needs some rounds to see what is worth its while.
-        self._ask({"run": 10 * at_least})
+        # The compiler of Node.js needs some time to see what is worth its while.
+        before, end = float("inf"), time.monotonic() + (WARM_UP if at_least else 0)
+        while time.monotonic() < end:
+            now = self._ask({"run": 20 * at_least})["seconds"]
+            if now > 0.95 * before:
+                break
+            before = now
 
         def run() -> float:
             seconds: float = self._ask({"run": at_least})["seconds"]
@@ -391,16 +400,14 @@ def peers(node_modules: Path) -> list[Contender]:
     there: list[Contender] = []
     with suppress(FileNotFoundError):
         there.append(XBeeAPI(node_modules))
-    for peer in (ZigpyXBee, DigiXBee, PythonXBee):
-        with suppress(ImportError):
-            there.append(peer())
-    return there
+    in_python = (ZigpyXBee, DigiXBee, PythonXBee)
+    return there + [peer() for peer in in_python if version(peer.package) is not None]
 
 
 def versions(node_modules: Path) -> list[tuple[str, str]]:
     """Names and versions of all that is compared."""
-    found = [("zbtwist", version("zbtwist")), ("zigpy-xbee", version("zigpy-xbee"))]
-    found += [("digi-xbee", version("digi-xbee")), ("python-xbee", version("XBee"))]
+    found = [("zbtwist", version("zbtwist"))]
+    found += [(peer.name, version(peer.package)) for peer in (ZigpyXBee, DigiXBee, PythonXBee)]
     try:
         node = XBeeAPI(node_modules)
     except FileNotFoundError:

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -31,6 +32,18 @@ CONTROL_PORT = 10_000
 
 class ProgramError(Exception):
     """A program did not start, or ended. The text is a sentence, with what it printed."""
+
+
+def received(client: socket.socket, size: int) -> bytes:
+    """Return what comes next, at most so many bytes.
+
+    @raise ProgramError: the program has closed the connection.
+    @raise BlockingIOError: nothing came for `PATIENCE` seconds.
+    """
+    data = client.recv(size)
+    if not data:
+        raise ProgramError("A program has closed the connection to its client.")
+    return data
 
 
 def free_port() -> int:
@@ -106,6 +119,9 @@ class Program:
         while True:
             client = socket.socket()
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # Other than settimeout, it costs no system call more.
+            limit = struct.pack("ll", int(PATIENCE), 0)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
             try:
                 client.connect((self.host, port))
                 return client

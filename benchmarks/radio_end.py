@@ -81,6 +81,7 @@ class RadioEnd:
             "NT": bytes([round(SEARCH_TIME * 10)]),
         }
         self.packets = 0
+        self.was_woken = False
         self._thread: threading.Thread | None = None
         self._wake = os.pipe()
 
@@ -97,6 +98,11 @@ class RadioEnd:
             self._thread.join()
             os.read(self._wake[0], 1)
             self._thread = None
+
+    def wake_reader(self) -> None:
+        """Let whoever reads this end come back, with bytes that mean nothing."""
+        self.was_woken = True
+        os.write(self._slave, bytes(1024))
 
     def close(self) -> None:
         self.stop_answering()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import platform
 import time
@@ -9,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+from benchmarks.measure import Spread
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,24 @@ def version(package: str) -> str | None:
         return None
 
 
+def goal(what: str, limit: str, found: Spread | float) -> list[str]:
+    """A row for a table of what was aimed at.
+
+    @param limit: such as ``≤ 0.9``, ``< 5`` or ``≥ 1.6``.
+    """
+    sign, number = limit.split()
+    value = found.median if isinstance(found, Spread) else found
+    compare = {"≤": operator.le, "<": operator.lt, "≥": operator.ge}[sign]
+    is_met = compare(value, float(number))
+    return [what, limit, str(found) if isinstance(found, Spread) else f"{found:.3g}", _MET[is_met]]
+
+
+#: The header of such a table.
+GOALS = ("what", "goal", "is", "")
+
+_MET = {True: "met", False: "missed"}
+
+
 def machine() -> Iterable[tuple[str, str]]:
     """What the numbers depend on, besides the programs."""
     yield "Date", time.strftime("%Y-%m-%d")
@@ -69,6 +90,8 @@ def machine() -> Iterable[tuple[str, str]]:
     yield "Kernel", f"{platform.system()} {platform.release()}"
     yield "Load", f"{os.getloadavg()[0]:.2f} in the minute before"
     yield "Python", f"{platform.python_implementation()} {platform.python_version()}"
+    for package in ("Twisted", "pyserial"):
+        yield package, version(package) or "not installed"
 
 
 def _processor() -> str:

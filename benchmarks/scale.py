@@ -20,9 +20,9 @@ from random import Random
 from statistics import median
 
 from benchmarks.measure import Spread, ratio
-from benchmarks.programs import Gateway, ProgramError
+from benchmarks.programs import Gateway, ProgramError, received
 from benchmarks.radio_end import PAYLOAD, SEARCH_SECONDS, packet
-from benchmarks.report import Options, Table
+from benchmarks.report import GOALS, Options, Table, goal
 
 API_MODE = 2
 
@@ -39,7 +39,8 @@ EXPLANATION = """\
 Each row is a gateway of its own, started by twistd with a store that has so many nodes with ports.
 
 memory
-  resident, once all ports listen; and what a node adds to that of the gateway with the fewest.
+  resident, once all ports listen; and what a node adds to that of the gateway with the fewest, then
+  and after ``discover()``, ``list()`` and two frames of each node.
 listening
   seconds from the start of the process until the last port takes a connection.
 discover
@@ -49,10 +50,11 @@ list
 """
 
 FRAMES = f"""\
-Frames of {PAYLOAD} bytes, one every {PAUSE * 1000:g} ms, which come from all nodes in turn or from
-{FEW} of them: processor time of the gateway for each frame, with nobody connected. Every node has
-said something before. Both are measured on the same gateway, in turn; "ratio" says how many times
-as much a frame costs if they are spread.
+Frames of {PAYLOAD} bytes, one every {PAUSE * 1000:g} ms, each of another node or all of {FEW}:
+processor time of the gateway for each frame, with nobody connected. Every node has said something
+before. Both are measured on the same gateway, in turn; "ratio" says how many times as much a frame
+costs if they are spread. Nearly all of it is what it costs to wake up; so the same follows for
+frames without a pause, as many as there are nodes.
 """
 
 AT_ONCE = """\
@@ -97,32 +99,33 @@ class Scale:
         self._looked_at = 20 if quick else LOOKED_AT
         self._seconds = 0.2 if quick else 5.0
         self._looking_rounds = 2 if quick else 6
+        # Resident bytes with the fewest nodes: at the start, and later.
+        self._base: list[float] = []
+        self._goals: list[list[str]] = []
 
     def tables(self) -> Iterator[Table]:
         rows, frames, at_once = [], [], []
         with ExitStack() as stack:
             for size in self._sizes:
+                self._goals.clear()
                 gateway = self._measure(size, rows, stack)
                 frames.append(self._cost_of_frames(gateway))
+                rows[-1].insert(3, self._memory_of_a_node(gateway, 1, gateway.resident_bytes()))
                 clients = min(size, self._clients)
                 at_once.append([f"{size:,}", f"{clients:,}", *self._at_once(gateway, clients)])
                 gateway.close()
-        header = ["nodes", "memory, MB", "a node, KB", "listening, s", "discover, s", "list, s"]
+        header = ["nodes", "memory, MB", "a node, KB", "later"]
+        header += ["listening, s", "discover, s", "list, s"]
         yield Table("Nodes", EXPLANATION, header, rows)
-        header = ["nodes", "ratio", f"µs, {FEW} nodes", "µs, all nodes"]
+        times = [f"µs, {FEW} nodes", "µs, all"]
+        header = ["nodes", "ratio", *times, "without pause", *times]
         yield Table("Traffic of all nodes", FRAMES, header, frames)
         header = ["nodes", "clients", "connected, s", "received, s", "sent, s", "KB a client"]
         yield Table("Clients at once", AT_ONCE, header, at_once)
         header = ["nodes", "pages", "reading nothing", "% of a core", "to the client, ms"]
         yield Table("The console", LOOKING, header, self._looking())
-        last = rows[-1]
-        goals = [
-            [f"memory of a node, KB, {last[0]} nodes", "≤ 5", last[2]],
-            [f"listening, s, {last[0]} nodes", "≤ 1.5", last[3]],
-            [f"list(), s, {last[0]} nodes", "≤ 0.5", last[5]],
-            [f"cost of a frame, of that with {FEW}, {last[0]} nodes", "≤ 1.1", frames[-1][1]],
-        ]
-        yield Table("What was aimed at", "From the tables above.", ["what", "goal", "is"], goals)
+        text = "With the most nodes; from the tables above."
+        yield Table("What was aimed at", text, GOALS, self._goals)
 
     def _measure(self, size: int, rows: list[list[str]], stack: ExitStack) -> Gateway:
         """Start it as often as it takes, and leave the last one running."""
@@ -146,17 +149,30 @@ class Scale:
             begun = time.monotonic()
             _call(gateway, "list")
             times.append(time.monotonic() - begun)
-        if not rows:
-            self._base = Spread.of(_pair(memory)).median
         resident = Spread.of(_pair(memory)).median
-        added = (resident - self._base) / 1000 / (size - FEW) if size > FEW else 0
         rows.append(
             [
-                *(f"{size:,}", f"{resident / 1e6:.1f}", f"{added:.2f}" if added else "–"),
+                *(f"{size:,}", f"{resident / 1e6:.1f}"),
+                self._memory_of_a_node(gateway, 0, resident),
                 *(str(Spread.of(_pair(listening))), f"{discover:.2f}", str(Spread.of(times))),
             ]
         )
+        self._goals.append(goal("listening, s", "≤ 1.5", Spread.of(_pair(listening))))
+        self._goals.append(goal("list(), s", "≤ 0.5", Spread.of(times)))
         return gateway
+
+    def _memory_of_a_node(self, gateway: Gateway, when: int, resident: float) -> str:
+        """What each node takes beyond the fewest, in KB.
+
+        @param when: 0 at the start, 1 later.
+        """
+        if len(self._base) == when:
+            self._base.append(resident)
+        if gateway.nodes <= FEW:
+            return "–"
+        added = (resident - self._base[when]) / 1000 / (gateway.nodes - FEW)
+        self._goals.append(goal(f"memory of a node, KB{', later' * when}", "≤ 5", added))
+        return f"{added:.2f}"
 
     def _cost_of_frames(self, gateway: Gateway) -> list[str]:
         gateway.line.stop_answering()
@@ -179,11 +195,29 @@ class Scale:
                 if turn:
                     # In the first turn everything is new.
                     costs.append((gateway.processor_seconds() - spent) / self._frames)
-        return [
-            f"{gateway.nodes:,}",
-            str(ratio(spread, few)),
-            *(f"{Spread.of(costs).median * 1e6:.0f}" for costs in (few, spread)),
-        ]
+        crowd = self._cost_without_pause(gateway, frames[:FEW] * (len(frames) // FEW), frames)
+        cells = []
+        for what, costs in (("", (few, spread)), (", without pause", crowd)):
+            times = ratio(costs[1], costs[0])
+            self._goals.append(goal(f"cost of a frame, of that with {FEW}{what}", "≤ 1.1", times))
+            cells += [str(times), *(f"{Spread.of(one).median * 1e6:.3g}" for one in costs)]
+        return [f"{gateway.nodes:,}", *cells]
+
+    def _cost_without_pause(
+        self, gateway: Gateway, *streams: list[bytes]
+    ) -> tuple[list[float], ...]:
+        costs: tuple[list[float], ...] = tuple([] for _ in streams)
+        for turn in range(max(2, self._rounds // 2) + 1):
+            for found, frames in zip(costs, streams):
+                gateway.wait_until_idle()
+                spent = gateway.processor_seconds()
+                whole = b"".join(frames)
+                while whole:
+                    whole = whole[os.write(gateway.line.master, whole[:4096]) :]
+                gateway.wait_until_idle()
+                if turn:
+                    found.append((gateway.processor_seconds() - spent) / len(frames))
+        return costs
 
     def _looking(self) -> list[list[str]]:
         payload = Random(3).randbytes(PAYLOAD)
@@ -230,7 +264,7 @@ class Scale:
             if node < len(clients):
                 missing = PAYLOAD
                 while missing:
-                    missing -= len(clients[node].recv(missing))
+                    missing -= len(received(clients[node], missing))
                 waited.append(time.perf_counter() - begun)
             time.sleep(LOOKED_AT_PAUSE)
             number += 1
@@ -255,8 +289,8 @@ class Scale:
             for client in clients:
                 missing = PAYLOAD
                 while missing:
-                    missing -= len(client.recv(missing))
-            received = time.monotonic() - begun
+                    missing -= len(received(client, missing))
+            came = time.monotonic() - begun
             gateway.line.begin_to_answer()
             before = gateway.line.packets
             begun = time.monotonic()
@@ -270,7 +304,7 @@ class Scale:
         finally:
             for client in clients:
                 client.close()
-        return [f"{connected:.2f}", f"{received:.2f}", f"{sent:.2f}", f"{max(added, 0):.1f}"]
+        return [f"{connected:.2g}", f"{came:.2g}", f"{sent:.2g}", f"{max(added, 0):.1f}"]
 
 
 class _Pages:

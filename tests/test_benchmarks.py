@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import re
+import socket
+import subprocess
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from shutil import which
 
 from twisted.trial import unittest
 
 from benchmarks.__main__ import main
+from benchmarks.awake import kept_awake
 from benchmarks.codec_peers import Handle, Ours, Packets, Stream, WrongResultError
 from benchmarks.measure import Run, Spread, in_turn, ratio, timed
+from benchmarks.programs import ProgramError, received
 from benchmarks.report import Table
 
 
@@ -50,6 +57,10 @@ class RunTests(unittest.SynchronousTestCase):
         self.assertEqual((status, errors), (0, ""))
         self.assertIn(":Python: ", output)
         self.assertIn(":xbee-api: not installed", output)
+        there = re.findall(r"^:(zigpy-xbee|digi-xbee|python-xbee): \d", output, re.MULTILINE)
+        self.assertGreaterEqual(len(there), 2)
+        for peer in there:
+            self.assertEqual(len(re.findall(rf"^payload .* {peer}\b", output, re.MULTILINE)), 4)
         for title in ("Decode, type 90, mode 2", "Decode, type 90, mode 1"):
             rows = self.rows(output, title)
             sizes = [["1", "64"], ["1", "1,024"], ["72", "64"], ["72", "1,024"]]
@@ -77,6 +88,30 @@ class RunTests(unittest.SynchronousTestCase):
             self.assertEqual([row[:3] for row in rows[:2]], [["zbtwist,", "mode", n] for n in "21"])
             for row in rows[:2]:
                 self.assertGreater(float(row[3]), 0)
+            named = " ".join(row[0].strip(",") for row in rows)
+            installed = [name for name in ("ser2net", "socat") if which(name)]
+            installed += ["forwarder"] if which("gcc") else []
+            for name in installed:
+                self.assertIn(name, named)
+
+    def test_kept_awake(self) -> None:
+        """There is a loop on each processor meanwhile, and none afterwards."""
+
+        def loops() -> int:
+            listed = subprocess.check_output(["ps", "--ppid", str(os.getpid()), "-o", "args="])
+            return listed.decode().count("awake.py")
+
+        with kept_awake() as is_awake:
+            self.assertTrue(is_awake)
+            self.assertEqual(loops(), len(os.sched_getaffinity(0)))
+        self.assertEqual(loops(), 0)
+
+    def test_program_that_ends(self) -> None:
+        """It is said, and nobody waits for it."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        theirs.close()
+        self.assertRaises(ProgramError, received, ours, 10)
 
     def test_scale_quick(self) -> None:
         status, output, errors = self.run_with("scale", "--quick")
@@ -84,6 +119,9 @@ class RunTests(unittest.SynchronousTestCase):
         for title in ("Nodes", "Traffic of all nodes", "Clients at once"):
             rows = self.rows(output, title)
             self.assertEqual([row[0] for row in rows], ["10", "30"])
+            for row in rows:
+                for cell in row[-3:-1] if title == "Clients at once" else row[1:2]:
+                    self.assertGreater(float(cell), 0)
         rows = self.rows(output, "The console")
         expected = [["20", "0", "0"], ["20", "1", "0"], ["20", "10", "1"]]
         self.assertEqual([row[:3] for row in rows], expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Callable
 
@@ -131,6 +132,25 @@ class QuickReactorTests(SynchronousTestCase):
         self.assertEqual((self.heard, good.lost), ([b"x"], []))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_a_mistake_that_is_no_exception(self) -> None:
+        """Such as SystemExit: it costs that connection as well."""
+        ends = [self.end(lambda data: sys.exit(1)), self.end()]
+        for end in ends:
+            end.theirs.send(b"x")
+        self.reactor.doIteration(0)
+        self.assertEqual((ends[0].lost, self.heard, ends[1].lost), ([SystemExit], [b"x"], []))
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+
+    def test_mistake_at_the_end(self) -> None:
+        """What fails while a connection is lost costs no other its turn."""
+        ends = [self.end(lambda data: CONNECTION_LOST), self.end()]
+        ends[0].connectionLost = lambda reason: 1 // 0  # type: ignore[method-assign,assignment]
+        for end in ends:
+            end.theirs.send(b"x")
+        self.reactor.doIteration(0)
+        self.assertEqual(self.heard, [b"x"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_one_closes_another(self) -> None:
         """Of two that have something, the first to be read closes the other."""
         ends: list[End] = []
@@ -197,6 +217,36 @@ class QuickReactorTests(SynchronousTestCase):
         self.run_reactor()
         expected = ["read", "timed", "read", "thread", "read", "late", "read"]
         self.assertEqual(order, expected)
+
+    def test_stops(self) -> None:
+        """At once, though something is due much later."""
+        end = self.end(lambda data: self.reactor.stop())
+        self.reactor.callLater(1e7, self.hear, b"late")
+        self.reactor.callWhenRunning(end.theirs.send, b"x")
+        # If it did not, this would end the wait.
+        rescue = threading.Timer(10, self.reactor.callFromThread, args=(self.hear, b"rescue"))
+        rescue.start()
+        self.run_reactor()
+        rescue.cancel()
+        self.assertEqual(self.heard, [])
+
+    def test_much_later(self) -> None:
+        """Longer than epoll can wait."""
+        count = 0
+
+        def read(data: bytes) -> None:
+            nonlocal count
+            count += 1
+            if count < 3:
+                end.theirs.send(b"x")
+            else:
+                self.reactor.stop()
+
+        end = self.end(read)
+        self.reactor.callLater(1e7, self.hear, b"late")
+        end.theirs.send(b"x")
+        self.run_reactor()
+        self.assertEqual(count, 3)
 
     def test_one_after_the_other(self) -> None:
         """Many reads in a row, while a call is due in the middle of them."""

@@ -11,17 +11,19 @@ It leans on some private names of `EPollReactor`; tests/test_reactor.py tells if
 
 from __future__ import annotations
 
-from contextlib import suppress
+import sys
 from select import EPOLLIN
 
 from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.error import ReactorAlreadyInstalledError
 from twisted.internet.main import installReactor
 from twisted.logger import Logger
 from twisted.python import log
 
 #: Events that are taken at once. The kernel keeps the rest for the next time.
 MOST_EVENTS = 256
+
+#: Seconds that are waited at once. What is due later has its turn of the loop then.
+LONGEST = 3600.0
 
 
 class QuickReactor(EPollReactor):
@@ -45,11 +47,11 @@ class QuickReactor(EPollReactor):
                 continue
             try:
                 why = selectable.doRead()
-            except Exception as error:
-                self._quick_log.failure("What came could not be handled")
+            except BaseException as error:
+                self._quick_log.failure("What came to {what} was not handled", what=selectable)
                 why = error
             if why:
-                self._disconnectSelectable(selectable, why, True)
+                log.callWithLogger(selectable, self._disconnectSelectable, selectable, why, True)
 
     def doIteration(self, timeout: float | None) -> None:
         """What the reactor's loop calls: wait for events and handle them, until there is something
@@ -62,12 +64,12 @@ class QuickReactor(EPollReactor):
             if self._newTimedCalls or self.threadCallQueue or self._justStopped or not self.running:
                 return
             timed = self._pendingTimedCalls
-            timeout = timed[0].time - self.seconds() if timed else 0
+            timeout = min(timed[0].time - self.seconds(), LONGEST) if timed else 0
             if timeout > 0:
                 self.doPoll(timeout)
 
 
 def install() -> None:
     """Make it the reactor, unless there is one: `twistd --reactor` may have named another."""
-    with suppress(ReactorAlreadyInstalledError):
+    if "twisted.internet.reactor" not in sys.modules:
         installReactor(QuickReactor())

@@ -16,8 +16,9 @@ import sqlite3
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64, parse_address64
 
@@ -69,7 +70,8 @@ class StoreError(Exception):
     """The store cannot be used. The text is a sentence that says what to do."""
 
 
-class Mapping(NamedTuple):
+@dataclass(slots=True)
+class Mapping:
     """
     @ivar port: the TCP port of the node, or the server endpoint string that it has instead.
     @ivar by_hand: a person chose it; else the gateway did.
@@ -80,7 +82,8 @@ class Mapping(NamedTuple):
     by_hand: bool = False
 
 
-class StoredNode(NamedTuple):
+@dataclass(slots=True)
+class StoredNode:
     """What is remembered of a node; see `zbtwist.network.Node`.
 
     @ivar last_seen: seconds since 1970.

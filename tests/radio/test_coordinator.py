@@ -218,6 +218,18 @@ class FrameIdTests(SynchronousTestCase):
         wire.coordinator.close()
         self.assertEqual(wire.clock.getDelayedCalls(), [])
 
+    def test_close_while_packets_end(self) -> None:
+        """Nothing is left in the clock."""
+        wire = Wire()
+        first = wire.coordinator.transmit(REMOTE, b"x")
+        first.addErrback(lambda _: wire.coordinator.close())
+        wire.clock.advance(1.0)
+        wire.coordinator.transmit(REMOTE, b"x").addErrback(lambda _: None)
+        wire.clock.advance(TRANSMIT_TIMEOUT - 1.0)
+        wire.coordinator.link_down("over")
+        wire.coordinator.close()
+        self.assertEqual(wire.clock.getDelayedCalls(), [])
+
     def test_time_of_a_packet_of_a_link_that_was_lost(self) -> None:
         """It ended with the link; those of the next one have their whole time."""
         wire = Wire()

@@ -204,6 +204,21 @@ class RawTests(SynchronousTestCase):
         self.assertEqual(frames, [PACKET])
         self.assertEqual(protocol.decoder.discarded_bytes, 3)
 
+    def test_slow_frame_after_starting_over(self) -> None:
+        """It is waited for as long as any other, whatever was waited for before."""
+        clock = Clock()
+        frames: list[Frame] = []
+        protocol = RadioProtocol(clock, 1, frames.append)
+        protocol.makeConnection(StringTransport())
+        protocol.dataReceived(b"\x7e")
+        clock.advance(SILENCE)
+        clock.advance(LONGEST_FRAME)
+        protocol.start_over()
+        for byte in encode(ReceivePacket(REMOTE, REMOTE16, 1, b"").to_bytes(), 1):
+            protocol.dataReceived(bytes([byte]))
+            clock.advance(0.1)
+        self.assertEqual(len(frames), 1)
+
 
 class CongestionTests(SynchronousTestCase):
     def setUp(self) -> None:

@@ -522,8 +522,11 @@ class AnyStreamTests(unittest.SynchronousTestCase):
             if whole is None:
                 self.assertEqual((decoder.good_frames, decoder.pending), (0, b""))
             else:
-                self.assertEqual([whole], decoder_for(mode).feed(stream))
-                self.assertEqual(decoder.good_frames, 1)
+                other = decoder_for(mode)
+                self.assertEqual([whole], other.feed(stream))
+                for each in (decoder, other):
+                    counts = (each.good_frames, each.bad_frames, each.discarded_bytes)
+                    self.assertEqual((counts, each.pending), ((1, 0, 0), b""))
             decoder.feed(b"\x7e")
             self.assertIsNone(decoder.whole_frame(wire))
 

@@ -159,6 +159,7 @@ class Coordinator:
         # all are done long before, and making and cancelling one for each takes its time.
         self._packet_call: IDelayedCall | None = None
         self._packet_call_at = 0.0
+        self._is_closed = False
         self._remote_commands = 0
         self._congested = False
         self.late_answers = 0
@@ -231,7 +232,8 @@ class Coordinator:
                 listener.radio_down(reason)
 
     def close(self) -> None:
-        """Let go of the clock: nothing more will be asked."""
+        """Let go of the clock, after `link_down`: nothing more will be asked."""
+        self._is_closed = True
         if self._packet_call is not None:
             self._packet_call.cancel()
             self._packet_call = None
@@ -476,6 +478,8 @@ class Coordinator:
         for request in list(self._pending.values()):
             if 0 < request.deadline <= now and self._pending.get(request.frame_id) is request:
                 self._timed_out(request)
+        if self._is_closed:
+            return
         deadlines = [request.deadline for request in self._pending.values() if request.deadline]
         first = min(deadlines, default=0.0)
         if first and (self._packet_call is None or first < self._packet_call_at):

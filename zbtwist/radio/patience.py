@@ -44,7 +44,8 @@ class Patience:
             self._watch(decoder)
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Watch no more, until the next beginning; the decoder may be another one then."""
+        self._beginning = 0
         if self._call is not None:
             self._call.cancel()
             self._call = None
