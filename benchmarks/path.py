@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -42,6 +43,9 @@ from benchmarks.report import GOALS, Options, Table, goal
 #: checksum; type, frame id, addresses, radius and options.
 REQUEST = 4 + 14 + PAYLOAD
 
+#: Messages that are different; they come one after the other, again and again.
+DIFFERENT = 700
+
 #: Seconds between two messages whose way is timed: enough for a program to be done with the last.
 PAUSE = 0.0001
 
@@ -56,8 +60,8 @@ BITS = 10
 SER2NET, FORWARDER = "ser2net, chardelay off", Forwarder.name
 
 LATENCY = f"""\
-Messages of {PAYLOAD} bytes, one at a time, {PAUSE * 1000:g} ms apart: a frame on the line of
-zbtwist, the bytes alone on that of the others. {{way}}
+Messages of {PAYLOAD} random bytes, one at a time, {PAUSE * 1000:g} ms apart: a frame on the line
+of zbtwist, the bytes alone on that of the others. {{way}}
 The columns p50 and p99 say how many times as long zbtwist in mode 2 takes as the row's program,
 round by round; p99.9 does so over all rounds together. Behind them stand the times of the row's
 program over all rounds.
@@ -137,10 +141,11 @@ class Subject:
         self.master = program.line.master
         self.api_mode = program.line.api_mode
         random = Random(1)
-        # Without bytes that are escaped: what is compared is the same in all of them.
-        plain = bytes(set(range(256)) - {0x7E, 0x7D, 0x11, 0x13})
-        self.payload = bytes(random.choices(plain, k=PAYLOAD))
-        self.message = packet(0, self.payload, self.api_mode) if self.api_mode else self.payload
+        self.payloads = [random.randbytes(PAYLOAD) for _ in range(DIFFERENT)]
+        self.messages = [
+            packet(0, payload, self.api_mode) if self.api_mode else payload
+            for payload in self.payloads
+        ]
         self._statuses = statuses(self.api_mode or 1)
 
     # --- latency -------------------------------------------------------------------------------
@@ -148,8 +153,8 @@ class Subject:
     def time_inward(self, count: int, pause: Callable[[], None]) -> Times:
         """Radio to TCP."""
         times = []
-        client, master, message = self.client, self.master, self.message
-        for _ in range(count):
+        client, master = self.client, self.master
+        for message in islice(cycle(self.messages), count):
             pause()
             begun = time.perf_counter()
             os.write(master, message)
@@ -162,9 +167,9 @@ class Subject:
     def time_outward(self, count: int, pause: Callable[[], None]) -> Times:
         """TCP to radio."""
         times = []
-        client, master, payload = self.client, self.master, self.payload
+        client, master = self.client, self.master
         size = REQUEST if self.api_mode else PAYLOAD
-        for _ in range(count):
+        for payload in islice(cycle(self.payloads), count):
             pause()
             begun = time.perf_counter()
             client.send(payload)
@@ -181,11 +186,10 @@ class Subject:
 
     def flow_inward(self, size: int) -> Flow:
         """Radio to TCP, about so many payload bytes."""
-        messages = 65536 // PAYLOAD
-        count = -(-size // (messages * PAYLOAD))
+        count = -(-size // (DIFFERENT * PAYLOAD))
         spent = self.program.processor_seconds()
-        feeder = self._feeder("write", count, 0, self.message * messages)
-        total = missing = count * messages * PAYLOAD
+        feeder = self._feeder("write", count, 0, b"".join(self.messages))
+        total = missing = count * DIFFERENT * PAYLOAD
         buffer = bytearray(1 << 18)
         begun = 0.0
         while missing:
@@ -200,37 +204,37 @@ class Subject:
 
     def flow_outward(self, size: int) -> Flow:
         """TCP to radio, about so many payload bytes."""
-        count = size // PAYLOAD
+        count = size // (DIFFERENT * PAYLOAD)
+        stream = b"".join(self.payloads) * count
         spent = self.program.processor_seconds()
         feeder = None
         if self.api_mode:
             answers = b"\n".join(status.hex().encode() for status in self._statuses)
-            feeder = self._feeder("answer", count * PAYLOAD, self.api_mode, answers)
+            feeder = self._feeder("answer", len(stream), self.api_mode, answers)
         # What is read at the radio's end is read by another process, or here.
-        sending = threading.Thread(target=self.client.sendall, args=(self.payload * count,))
+        sending = threading.Thread(target=self.client.sendall, args=(stream,))
         begun = time.perf_counter()
         sending.start()
         if feeder is not None:
             feeder.wait(PATIENCE)
         else:
-            missing = count * PAYLOAD
+            missing = len(stream)
             while missing:
                 missing -= len(os.read(self.master, 65536))
         seconds = time.perf_counter() - begun
         sending.join()
-        total = count * PAYLOAD
-        return Flow(total / seconds, (self.program.processor_seconds() - spent) / total)
+        cost = (self.program.processor_seconds() - spent) / len(stream)
+        return Flow(len(stream) / seconds, cost)
 
     def share_of_core(self, seconds: float) -> float:
         """What a full line costs, as a part of one core."""
-        pieces = round(seconds * BAUD_RATE / BITS / USB_PIECE)
-        stream = self.message * USB_PIECE
-        # So long a stream is whole messages, and whole pieces.
-        interval = len(stream) * BITS / BAUD_RATE
-        count = max(1, pieces * USB_PIECE // len(stream))
-        missing = count * USB_PIECE * PAYLOAD
+        size = sum(map(len, self.messages)) / DIFFERENT
+        count = round(seconds * BAUD_RATE / BITS / size)
+        stream = b"".join(islice(cycle(self.messages), count))
+        missing = count * PAYLOAD
         spent = self.program.processor_seconds()
-        feeder = self._feeder("write", count, interval, stream, USB_PIECE)
+        interval = len(stream) * BITS / BAUD_RATE
+        feeder = self._feeder("write", 1, interval, stream, USB_PIECE)
         missing -= len(received(self.client, 65536))
         begun = time.perf_counter()
         while missing:
@@ -306,7 +310,7 @@ class Comparison:
         self._rounds = 2 if quick else 15
         self._messages = 5 if quick else 400
         self._bytes = 70_000 if quick else 6_000_000
-        self._outward_bytes = 7_200 if quick else 500_000
+        self._outward_bytes = 60_000 if quick else 500_000
         self._seconds = 0.2 if quick else 1.0
         self._goals: list[list[str]] = []
 
