@@ -168,10 +168,12 @@ class Scale:
         """
         if len(self._base) == when:
             self._base.append(resident)
-        if gateway.nodes <= FEW:
+        if gateway.nodes <= FEW or (when and gateway.nodes < 1000):
+            # Among few nodes, what is not theirs hides it.
             return "–"
         added = (resident - self._base[when]) / 1000 / (gateway.nodes - FEW)
-        self._goals.append(goal(f"memory of a node, KB{', later' * when}", "≤ 5", added))
+        if not when:
+            self._goals.append(goal("memory of a node, KB", "≤ 5", added))
         return f"{added:.2f}"
 
     def _cost_of_frames(self, gateway: Gateway) -> list[str]:
