@@ -213,9 +213,9 @@ class Scale:
             for found, frames in zip(costs, streams):
                 gateway.wait_until_idle()
                 spent = gateway.processor_seconds()
-                whole = b"".join(frames)
-                while whole:
-                    whole = whole[os.write(gateway.line.master, whole[:4096]) :]
+                rest = memoryview(b"".join(frames))
+                while rest:
+                    rest = rest[os.write(gateway.line.master, rest[:4096]) :]
                 gateway.wait_until_idle()
                 if turn:
                     found.append((gateway.processor_seconds() - spent) / len(frames))

@@ -101,28 +101,27 @@ class StreamTests(SynchronousTestCase):
         self.world.run(1.0)
         self.assertEqual(reader.judge().unannounced, 84)
 
-    def test_packets_that_the_client_gets_twice_in_one_read(self) -> None:
-        """Also if others are behind them in the same read."""
+    def three_records(self) -> tuple[Reader, list[bytes]]:
+        """A client that has heard a record, and three more that were said behind it."""
         speech = Speech(self.world, self.device, 0.0)
         reader = Reader(self.world, speech)
         speech.say_record()
         self.world.run(0.5)
-        one, two, three = (record(random.Random(n), 0, n) for n in range(1, 4))
-        for said in (one, two, three):
+        records = [record(random.Random(n), 0, n) for n in range(1, 4)]
+        for said in records:
             speech.said.add(said)
+        return reader, records
+
+    def test_packets_that_the_client_gets_twice_in_one_read(self) -> None:
+        """Also if others are behind them in the same read."""
+        reader, (one, two, three) = self.three_records()
         reader._received(one + one + two)
         reader._received(two + three)
         self.assertEqual(reader.tally.doubled, len(one) + len(two))
         self.assertEqual((reader.tally.strange, reader.judge().unannounced), (0, 0))
 
     def test_hole_in_one_read(self) -> None:
-        speech = Speech(self.world, self.device, 0.0)
-        reader = Reader(self.world, speech)
-        speech.say_record()
-        self.world.run(0.5)
-        one, two, three = (record(random.Random(n), 0, n) for n in range(1, 4))
-        for said in (one, two, three):
-            speech.said.add(said)
+        reader, (one, two, three) = self.three_records()
         reader._received(one + three)
         self.assertEqual(reader.judge().unannounced, len(two))
 

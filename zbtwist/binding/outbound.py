@@ -188,21 +188,14 @@ class Outbound:
         """Take bytes from a writer, and pause it if that is enough for now."""
         if self._stopped or not data:
             return
-        facts = self._radio.facts
-        if facts is None and not self._is_patient():
+        if self._radio.facts is None and not self._is_patient():
             self._drop(len(data), self._radio.offline_reason)
             return
         now = self._clock.seconds()
         buffer = self._buffers.get(writer)
         if buffer is None:
             if not (self._in_flight or self._order or self._again):
-                if (
-                    facts is not None
-                    and len(data) <= facts.payload_limit
-                    and len(data) <= self._payload_limit
-                    and now >= self._not_before
-                    and self._turns.are_free
-                ):
+                if len(data) <= self._limit() and now >= self._not_before and self._turns.are_free:
                     self._packets += 1
                     self._launch(_Packet(self._packets, data, writer))
                     return
