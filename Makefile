@@ -21,7 +21,7 @@ help:
 
 # exec, so that a signal to make's child reaches the gateway itself.
 demo: $(VENV)/installed
-	@exec $(BIN)/twistd -n --pidfile= zbgate --serial sim:
+	@exec $(BIN)/zbgate --serial sim:
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m twisted.trial -j2 tests

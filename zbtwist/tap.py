@@ -1,12 +1,16 @@
-"""`twistd zbgate`: the command line, and what twistd makes of it."""
+"""The command line of the gateway, and the service that it asks for: what `twistd zbgate` calls,
+and what `zbgate` (`zbtwist.command`) calls.
+"""
 
 from __future__ import annotations
 
 import os
 import select
 import sys
+import time
 
 from twisted.application.service import IService
+from twisted.internet.base import ReactorBase
 from twisted.python import usage
 
 import zbtwist
@@ -39,10 +43,31 @@ def _install_reactor() -> None:
         install()
 
 
-class Options(usage.Options):
-    """The command line of `twistd zbgate`."""
+def _go_by_a_steady_clock(reactor: object) -> None:
+    """Have timed calls go by a clock that nobody can set.
 
-    synopsis = "Usage: twistd [-n] zbgate --serial PORT [options]"
+    That of Twisted's reactors is the time of day: a step back of an hour stops all timed calls for
+    an hour, and one forward ends what has just begun.
+
+    @param reactor: one that has no timed calls yet. One that is not Twisted's own is left alone.
+    """
+    if isinstance(reactor, ReactorBase):
+        reactor.seconds = time.monotonic  # type: ignore[method-assign]
+
+
+class Options(usage.Options):
+    """The command line of `twistd zbgate`.
+
+    @cvar program: what the user has called, for what is said on stderr.
+    @cvar config_error_status: the exit status after a mistake in the configuration.
+    @ivar settings: what it all means, when it has been parsed.
+    """
+
+    program = "twistd zbgate"
+    config_error_status = 1
+
+    # Twisted puts "Usage: twistd [options] zbgate" before it.
+    synopsis = "--serial PORT [options]"
     longdesc = (
         "Gives every XBee node of a Zigbee network a TCP port. Connect a Digi XBee in API mode, "
         "name its serial port, and each node found gets a port from 27001 up; XML-RPC on port "
@@ -92,7 +117,10 @@ class Options(usage.Options):
             "last-port",
             None,
             None,
-            f"Last TCP port that a node gets [default: {config.DEFAULT_LAST_PORT}]",
+            (
+                "Last TCP port that a node gets [default: the last below those of outgoing "
+                "connections, mostly 32767]"
+            ),
         ],
         [
             "interface",
@@ -211,23 +239,38 @@ class Options(usage.Options):
         self["rtscts"] = "True"
 
     def opt_configure(self) -> None:
-        """Move a radio to the API mode (AP) if it is not in it; without --write-flash, until it is
-        switched off"""
+        """Move a transparent radio to the API mode, until it is switched off; see --write-flash"""
+        # Twisted shows the text as it stands, so it is in one line.
         self["configure"] = "True"
 
     def opt_write_flash(self) -> None:
         """With --configure: have the radio keep that mode"""
         self["write-flash"] = "True"
 
+    def parseArgs(self, *stray: str) -> None:
+        if stray:
+            raise self.failure(
+                f"{stray[0]!r} stands alone, and nothing does here: the port of the radio is named "
+                f"with --serial, and {self.program} --help lists the other options."
+            )
+
+    def failure(self, mistakes: object) -> SystemExit:
+        """Say what is wrong with the configuration, and return what ends the program.
+
+        A UsageError would bury it under twistd's own help.
+        """
+        print(f"{self.program}: {mistakes}", file=sys.stderr)
+        return SystemExit(self.config_error_status)
+
     def postOptions(self) -> None:
         _install_reactor()
         from twisted.internet import reactor
 
+        _go_by_a_steady_clock(reactor)
         try:
             self.settings = config.load(reactor, self)
         except ConfigError as error:
-            # A UsageError would bury the sentences under twistd's own help.
-            sys.exit(f"twistd zbgate: {error}")
+            raise self.failure(error) from None
         # The file may be read again when twistd works in another directory (--rundir).
         for name, attribute in _PATHS:
             if self[name] is not None:
@@ -244,7 +287,7 @@ def makeService(options: Options) -> IService:
         if os.path.lexists(settings.state):
             Store(settings.state).open().close()
     except StoreError as error:
-        sys.exit(f"twistd zbgate: {error}")
+        sys.exit(f"{options.program}: {error}")
     gateway = Gateway(settings, reactor)
     if settings.serial.startswith("sim:"):
         Guide(settings, gateway.network.nodes, gateway.bindings).setServiceParent(gateway)

@@ -108,8 +108,13 @@ class Program:
         return time.monotonic() - began
 
 
+#: What runs `twistd`, with its own options to follow, and `zbgate`.
+TWISTD = ("-c", "from twisted.scripts.twistd import run; run()")
+ZBGATE = ("-m", "zbtwist")
+
+
 class Gateway(Program):
-    """`twistd -n zbgate` on free ports."""
+    """`twistd -n zbgate` on free ports, or another program with the same options."""
 
     def __init__(
         self,
@@ -117,9 +122,12 @@ class Gateway(Program):
         *options: str,
         twistd: tuple[str, ...] = ("-n",),
         control: int | None = None,
+        program: tuple[str, ...] | None = None,
     ) -> None:
         """
         @param serial: where the radio is; None if a configuration file says it all.
+        @param twistd: the options of twistd.
+        @param program: what is run in place of twistd.
         @param control: the control port, if it is not to be a free one.
         """
         self.control = control or free_ports(8)
@@ -129,9 +137,7 @@ class Gateway(Program):
             *("--base-port", str(self.base_port), "--state", ":memory:"),
         )
         super().__init__(
-            *("-c", "from twisted.scripts.twistd import run; run()"),
-            *twistd,
-            "zbgate",
+            *(program or (*TWISTD, *twistd, "zbgate")),
             *(said if serial is not None else ()),
             *options,
         )

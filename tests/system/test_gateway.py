@@ -10,14 +10,32 @@ import socket
 import threading
 import xmlrpc.client
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.system.support import Gateway, Program, is_listening, wait_until
+from tests.system.support import (
+    TWISTD,
+    ZBGATE,
+    Gateway,
+    Program,
+    is_listening,
+    wait_until,
+)
+from zbtwist.command import CONFIG_ERROR
 from zbtwist.simulator.meter import PACKET_SIZE, parse_packet
 
 #: A network that is found quickly.
 QUICK = "sim:nt=0.3:interval=0.2"
+
+#: Has a program's time of the day step back by an hour on SIGUSR1, and forward on SIGUSR2.
+CLOCK_THAT_IS_SET = """
+import signal, time
+of_day, steps = time.time, [0]
+time.time = lambda: of_day() + steps[0]
+signal.signal(signal.SIGUSR1, lambda *_: steps.__setitem__(0, -3600))
+signal.signal(signal.SIGUSR2, lambda *_: steps.__setitem__(0, 3600))
+"""
 
 
 def echo(port: int, data: bytes) -> bytes:
@@ -45,7 +63,7 @@ def meter_packets(port: int, count: int) -> list[bytes]:
 
 
 class GatewayTestCase(SynchronousTestCase):
-    def start(self, *arguments: str, **keywords: tuple[str, ...]) -> Gateway:
+    def start(self, *arguments: str, **keywords: Any) -> Gateway:
         gateway = Gateway(*arguments, **keywords)
         self.addCleanup(gateway.stop)
         return gateway
@@ -79,6 +97,12 @@ class GatewayTestCase(SynchronousTestCase):
                     pass
         self.assertEqual([port for port in ports if is_listening(port)], [])
         self.assertNotIn("Traceback", gateway.output)
+        self.assertEqual(os.listdir(gateway.directory), [])
+
+    def check_mistakes(self, gateway: Gateway, output: str) -> None:
+        self.assertEqual(len(output.splitlines()), 2, output)
+        self.assertIn("--baud must be", output)
+        self.assertIn("--serial sim:nodes=many", output)
         self.assertEqual(os.listdir(gateway.directory), [])
 
 
@@ -253,12 +277,40 @@ class PtyTests(GatewayTestCase):
 
 class CommandLineTests(GatewayTestCase):
     def test_help(self) -> None:
-        program = Program("-c", "from twisted.scripts.twistd import run; run()", "zbgate", "--help")
+        """The options, each said once, by whatever name the program is called."""
+        texts = []
+        for program, usage in (
+            ((*TWISTD, "zbgate"), "Usage: twistd [options] zbgate --serial PORT [options]"),
+            (ZBGATE, "Usage: zbgate --serial PORT [options]"),
+        ):
+            status, output = self.run_program(*program, "--help")
+            self.assertEqual(status, 0)
+            first, _, rest = output.partition("\n")
+            self.assertEqual(first, usage)
+            for option in ("serial", "baud", "api-mode", "control", "base-port", "interface"):
+                self.assertIn(f"--{option}=", rest)
+            self.assertNotIn("Usage:", rest)
+            # No text of an option was broken where the source was.
+            self.assertNotRegex(rest, r"[a-z,;]   +[a-z]")
+            texts.append(rest)
+        self.assertEqual(*texts)
+
+    def run_program(self, *arguments: str) -> tuple[int, str]:
+        program = Program(*arguments)
         self.addCleanup(program.stop)
-        status, output = program.finish()
-        self.assertEqual(status, 0)
-        for option in ("serial", "baud", "api-mode", "control", "base-port", "interface"):
-            self.assertIn(f"--{option}=", output)
+        return program.finish()
+
+    def test_stray_argument(self) -> None:
+        """A port without --serial before it is the mistake of everybody who knows serial tools."""
+        for program, name, expected in (
+            ((*TWISTD, "zbgate"), "twistd zbgate", 1),
+            (ZBGATE, "zbgate", CONFIG_ERROR),
+        ):
+            status, output = self.run_program(*program, "/dev/ttyUSB0")
+            self.assertEqual(status, expected)
+            (line,) = output.splitlines()
+            self.assertTrue(line.startswith(f"{name}: '/dev/ttyUSB0' stands alone"), line)
+            self.assertIn("--serial", line)
 
     def test_reactor(self) -> None:
         """Our own, unless the user names another."""
@@ -275,7 +327,107 @@ class CommandLineTests(GatewayTestCase):
         gateway = self.start("sim:nodes=many", "--baud", "fast")
         status, output = gateway.finish()
         self.assertEqual(status, 1)
-        self.assertEqual(len(output.splitlines()), 2, output)
-        self.assertIn("--baud must be", output)
-        self.assertIn("--serial sim:nodes=many", output)
-        self.assertEqual(os.listdir(gateway.directory), [])
+        self.assertTrue(output.startswith("twistd zbgate: --"), output)
+        self.check_mistakes(gateway, output)
+
+
+class CommandTests(GatewayTestCase):
+    """`zbgate`: the same gateway, without twistd."""
+
+    def test_sim(self) -> None:
+        """All there is, and no file is left where it was started."""
+        gateway = self.start(QUICK, program=ZBGATE)
+        self.check_everything(gateway)
+        self.check_stop(gateway, signal.SIGTERM)
+        self.assertEqual(gateway.process.returncode, 0)
+        self.assertIn(" zbgate ", gateway.output.splitlines()[0])
+        self.assertIn(f"Console: http://127.0.0.1:{gateway.control}/", gateway.output)
+
+    def test_interrupt(self) -> None:
+        """It ends as a signal ends a program, so that a shell's loop ends as well."""
+        gateway = self.start(QUICK, program=ZBGATE)
+        gateway.nodes(3)
+        self.check_stop(gateway, signal.SIGINT)
+        self.assertEqual(gateway.process.returncode, -signal.SIGINT)
+
+    def test_reactor(self) -> None:
+        program = """if True:
+            from zbtwist.command import main
+            from twisted.internet.base import ReactorBase
+            ReactorBase.run = lambda reactor, *_: print(type(reactor))
+            main()
+        """
+        gateway = self.start(QUICK, program=("-c", program))
+        self.assertIn("zbtwist.reactor.QuickReactor", gateway.finish()[1])
+
+    def test_mistakes(self) -> None:
+        gateway = self.start("sim:nodes=many", "--baud", "fast", program=ZBGATE)
+        status, output = gateway.finish()
+        self.assertEqual(status, CONFIG_ERROR)
+        self.assertTrue(output.startswith("zbgate: --"), output)
+        self.check_mistakes(gateway, output)
+
+    def test_no_such_option(self) -> None:
+        status, output = self.start("sim:", "--bautrate", "9600", program=ZBGATE).finish()
+        self.assertEqual(status, CONFIG_ERROR)
+        (line,) = output.splitlines()
+        self.assertIn("--bautrate", line)
+        self.assertIn("zbgate --help", line)
+
+    def test_state_that_cannot_be_used(self) -> None:
+        """That is no mistake of the configuration: it may be mended, and tried again."""
+        gateway = self.start(QUICK, "--state", "/dev/null", program=ZBGATE)
+        status, output = gateway.finish()
+        self.assertEqual(status, 1)
+        self.assertEqual(output, "zbgate: /dev/null is not a file: name a file with --state.\n")
+
+    def test_new_state(self) -> None:
+        """It is said when it is made, and only then."""
+        os.makedirs(directory := os.path.abspath(self.mktemp()))
+        state = os.path.join(directory, "zbtwist.sqlite3")
+        for expected in (1, 0):
+            gateway = self.start(QUICK, "--state", state, program=ZBGATE)
+            gateway.nodes(3)
+            said = f"There was no state file {state}"
+            self.assertEqual(gateway.output.count(said), expected)
+            gateway.stop()
+            self.assertEqual(os.stat(state).st_mode & 0o777, 0o600)
+
+
+class HardWeatherTests(GatewayTestCase):
+    """What comes over the whole program from outside."""
+
+    def test_killed(self) -> None:
+        """Its clients do not take that for the end of what the node had to say."""
+        for program in (None, ZBGATE):
+            gateway = self.start(QUICK, program=program)
+            port = gateway.nodes(3)["ECHO"]["tcp_port"]
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.sendall(b"x")
+                self.assertEqual(client.recv(1), b"x")
+                gateway.process.kill()
+                self.assertRaises(ConnectionResetError, client.recv, 1)
+            gateway.finish()
+
+    def test_clock_that_is_set(self) -> None:
+        """A stream goes on when the time of the day steps back by an hour, or forward."""
+        for program, reactor in (
+            ("from zbtwist.command import main; main()", ()),
+            (
+                "from twisted.scripts.twistd import run; run()",
+                ("-n", "--reactor", "poll", "zbgate"),
+            ),
+        ):
+            gateway = self.start(QUICK, program=("-c", CLOCK_THAT_IS_SET + program, *reactor))
+            port = gateway.nodes(3)["ECHO"]["tcp_port"]
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGUSR1):
+                    data = os.urandom(10_000)
+                    client.sendall(data)
+                    received = client.recv(1)
+                    gateway.process.send_signal(number)
+                    while len(received) < len(data):
+                        received += client.recv(65536) or b"CLOSED" * len(data)
+                    self.assertEqual(received, data)
+            self.assertNotIn("is lost", gateway.output)
+            gateway.stop()

@@ -1,0 +1,71 @@
+"""`zbgate`: the gateway in the foreground, for who does not know twistd.
+
+It takes the options of `twistd zbgate`, writes its log to the standard output and no file beside
+it, and stops in order on SIGTERM and SIGINT. Mistakes in the configuration have an exit status of
+their own, so that what starts programs anew (systemd, a shell's loop) can tell that it is of no
+use.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+
+import twisted
+from twisted.application.app import startApplication
+from twisted.application.service import Application
+from twisted.logger import Logger, globalLogBeginner, textFileLogObserver
+from twisted.python import usage
+
+from zbtwist import __version__, tap
+
+#: EX_CONFIG of sysexits.h.
+CONFIG_ERROR = 78
+
+log = Logger()
+
+
+class Options(tap.Options):
+    """The command line of `zbgate`."""
+
+    program = "zbgate"
+    config_error_status = CONFIG_ERROR
+    synopsis = f"Usage: {program} {tap.Options.synopsis}"
+
+
+def main() -> None:
+    """Run the gateway to its end.
+
+    The exit status is 0 after SIGTERM, `CONFIG_ERROR` after a mistake in the configuration, and 1
+    if the gateway cannot start for another reason. SIGINT ends the program as a signal does, so
+    that a shell's loop around it ends as well.
+    """
+    options = Options()
+    try:
+        options.parseOptions()
+    except usage.UsageError as error:
+        sentence = str(error).rstrip(".")
+        raise options.failure(f"{sentence}; see {options.program} --help.") from None
+    service = tap.makeService(options)
+    # What ends the start goes to stderr, where it was looked for before there was a log.
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
+    log.info(
+        "zbgate {version} starts, with Python {python} and Twisted {twisted}.",
+        version=__version__,
+        python=platform.python_version(),
+        twisted=twisted.__version__,
+    )
+    application = Application(options.program)
+    service.setServiceParent(application)
+    startApplication(application, False)
+
+    from twisted.internet import reactor
+
+    reactor.run()
+    # Not every reactor tells.
+    if getattr(reactor, "_exitSignal", None) == signal.SIGINT:
+        sys.stdout.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
