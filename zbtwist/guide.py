@@ -15,7 +15,7 @@ from zbtwist.network import Node, NodeTable
 _ADVICE = {
     "ECHO": "it sends back what it gets; try: nc {host} {port}",
     "METER": "an ECM-1220 power meter, a packet every 2 s; try: nc {host} {port} | xxd",
-    "SENSOR": "a wall router that measures temperature; get_temperatures() asks it",
+    "SENSOR": "a wall router that measures temperature; zbctl temperatures asks it",
     "PTY": "its serial line is a pty",
 }
 
@@ -36,7 +36,7 @@ class Guide(Service):
         super().startService()
         self.log.info(
             "A simulated network, since --serial is sim: nodes appear within seconds. "
-            "List them: python3 docs/examples/list_ports.py. Stop: Control-C."
+            "Stop: Control-C."
         )
 
     def node_added(self, node: Node) -> None:

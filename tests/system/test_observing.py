@@ -119,7 +119,7 @@ class Observing(ObservingTestCase):
         follower.wait_for("It is waited for.")
         self.start(control=self.gateway.control)
         follower.wait_for("the gateway was restarted.")
-        up = "The control API is on"
+        up = "Console: http://"
         wait_until(lambda: follower.output.count(up) == 2, follower.output)
         follower.process.send_signal(signal.SIGINT)
         status, output = follower.finish()

@@ -36,11 +36,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from zbtwist import __version__
+from zbtwist.control import DEFAULT_PORT
 from zbtwist.xbee.at import encode_value
 from zbtwist.xbee.devices import product_name
 
 #: Where a gateway is, if nobody says.
-DEFAULT_PORT = 27000
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}/RPC2"
 
 #: Seconds to wait for an answer, if nobody says; a search of a large network takes long.

@@ -1,13 +1,18 @@
-"""Listens for the control API, and goes on trying while its port is taken."""
+"""Listens for the control API, goes on trying while its port is taken, and says where it is."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
+    IAddress,
     IDelayedCall,
     IListeningPort,
     IProtocolFactory,
@@ -16,10 +21,23 @@ from twisted.internet.interfaces import (
 )
 from twisted.logger import Logger
 
+from zbtwist.control import DEFAULT_PORT
 from zbtwist.listening import advice
 
 #: Seconds between two tries.
 RETRY = 5.0
+
+
+def zbctl() -> str:
+    """Return how a shell calls the zbctl that belongs to this program."""
+    # The same directory as that of the program itself, also in a virtual environment.
+    beside = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "zbctl")
+    if not os.path.exists(beside):
+        beside = os.path.join(os.path.dirname(sys.executable), "zbctl")
+    on_path = shutil.which("zbctl")
+    if on_path is not None and (not os.path.exists(beside) or os.path.samefile(on_path, beside)):
+        return "zbctl"
+    return shlex.quote(beside if os.path.exists(beside) else "zbctl")
 
 
 class ControlService(Service):
@@ -68,7 +86,24 @@ class ControlService(Service):
                 self._retry = self._clock.callLater(RETRY, self.startService)
         else:
             self._reported = False
+            self._tell_where(self._listening.getHost())
+
+    def _tell_where(self, address: IAddress) -> None:
+        """Say how a person comes to the console and to a list of the nodes."""
+        port = getattr(address, "port", None)
+        if port is None:
+            # What a browser and zbctl cannot reach by itself.
             self.log.info("The control API is on {name}.", name=self._name)
+            return
+        host = "127.0.0.1" if address.host in ("0.0.0.0", "::") else address.host
+        shown = f"[{host}]" if ":" in host else host
+        scheme = "https" if self._name.startswith("ssl:") else "http"
+        url = f"{scheme}://{shown}:{port}/"
+        # That is where zbctl looks by itself.
+        is_default = url == f"http://127.0.0.1:{DEFAULT_PORT}/"
+        command = zbctl() if is_default else f"{zbctl()} --url {url}RPC2"
+        self.log.info("Console: {url}", url=url)
+        self.log.info("List of nodes and ports: {command} list", command=command)
 
     def replace_endpoint(self, endpoint: IStreamServerEndpoint, name: str) -> None:
         """Listen somewhere else from now on."""
