@@ -34,6 +34,7 @@ class GatewayTestCase(SynchronousTestCase):
             settings or Settings("sim:"),
             self.reactor,
             SimulatorEndpoint(self.reactor, self.network),
+            self.reactor.seconds,
         )
         self.api = self.gateway.api
         self.gateway.startService()
@@ -255,7 +256,7 @@ class ByHandTests(GatewayTestCase):
         for bad, number in (
             (("NOBODY", 30003), faults.UNKNOWN_NODE),
             (("SENSOR", 0), faults.BAD_PORT),
-            (("SENSOR", before[-1]["tcp_port"]), faults.PORT_TAKEN),
+            (("SENSOR", before[0]["tcp_port"]), faults.PORT_TAKEN),
             (("ECHO", 30009), faults.BAD_VALUE),
         ):
             for rows in ([*good, bad], [bad, *good]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -197,8 +197,8 @@ class SimulatedNetwork:
         if self._announced:
             return
         self._announced = True
-        for node in self.nodes.values():
-            self.call_later(self.random.uniform(0.05, 1.0), node.identify, SWITCHED_ON)
+        for node, delay in self._one_by_one(list(self.nodes.values()), 0.05, 1.0):
+            self.call_later(delay, node.identify, SWITCHED_ON)
 
     def stop(self) -> None:
         """Switch everything off: nothing is left in the clock, all pseudoterminals are closed."""
@@ -418,21 +418,30 @@ class SimulatedNetwork:
             size = len(description.to_bytes())
             self.air.send(self._transmission(node, self.radio, size, back, _nobody_asks))
 
+        # The last part of the time is left for the way back.
+        delays = dict(self._one_by_one(self.nodes_in_pan, 0.02 * duration, 0.9 * duration))
+
         def asked(node: Node) -> None:
-            # The last part of the time is left for the way back.
-            delay = self.random.uniform(0.02, 0.9) * duration
             if not name or node.identifier == name:
-                self.call_later(delay, answer, node)
+                self.call_later(delays[node], answer, node)
 
         self.air.send(
             Transmission(
                 self.radio,
-                {node: partial(asked, node) for node in self.nodes_in_pan},
+                {node: partial(asked, node) for node in delays},
                 len(name),
                 _nobody_asks,
                 broadcast=True,
             )
         )
+
+    def _one_by_one(
+        self, nodes: list[Node], first: float, last: float
+    ) -> Iterator[tuple[Node, float]]:
+        """Give nodes moments by chance, but in their order: so they get the ports that are in the
+        documentation.
+        """
+        return zip(nodes, sorted(self.random.uniform(first, last) for _ in nodes))
 
     def _next_fault(self, sender: Module, receiver: Module) -> _Fault | None:
         """What `fail_next` asked for."""

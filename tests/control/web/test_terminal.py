@@ -172,7 +172,7 @@ class TerminalTests(ConsoleTestCase):
         log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         self.terminal().lose()
         who = "Client 127.0.0.1:50000 (terminal) is"
-        node = "ECHO (00:13:a2:00:40:0a:3e:03) on port 27002."
+        node = "ECHO (00:13:a2:00:40:0a:3e:03) on port 27003."
         self.assertEqual(
             [event["log_format"].format(**event) for event in log],
             [f"{who} connected to {node}", f"{who} gone from {node}"],
