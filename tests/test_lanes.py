@@ -35,7 +35,9 @@ class LaneTests(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(100.0)
         self.coordinator = Coordinator(self.clock)
-        self.network = NetworkService(self.clock, self.coordinator)
+        self.network = NetworkService(
+            self.clock, self.coordinator, lambda: self.clock.seconds() + 1e9
+        )
         self.others: list[Frame] = []
         self.traffic = Traffic()
         self.protocol = RadioProtocol(
@@ -56,7 +58,7 @@ class LaneTests(SynchronousTestCase):
         node = self.network.nodes.add(address64)
         assert node is not None
         node.label, node.device_type_identifier = "E1", 0x30000
-        node.last_seen = self.clock.seconds()
+        node.heard_at = self.clock.seconds()
         node.receiver = lambda data: self.received.append((address64, data))
         return node
 
@@ -105,7 +107,7 @@ class LaneTests(SynchronousTestCase):
         self.clock.advance(5.0)
         self.hear(b"two")
         self.assertEqual(len(self.others), 1)
-        self.assertEqual(self.node.last_seen, 105.0)
+        self.assertEqual((self.node.heard_at, self.node.last_seen), (105.0, 1e9 + 105.0))
         self.assertEqual(self.coordinator.last_frame, 105.0)
 
     def test_each_node_has_its_own(self) -> None:

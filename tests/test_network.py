@@ -54,7 +54,7 @@ class Listener:
 
 class NodeTableTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.table = NodeTable()
+        self.table = NodeTable(wall=lambda: 1e9)
         self.listener = Listener()
         self.table.add_listener(self.listener)
 
@@ -63,7 +63,7 @@ class NodeTableTests(SynchronousTestCase):
         assert node is not None
         self.assertEqual(self.listener.added, [node])
         self.assertEqual((node.address64, node.address16), (REMOTE, REMOTE16))
-        self.assertEqual(node.last_seen, 5.0)
+        self.assertEqual((node.heard_at, node.last_seen), (5.0, 1e9))
         self.assertIs(self.table.seen(REMOTE, REMOTE16, 6.0), node)
         self.assertEqual(self.listener.added, [node])
         self.assertEqual(len(self.table), 1)

@@ -8,6 +8,7 @@ used it last, so it follows nodes as they move.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
@@ -92,7 +93,9 @@ class Node:
     @ivar label: its node identifier, None until it is known.
     @ivar role: 0 coordinator, 1 router, 2 end device; None until it is known.
     @ivar device_type_identifier: DD, None until it is known.
-    @ivar last_seen: when it was last heard of, seconds of the clock; 0 for never.
+    @ivar last_seen: when it was last heard of, seconds since 1970; 0 for never. It is for people:
+        that clock may be set.
+    @ivar heard_at: when that was in this run of the gateway, seconds of the reactor's clock.
     @ivar receiver: takes the bytes of its serial line.
     @ivar has_temperature_command: whether its module knows TP; None until it was asked.
     @ivar route: the 16-bit addresses between it and our radio by its last route record, its
@@ -112,6 +115,7 @@ class Node:
     manufacturer_id: int = 0
     device_type_identifier: int | None = None
     last_seen: float = 0.0
+    heard_at: float = -inf
     receiver: Callable[[bytes], None] | None = None
     has_temperature_command: bool | None = None
     next_inquiry: float = 0.0
@@ -136,7 +140,11 @@ class NodeTable:
 
     log = Logger()
 
-    def __init__(self, maximum: int = MAXIMUM_NODES) -> None:
+    def __init__(self, maximum: int = MAXIMUM_NODES, wall: Callable[[], float] = time.time) -> None:
+        """
+        @param wall: says the seconds since 1970.
+        """
+        self.wall = wall
         self._nodes: dict[Address64, Node] = {}
         self._by_address16: dict[Address16, Node] = {}
         self._listeners: list[INodeListener] = []
@@ -180,6 +188,7 @@ class NodeTable:
     def seen(self, address64: Address64, address16: Address16, now: float) -> Node | None:
         """Note that a node was heard.
 
+        @param now: seconds of the reactor's clock.
         @return: the node; None if the frame did not say which (no 64-bit address, and a 16-bit
             address that nobody has), or if the table is full.
         """
@@ -191,7 +200,8 @@ class NodeTable:
                 node = self._appeared(address64)
             if node is None:
                 return None
-        node.last_seen = now
+        node.heard_at = now
+        node.last_seen = self.wall()
         if node.address16 != address16 and address16 != UNKNOWN16:
             self._move(node, address16)
         return node
@@ -266,10 +276,15 @@ class NetworkService(Service, RadioListener):
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, radio: IRadio) -> None:
+    def __init__(
+        self, clock: IReactorTime, radio: IRadio, wall: Callable[[], float] = time.time
+    ) -> None:
+        """
+        @param wall: says the seconds since 1970.
+        """
         self._clock = clock
         self._radio = radio
-        self.nodes = NodeTable()
+        self.nodes = NodeTable(wall=wall)
         self.nodes.add_listener(self)
         self.unattributed_frames = 0
         self.search_answers = 0
@@ -336,7 +351,7 @@ class NetworkService(Service, RadioListener):
 
     def _data(self, frame: ReceivePacket | ExplicitReceive) -> None:
         known = self.nodes.get(frame.address64)
-        before = known.last_seen if known is not None else 0.0
+        before = known.heard_at if known is not None else -inf
         node = self._sender(frame)
         if node is None:
             return
@@ -346,7 +361,7 @@ class NetworkService(Service, RadioListener):
             self._measure_signal(node)
         if (
             type(frame) is ReceivePacket
-            and node.last_seen - before < LANE_WITHIN
+            and node.heard_at - before < LANE_WITHIN
             and self._is_ordinary(frame, node)
         ):
             head = replace(frame, data=b"").to_bytes()
@@ -370,7 +385,8 @@ class NetworkService(Service, RadioListener):
             self._radio.close_lanes()
             self.frame_received(ReceivePacket.parse(head + data))
             return
-        node.last_seen = self._clock.seconds()
+        node.heard_at = self._clock.seconds()
+        node.last_seen = self.nodes.wall()
         self._last_heard = node
         receiver(data)
         if self._wants_signal:
@@ -482,7 +498,7 @@ class NetworkService(Service, RadioListener):
             node
             for node in self.nodes
             if node.signal is not None
-            and node.last_seen > max(node.signal_at, now - SIGNAL_PATIENCE)
+            and node.heard_at > max(node.signal_at, now - SIGNAL_PATIENCE)
         )
         self._signal_awaited = min(heard_since, key=lambda node: node.signal_at, default=None)
         self._want_signal()

@@ -16,7 +16,6 @@ from dataclasses import fields
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from zbtwist.events import EventLog, one_line
@@ -66,16 +65,12 @@ class FrameTracer:
 
     log = Logger()
 
-    def __init__(
-        self, clock: IReactorTime, traffic: Traffic, events: EventLog, nodes: NodeTable
-    ) -> None:
+    def __init__(self, traffic: Traffic, events: EventLog, nodes: NodeTable) -> None:
         """
-        @param clock: says the time of the frames.
         @param traffic: where all frames pass.
         @param events: takes the frames in words.
-        @param nodes: knows the nodes' names.
+        @param nodes: knows the nodes' names, and what time it is.
         """
-        self._clock = clock
         self._traffic = traffic
         self._events = events
         self._nodes = nodes
@@ -131,7 +126,7 @@ class FrameTracer:
         if not is_event and self.file is None:
             return
         text = one_line(describe(outgoing, frame, self._name(address64)))
-        now = self._clock.seconds()
+        now = self._nodes.wall()
         if is_event:
             self._events.frame(now, text)
         if self.file is not None:

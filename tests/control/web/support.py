@@ -133,7 +133,7 @@ class ConsoleTestCase(SynchronousTestCase):
         self.reactor: Any = MemoryReactorClock()
         # The simulator's and the console's times are those of the day, which never began at 0.
         self.reactor.advance(1_000_000)
-        self.gateway = Gateway(self.settings, self.reactor)
+        self.gateway = Gateway(self.settings, self.reactor, wall=self.reactor.seconds)
         self.gateway.startService()
         self.addCleanup(self.gateway.stopService)
         self.run_for(2)

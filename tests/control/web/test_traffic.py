@@ -30,7 +30,7 @@ class Ports:
 class TrafficTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.nodes = NodeTable()
+        self.nodes = NodeTable(wall=self.clock.seconds)
         self.ports: Any = Ports()
         for address64 in (ONE, TWO, Address64(3)):
             self.add_port(address64)

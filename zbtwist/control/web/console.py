@@ -58,7 +58,7 @@ class Console(MultiService):
         traffic.setServiceParent(self)
         self._calls = Calls(operations, self._directory, traffic)
         self._sessions: set[Session] = set()
-        self.feed = Feed(clock, View(clock, radio, link, network, bindings, place), network)
+        self.feed = Feed(clock, View(radio, link, network, bindings, place), network)
 
     def stopService(self) -> Deferred[Any]:
         # The program waits for this: else its end would come before the sockets' last words.

@@ -24,6 +24,9 @@ FindPort = Callable[[str], NodePort]
 class TerminalSession(Session):
     """One terminal: a `zbtwist.binding.port.PortClient`."""
 
+    # A WebSocket has no half that could end before the other.
+    has_ended = False
+
     def __init__(self, request: Request, clock: IReactorTime, find_port: FindPort) -> None:
         super().__init__(request, clock)
         self._find_port = find_port

@@ -77,12 +77,11 @@ class TrafficHistory(Service):
         """
         @param maximum: how many nodes' histories are kept.
         """
-        self._clock = clock
         self._nodes = nodes
         self._bindings = bindings
         self._maximum = maximum
         self._intervals = 0
-        self._end = clock.seconds()
+        self._end = nodes.wall()
         self._sum = _Record(0)
         self._records: dict[Address64, _Record] = {}
         self._counters: dict[Address64, _Counters] = {}
@@ -106,7 +105,7 @@ class TrafficHistory(Service):
     def _read(self) -> None:
         now = self._intervals
         self._intervals += 1
-        self._end = self._clock.seconds()
+        self._end = self._nodes.wall()
         all_received = all_sent = 0
         counters = {}
         for node in self._nodes:

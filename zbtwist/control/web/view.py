@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -142,7 +141,6 @@ class View:
 
     def __init__(
         self,
-        clock: IReactorTime,
         radio: IRadio,
         link: Link,
         network: NetworkService,
@@ -157,7 +155,7 @@ class View:
         self._network = network
         self._bindings = bindings
         self._place = place
-        self._started = int(clock.seconds())
+        self._started = int(network.nodes.wall())
         self._gateway: Values = {}
         self._radio_values: Values = {}
         self._nodes: dict[Address64, tuple[str, tuple[Any, ...]]] = {}
