@@ -322,6 +322,29 @@ class OutboundTests(SynchronousTestCase):
         self.outbound.write(self.writer, data)
         self.assertEqual(len(self.wire.last.data), 84)
 
+    def test_too_large_and_sent_again(self) -> None:
+        """A piece of a packet that was too large comes before its rest, if sent again too."""
+        data = bytes(range(80))
+        self.outbound.write(self.writer, data)
+        self.status(0x74)
+        for delivery in (0x02, 0x24, 0x32):
+            self.assertEqual(self.wire.last.data, data[:60])
+            self.status(delivery)
+            self.wire.clock.advance(4 * FIRST_BACKOFF)
+        del self.wire.sent[:-1]
+        self.assertEqual(self.drain(), data)
+        self.assertEqual(self.losses, [])
+
+    def test_too_large_and_sent_again_with_a_wide_window(self) -> None:
+        self.follow(window=3, coalesce=0.0)
+        data = bytes(range(80))
+        self.outbound.write(self.writer, data)
+        self.status(0x74)
+        for frame in reversed(self.wire.sent[1:]):
+            self.wire.receive(TransmitStatus(frame.frame_id, REMOTE16, 0, 0x02, 0))
+        self.wire.clock.advance(FIRST_BACKOFF)
+        self.assertEqual(self.data[3:], [data[:60], data[60:]])
+
     def test_too_large_however_small(self) -> None:
         self.outbound.write(self.writer, b"xyz")
         while not self.losses:

@@ -84,16 +84,16 @@ class _Buffer:
 
 class _Packet:
     """
-    @ivar number: its place in the stream.
+    @ivar offset: its place in the stream: bytes that were taken for packets before it.
     @ivar writer: whose bytes it has.
     @ivar tries: how often it did not arrive.
     @ivar since: when it did not arrive for the first time.
     """
 
-    __slots__ = ("data", "number", "since", "tries", "writer")
+    __slots__ = ("data", "offset", "since", "tries", "writer")
 
-    def __init__(self, number: int, data: bytes, writer: Writer) -> None:
-        self.number = number
+    def __init__(self, offset: int, data: bytes, writer: Writer) -> None:
+        self.offset = offset
         self.writer = writer
         self.data = data
         self.tries = 0
@@ -145,7 +145,8 @@ class Outbound:
         self._order: deque[Writer] = deque()
         self._paused: set[Writer] = set()
         self._buffered = 0
-        self._packets = 0
+        # Bytes of the stream that were cut into packets so far.
+        self._offset = 0
         self._in_flight: dict[_Packet, Deferred[TransmitStatus]] = {}
         # Packets to be sent again, in the order of the stream.
         self._again: list[_Packet] = []
@@ -196,8 +197,7 @@ class Outbound:
         if buffer is None:
             if not (self._in_flight or self._order or self._again):
                 if len(data) <= self._limit() and now >= self._not_before and self._turns.are_free:
-                    self._packets += 1
-                    self._launch(_Packet(self._packets, data, writer))
+                    self._launch(self._packet(data, writer))
                     return
                 self._at_once = True
             buffer = self._buffers[writer] = _Buffer(now)
@@ -343,8 +343,13 @@ class Outbound:
             buffer.since = buffer.last
             self._order.append(writer)
         self._buffered -= len(packet)
-        self._packets += 1
-        return _Packet(self._packets, packet, writer)
+        return self._packet(packet, writer)
+
+    def _packet(self, data: bytes, writer: Writer) -> _Packet:
+        """Make a packet of the next bytes of the stream."""
+        packet = _Packet(self._offset, data, writer)
+        self._offset += len(data)
+        return packet
 
     # --- what became of it ---------------------------------------------------------------------
 
@@ -429,18 +434,20 @@ class Outbound:
         backoff = FIRST_BACKOFF * BACKOFF_FACTOR ** min(packet.tries - 1, 20)
         self._not_before = now + min(backoff, LAST_BACKOFF)
 
-    def _send_again(self, packet: _Packet) -> None:
-        self._again.append(packet)
-        self._again.sort(key=_number)
+    def _send_again(self, *packets: _Packet) -> None:
+        self._again += packets
+        self._again.sort(key=_offset)
 
     def _shrink(self, packet: _Packet) -> None:
         """The radio does not take packets of this size: cut this one, and smaller ones later."""
         data = packet.data
         self._payload_limit = size = max(1, int(len(data) * SHRINKAGE))
-        self._again[:0] = [
-            _Packet(packet.number, data[start : start + size], packet.writer)
-            for start in range(0, len(data), size)
-        ]
+        self._send_again(
+            *(
+                _Packet(packet.offset + start, data[start : start + size], packet.writer)
+                for start in range(0, len(data), size)
+            )
+        )
 
     def _give_up(self, packet: _Packet, why: str) -> None:
         self.failures += 1
@@ -522,4 +529,4 @@ class Outbound:
 #: After these a packet is sent again.
 _REPEATED = (Verdict.AGAIN, Verdict.ASTRAY, Verdict.WAIT, Verdict.ASLEEP)
 
-_number = attrgetter("number")
+_offset = attrgetter("offset")
