@@ -1,4 +1,5 @@
-"""A TCP server port that opens quickly and says nothing, for a gateway with thousands of them.
+"""A TCP server port that opens quickly and says nothing, for a gateway with thousands of them, and
+what its connections are to do when one of the two ends dies.
 
 Twisted's own writes a line to the log for each port that opens or closes, through its oldest
 interface; that takes longer than all the rest of it. Connections are read in smaller pieces than
@@ -7,8 +8,12 @@ Twisted's.
 
 from __future__ import annotations
 
+import socket
+import struct
+from contextlib import suppress
 from typing import Any
 
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.error import CannotListenError, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
@@ -18,6 +23,43 @@ from zope.interface import implementer
 
 #: Bytes that are read from a client at once.
 READ_SIZE = 4096
+
+#: Seconds of silence after which the other end's system is asked whether it is there, seconds
+#: between two such questions, and how many stay without an answer before the connection is lost.
+#: Systems ask after two hours, unless they are told.
+KEEPALIVE_IDLE = 60
+KEEPALIVE_INTERVAL = 15
+KEEPALIVE_PROBES = 4
+
+
+def socket_of(transport: object) -> socket.socket | None:
+    """Return the socket below a transport, also through TLS; None if there is none."""
+    while transport is not None:
+        found = getattr(transport, "socket", None)
+        if isinstance(found, socket.socket):
+            return found
+        transport = getattr(transport, "transport", None)
+    return None
+
+
+def notice_the_dead(connection: socket.socket) -> None:
+    """Have the system ask a silent end whether it is there, as the constants above say."""
+    # What is no TCP socket has no such options, and some systems have other names for them.
+    with suppress(OSError, AttributeError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+
+
+def reset_if_killed(connection: socket.socket, on: bool) -> None:
+    """Choose what the other end sees when this program dies: a reset, or an end in good order.
+
+    @param on: a reset. Whoever closes the connection must turn it off before, for with it what
+        waits in the socket is dropped.
+    """
+    with suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", on, 0))
 
 
 class QuickConnection(Server):
@@ -43,6 +85,9 @@ class QuietPort(Port):
     transport = QuickConnection
 
     def startListening(self) -> None:
+        # With it Twisted accepts and closes what comes when the program may open no more files;
+        # else the connection waits, and is reported again in every turn of the reactor.
+        tcp._reservedFD.reserve()
         listener = self.createInternetSocket()
         try:
             listener.bind((self.interface, self.port))

@@ -232,6 +232,22 @@ class NodePortTests(SynchronousTestCase):
         self.assertEqual(self.port.clients, MAXIMUM_CLIENTS - 1)
         self.assertIsNotNone(self.listener.buildProtocol(None))
 
+    def test_clients_that_have_ended_do_not_count(self) -> None:
+        """But as many as may stay at most, so that they are bounded as well."""
+        clients = [self.connect()[0] for _ in range(MAXIMUM_CLIENTS)]
+        for client in clients:
+            client.dataReceived(b"?")
+            client.readConnectionLost()
+        clients += [self.connect()[0] for _ in range(MAXIMUM_CLIENTS)]
+        self.assertIsNone(self.listener.buildProtocol(None))
+        clients[-1].readConnectionLost()
+        self.assertIsNone(self.listener.buildProtocol(None))
+        clients[0].connectionLost()
+        self.assertIsNotNone(self.listener.buildProtocol(None))
+        for client in clients[1:]:
+            client.connectionLost()
+        self.port.outbound.stop()
+
     def test_lost_bytes_reset_every_client(self) -> None:
         writer, writing = self.connect()
         _, listening = self.connect()

@@ -14,6 +14,7 @@ one turn of the reactor later, which costs a third of the time of the whole way.
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import socket
 from typing import Any
 from typing import Protocol as Shape
 
@@ -36,6 +37,7 @@ from zope.interface import implementer
 from zbtwist.binding.outbound import Outbound, Writer
 from zbtwist.burst import Burst
 from zbtwist.network import Node
+from zbtwist.tcp_port import notice_the_dead, reset_if_killed, socket_of
 
 #: What a port can be: a TCP port number, or a server endpoint string.
 Slot = int | str
@@ -43,7 +45,7 @@ Slot = int | str
 #: Bytes kept for a client whose socket takes no more, on top of what the socket's own buffers hold.
 MAXIMUM_UNSENT = 262144
 
-#: Clients that one node's port serves at once.
+#: Clients that one node's port serves at once, without those that have ended their side.
 MAXIMUM_CLIENTS = 64
 
 #: A node that was busy less than so many seconds before an outage was in the middle of something.
@@ -63,10 +65,12 @@ class PortClient(Writer, Shape):
     """Who hears a node and writes to it: a TCP connection, or what stands for one.
 
     @ivar peer: who it is, for the log.
+    @ivar has_ended: it writes no more, and is only waiting for what is still to come.
     @ivar gone: fires when it will neither hear nor write any more.
     """
 
     peer: str
+    has_ended: bool
     gone: Deferred[None]
 
     def deliver(self, data: bytes) -> None:
@@ -102,8 +106,9 @@ class NodeClient(Protocol):
         # Writes at once what the socket takes; None if the transport cannot.
         self._send: Callable[[bytes], int] | None = None
         self._fresh: list[bytes] = []
-        self._has_ended = False
+        self.has_ended = False
         self._ending: IDelayedCall | None = None
+        self._socket: socket | None = None
         self.gone: Deferred[None] = Deferred()
         self.peer = "?"
 
@@ -116,9 +121,13 @@ class NodeClient(Protocol):
         peer = tcp.getPeer()
         host, number = getattr(peer, "host", None), getattr(peer, "port", None)
         self.peer = f"{host}:{number}" if host else str(peer)
-        for option in ("setTcpNoDelay", "setTcpKeepAlive"):
-            # A Unix socket has neither.
-            getattr(tcp, option, bool)(True)
+        # A Unix socket has no such thing.
+        getattr(tcp, "setTcpNoDelay", bool)(True)
+        self._socket = socket_of(tcp)
+        if self._socket is not None:
+            notice_the_dead(self._socket)
+            # While it is served, the end of the program is not the end of the stream.
+            reset_if_killed(self._socket, True)
         if isinstance(tcp, Connection):
             # To a producer that is pulled it says each time when nothing waits any more.
             tcp.registerProducer(self, False)
@@ -134,7 +143,7 @@ class NodeClient(Protocol):
         for `REPLY_TIME`, since it may wait for the answer. But where bytes are kept for the next
         client, none may be given to one that is gone.
         """
-        self._has_ended = True
+        self.has_ended = True
         self._end_when_all_is_said()
 
     def writeConnectionLost(self) -> None:
@@ -217,7 +226,7 @@ class NodeClient(Protocol):
             self._tcp.pauseProducing()
 
     def resume(self) -> None:
-        if not (self._over or self._has_ended):
+        if not (self._over or self.has_ended):
             self._tcp.resumeProducing()
 
     def reset(self, reason: str) -> None:
@@ -238,8 +247,10 @@ class NodeClient(Protocol):
         """Send what is buffered and close."""
         if self._over or self._closing:
             return
-        self._closing = True
+        self._closing = self.has_ended = True
         self._write_fresh()
+        if self._socket is not None:
+            reset_if_killed(self._socket, False)
         self._tcp.unregisterProducer()
         self._tcp.loseConnection()
 
@@ -471,8 +482,12 @@ class NodePort(Service):
         return NodeClient(self) if self.has_room() else None
 
     def has_room(self) -> bool:
-        """Whether one more client may come; if not, that is said in the log."""
-        if len(self._clients) >= MAXIMUM_CLIENTS:
+        """Whether one more client may come; if not, that is said in the log.
+
+        Those that have ended their side do not count, until there are as many of them again.
+        """
+        staying = sum(not client.has_ended for client in self._clients)
+        if staying >= MAXIMUM_CLIENTS or len(self._clients) >= 2 * MAXIMUM_CLIENTS:
             self.log.warn(
                 "A client of {node} on port {port} is refused: {count} are connected already.",
                 node=self.node,
