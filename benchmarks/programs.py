@@ -188,7 +188,8 @@ class Gateway(Program):
                 *("-n", "--pidfile=", "zbgate", "--serial", line.path, "--baud", str(BAUD_RATE)),
                 *("--api-mode", str(api_mode), "--control", str(self.control)),
                 *("--interface", self.host),
-                *("--base-port", str(self.port), "--state", state, "--heartbeat", "0"),
+                *("--base-port", str(self.port), "--last-port", "65535"),
+                *("--state", state, "--heartbeat", "0"),
             ],
         )
 

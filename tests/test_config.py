@@ -20,6 +20,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.xbee.strategies import repeatable
+from zbtwist import config
 from zbtwist.binding.policy import Policy
 from zbtwist.config import (
     _NODE_KEYS,
@@ -44,6 +45,11 @@ class ConfigTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         # Nothing here may depend on who runs it.
         self.patch(os, "environ", {"HOME": "/home/me", "STATE_DIRECTORY": "/state"})
+        self.outgoing_ports("32768\t60999\n")
+
+    def outgoing_ports(self, text: str) -> None:
+        """What the system says of the ports that it gives to outgoing connections."""
+        self.patch(config, "_OUTGOING_PORTS", self.write(text))
 
     def load(self, **options: str | None) -> Settings:
         """Load, with a serial port unless it is said otherwise."""
@@ -86,12 +92,27 @@ class CommandLineTests(ConfigTestCase):
                 control="27000",
                 base_port=27001,
                 interface="127.0.0.1",
-                last_port=65535,
+                last_port=32767,
                 state="/state/zbtwist.sqlite3",
                 nodes=(),
                 config=None,
             ),
         )
+
+    def test_last_port(self) -> None:
+        """Ports that the system gives away by itself are no node's, unless the user wants it so."""
+        for system, base, last in (
+            ("32768\t60999\n", "27001", 32767),
+            ("20000 30000\n", "1024", 19999),
+            ("20000 30000\n", "27001", 65535),
+            ("", "27001", 49151),
+            ("no numbers", "50000", 65535),
+        ):
+            self.outgoing_ports(system)
+            self.assertEqual(self.load(base_port=base).last_port, last)
+            self.assertEqual(self.load(base_port=base, last_port="60000").last_port, 60000)
+        self.patch(config, "_OUTGOING_PORTS", "/nowhere/at/all")
+        self.assertEqual(self.load().last_port, 49151)
 
     def test_everything(self) -> None:
         settings = self.load(
@@ -575,6 +596,15 @@ class FileMistakeTests(ConfigTestCase):
             number = 5 if line == "port = 1" else content.count("\n")
             words = f"FILE:{number}: node[2]{'' if words[0] == '.' else ' '}{words}"
             self.assertTrue(mistakes[0].startswith(words), f"{mistakes[0]}\n{words}")
+
+    def test_equals_that_are_no_doubles(self) -> None:
+        """How bytes are sent may be said of many nodes in the same words."""
+        said = 'delivery = "at-least-once"\nwindow = 2\nbacklog = 3\n'
+        settings = self.load_file(
+            f'[[node]]\nlabel = "A"\n{said}[[node]]\nlabel = "B"\n{said}', serial="sim:"
+        )
+        for node in settings.nodes:
+            self.assertEqual((node.at_least_once, node.window, node.backlog), (True, 2, 3))
 
     def test_doubles(self) -> None:
         """The same thing, written in another way, and by three nodes."""

@@ -37,6 +37,7 @@ from zbtwist.config_file import (
     read,
     reason_of,
 )
+from zbtwist.control import DEFAULT_PORT
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
 from zbtwist.radio.service import DEFAULT_HEARTBEAT
 from zbtwist.tcp_port import QuietEndpoint
@@ -49,9 +50,17 @@ from zbtwist.xbee.address import (
     parse_address64,
 )
 
-DEFAULT_CONTROL = "27000"
+DEFAULT_CONTROL = str(DEFAULT_PORT)
 DEFAULT_BASE_PORT = 27001
-DEFAULT_LAST_PORT = 65535
+
+#: The highest TCP port there is.
+LAST_PORT = 65535
+
+#: Where the system says which ports it gives to outgoing connections, and which those are where it
+#: does not say so (the dynamic ports of RFC 6335, section 6).
+_OUTGOING_PORTS = "/proc/sys/net/ipv4/ip_local_port_range"
+_FIRST_DYNAMIC_PORT = 49152
+
 DEFAULT_INTERFACE = "127.0.0.1"
 
 
@@ -120,7 +129,7 @@ class Settings:
     control: str = DEFAULT_CONTROL
     base_port: int = DEFAULT_BASE_PORT
     interface: str = DEFAULT_INTERFACE
-    last_port: int = DEFAULT_LAST_PORT
+    last_port: int = LAST_PORT
     state: str = IN_MEMORY
     nodes: tuple[NodeSettings, ...] = ()
     config: str | None = None
@@ -231,6 +240,7 @@ def load(reactor: Any, options: Mapping[str, str | None]) -> Settings:
     mistakes.check()
     values = {_OPTIONS[name].attribute: value for name, value in {**known, **said}.items()}
     values.setdefault("state", _default_state(values["serial"]))
+    values.setdefault("last_port", _default_last_port(values.get("base_port", DEFAULT_BASE_PORT)))
     return Settings(
         **values,
         nodes=tuple(
@@ -288,11 +298,13 @@ class _Option:
     @ivar attribute: of `Settings` or `NodeSettings`.
     @ivar parse: makes the attribute's value of a text, or raises `Mistake`.
     @ivar types: what the file may have.
+    @ivar is_unique: whether no two nodes may have the same value.
     """
 
     attribute: str
     parse: _Parser
     types: tuple[type, ...] = (str,)
+    is_unique: bool = False
 
     def of_file(self, value: Any, context: _Context) -> Any:
         """Return the attribute's value for a value of the file.
@@ -507,11 +519,11 @@ _OPTIONS = {
 }
 
 _NODE_KEYS = {
-    "address": _Option("address64", _address),
-    "label": _Option("label", _text(_MAX_LABEL)),
-    "port": _Option("port", _port, (int,)),
-    "endpoint": _Option("endpoint", _endpoint),
-    "name": _Option("name", _text(_MAX_NAME)),
+    "address": _Option("address64", _address, is_unique=True),
+    "label": _Option("label", _text(_MAX_LABEL), is_unique=True),
+    "port": _Option("port", _port, (int,), is_unique=True),
+    "endpoint": _Option("endpoint", _endpoint, is_unique=True),
+    "name": _Option("name", _text(_MAX_NAME), is_unique=True),
     "delivery": _Option("at_least_once", _delivery),
     "window": _WINDOW,
     "backlog": _BACKLOG_BYTES,
@@ -519,6 +531,20 @@ _NODE_KEYS = {
 
 #: The attributes of `Settings` and `NodeSettings` that make a `Policy`.
 POLICY = tuple(field.name for field in dataclasses.fields(Policy))
+
+
+def _default_last_port(base: int) -> int:
+    """Return the last port that a node gets when nobody says so.
+
+    It is below those that the system gives to outgoing connections: one of them may be in use just
+    when the gateway starts, and the node could not be reached.
+    """
+    try:
+        with open(_OUTGOING_PORTS) as file:
+            first = int(file.read().split()[0])
+    except (OSError, ValueError, IndexError):
+        first = _FIRST_DYNAMIC_PORT
+    return first - 1 if base < first else LAST_PORT
 
 
 def _default_state(serial: str) -> str:
@@ -588,6 +614,8 @@ def _check_nodes(tables: Any, context: _Context, mistakes: Mistakes) -> list[dic
                 )
         row = _check_table(_NODE_KEYS, table, place, context, mistakes)
         for key, value in row.items():
+            if not _NODE_KEYS[key].is_unique:
+                continue
             owner = first.setdefault((key, value), number)
             if owner != number:
                 mistakes.add((*place, key), f"{table[key]} is that of node[{owner}] already.")
@@ -613,7 +641,7 @@ def _check_together(
                 if str(row.get(key)) == control:
                     mistakes.add(("node", number, key), f"{control} is the control port already.")
     base = values.get("base-port", DEFAULT_BASE_PORT)
-    last = values.get("last-port", DEFAULT_LAST_PORT)
+    last = values.get("last-port", LAST_PORT)
     if last < base and not mistakes.concern("base-port") and not mistakes.concern("last-port"):
         name = "last-port" if "last-port" in values else "base-port"
         mistakes.add(
