@@ -45,6 +45,24 @@ class MappingTests(StoreTestCase):
         new = self.open()
         self.assertEqual((new.mappings(), new.nodes()), ([], []))
 
+    def test_only_its_user_may_read_it(self) -> None:
+        """Nor what SQLite puts beside it."""
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        new = self.open()
+        new.change_mappings([Mapping(A, 27001)])
+        files = list(Path(self.path).parent.iterdir())
+        self.assertGreater(len(files), 1)
+        self.assertEqual({file.stat().st_mode & 0o777 for file in files}, {0o600})
+
+    def test_is_new(self) -> None:
+        """Once: when it was made."""
+        new = Store(self.path).open()
+        self.assertTrue(new.is_new)
+        new.close()
+        self.assertFalse(self.open().is_new)
+        self.assertFalse(Store(MEMORY).open().is_new)
+
     def test_kept(self) -> None:
         first = self.open()
         first.change_mappings([Mapping(B, 27002, by_hand=True)])

@@ -5,6 +5,7 @@ changes. The one room that knows all the others.
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -64,10 +65,15 @@ class Gateway(MultiService):
     """
 
     def __init__(
-        self, settings: Settings, reactor: Any, endpoint: IStreamClientEndpoint | None = None
+        self,
+        settings: Settings,
+        reactor: Any,
+        endpoint: IStreamClientEndpoint | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """
         @param endpoint: the radio, if it is another than the settings say.
+        @param wall: says the seconds since 1970, for people; all else goes by the reactor's clock.
         """
         super().__init__()
         self._settings = settings
@@ -76,7 +82,7 @@ class Gateway(MultiService):
         coordinator = Coordinator(reactor)
         events = EventLog()
         burst = Burst()
-        self.network = NetworkService(reactor, coordinator)
+        self.network = NetworkService(reactor, coordinator, wall)
         self.bindings = BindingService(
             reactor, coordinator, self.network.nodes, self.store, self._port_endpoint, burst
         )
@@ -93,7 +99,7 @@ class Gateway(MultiService):
         )
         # Behind the network, which hears the radio first.
         NodeNews(reactor, self.network.nodes, coordinator)
-        tracer = FrameTracer(reactor, self.radio.traffic, events, self.network.nodes)
+        tracer = FrameTracer(self.radio.traffic, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
         self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events, tracer)
         site = control_site(self.api, reactor)
@@ -154,6 +160,13 @@ class Gateway(MultiService):
         except StoreError as error:
             log.critical("{problem} The gateway does not start.", problem=str(error))
             raise SystemExit(f"twistd zbgate: {error}") from None
+        if self.store.is_new:
+            log.warn(
+                "There was no state file {path}: it is a new, empty one, and every node gets a new "
+                "port. If nodes had ports before, stop the gateway and put their file there, or "
+                "name it with --state.",
+                path=self.store.path,
+            )
         raise_open_files(self.store.mapping_count())
         self._configure_bindings()
         super().startService()

@@ -132,13 +132,15 @@ def _is_cut_short(path: Path) -> bool:
     return bool(magic == _MAGIC and path.stat().st_size < expected)
 
 
-def _make_if_missing(path: Path) -> None:
+def _make_if_missing(path: Path) -> bool:
     """Make an empty store, which is there whole or not at all.
 
     So a file without content never was a store that a crash left behind: it was cut short.
+
+    @return: whether it was made.
     """
     if path.exists():
-        return
+        return False
     if path.is_symlink():
         raise StoreError(
             f"The state file {path} is a link that leads nowhere: mount the disk that it leads to, "
@@ -149,14 +151,20 @@ def _make_if_missing(path: Path) -> None:
     making = path.with_name(f"{path.name}.{os.getpid()}.new")
     for leftover in (making, Path(f"{making}-journal")):
         leftover.unlink(missing_ok=True)
+    # Which devices there are is nobody else's business. SQLite gives its other files the same mode.
+    os.close(os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with closing(_connect(str(making))) as database:
         database.execute("PRAGMA journal_mode=DELETE")
         database.execute("BEGIN")
         _migrate(database, 0)
         database.execute("COMMIT")
-    with suppress(FileExistsError):
+    try:
         os.link(making, path)
-    making.unlink()
+    except FileExistsError:
+        return False
+    finally:
+        making.unlink()
+    return True
 
 
 def _address64(text: str) -> Address64:
@@ -170,6 +178,7 @@ class Store:
     """The store: `open` it, use it, `close` it.
 
     @ivar path: where it is, or `MEMORY`.
+    @ivar is_new: whether `open` found no file, and made an empty one.
     """
 
     def __init__(self, path: str = MEMORY) -> None:
@@ -177,6 +186,7 @@ class Store:
         @param path: a file, made with its directory if it is not there; or `MEMORY`.
         """
         self.path = path
+        self.is_new = False
 
     def open(self) -> Store:
         """Open the file, and make or migrate it as needed. A program that forks must fork before.
@@ -187,7 +197,7 @@ class Store:
         path = self.path
         try:
             if path != MEMORY:
-                _make_if_missing(Path(path))
+                self.is_new = _make_if_missing(Path(path))
                 self._check_access()
                 if _is_cut_short(Path(path)):
                     raise StoreError(self._damaged("it is cut short"))
