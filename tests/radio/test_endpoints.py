@@ -52,6 +52,41 @@ class Line(Protocol):
         self.lost.callback(None)
 
 
+class LatencyTests(SynchronousTestCase):
+    """Adapters that hold bytes back are told not to; other drivers do not mind."""
+
+    def open(self, answer: Exception | None) -> list[bool]:
+        asked: list[bool] = []
+
+        def set_low_latency_mode(port: serial.Serial, on: bool) -> None:
+            asked.append(on)
+            if answer is not None:
+                raise answer
+
+        self.patch(serial.Serial, "set_low_latency_mode", set_low_latency_mode)
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        path = os.ttyname(slave)
+        os.close(slave)
+        with endpoints.open_exclusively(path) as port:
+            self.assertTrue(port.is_open)
+        return asked
+
+    def test_asked(self) -> None:
+        self.assertEqual(self.open(None), [True])
+
+    def test_refused(self) -> None:
+        for refusal in (ValueError("Failed to update"), NotImplementedError()):
+            self.assertEqual(self.open(refusal), [True])
+
+    def test_real_driver_without_it(self) -> None:
+        """A pseudoterminal has no such mode."""
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        self.addCleanup(os.close, slave)
+        endpoints.open_exclusively(os.ttyname(slave)).close()
+
+
 class Drain(FileDescriptor):
     """Reads whatever comes, and forgets it."""
 

@@ -27,12 +27,15 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.serialport import SerialPort
+from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.radio.errors import SerialOpenError
 from zbtwist.radio.rates import ISerialLine
+
+log = Logger()
 
 DEFAULT_BAUD_RATE = 9600
 
@@ -66,6 +69,12 @@ def open_exclusively(path: str, **settings: Any) -> serial.Serial:
     # killed would leave it behind for good. The lock alone has to do there.
     if not os.path.realpath(path).startswith("/dev/pts/"):
         fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
+    try:
+        # Adapters by FTDI hold back what comes for up to 16 ms, unless they are told otherwise.
+        port.set_low_latency_mode(True)
+    except (NotImplementedError, ValueError) as error:
+        # Most drivers hold nothing back and have no such mode.
+        log.debug("{path} has no mode of low latency: {error}", path=path, error=error)
     return port
 
 
