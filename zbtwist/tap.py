@@ -52,7 +52,7 @@ def _go_by_a_steady_clock(reactor: object) -> None:
     @param reactor: one that has no timed calls yet. One that is not Twisted's own is left alone.
     """
     if isinstance(reactor, ReactorBase):
-        reactor.seconds = time.monotonic  # type: ignore[method-assign]
+        reactor.seconds = time.monotonic
 
 
 class Options(usage.Options):

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
@@ -90,15 +91,14 @@ class ControlService(Service):
 
     def _tell_where(self, address: IAddress) -> None:
         """Say how a person comes to the console and to a list of the nodes."""
-        port = getattr(address, "port", None)
-        if port is None:
-            # What a browser and zbctl cannot reach by itself.
+        if not isinstance(address, IPv4Address | IPv6Address):
+            # Neither a browser nor zbctl reaches it.
             self.log.info("The control API is on {name}.", name=self._name)
             return
         host = "127.0.0.1" if address.host in ("0.0.0.0", "::") else address.host
         shown = f"[{host}]" if ":" in host else host
         scheme = "https" if self._name.startswith("ssl:") else "http"
-        url = f"{scheme}://{shown}:{port}/"
+        url = f"{scheme}://{shown}:{address.port}/"
         # That is where zbctl looks by itself.
         is_default = url == f"http://127.0.0.1:{DEFAULT_PORT}/"
         command = zbctl() if is_default else f"{zbctl()} --url {url}RPC2"
