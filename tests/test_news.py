@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.radio.support import REMOTE, REMOTE16, Wire
-from zbtwist.interfaces import INodeListener, IRadioListener
+from zbtwist.interfaces import INodeListener
 from zbtwist.network import NetworkService
 from zbtwist.news import REPEAT_INTERVAL, NodeNews
 from zbtwist.xbee.description import NodeDescription
@@ -41,7 +41,6 @@ class News(SynchronousTestCase):
 
     def test_interfaces(self) -> None:
         verifyObject(INodeListener, self.news)
-        verifyObject(IRadioListener, self.news)
 
     def test_a_node_appears(self) -> None:
         for _ in range(2):

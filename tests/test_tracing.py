@@ -11,7 +11,7 @@ from twisted.internet.testing import EventLoggingObserver, StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.radio.support import REMOTE, REMOTE16
+from tests.radio.support import REMOTE, REMOTE16, Owner
 from tests.xbee.strategies import any_frame
 from zbtwist.events import FRAME, EventLog, one_line
 from zbtwist.network import NodeTable
@@ -143,7 +143,7 @@ class TracerTestCase(SynchronousTestCase):
         self.nodes = NodeTable(wall=self.clock.seconds)
         self.traffic = Traffic()
         self.tracer = FrameTracer(self.traffic, self.events, self.nodes)
-        self.protocol = RadioProtocol(self.clock, 1, lambda frame: None, traffic=self.traffic)
+        self.protocol = RadioProtocol(self.clock, 1, Owner(), self.traffic)
         self.transport = StringTransport()
         self.protocol.makeConnection(self.transport)
         self.addCleanup(self.protocol.connectionLost)
@@ -246,7 +246,7 @@ class Switching(TracerTestCase):
         """It costs no frame, and fills no log."""
         log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         received: list[Frame] = []
-        protocol = RadioProtocol(self.clock, 1, received.append, traffic=self.traffic)
+        protocol = RadioProtocol(self.clock, 1, Owner(received.append), self.traffic)
         self.patch(self.events, "frame", lambda *_: 1 / 0)
         self.tracer.switch(True)
         for _ in range(3):

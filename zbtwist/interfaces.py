@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface, implementer
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from zbtwist.network import Node
     from zbtwist.radio.bring_up import RadioFacts
 
+F = TypeVar("F", bound=Frame)
+
 
 class IRadioListener(Interface):
-    """Hears of a radio's link and of the frames that answer no request."""
+    """Hears what becomes of a radio's link."""
 
     def radio_up(facts: RadioFacts) -> None:
         """The radio answers and is set up; requests may be made."""
@@ -29,9 +31,6 @@ class IRadioListener(Interface):
         It is said again when the link is lost once more while the radio was being set up, during
         which frames of nodes may come already.
         """
-
-    def frame_received(frame: Frame) -> None:
-        """A frame came that no request was waiting for."""
 
     def radio_deaf() -> None:
         """The radio does not answer though its link is up: what nodes have said since
@@ -65,9 +64,6 @@ class RadioListener:
     def radio_heard(self) -> None:
         pass
 
-    def frame_received(self, frame: Frame) -> None:
-        pass
-
     def frames_damaged(self, senders: list[Address64] | None) -> None:
         pass
 
@@ -86,25 +82,14 @@ class IRadio(Interface):
         "that hung, when it was certainly up for the last time. Seconds of the clock."
     )
 
-    def add_listener(
-        listener: IRadioListener, frame_types: Iterable[type[Frame]] | None = None
-    ) -> None:
-        """Tell `listener` of all that comes from now on.
+    def add_listener(listener: IRadioListener) -> None:
+        """Tell `listener` of all that becomes of the link from now on."""
 
-        @param frame_types: the types of the frames that it wants to hear of; None for all.
+    def subscribe(frame_type: type[F], received: Callable[[F], None]) -> None:
+        """Call `received` with each frame of that type that comes from now on, also with answers.
+
+        Those who asked are answered first, then come the others in the order of their calls.
         """
-
-    def open_lane(head: bytes, receiver: Callable[[bytes], None]) -> None:
-        """Pass the data of frames that begin with `head` on without a look at their fields.
-
-        It is for those frames that come by the thousand. Nobody else hears of them, and the link
-        ends it, as `close_lanes` does. Nothing happens if somebody else wants frames of that type.
-
-        @param head: the frame data of a frame with data (90) up to the data.
-        """
-
-    def close_lanes() -> None:
-        """From now on, tell the listeners of all frames again."""
 
     def at(command: str, parameter: bytes = b"") -> Awaitable[bytes]:
         """Read, set or execute an AT command on the radio itself; returns the answer's value."""

@@ -11,8 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from math import inf
 
 from twisted.application.service import Service
@@ -20,7 +19,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from zbtwist.interfaces import INodeListener, IRadio, RadioListener
 from zbtwist.radio.bring_up import RadioFacts
@@ -43,7 +41,6 @@ from zbtwist.xbee.frames import (
     SERIAL_ENDPOINT,
     ATCommandResponse,
     ExplicitReceive,
-    Frame,
     IODataSample,
     ManyToOneRouteRequest,
     NodeIdentification,
@@ -59,10 +56,6 @@ MAXIMUM_NODES = 0xFFF7
 
 #: 64-bit addresses that are no node's own.
 NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
-
-#: Seconds between two frames of a node with data after which there is a lane for the next ones; see
-#: `zbtwist.interfaces.IRadio.open_lane`. For a node that says less it would not be worth it.
-LANE_WITHIN = 60.0
 
 #: How many nodes are asked for their name at once, and how many may wait for it.
 INQUIRIES_AT_ONCE = 4
@@ -265,7 +258,6 @@ class NodeTable:
         self.changed(node)
 
 
-@implementer(INodeListener)
 class NetworkService(Service, RadioListener):
     """Keeps a `NodeTable` by what the radio says, and hands each node its bytes.
 
@@ -285,7 +277,6 @@ class NetworkService(Service, RadioListener):
         self._clock = clock
         self._radio = radio
         self.nodes = NodeTable(wall=wall)
-        self.nodes.add_listener(self)
         self.unattributed_frames = 0
         self.search_answers = 0
         # Whether the next packet may be a reason to ask for the strength of its signal.
@@ -298,17 +289,15 @@ class NetworkService(Service, RadioListener):
         self._search = Shared(self._run_search)
         self._inquiries: deque[Node] = deque()
         self._inquiring: set[Deferred[None]] = set()
-        self._handlers: dict[type[Frame], Callable[..., None]] = {
-            ReceivePacket: self._data,
-            ExplicitReceive: self._explicit,
-            IODataSample: self._sampled,
-            RouteRecord: self._routed,
-            ManyToOneRouteRequest: self._heard,
-            NodeIdentification: self._identified,
-            ATCommandResponse: self._found,
-            RemoteATCommandResponse: self._answered,
-        }
-        radio.add_listener(self, self._handlers)
+        radio.add_listener(self)
+        radio.subscribe(ReceivePacket, self._data)
+        radio.subscribe(ExplicitReceive, self._explicit)
+        radio.subscribe(IODataSample, self._sampled)
+        radio.subscribe(RouteRecord, self._routed)
+        radio.subscribe(ManyToOneRouteRequest, self._heard)
+        radio.subscribe(NodeIdentification, self._identified)
+        radio.subscribe(ATCommandResponse, self._found)
+        radio.subscribe(RemoteATCommandResponse, self._answered)
 
     def stopService(self) -> None:
         super().stopService()
@@ -330,7 +319,7 @@ class NetworkService(Service, RadioListener):
         return await self._search()
 
     async def _run_search(self) -> list[Node]:
-        # The nodes come through `frame_received` while the search goes on.
+        # The nodes come through `_found` while the search goes on.
         found = [self.nodes.get(one.address64) for one in await self._radio.discover()]
         return [node for node in found if node is not None]
 
@@ -344,14 +333,7 @@ class NetworkService(Service, RadioListener):
             )
         )
 
-    def frame_received(self, frame: Frame) -> None:
-        handler = self._handlers.get(type(frame))
-        if handler is not None:
-            handler(frame)
-
     def _data(self, frame: ReceivePacket | ExplicitReceive) -> None:
-        known = self.nodes.get(frame.address64)
-        before = known.heard_at if known is not None else -inf
         node = self._sender(frame)
         if node is None:
             return
@@ -359,44 +341,6 @@ class NetworkService(Service, RadioListener):
             node.receiver(frame.data)
         if self._wants_signal:
             self._measure_signal(node)
-        if (
-            type(frame) is ReceivePacket
-            and node.heard_at - before < LANE_WITHIN
-            and self._is_ordinary(frame, node)
-        ):
-            head = replace(frame, data=b"").to_bytes()
-            self._radio.open_lane(head, partial(self._more_data, node, head))
-
-    @staticmethod
-    def _is_ordinary(frame: ReceivePacket, node: Node) -> bool:
-        """Whether nothing but the data will be new in the next frame that begins like this one."""
-        return (
-            node.receiver is not None
-            and node.is_described
-            and node.address64 == frame.address64
-            and frame.address16 in (node.address16, UNKNOWN16)
-        )
-
-    def _more_data(self, node: Node, head: bytes, data: bytes) -> None:
-        """What `_data` does, for a frame that was ordinary before."""
-        receiver = node.receiver
-        if receiver is None:
-            # It is not so ordinary any more.
-            self._radio.close_lanes()
-            self.frame_received(ReceivePacket.parse(head + data))
-            return
-        node.heard_at = self._clock.seconds()
-        node.last_seen = self.nodes.wall()
-        self._last_heard = node
-        receiver(data)
-        if self._wants_signal:
-            self._measure_signal(node)
-
-    def node_added(self, node: Node) -> None:
-        pass
-
-    def node_changed(self, node: Node) -> None:
-        self._radio.close_lanes()
 
     def _explicit(self, frame: ExplicitReceive) -> None:
         if frame.profile_id != DIGI_PROFILE or frame.source_endpoint != SERIAL_ENDPOINT:

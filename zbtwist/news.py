@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from zbtwist.interfaces import INodeListener, IRadio, RadioListener
+from zbtwist.interfaces import INodeListener, IRadio
 from zbtwist.network import Node, NodeTable
 from zbtwist.xbee.address import Address64, format_address64
 from zbtwist.xbee.description import NodeDescription
@@ -18,7 +18,6 @@ from zbtwist.xbee.frames import (
     DIGI_PROFILE,
     NODE_IDENTIFICATION_CLUSTER,
     ExplicitReceive,
-    Frame,
     NodeIdentification,
 )
 
@@ -34,7 +33,7 @@ _EVENTS = {
 
 
 @implementer(INodeListener)
-class NodeNews(RadioListener):
+class NodeNews:
     """Hears of nodes and of what they say, and writes lines into the log.
 
     It must hear the radio after the `zbtwist.network.NetworkService`, which learns the names.
@@ -49,7 +48,8 @@ class NodeNews(RadioListener):
         self._labels: dict[Address64, str | None] = {}
         self._said: dict[Address64, tuple[int, float]] = {}
         nodes.add_listener(self)
-        radio.add_listener(self, (NodeIdentification, ExplicitReceive))
+        radio.subscribe(NodeIdentification, lambda frame: self._identified(frame.description))
+        radio.subscribe(ExplicitReceive, self._heard)
 
     def node_added(self, node: Node) -> None:
         self._labels[node.address64] = node.label
@@ -69,14 +69,8 @@ class NodeNews(RadioListener):
                 instead=f" now, no longer {before}" if before else "",
             )
 
-    def frame_received(self, frame: Frame) -> None:
-        if isinstance(frame, NodeIdentification):
-            self._identified(frame.description)
-        elif (
-            isinstance(frame, ExplicitReceive)
-            and frame.cluster_id == NODE_IDENTIFICATION_CLUSTER
-            and frame.profile_id == DIGI_PROFILE
-        ):
+    def _heard(self, frame: ExplicitReceive) -> None:
+        if frame.cluster_id == NODE_IDENTIFICATION_CLUSTER and frame.profile_id == DIGI_PROFILE:
             try:
                 description = NodeDescription.parse(frame.data)
             except ValueError:

@@ -94,7 +94,7 @@ class Signs(RadioListener):
         self._watch_air(world.air)
         for wire in world.endpoint.line.directions:
             self._watch_wire(wire)
-        world.gateway.radio.coordinator.add_listener(self, ())
+        world.gateway.radio.coordinator.add_listener(self)
 
     # --- the radio ------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,10 +14,12 @@ from zope.interface import implementer
 from zbtwist.interfaces import IRadioListener
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.interfaces import IProtocolOwner
+from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.rates import ISerialLine
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.xbee.address import Address16, Address64
-from zbtwist.xbee.frames import Frame
+from zbtwist.xbee.frames import FRAME_CLASSES, ATCommandResponse, Frame, TransmitStatus
 
 LOCAL = Address64(0x0013A200_00000001)
 REMOTE = Address64(0x0013A200_400A3EFF)
@@ -26,12 +28,40 @@ REMOTE16 = Address16(0x1A2B)
 FACTS = RadioFacts(LOCAL, api_mode=1, payload_limit=84, discovery_time=6.0)
 
 
+@implementer(IProtocolOwner)
+class Owner:
+    """Remembers what a radio's protocol says."""
+
+    def __init__(self, frame_received: Callable[[Frame], None] | None = None) -> None:
+        self.frames: list[Frame] = []
+        self.frame_received = frame_received or self.frames.append
+        self.damage: list[list[Address64] | None] = []
+        self.congestion: list[bool] = []
+        self.made: list[RadioProtocol] = []
+        self.lost: list[RadioProtocol] = []
+
+    def frames_damaged(self, senders: list[Address64] | None) -> None:
+        self.damage.append(senders)
+
+    def congestion_changed(self, congested: bool) -> None:
+        self.congestion.append(congested)
+
+    def protocol_made(self, protocol: RadioProtocol) -> None:
+        self.made.append(protocol)
+
+    def protocol_lost(self, protocol: RadioProtocol, reason: Failure) -> None:
+        self.lost.append(protocol)
+
+
 @implementer(IRadioListener)
 class Listener:
-    """Remembers what a radio's listener hears."""
+    """Remembers what becomes of a radio's link, and the frames that come."""
 
-    def __init__(self) -> None:
+    def __init__(self, coordinator: Coordinator) -> None:
         self.heard: list[object] = []
+        coordinator.add_listener(self)
+        for frame_type in FRAME_CLASSES.values():
+            coordinator.subscribe(frame_type, self.frame_received)
 
     def radio_up(self, facts: RadioFacts) -> None:
         self.heard.append(facts)
@@ -40,7 +70,10 @@ class Listener:
         self.heard.append(reason)
 
     def frame_received(self, frame: Frame) -> None:
-        self.heard.append(frame)
+        # An answer is of interest to who asked, except that of a node to a search.
+        is_answer = isinstance(frame, TransmitStatus | ATCommandResponse)
+        if not is_answer or (isinstance(frame, ATCommandResponse) and frame.command == "ND"):
+            self.heard.append(frame)
 
     def radio_deaf(self) -> None:
         self.heard.append("deaf")
@@ -59,8 +92,7 @@ class Wire:
         self.clock = Clock()
         self.coordinator = Coordinator(self.clock)
         self.sent: list[Any] = []
-        self.listener = Listener()
-        self.coordinator.add_listener(self.listener)
+        self.listener = Listener(self.coordinator)
         self.coordinator.link_up(self.sent.append)
         if ready:
             self.coordinator.ready(FACTS)

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.radio.support import Owner
 from zbtwist.radio.command_mode import (
     COMMAND_TIMEOUT,
     ENTER_MARGIN,
@@ -26,7 +27,7 @@ class DialogueTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.frames: list[Any] = []
-        self.protocol = RadioProtocol(self.clock, 1, self.frames.append)
+        self.protocol = RadioProtocol(self.clock, 1, Owner(self.frames.append))
         self.transport = StringTransport()
         self.protocol.makeConnection(self.transport)
 

@@ -20,6 +20,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tests.radio.support import Owner
 from zbtwist.radio import endpoints
 from zbtwist.radio.endpoints import (
     WRITE_MARK,
@@ -212,13 +213,10 @@ class PtyTests(TestCase):
                 drained.callback(None)
 
         drained: Deferred[None] = Deferred()
-        protocol = RadioProtocol(
-            Clock(),
-            1,
-            lambda frame: None,
-            lost=lambda protocol, reason: lost.callback(None),
-            congestion_changed=congestion_changed,
-        )
+        owner = Owner()
+        owner.congestion_changed = congestion_changed  # type: ignore[method-assign]
+        owner.protocol_lost = lambda *_: lost.callback(None)  # type: ignore[method-assign]
+        protocol = RadioProtocol(Clock(), 1, owner)
         connecting = self.endpoint().connect(Factory.forProtocol(lambda: protocol))
         self.assertIs(await connecting, protocol)
         written = 0

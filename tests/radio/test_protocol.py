@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.radio.support import REMOTE, REMOTE16
+from tests.radio.support import REMOTE, REMOTE16, Owner
 from zbtwist.burst import Burst
 from zbtwist.radio.patience import LONGEST_FRAME, SILENCE
 from zbtwist.radio.protocol import RadioProtocol
@@ -26,25 +25,16 @@ PACKET = ReceivePacket(REMOTE, REMOTE16, 1, b"~}\x11\x13 bytes that mode 2 escap
 class ProtocolTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.frames: list[Frame] = []
-        self.made: list[RadioProtocol] = []
-        self.lost: list[Failure] = []
-        self.damage: list[object] = []
-        self.protocol = RadioProtocol(
-            self.clock,
-            1,
-            self.frames.append,
-            self.made.append,
-            lambda protocol, reason: self.lost.append(reason),
-            frames_damaged=self.damage.append,
-        )
+        self.owner = Owner()
+        self.frames, self.damage = self.owner.frames, self.owner.damage
+        self.protocol = RadioProtocol(self.clock, 1, self.owner)
         self.transport = StringTransport()
         self.protocol.makeConnection(self.transport)
 
     def test_made_and_lost(self) -> None:
-        self.assertEqual(self.made, [self.protocol])
+        self.assertEqual(self.owner.made, [self.protocol])
         self.protocol.connectionLost()
-        self.assertEqual(len(self.lost), 1)
+        self.assertEqual(self.owner.lost, [self.protocol])
 
     def test_send_in_both_modes(self) -> None:
         frame = ATCommand(0x11, "NI", b"~}")
@@ -89,13 +79,9 @@ class ProtocolTests(SynchronousTestCase):
         """Nobody may read what was behind the hole before the connection ends."""
         said: list[object] = []
         burst = Burst()
-        protocol = RadioProtocol(
-            self.clock,
-            1,
-            lambda frame: burst.at_end(lambda: said.append("written")),
-            frames_damaged=said.append,
-            burst=burst,
-        )
+        owner = Owner(lambda frame: burst.at_end(lambda: said.append("written")))
+        owner.frames_damaged = said.append  # type: ignore[method-assign]
+        protocol = RadioProtocol(self.clock, 1, owner, burst=burst)
         good = encode(PACKET.to_bytes(), 1)
         bad = good[:-1] + bytes([good[-1] ^ 1])
         for data in (bad + good, good + bad, good + bad + good, b"noise" + good):
@@ -162,7 +148,7 @@ class ProtocolTests(SynchronousTestCase):
             seen.append(frame)
             raise RuntimeError("a mistake")
 
-        protocol = RadioProtocol(self.clock, 1, mistaken)
+        protocol = RadioProtocol(self.clock, 1, Owner(mistaken))
         protocol.makeConnection(StringTransport())
         protocol.dataReceived(encode(PACKET.to_bytes(), 1) * 2)
         self.assertEqual(seen, [PACKET, PACKET])
@@ -170,7 +156,7 @@ class ProtocolTests(SynchronousTestCase):
 
     def test_frame_that_changes_the_mode(self) -> None:
         """What comes behind it in the same read is not waited for in the old mode."""
-        protocol = RadioProtocol(self.clock, 1, lambda frame: protocol.set_api_mode(2))
+        protocol = RadioProtocol(self.clock, 1, Owner(lambda frame: protocol.set_api_mode(2)))
         protocol.makeConnection(StringTransport())
         protocol.dataReceived(encode(PACKET.to_bytes(), 1) + b"\x7e\x00")
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -181,7 +167,7 @@ class RawTests(SynchronousTestCase):
     def test_bytes_that_are_no_frames(self) -> None:
         frames: list[Frame] = []
         raw: list[bytes] = []
-        protocol = RadioProtocol(Clock(), 1, frames.append)
+        protocol = RadioProtocol(Clock(), 1, Owner(frames.append))
         transport = StringTransport()
         protocol.makeConnection(transport)
         wire = encode(PACKET.to_bytes(), 1)
@@ -196,7 +182,7 @@ class RawTests(SynchronousTestCase):
 
     def test_start_over(self) -> None:
         frames: list[Frame] = []
-        protocol = RadioProtocol(Clock(), 1, frames.append)
+        protocol = RadioProtocol(Clock(), 1, Owner(frames.append))
         protocol.makeConnection(StringTransport())
         protocol.dataReceived(b"\x7e\x01\x00")
         protocol.start_over()
@@ -208,7 +194,7 @@ class RawTests(SynchronousTestCase):
         """It is waited for as long as any other, whatever was waited for before."""
         clock = Clock()
         frames: list[Frame] = []
-        protocol = RadioProtocol(clock, 1, frames.append)
+        protocol = RadioProtocol(clock, 1, Owner(frames.append))
         protocol.makeConnection(StringTransport())
         protocol.dataReceived(b"\x7e")
         clock.advance(SILENCE)
@@ -222,10 +208,8 @@ class RawTests(SynchronousTestCase):
 
 class CongestionTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.heard: list[bool] = []
-        self.protocol = RadioProtocol(
-            Clock(), 1, lambda frame: None, congestion_changed=self.heard.append
-        )
+        self.owner = Owner()
+        self.protocol = RadioProtocol(Clock(), 1, self.owner)
         self.transport = StringTransport()
         self.protocol.makeConnection(self.transport)
 
@@ -236,12 +220,12 @@ class CongestionTests(SynchronousTestCase):
         self.assertTrue(self.protocol.is_congested)
         producer.resumeProducing()
         self.assertFalse(self.protocol.is_congested)
-        self.assertEqual(self.heard, [True, False])
+        self.assertEqual(self.owner.congestion, [True, False])
 
     def test_lost_while_full(self) -> None:
         """Nobody is told to go on: there is nothing to write to."""
         self.transport.producer.pauseProducing()
         self.transport.producer.stopProducing()
         self.protocol.connectionLost()
-        self.assertEqual(self.heard, [True])
+        self.assertEqual(self.owner.congestion, [True])
         self.assertFalse(self.protocol.is_congested)

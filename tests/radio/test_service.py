@@ -74,8 +74,7 @@ class LinkCase(SynchronousTestCase):
 
     def start_with(self, endpoint: Any, wanted: int | None = None, **settings: Any) -> None:
         self.coordinator = Coordinator(self.clock)
-        self.listener = Listener()
-        self.coordinator.add_listener(self.listener)
+        self.listener = Listener(self.coordinator)
         self.service = RadioService(
             self.clock, endpoint, self.coordinator, "sim:", wanted, **settings
         )

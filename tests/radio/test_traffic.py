@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.radio.support import REMOTE, REMOTE16
+from tests.radio.support import REMOTE, REMOTE16, Owner
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.traffic import Traffic
 from zbtwist.xbee.frames import ReceivePacket, TransmitRequest
@@ -20,7 +20,7 @@ class Counting(SynchronousTestCase):
         self.traffic = Traffic()
 
     def connect(self, api_mode: int) -> RadioProtocol:
-        protocol = RadioProtocol(Clock(), api_mode, lambda frame: None, traffic=self.traffic)
+        protocol = RadioProtocol(Clock(), api_mode, Owner(), self.traffic)
         protocol.makeConnection(StringTransport())
         return protocol
 

@@ -32,7 +32,7 @@ from zbtwist.radio.service import RadioService
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import EchoNode
 from zbtwist.simulator.pseudoterminal import Pseudoterminal
-from zbtwist.xbee.frames import Frame, ReceivePacket, TransmitStatus
+from zbtwist.xbee.frames import ReceivePacket, TransmitStatus
 
 #: How often the port is pulled, in either API mode.
 PULLS = 5
@@ -68,6 +68,7 @@ class Load(RadioListener):
         self.downs: list[str] = []
         self._waiting: list[tuple[int, int, Deferred[None]]] = []
         coordinator.add_listener(self)
+        coordinator.subscribe(ReceivePacket, self.echo_received)
 
     def radio_up(self, facts: RadioFacts) -> None:
         self.facts.append(facts)
@@ -77,10 +78,9 @@ class Load(RadioListener):
     def radio_down(self, reason: str) -> None:
         self.downs.append(reason)
 
-    def frame_received(self, frame: Frame) -> None:
-        if isinstance(frame, ReceivePacket):
-            self.echoed += 1
-            self._look()
+    def echo_received(self, frame: ReceivePacket) -> None:
+        self.echoed += 1
+        self._look()
 
     def _send(self) -> None:
         if self._coordinator.facts is not None:

@@ -465,19 +465,10 @@ class AnyStreamTests(unittest.SynchronousTestCase):
     """Properties, over whatever Hypothesis thinks of."""
 
     def run_through(self, mode: int, stream: bytes, sizes: list[int], maximum: int) -> list[bytes]:
-        """Feed it all, give up at the end, and hold every count against the model's; once more with
-        a glance at each chunk first.
+        """Feed it all, give up at the end, and hold every count against the model's.
 
         @return: the frame data that came out.
         """
-        fed = self.run_through_once(mode, stream, sizes, maximum, glance=False)
-        glanced = self.run_through_once(mode, stream, sizes, maximum, glance=True)
-        self.assertEqual(glanced, fed)
-        return fed
-
-    def run_through_once(
-        self, mode: int, stream: bytes, sizes: list[int], maximum: int, glance: bool
-    ) -> list[bytes]:
         model = MODELS[mode](stream, maximum)
         looked_at: list[bytes] = []
         decoder = decoder_for(mode, maximum, looked_at.append)
@@ -491,8 +482,7 @@ class AnyStreamTests(unittest.SynchronousTestCase):
             self.assertLessEqual(len(decoder.pending), mode * (maximum + 4))
 
         for chunk in chunks(stream, sizes):
-            whole = decoder.whole_frame(chunk) if glance else None
-            got += decoder.feed(chunk) if whole is None else [whole]
+            got += decoder.feed(chunk)
             fed += len(chunk)
             check_the_sum()
         got += decoder.give_up()
@@ -503,32 +493,6 @@ class AnyStreamTests(unittest.SynchronousTestCase):
         self.assertEqual(decoder.bad_frames, model.bad_frames)
         self.assertEqual(len(looked_at), model.bad_frames)
         return got
-
-    @repeatable(200)
-    @given(
-        st.binary(min_size=1, max_size=300),
-        st.integers(0, 700),
-        st.sampled_from((b"", b"\x00", b"\x7d", b"\x7e", b"\x33")),
-        st.sampled_from((1, 2)),
-    )
-    def test_glance(self, data: bytes, cut: int, more: bytes, mode: int) -> None:
-        """What is not just one frame is left to `feed`, and nothing has happened then."""
-        wire = encode(data, mode)
-        for stream in (wire, wire[:cut], wire + more, wire[cut % len(wire) :] + wire):
-            decoder = decoder_for(mode)
-            whole = decoder.whole_frame(stream)
-            if stream == wire and len(wire) < 256:
-                self.assertEqual(whole, data)
-            if whole is None:
-                self.assertEqual((decoder.good_frames, decoder.pending), (0, b""))
-            else:
-                other = decoder_for(mode)
-                self.assertEqual([whole], other.feed(stream))
-                for each in (decoder, other):
-                    counts = (each.good_frames, each.bad_frames, each.discarded_bytes)
-                    self.assertEqual((counts, each.pending), ((1, 0, 0), b""))
-            decoder.feed(b"\x7e")
-            self.assertIsNone(decoder.whole_frame(wire))
 
     @repeatable(300)
     @given(traffic, garbage, chunk_sizes)

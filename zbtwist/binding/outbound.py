@@ -360,9 +360,12 @@ class Outbound:
                 self._unsettled(result, packet)
             else:
                 self._settled(result, packet)
+            # In this order: the others have their turns first.
+            if self._order or self._again:
+                self._advance()
         except Exception:
             self.log.failure("Sending to {node} failed", node=self._node)
-            self._turns.landed(packet)
+        self._turns.landed(packet)
 
     def _settled(self, status: TransmitStatus, packet: _Packet) -> None:
         del self._in_flight[packet]
@@ -380,7 +383,6 @@ class Outbound:
                 # The radio looks the address up, and a route, when it is not told one.
                 self._nodes.located(self._node, UNKNOWN16)
             self._failed(packet, verdict_of(delivery), delivery_status_text(delivery))
-        self._go_on(packet)
 
     def _unsettled(self, failure: Failure, packet: _Packet) -> None:
         del self._in_flight[packet]
@@ -391,13 +393,6 @@ class Outbound:
             # What the radio never had may be sent; of the rest nobody knows.
             verdict = Verdict.DOUBTFUL if error.sent else Verdict.WAIT
             self._failed(packet, verdict, str(error))
-        self._go_on(packet)
-
-    def _go_on(self, packet: _Packet) -> None:
-        # In this order: the others have their turns first.
-        if self._order or self._again:
-            self._advance()
-        self._turns.landed(packet)
 
     def _failed(self, packet: _Packet, verdict: Verdict, why: str) -> None:
         """A packet did not arrive, as far as is known: send it again, or give it up."""

@@ -144,7 +144,7 @@ class BindingService(MultiService, RadioListener):
         self._policy = Policy()
         self.store_problem = ""
         nodes.add_listener(self)
-        radio.add_listener(self, ())
+        radio.add_listener(self)
 
     # --- asking --------------------------------------------------------------------------------
 

@@ -15,9 +15,9 @@ The coordinator outlives links. `link_up` and `link_down` are for its owner, the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -43,7 +43,6 @@ from zbtwist.xbee.frames import (
     ATCommandResponse,
     Frame,
     QueuedATCommand,
-    ReceivePacket,
     RemoteATCommand,
     RemoteATCommandResponse,
     TransmitRequest,
@@ -77,8 +76,7 @@ IDS_FOR_DATA = 63
 MAXIMUM_WAITING = 4096
 
 
-#: Lanes that are open at once: one for each node that there can be.
-MOST_LANES = 0x10000
+F = TypeVar("F", bound=Frame)
 
 
 @dataclass(slots=True, eq=False)
@@ -132,8 +130,6 @@ class Coordinator:
 
     @ivar transmit_seconds: how long packets took, from the request to its status.
     @ivar late_answers: answers that no request waited for: late, doubled, or to someone else.
-    @ivar lanes: who takes the data of frames, by how their frame data begins; see
-        `zbtwist.interfaces.IRadio.open_lane`.
     @ivar last_frame: when the last frame came, seconds of the clock.
     """
 
@@ -145,10 +141,12 @@ class Coordinator:
         """
         self._clock = clock
         self._listeners: list[IRadioListener] = []
-        # Which frames each of them wants, None for all; and who wants frames of a type.
-        self._wanted: list[frozenset[type[Frame]] | None] = []
-        self._hearers: dict[type[Frame], list[Callable[[Frame], None]]] = {}
-        self.lanes: dict[bytes, Callable[[bytes], None]] = {}
+        # Who wants frames of a type. What is news of a node is news even if it is an answer.
+        self._subscribers: dict[type[Frame], list[Callable[[Any], None]]] = {
+            TransmitStatus: [self._transmit_status],
+            ATCommandResponse: [self._command_answered],
+            RemoteATCommandResponse: [self._command_answered],
+        }
         self._send: Callable[[Frame], None] | None = None
         self._free = deque(range(1, 256))
         self._pending: dict[int, _Request] = {}
@@ -181,13 +179,11 @@ class Coordinator:
 
     # --- the link ------------------------------------------------------------------------------
 
-    def add_listener(
-        self, listener: IRadioListener, frame_types: Iterable[type[Frame]] | None = None
-    ) -> None:
+    def add_listener(self, listener: IRadioListener) -> None:
         self._listeners.append(listener)
-        self._wanted.append(None if frame_types is None else frozenset(frame_types))
-        self._hearers.clear()
-        self.lanes.clear()
+
+    def subscribe(self, frame_type: type[F], received: Callable[[F], None]) -> None:
+        self._subscribers.setdefault(frame_type, []).append(received)
 
     def link_up(self, send: Callable[[Frame], None]) -> None:
         """Frames can be sent; the radio is not set up yet."""
@@ -214,7 +210,6 @@ class Coordinator:
         """
         # Nodes may have been heard while the radio was being set up, too.
         was_heard = self.facts is not None or self.last_frame > self.down_since
-        self.lanes.clear()
         if was_heard:
             self.down_since = self._clock.seconds() if since is None else since
         self._send = None
@@ -520,71 +515,53 @@ class Coordinator:
                 self._waiting.append(request)
         self._waiting.extend(waiting)
 
-    # --- frames in short ------------------------------------------------------------------------
-
-    def open_lane(self, head: bytes, receiver: Callable[[bytes], None]) -> None:
-        is_wanted_once = len(self._hearers.get(ReceivePacket, ())) == 1
-        if is_wanted_once and self.facts is not None and len(self.lanes) < MOST_LANES:
-            self.lanes[head] = receiver
-
-    def close_lanes(self) -> None:
-        self.lanes.clear()
-
-    def lanes_used(self) -> None:
-        """Frames came that were passed on by `lanes`."""
-        self.last_frame = self._clock.seconds()
-
     # --- answers -------------------------------------------------------------------------------
 
     def frame_received(self, frame: Frame) -> None:
-        """Take a frame from the radio: settle its request, or pass it to the listeners."""
-        self.last_frame = self._clock.seconds()
-        kind = type(frame)
-        if kind in _ANSWERS:
-            assert isinstance(frame, (ATCommandResponse, RemoteATCommandResponse, TransmitStatus))
-            self._answered(frame)
-            # What is news of a node is news even if nobody asked, or asks any more.
-            if not isinstance(frame, RemoteATCommandResponse) and not (
-                isinstance(frame, ATCommandResponse) and frame.command == "ND"
-            ):
-                return
-        hearers = self._hearers.get(kind)
-        if hearers is None:
-            hearers = self._hearers[kind] = [
-                listener.frame_received
-                for listener, wanted in zip(self._listeners, self._wanted)
-                if wanted is None or kind in wanted
-            ]
-        for hear in hearers:
+        """Take a frame from the radio, and hand it to who wants frames of its type."""
+        for hear in self._subscribers.get(type(frame), ()):
             hear(frame)
+        # Not sooner: who hears that the radio was reset asks when it was heard before that.
+        self.last_frame = self._clock.seconds()
 
-    def _answered(
-        self, frame: ATCommandResponse | RemoteATCommandResponse | TransmitStatus
-    ) -> None:
+    def _transmit_status(self, frame: TransmitStatus) -> None:
         request = self._pending.get(frame.frame_id)
-        if request is None or not (
-            type(frame) is request.answer if request.is_packet else request.matches(frame)
-        ):
+        if request is None or not request.is_packet:
             self.late_answers += 1
             return
-        if request.found is not None and isinstance(frame, ATCommandResponse):
-            if frame.status == AT_OK and frame.value:
-                try:
-                    request.found.append(NodeDescription.parse(frame.value))
-                except ValueError as error:
-                    self.log.warn("An answer to ND makes no sense: {error}", error=error)
-                return
-            result: object = request.found
-            if frame.status != AT_OK:
-                result = ATRefused("ND", frame.status, "The radio")
-        else:
-            result = frame
-        if request.is_packet:
-            self.transmit_seconds.observe(self._clock.seconds() - request.sent_at)
+        self.transmit_seconds.observe(self._clock.seconds() - request.sent_at)
         del self._pending[frame.frame_id]
+        self._free.append(frame.frame_id)
+        if request.timer is not None:
+            request.timer.cancel()
+        request.finished.callback(frame)
+        if self._waiting:
+            self._start_waiting()
+
+    def _command_answered(self, frame: ATCommandResponse | RemoteATCommandResponse) -> None:
+        # Who asked whether the radio is there looks at it at once.
+        self.last_frame = self._clock.seconds()
+        request = self._pending.get(frame.frame_id)
+        if request is None or not request.matches(frame):
+            self.late_answers += 1
+        elif request.found is None or not isinstance(frame, ATCommandResponse):
+            self._answer(request, frame)
+        elif frame.status != AT_OK:
+            self._answer(request, ATRefused("ND", frame.status, "The radio"))
+        elif not frame.value:
+            self._answer(request, request.found)
+        else:
+            try:
+                request.found.append(NodeDescription.parse(frame.value))
+            except ValueError as error:
+                self.log.warn("An answer to ND makes no sense: {error}", error=error)
+
+    def _answer(self, request: _Request, result: object) -> None:
+        """A request has its answer."""
+        frame_id = request.frame_id
+        del self._pending[frame_id]
         self._remote_commands -= request.is_remote_command
+        self._free.append(frame_id)
         self._finish(request, result)
-        self._release(frame.frame_id)
-
-
-_ANSWERS = frozenset((ATCommandResponse, RemoteATCommandResponse, TransmitStatus))
+        if self._waiting:
+            self._start_waiting()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from twisted.internet.interfaces import IConsumer, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -12,14 +12,11 @@ from zope.interface import implementer
 
 from zbtwist.burst import Burst
 from zbtwist.radio.damage import senders_of
+from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.patience import Patience
 from zbtwist.radio.traffic import Traffic
-from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
 from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
-
-#: Bytes before the data of a frame with data (90): type, addresses, options.
-HEAD = 12
 
 #: Damaged frames of one piece of the line that are looked at.
 _MOST_BAD = 16
@@ -30,7 +27,7 @@ class RadioProtocol(Protocol):
     """The serial line of one radio.
 
     It is the producer of what it writes: a line that takes nothing (CTS, a stuck server) makes the
-    transport say so when its buffer is over its mark, and `congestion_changed` hears of it.
+    transport say so when its buffer is over its mark, and its owner hears of it.
 
     @ivar is_congested: whether what was written waits in the transport, and more should not follow.
     @ivar malformed_frames: good checksum, but an unknown type or fields that do not fit.
@@ -42,45 +39,24 @@ class RadioProtocol(Protocol):
         self,
         clock: IReactorTime,
         api_mode: int,
-        frame_received: Callable[[Frame], None],
-        made: Callable[[RadioProtocol], None] = lambda protocol: None,
-        lost: Callable[[RadioProtocol, Failure], None] = lambda protocol, reason: None,
+        owner: IProtocolOwner,
         traffic: Traffic | None = None,
-        congestion_changed: Callable[[bool], None] = lambda congested: None,
-        frames_damaged: Callable[[list[Address64] | None], None] = lambda senders: None,
         burst: Burst | None = None,
-        lanes: Mapping[bytes, Callable[[bytes], None]] | None = None,
-        lanes_used: Callable[[], None] = lambda: None,
     ) -> None:
         """
         @param clock: times how long a frame's beginning is waited for.
         @param api_mode: 1 or 2, to begin with.
-        @param frame_received: called with each frame that comes, also unknown and malformed ones.
-        @param made: called when the transport is there.
-        @param lost: called when it is gone, with the reason.
+        @param owner: who is told of frames and of the line.
         @param traffic: counts the frames, and may trace them.
-        @param congestion_changed: called with `is_congested` whenever it changes.
-        @param frames_damaged: called when the line damaged frames, with what
-            `zbtwist.radio.damage.senders_of` says of them.
         @param burst: told when frames that were read at once begin and end.
-        @param lanes: who takes the data of frames with data (90), by how their frame data begins;
-            `frame_received` is called for all others.
-        @param lanes_used: called when `lanes` had frames of what was read at once.
         """
-        self._clock = clock
+        self._owner = owner
         self._bad: list[bytes] = []
         self._decoder = self._new_decoder(api_mode)
         self._discarded = 0
-        self._frames_damaged = frames_damaged
-        self._frame_received = frame_received
-        self._made = made
-        self._lost = lost
         self._traffic = traffic or Traffic()
         self._burst = burst or Burst()
-        self._lanes = {} if lanes is None else lanes
-        self._lanes_used = lanes_used
         self._patience = Patience(clock, self._given_up)
-        self._congestion_changed = congestion_changed
         self._raw: Callable[[bytes], None] | None = None
         self.malformed_frames = 0
         self.is_congested = False
@@ -129,7 +105,7 @@ class RadioProtocol(Protocol):
     def connectionMade(self) -> None:
         if IConsumer.providedBy(self.transport):
             IConsumer(self.transport).registerProducer(self, True)
-        self._made(self)
+        self._owner.protocol_made(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._patience.stop()
@@ -139,7 +115,7 @@ class RadioProtocol(Protocol):
         traffic.malformed_frames += self.malformed_frames
         traffic.bad_frames += decoder.bad_frames
         traffic.discarded_bytes += decoder.discarded_bytes
-        self._lost(self, reason)
+        self._owner.protocol_lost(self, reason)
 
     def send(self, frame: Frame) -> None:
         """Write a frame to the radio."""
@@ -172,25 +148,17 @@ class RadioProtocol(Protocol):
     def _set_congested(self, congested: bool) -> None:
         if congested != self.is_congested:
             self.is_congested = congested
-            self._congestion_changed(congested)
+            self._owner.congestion_changed(congested)
 
     def dataReceived(self, data: bytes) -> None:
         if self._raw is not None:
             self._raw(data)
             return
         decoder = self._decoder
-        if not decoder.pending:
-            frame_data = decoder.whole_frame(data)
-            if frame_data is not None:
-                self._deliver_one(frame_data)
-                return
         frames = decoder.feed(data)
-        if decoder.discarded_bytes != self._discarded:
-            self._deliver(frames, is_damaged=True)
-        elif len(frames) == 1:
-            self._deliver_one(frames[0])
-        elif frames:
-            self._deliver(frames)
+        is_damaged = decoder.discarded_bytes != self._discarded
+        if frames or is_damaged:
+            self._deliver(frames, is_damaged)
         # A frame may have told that the mode is another.
         decoder = self._decoder
         if decoder.pending:
@@ -201,32 +169,12 @@ class RadioProtocol(Protocol):
         bad = self._bad[:]
         self._bad.clear()
         lost, self._discarded = decoder.discarded_bytes - self._discarded, decoder.discarded_bytes
-        self._frames_damaged(senders_of(bad, lost, decoder.api_mode))
+        self._owner.frames_damaged(senders_of(bad, lost, decoder.api_mode))
 
     def _given_up(self, frames: list[bytes]) -> None:
         """What was waited for did not come; these were behind it."""
         self._look_at_damage()
         self._deliver(frames)
-
-    def _deliver_one(self, frame_data: bytes) -> None:
-        """As `_deliver`, with fewer steps if there is a lane."""
-        lane = self._lanes.get(frame_data[:HEAD])
-        traffic = self._traffic
-        if lane is None or traffic.trace is not None:
-            self._deliver([frame_data])
-            return
-        kind = frame_data[0]
-        traffic.frames_in[kind] += 1
-        traffic.bytes_in[kind] += len(frame_data)
-        try:
-            lane(frame_data[HEAD:])
-        except Exception:
-            self._note_mistake(frame_data)
-        self._lanes_used()
-
-    def _note_mistake(self, frame_data: bytes) -> None:
-        # A mistake of ours must not cost the link and with it every other node.
-        self.log.failure("A frame could not be handled: {frame}", frame=parse_frame(frame_data))
 
     def _deliver(self, frames: list[bytes], is_damaged: bool = False) -> None:
         """Hand frames up.
@@ -237,8 +185,6 @@ class RadioProtocol(Protocol):
         traffic = self._traffic
         frames_in, bytes_in = traffic.frames_in, traffic.bytes_in
         burst = self._burst
-        lanes = self._lanes
-        is_used = False
         # One frame is no burst.
         is_burst = len(frames) > 1 or is_damaged
         if is_burst:
@@ -249,21 +195,15 @@ class RadioProtocol(Protocol):
             bytes_in[kind] += len(frame_data)
             if traffic.trace is not None:
                 traffic.trace(False, frame_data, self._decoder.api_mode)
+            frame = parse_frame(frame_data)
+            if isinstance(frame, UnparsedFrame):
+                self.malformed_frames += 1
             try:
-                lane = lanes.get(frame_data[:HEAD])
-                if lane is not None:
-                    lane(frame_data[HEAD:])
-                    is_used = True
-                    continue
-                frame = parse_frame(frame_data)
-                if isinstance(frame, UnparsedFrame):
-                    self.malformed_frames += 1
-                self._frame_received(frame)
+                self._owner.frame_received(frame)
             except Exception:
-                self._note_mistake(frame_data)
+                # A mistake of ours must not cost the link and with it every other node.
+                self.log.failure("A frame could not be handled: {frame}", frame=frame)
         if is_damaged:
             self._look_at_damage()
         if is_burst:
             burst.end()
-        if is_used:
-            self._lanes_used()

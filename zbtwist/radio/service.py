@@ -12,7 +12,7 @@ may be the connection to a serial server, or the USB adapter.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import ATRefused, RadioError, SerialOpenError
 from zbtwist.radio.finding import AS_IT_IS, Finder, Search
 from zbtwist.radio.heartbeat import Heartbeat
+from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.rates import ISerialLine, rates_to_try
 from zbtwist.radio.traffic import Traffic
@@ -123,8 +124,11 @@ class _PatientEndpoint:
                 return protocol
 
 
+@implementer(IProtocolOwner)
 class RadioService(MultiService):
     """
+    @ivar frame_received: see `zbtwist.radio.interfaces.IProtocolOwner`: the coordinator's, unless
+        the radio is being looked for.
     @ivar coordinator: the radio, for the rest of the program; it outlives every link.
     @ivar protocol: the serial line while it is open, with its counters.
     @ivar traffic: what has passed on the serial line, over all links.
@@ -163,6 +167,8 @@ class RadioService(MultiService):
         super().__init__()
         self._burst = burst or Burst()
         self.coordinator = coordinator
+        self.frame_received: Callable[[Frame], None] = coordinator.frame_received
+        coordinator.subscribe(ModemStatus, self._modem_status)
         self.protocol: RadioProtocol | None = None
         self.traffic = Traffic()
         self.configure = configure
@@ -252,19 +258,13 @@ class RadioService(MultiService):
     # --- opening -------------------------------------------------------------------------------
 
     def _build_protocol(self) -> RadioProtocol:
-        return RadioProtocol(
-            self._clock,
-            self._last_mode,
-            self._frame_received,
-            self._opened,
-            self._lost,
-            self.traffic,
-            self.coordinator.set_congested,
-            self.coordinator.frames_damaged,
-            self._burst,
-            self.coordinator.lanes,
-            self.coordinator.lanes_used,
-        )
+        return RadioProtocol(self._clock, self._last_mode, self, self.traffic, self._burst)
+
+    def frames_damaged(self, senders: list[Address64] | None) -> None:
+        self.coordinator.frames_damaged(senders)
+
+    def congestion_changed(self, congested: bool) -> None:
+        self.coordinator.set_congested(congested)
 
     def open_failed(self, error: Exception) -> Deferred[None]:
         """The radio could not be connected: say why, and fire when it is time to try again."""
@@ -284,11 +284,11 @@ class RadioService(MultiService):
                 sentence=sentence,
             )
 
-    def _opened(self, protocol: RadioProtocol) -> None:
+    def protocol_made(self, protocol: RadioProtocol) -> None:
         self.protocol = protocol
         self._start_bring_up(protocol)
 
-    def _lost(self, protocol: RadioProtocol, reason: Failure) -> None:
+    def protocol_lost(self, protocol: RadioProtocol, reason: Failure) -> None:
         if protocol is not self.protocol:
             return
         self.protocol = None
@@ -346,10 +346,12 @@ class RadioService(MultiService):
 
     async def _bring_up(self, protocol: RadioProtocol) -> None:
         self._finder = finder = Finder(self._clock, protocol, self._search())
+        self.frame_received = self._unsorted
         try:
             found = await finder.find()
         finally:
             self._finder = None
+            self.frame_received = self.coordinator.frame_received
         protocol.set_api_mode(found.api_mode)
         self._last_mode, self._last_rate = found.api_mode, self.baud_rate
         self._forgets |= found.forgets
@@ -442,11 +444,13 @@ class RadioService(MultiService):
 
     async def _bring_up_later(self, protocol: RadioProtocol) -> None:
         self._is_pausing = True
+        self.frame_received = self._unsorted
         try:
             delay = FIRST_RETRY * RETRY_FACTOR ** min(self._failures - 1, 50)
             await deferLater(self._clock, min(delay, LAST_RETRY))
         finally:
             self._is_pausing = False
+            self.frame_received = self.coordinator.frame_received
         await self._bring_up(protocol)
 
     # --- watching ------------------------------------------------------------------------------
@@ -482,31 +486,24 @@ class RadioService(MultiService):
         self.coordinator.facts = replace(facts, association=association)
         self._heartbeat.start(association)
 
-    def _frame_received(self, frame: Frame) -> None:
-        if self._finder is None and not self._is_pausing and type(frame) is not ModemStatus:
-            # As nearly always.
-            self.coordinator.frame_received(frame)
-            return
+    def _unsorted(self, frame: Frame) -> None:
+        """A frame came while the radio is looked for, or between two tries to set it up.
+
+        At another rate, or in another mode, chance makes some of what is no frame; so frames are
+        passed on only if the radio was there before and the line is as it was then.
+        """
         if self._finder is not None and self._finder.frame_received(frame):
             return
-        if isinstance(frame, ModemStatus):
-            self._modem_status(frame.status)
+        if self._last_address is not None and self.baud_rate == self._last_rate:
+            self.coordinator.frame_received(frame)
+        elif isinstance(frame, ModemStatus):
+            self._modem_status(frame)
         if self._is_pausing and self.protocol is not None:
             # It is alive.
             self._start_bring_up(self.protocol)
-        if self._is_trusted:
-            self.coordinator.frame_received(frame)
 
-    @property
-    def _is_trusted(self) -> bool:
-        """Whether frames are what they seem: at another rate, or in another mode, chance makes some
-        of what is no frame.
-        """
-        if self._finder is None:
-            return True
-        return self._last_address is not None and self.baud_rate == self._last_rate
-
-    def _modem_status(self, status: int) -> None:
+    def _modem_status(self, frame: ModemStatus) -> None:
+        status = frame.status
         self.log.info("The radio says: {status}.", status=modem_status_text(status))
         facts = self.coordinator.facts
         if status in _RESETS:

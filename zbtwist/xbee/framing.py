@@ -50,9 +50,6 @@ _ESCAPED_PAIR = re.compile(rb"\x7d(.?)", re.DOTALL)
 #: The most bytes whose sum is certain to stay below the modulus of Adler-32, 65521.
 _ADLER_EXACT = 256
 
-#: The most bytes of the line that are taken for one frame at a glance: their sum is as certain.
-_GLANCE = _ADLER_EXACT + 3
-
 
 def encode(frame_data: bytes, api_mode: int) -> bytes:
     """Frame `frame_data` for the wire.
@@ -165,14 +162,6 @@ class FrameDecoder:
         """
         raise NotImplementedError
 
-    def whole_frame(self, data: bytes) -> bytes | None:
-        """Take the next bytes of the stream if they are just one good frame, as they mostly are.
-
-        @return: its frame data; None if they are not, or not at a glance: then nothing has
-            happened, and they are to be fed.
-        """
-        raise NotImplementedError
-
     def give_up(self) -> list[bytes]:
         """The line fell silent: what is pending is not a frame's beginning after all.
 
@@ -225,7 +214,8 @@ class PlainDecoder(FrameDecoder):
             frames.append(frame_data)
             position = end
         else:
-            position = self._skip(data, position)
+            if position < size:
+                position = self._skip(data, position)
             if position < size:
                 needed = OVERHEAD
         self.pending = data[position:]
@@ -234,18 +224,6 @@ class PlainDecoder(FrameDecoder):
             self.beginnings += 1
         self.good_frames += len(frames)
         return frames
-
-    def whole_frame(self, data: bytes) -> bytes | None:
-        size = len(data)
-        if self.pending or not OVERHEAD < size <= _GLANCE:
-            return None
-        start, length = _START_AND_LENGTH.unpack_from(data)
-        if start != START or length != size - OVERHEAD or length > self._maximum:
-            return None
-        if adler32(data[3:]) & 0xFF:
-            return None
-        self.good_frames += 1
-        return data[3:-1]
 
     def give_up(self) -> list[bytes]:
         frames: list[bytes] = []
@@ -315,18 +293,6 @@ class EscapedDecoder(FrameDecoder):
                 self._look_closely(piece, body, frames)
         self.good_frames += len(frames)
         return frames
-
-    def whole_frame(self, data: bytes) -> bytes | None:
-        if self.pending or len(data) > _GLANCE or data.rfind(START_BYTE):
-            return None
-        body = unescape(data[1:])
-        length = len(body) - 3
-        if not 0 < length <= self._maximum or body[0] << 8 | body[1] != length:
-            return None
-        if adler32(body[2:]) & 0xFF or data[-1] == ESCAPE:
-            return None
-        self.good_frames += 1
-        return body[2:-1]
 
     def give_up(self) -> list[bytes]:
         if self.pending:
