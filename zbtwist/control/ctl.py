@@ -47,8 +47,9 @@ DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}/RPC2"
 #: Seconds to wait for an answer, if nobody says; a search of a large network takes long.
 TIMEOUT = 30.0
 DISCOVERY_TIMEOUT = 300.0
-#: Seconds to wait while somebody waits for a completion, or for a number beside a progress bar.
+#: Seconds to wait while somebody waits for a completion, and for a number beside a progress bar.
 SHORT_TIMEOUT = 1.0
+PROGRESS_TIMEOUT = 5.0
 
 #: Seconds between two looks: at the nodes found so far, and at new events.
 PROGRESS_INTERVAL = 0.5
@@ -707,7 +708,7 @@ def discover(session: Session) -> None:
     gateway = session.gateway(DISCOVERY_TIMEOUT)
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     if console.is_terminal:
-        rows = _discover_visibly(console, gateway, Gateway(session.url, SHORT_TIMEOUT))
+        rows = _discover_visibly(console, gateway, Gateway(session.url, PROGRESS_TIMEOUT))
     else:
         rows = gateway.rows("discover")
     session.show(rows, lambda: _show_nodes(rows))
@@ -734,10 +735,13 @@ def _discover_visibly(console: Console, gateway: Gateway, observer: Gateway) -> 
         transient=True,
     ) as progress:
         task = progress.add_task("", total=None)
-        while not wait([search], PROGRESS_INTERVAL).done:
+        while True:
+            # At first as well: a search may be over sooner than anybody looks again.
             with suppress(click.ClickException):
                 count = len(observer.rows("list"))
                 progress.update(task, description=f"{count} node{'s' * (count != 1)} known")
+            if wait([search], PROGRESS_INTERVAL).done:
+                break
     return search.result()
 
 
