@@ -63,3 +63,42 @@ def blocks_of(page: Path) -> list[Block]:
 
 def _indentation(line: str) -> int:
     return len(line) - len(line.lstrip())
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A line that a reader pastes into a shell.
+
+    @ivar line: as it stands on the page, without its comment.
+    """
+
+    place: str
+    line: str
+
+
+#: What begins a dialogue with a radio in command mode.
+ESCAPE = "+++"
+
+
+def commands_of(block: Block) -> list[Command]:
+    """Return the commands of a block: its lines that begin with ``$``, if there are such; else all,
+    a line for each.
+    """
+    lines = [without_comment(line) for line in block.lines]
+    prompted = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    return [Command(block.place, line) for line in prompted or lines if line]
+
+
+def without_comment(line: str) -> str:
+    """Return a line without the remark behind ``#``."""
+    return re.sub(r"(^|\s+)# .*", "", line).rstrip()
+
+
+def is_dialogue(block: Block) -> bool:
+    """Whether the lines are for a radio in command mode."""
+    return without_comment(block.lines[0]) == ESCAPE
+
+
+def dialogue_of(block: Block) -> list[str]:
+    """Return what is typed, without the comments."""
+    return [without_comment(line) for line in block.lines]

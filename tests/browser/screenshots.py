@@ -1,4 +1,4 @@
-"""Takes pictures of the console, to be looked at: ``python -m tests.browser.screenshots DIRECTORY``,
+"""Takes pictures of the console, to be looked at: ``python -m tests.browser.screenshots DIRECTORY``
 and ``python -m tests.browser.screenshots --readme docs/images/console.png``.
 
 With 3 and with 300 simulated nodes, 1280 and 390 pixels wide, light and dark: each view, a node's
