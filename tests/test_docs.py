@@ -1,0 +1,124 @@
+"""What the documentation says of the program, held against the program."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.pages import DOCS, ROOT, blocks_of
+from zbtwist import config
+from zbtwist.config_file import ConfigError
+from zbtwist.simulator.nodes import EchoNode
+
+_LITERAL = re.compile(r"``(.+?)``")
+
+
+class LinkTests(SynchronousTestCase):
+    def test_pages_that_are_linked_are_there(self) -> None:
+        pages = [*DOCS.glob("*.rst"), ROOT / "README.rst"]
+        self.assertGreater(len(pages), 10)
+        for page in pages:
+            text = page.read_text()
+            for target in re.findall(r"<([\w./-]+\.\w+)(?:#[\w-]+)?>`_", text):
+                if not target.startswith("http"):
+                    self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """docs/configuration.rst"""
+
+    def test_mistakes(self) -> None:
+        """The gateway says of such a file what the page says that it does."""
+        block = next(
+            block for block in blocks_of(DOCS / "configuration.rst") if "did you mean" in block.text
+        )
+        path = self.mktemp()
+        lines = [""] * 12
+        lines[0:3] = ['serial = "sim:"', 'retries = "5"', "base_port = 27001"]
+        lines[4:6] = ["[[node]]", 'label = "A"']
+        lines[8:11] = ["[[node]]", 'label = "B"', "port = 70000"]
+        with open(path, "w") as file:
+            file.write("\n".join(lines))
+        with self.assertRaises(ConfigError) as caught:
+            config.load(MemoryReactorClock(), {"config": path})
+        said = str(caught.exception).replace(path, "/etc/zbtwist.toml")
+        self.assertEqual(re.sub(r"^(twistd )?zbgate: ", "", block.text), said)
+
+    def test_either(self) -> None:
+        """What may stand in quotes or without."""
+        text = (DOCS / "configuration.rst").read_text()
+        sentence = re.search(r"none around numbers\.(.*?)may be\s+either\.", text, re.DOTALL)
+        assert sentence is not None
+        said = set(_LITERAL.findall(sentence[1]))
+        self.assertEqual(
+            said,
+            {name for name, option in config._OPTIONS.items() if set(option.types) >= {int, str}},
+        )
+
+
+class SimulatorTests(SynchronousTestCase):
+    """docs/simulator.rst"""
+
+    def run_snippet(self) -> dict[str, Any]:
+        (snippet,) = (
+            block for block in blocks_of(DOCS / "simulator.rst") if block.language == "python"
+        )
+        names: dict[str, Any] = {"EchoNode": EchoNode}
+        exec(compile(snippet.text, snippet.place, "exec"), names)
+        return names
+
+    def test_snippet(self) -> None:
+        names = self.run_snippet()
+        self.assertIsInstance(names["clock"], Clock)
+        self.successResultOf(names["connected"])
+        self.assertIsInstance(names["echo"], EchoNode)
+
+    def test_what_can_be_done(self) -> None:
+        """Each line of the table can be run as it stands, and names what is there."""
+        table = (DOCS / "simulator.rst").read_text().split("from_radio``:\n\n", 1)[1]
+        table = table.split("\n\n", 1)[0]
+        rows: list[list[str]] = []
+        for line in table.split("\n")[1:-1]:
+            first, rest = line[:47], line[47:]
+            if first.strip():
+                rows.append([first, ""])
+            rows[-1][1] += f" {rest}"
+        self.assertGreater(len(rows), 20)
+        for code, remark in rows:
+            self.check_row(code, remark)
+
+    def check_row(self, code: str, remark: str) -> None:
+        names = self.run_snippet()
+        owner: Any = None
+        for text in _LITERAL.findall(code):
+            target, _, value = text.partition(" = ")
+            path, _, last = target.partition("(")[0].rpartition(".")
+            if not path:
+                # Another method of the same object.
+                self.assertTrue(hasattr(owner, last), text)
+                continue
+            owner = eval(path, names)
+            self.assertTrue(hasattr(owner, last), text)
+            if "(node)" in text:
+                names["node"] = eval(_LITERAL.findall(remark)[0], names)
+            if value:
+                before = getattr(owner, last)
+                exec(text, names)
+                self.assertIsInstance(getattr(owner, last), type(before), text)
+            else:
+                eval(text, names)
+        for text in _LITERAL.findall(remark):
+            name = re.match(r"\w+", text)
+            if text.startswith("ChannelAir"):
+                continue
+            assert name is not None, text
+            if text.endswith("="):
+                self.assertIn(name[0], owner.swap_radio.__code__.co_varnames)
+            elif "(" not in text or text.endswith("()"):
+                self.assertTrue(hasattr(owner, name[0]), text)
+        for _ in range(20):
+            names["clock"].advance(0.01)
