@@ -473,7 +473,8 @@ class _Field:
                 value = value.encode("ascii")
             except UnicodeEncodeError as error:
                 # The error is python-xbee's, but it says what to do.
-                error.reason = f"for the field {self.name} write bytes, {_as_bytes(error.object[:40])}"
+                instead = _as_bytes(error.object[:40])
+                error.reason = f"for the field {self.name} write bytes, {instead}"
                 raise
         if not isinstance(value, bytes | bytearray | type(None)):
             raise TypeError(self._wrong_type(value))
