@@ -133,6 +133,7 @@ README = Page(
     },
     until={
         "zbctl trace --follow": Until("METER"),
+        "zbctl trace --frames on --follow METER": Until("received ReceivePacket from METER"),
     },
     is_running=True,
     replaced={
