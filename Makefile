@@ -34,11 +34,13 @@ types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 package: $(VENV)/installed-dev
-	rm -rf build dist
-	$(BIN)/python -m build --outdir dist .
+	rm -rf build dist *.egg-info
+	$(BIN)/python -m build --outdir dist . >build.log 2>&1 || { cat build.log >&2; exit 1; }
+	@! grep -i 'warning' build.log | grep -v 'byte-compiling is disabled' >&2
+	$(BIN)/python .ci/repack.py dist
 
 clean:
-	rm -rf $(VENV) $(BENCH) build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) build build.log dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
 	rm -f twisted/plugins/dropin.cache
 	find zbtwist twisted tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 

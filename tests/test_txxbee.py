@@ -572,7 +572,7 @@ class ComparisonTests(unittest.SynchronousTestCase):
     def test_text_as_a_key(self) -> None:
         """Text and bytes have one hash, so that a dictionary compares them as well."""
         self.assertNotIn(self.packet["command"], {"NI": 1})
-        self.assertEqual(len(self.warned()), 1)
+        self.assertTrue(self.warned())
 
     def test_bytes(self) -> None:
         """They are as any others."""
