@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -13,6 +17,7 @@ from tests.pages import DOCS, ROOT, blocks_of
 from zbtwist import config
 from zbtwist.config_file import ConfigError
 from zbtwist.simulator.nodes import EchoNode
+from zbtwist.xbee.status import AT_STATUSES, DELIVERED, DELIVERY_STATUSES, MODEM_STATUSES
 
 _LITERAL = re.compile(r"``(.+?)``")
 
@@ -122,3 +127,94 @@ class SimulatorTests(SynchronousTestCase):
                 self.assertTrue(hasattr(owner, name[0]), text)
         for _ in range(20):
             names["clock"].advance(0.01)
+
+
+#: Words of a field that stand for themselves: a name, a number, an address, a reason of the system.
+MOST_WORDS = 5
+#: Letters that a message must have beside its fields, to be told by them.
+FEWEST_LETTERS = 6
+
+
+@cache
+def messages() -> list[re.Pattern[str]]:
+    """Return every text of the program that could be a message, with its fields as groups."""
+    found = []
+    for path in sorted((ROOT / "zbtwist").rglob("*.py")):
+        for text in texts_of(path):
+            letters = sum(map(str.isalpha, "".join(text)))
+            if letters >= FEWEST_LETTERS:
+                found.append(re.compile("(.*?)".join(map(re.escape, text)), re.DOTALL))
+    return found
+
+
+def texts_of(path: Path) -> Iterator[list[str]]:
+    """Yield the texts in a source, each as what is between its fields."""
+    tree = ast.parse(path.read_text())
+    within: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            # A docstring.
+            within.add(id(node.value))
+        elif isinstance(node, ast.JoinedStr):
+            text = [""]
+            for part in node.values:
+                within.add(id(part))
+                if isinstance(part, ast.Constant):
+                    text[-1] += str(part.value)
+                else:
+                    text.append("")
+            yield text
+        elif id(node) not in within and isinstance(node, ast.Constant):
+            # A field of the log has its name in braces.
+            yield re.split(r"\{\w+\}", str(node.value))
+
+
+def is_said(text: str) -> bool:
+    """Whether the program can say that, with words of its own in the fields as well."""
+    return any(
+        (match := message.fullmatch(text)) and all(map(may_stand_in_a_field, match.groups()))
+        for message in messages()
+    )
+
+
+def may_stand_in_a_field(text: str) -> bool:
+    return len(text.split()) <= MOST_WORDS or is_said(text) or is_said(f"{text}.")
+
+
+class TroubleshootingTests(SynchronousTestCase):
+    """docs/troubleshooting.rst"""
+
+    page = DOCS / "troubleshooting.rst"
+
+    def test_sentences(self) -> None:
+        """What stands apart is what the program says."""
+        blocks = blocks_of(self.page)
+        self.assertGreater(len(blocks), 50)
+        for block in blocks:
+            sentence = " ".join(block.lines)
+            # It is the subject of a mistake.
+            sentence = re.sub(r"^--[a-z-]+ ", "", sentence)
+            self.assertTrue(is_said(sentence), f"{block.place}: {sentence}")
+
+    def test_sentences_that_are_not_said(self) -> None:
+        for sentence in (
+            "The radio on /dev/ttyUSB0 has fallen silent.",
+            "No radio on /dev/ttyUSB0: nobody can tell why that is so. The gateway goes on trying.",
+            "48 bytes for METER (00:13:a2:00:40:0a:3e:01) are lost: and nobody here can say why",
+        ):
+            self.assertFalse(is_said(sentence), sentence)
+
+    def test_statuses(self) -> None:
+        """Every report that the gateway has words for is explained, under its number."""
+        text = self.page.read_text()
+        rows = re.findall(r"^``([^`]+)`` +([0-9A-F]{2}): ", text, re.MULTILINE)
+        expected = [
+            (words, f"{status:02X}")
+            for status, words in DELIVERY_STATUSES.items()
+            if status != DELIVERED
+        ]
+        self.assertEqual(rows, expected)
+        for words in MODEM_STATUSES.values():
+            self.assertIn(words, " ".join(text.split()))
+        for status in (2, 3, 4):
+            self.assertIn(AT_STATUSES[status], text.lower())

@@ -266,9 +266,7 @@ def _permission(path: str) -> str:
             f"{user} is in its group, {group}, so something else forbids it, such as DeviceAllow "
             "in a systemd unit or the limits of a container"
         )
-    return (
-        f"it is for the group {group}, so say sudo usermod -aG {group} {user}, and log in again"
-    )
+    return f"it is for the group {group}, so say sudo usermod -aG {group} {user}, and log in again"
 
 
 def _name(number: int, look_up: Callable[[int], tuple[Any, ...]]) -> str:
