@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 BENCH ?= .venv-bench
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Without --quiet: it may take a while, and who waits wants to know for what.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --progress-bar off
 
 .PHONY: help demo test lint types package bench clean
 
@@ -58,6 +59,7 @@ $(VENV)/made:
 
 # Editable, so that the current sources run and only a change of these two files means a reinstall.
 $(VENV)/installed: $(VENV)/made pyproject.toml setup.py
+	@echo "Installing the gateway and what it needs into $(VENV), once:"
 	$(PIP) install --editable .
 	@touch $@
 

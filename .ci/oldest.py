@@ -17,7 +17,9 @@ else:
     import tomli as tomllib
 
 #: ``name[extras]>=version; marker`` or ``name==version``.
-_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?:\[[^]]*\])?(?:>=|==)(?P<version>[\w.]+)(?P<rest>.*)")
+_REQUIREMENT = re.compile(
+    r"(?P<name>[\w.-]+)(?:\[[^]]*\])?(?:>=|==)(?P<version>[\w.]+)(?P<rest>.*)"
+)
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import venv
 import zipfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from xmlrpc.client import ServerProxy
 
 from docutils.core import publish_string
@@ -77,15 +77,20 @@ def check_again(sdist: Path, wheel: Path) -> None:
         with tarfile.open(sdist) as archive:
             archive.extractall(name)
         (source,) = Path(name).iterdir()
+        # setuptools puts it into every sdist, and lists it only if it is there already.
+        (source / "setup.cfg").unlink()
         for command in (["-m", "build", "--outdir", "dist", "."], [".ci/repack.py", "dist"]):
-            subprocess.run(
+            built = subprocess.run(
                 [sys.executable, *command],
                 cwd=source,
                 env=again,
-                check=True,
-                stdout=subprocess.DEVNULL,
-                preexec_fn=lambda: os.umask(0o077),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                umask=0o077,
             )
+            told = built.stdout[-2000:] if built.returncode else ""
+            check(not built.returncode, f"python {command[0]} works in the sdist {told}")
         for one in (sdist, wheel):
             other = source / "dist" / one.name
             check(one.read_bytes() == other.read_bytes(), f"{one.name} is reproducible")
@@ -132,13 +137,16 @@ def wait_for_nodes(url: str, gateway: subprocess.Popen[bytes]) -> list[dict[str,
     return nodes
 
 
-def check_gateway(directory: Path, binaries: Path) -> None:
+def check_gateway(directory: Path, binaries: Path, **user: Any) -> None:
+    """
+    @param user: who runs it, as `subprocess.Popen` takes it.
+    """
     control, base, *_ = free_ports(2 + NODES)
     log = directory / "gateway.log"
     command = [binaries / "zbgate", "--serial", "sim:"]
     command += ["--control", str(control), "--base-port", str(base)]
     with log.open("wb") as output:
-        gateway = subprocess.Popen(command, cwd=directory, stdout=output, stderr=output)
+        gateway = subprocess.Popen(command, cwd=directory, stdout=output, stderr=output, **user)
     try:
         nodes = wait_for_nodes(f"http://127.0.0.1:{control}/RPC2", gateway)
         check(len(nodes) == NODES, f"list() has {NODES} nodes")
@@ -154,7 +162,26 @@ def check_gateway(directory: Path, binaries: Path) -> None:
     finally:
         gateway.kill()
         gateway.wait()
-    check("Traceback" not in log.read_text(errors="replace"), "its log has no traceback")
+    for word in ("Traceback", "plugin cache"):
+        check(word not in log.read_text(errors="replace"), f"its log has no {word}")
+
+
+def check_unprivileged(directory: Path, binaries: Path) -> None:
+    """Run it as who may not write where it is installed."""
+    (plugins,) = (binaries.parent / "lib").glob("python*/site-packages/twisted/plugins")
+    for cache in plugins.glob("*.cache"):
+        cache.unlink()
+    plugins.chmod(0o555)
+    directory.chmod(0o755)
+    nobody = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
+    try:
+        subprocess.run([binaries / "python", "-c", ""], check=True, **nobody)
+    except (OSError, subprocess.CalledProcessError):
+        print("packaging: left out: another user may not run this Python")
+    else:
+        check_gateway(directory, binaries, **nobody)
+    finally:
+        plugins.chmod(0o755)
 
 
 def main(dist: Path) -> None:
@@ -189,6 +216,7 @@ def main(dist: Path) -> None:
         (directory / "find_endpoints.py").write_text(FIND_ENDPOINTS)
         run("python", "find_endpoints.py")
         check_gateway(directory, binaries)
+        check_unprivileged(directory, binaries)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,7 @@ def epoch() -> int:
     """Return the time of the build, seconds since 1970."""
     text = os.environ.get("SOURCE_DATE_EPOCH")
     if text is None:
-        asked = subprocess.run(
-            ["git", "log", "-1", "--format=%ct"], capture_output=True, text=True
-        )
+        asked = subprocess.run(["git", "log", "-1", "--format=%ct"], capture_output=True, text=True)
         text = asked.stdout.strip() if asked.returncode == 0 else None
     return max(int(text or _EARLIEST), _EARLIEST)
 
