@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 BENCH ?= .venv-bench
 # Without --quiet: it may take a while, and who waits wants to know for what.
-PIP := $(BIN)/python -m pip --disable-pip-version-check --progress-bar off
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help demo test lint types package bench clean
 
