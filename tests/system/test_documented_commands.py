@@ -170,10 +170,7 @@ class World:
         (by_id / "usb-FTDI-if00-port0").symlink_to(self._link)
         # Its ports and its state are not those of a gateway that runs here in earnest.
         options = f"--control {self.control} --base-port {self.control + 1}"
-        program = f"{shlex.quote(str(BIN / 'zbgate'))}"
-        if not (BIN / "zbgate").exists():
-            # Until there is a command of that name.
-            program = f"{shlex.quote(str(BIN / 'twistd'))} -n --pidfile= zbgate"
+        program = shlex.quote(str(BIN / "zbgate"))
         self._write(path / "zbgate", f'exec {program} "$@" {options}\n')
         if shutil.which("nc") is None:
             self._write(path / "nc", f'exec {shlex.quote(sys.executable)} -c {NC} "$@"\n')
@@ -436,8 +433,6 @@ class DocumentedCommands(PageTestCase):
         self.check(ZBCTL)
 
     def test_readme(self) -> None:
-        if not (BIN / "zbgate").exists():
-            raise SkipTest("README.rst is not yet written for zbgate")
         self.check(README)
 
 
