@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 BENCH ?= .venv-bench
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Without --quiet: it may take a while, and who waits wants to know for what.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help demo test lint types package bench clean
 
@@ -34,11 +35,13 @@ types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 package: $(VENV)/installed-dev
-	rm -rf build dist
-	$(BIN)/python -m build --outdir dist .
+	rm -rf build dist *.egg-info
+	$(BIN)/python -m build --outdir dist . >build.log 2>&1 || { cat build.log >&2; exit 1; }
+	@! grep -i 'warning' build.log | grep -v 'byte-compiling is disabled' >&2
+	$(BIN)/python .ci/repack.py dist
 
 clean:
-	rm -rf $(VENV) $(BENCH) build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) build build.log dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
 	rm -f twisted/plugins/dropin.cache
 	find zbtwist twisted tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -56,6 +59,7 @@ $(VENV)/made:
 
 # Editable, so that the current sources run and only a change of these two files means a reinstall.
 $(VENV)/installed: $(VENV)/made pyproject.toml setup.py
+	@echo "Installing the gateway and what it needs into $(VENV), once:"
 	$(PIP) install --editable .
 	@touch $@
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.utils import getProcessOutputAndValue
-from twisted.trial.unittest import SkipTest, TestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from twisted.web.server import Site
 
+from tests.system.support import Program, wait_until
 from zbtwist.control.site import control_site
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
@@ -111,3 +112,21 @@ class ListPortsOnPython2(ListPorts):
         if interpreter is None:
             raise SkipTest("there is no Python 2.7 here")
         self.interpreter = interpreter
+
+
+class TxXBeeMonitor(SynchronousTestCase):
+    """``txxbee_monitor.py``, on the simulator's radio."""
+
+    def test_it_prints_inputs_and_what_is_said(self) -> None:
+        os.makedirs(directory := self.mktemp())
+        link = os.path.abspath(os.path.join(directory, "radio"))
+        options = ("--api-mode", "2", "--kinds", "meter+sensor", "--interval", "0.2")
+        simulator = Program("-m", "zbtwist.simulator", "--link", link, *options)
+        self.addCleanup(simulator.stop)
+        wait_until(lambda: os.path.exists(link), "the link")
+        monitor = Program(str(EXAMPLES / "txxbee_monitor.py"), link, "00:13:a2:00:40:0a:3e:02")
+        self.addCleanup(monitor.stop)
+        monitor.wait_for("inputs: {")
+        monitor.wait_for("00:13:a2:00:40:0a:3e:01 says b'")
+        self.assertNotIn("Warning", monitor.output)
+        self.assertNotIn("not a frame", monitor.output)

@@ -7,6 +7,7 @@ serial port, here a `BytesIO`.
 from __future__ import annotations
 
 import io
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -487,6 +488,24 @@ class SendTests(unittest.SynchronousTestCase):
         error = self.assertRaises(RuntimeError, Recorder().tx, data=b"x")
         self.assertIn("SerialPort", str(error))
 
+    def test_what_is_no_bytes(self) -> None:
+        """The field is named, and what to write is said."""
+        connected = Recorder()
+        connected.makeConnection(StringTransport())
+        for value, kind, advice in (
+            ("\x00\x13\xa2\x00\x40\x0a\x3e\xff", ValueError, r"b'\x00\x13\xa2\x00@\n>\xff'"),
+            (1, TypeError, "not int: write b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01'"),
+            (-1, TypeError, "not int"),
+            (["x"], TypeError, "not list"),
+        ):
+            error = self.assertRaises(kind, connected.tx, dest_addr_long=value, data=b"x")
+            self.assertIn("dest_addr_long", str(error))
+            self.assertIn(advice, str(error))
+        error = self.assertRaises(TypeError, connected.tx, data=65)
+        self.assertIn("data must be bytes, not int: write b'A'", str(error))
+        error = self.assertRaises(ValueError, connected.tx, data="für")
+        self.assertIn(r"b'f\xfcr'", str(error))
+
     def test_nothing_is_written_on_an_error(self) -> None:
         transport = StringTransport()
         connected = Recorder()
@@ -529,6 +548,41 @@ class Monitor(txXBee):
                 dest_addr="\x12\x34",
                 data="DATA2",
             )
+
+
+class ComparisonTests(unittest.SynchronousTestCase):
+    """Bytes that are compared with text, as on Python 2, where that was the same."""
+
+    def setUp(self) -> None:
+        program = Recorder(escaped=False)
+        program.makeConnection(StringTransport())
+        program.dataReceived(encode(bytes.fromhex("88 01 4e49 00") + b"E1", 1))
+        (self.packet,) = program.packets
+
+    def warned(self) -> list[str]:
+        return [str(warning["message"]) for warning in self.flushWarnings()]
+
+    def test_text(self) -> None:
+        self.assertFalse(self.packet["command"] == "NI")
+        self.assertTrue(self.packet["parameter"] != "E1")
+        (command, parameter) = self.warned()
+        self.assertIn("command is bytes, and never equals the text 'NI': write b'NI'", command)
+        self.assertIn("parameter is bytes", parameter)
+
+    def test_text_as_a_key(self) -> None:
+        """Text and bytes have one hash, so that a dictionary compares them as well."""
+        self.assertNotIn(self.packet["command"], {"NI": 1})
+        self.assertTrue(self.warned())
+
+    def test_bytes(self) -> None:
+        """They are as any others."""
+        command = self.packet["command"]
+        self.assertEqual((command == b"NI", command != b"NI"), (True, False))
+        self.assertEqual({command: 1}[b"NI"], 1)
+        self.assertEqual(pickle.loads(pickle.dumps(command)), b"NI")
+        self.assertEqual((command[:1], command + b"!", repr(command)), (b"N", b"NI!", "b'NI'"))
+        self.assertNotEqual(command, 5)
+        self.assertEqual(self.warned(), [])
 
 
 class ProgramTests(unittest.SynchronousTestCase):

@@ -41,6 +41,7 @@ from zbtwist.control import DEFAULT_PORT
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
 from zbtwist.radio.service import DEFAULT_HEARTBEAT
 from zbtwist.tcp_port import QuietEndpoint
+from zbtwist.unix_port import server_from_string
 from zbtwist.xbee.address import (
     BROADCAST64,
     COORDINATOR64,
@@ -190,8 +191,7 @@ class Settings:
         """Return the endpoint that the control API listens at."""
         if self.control.isdecimal():
             return self.port_endpoint(reactor, int(self.control))
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, self.control)
-        return endpoint
+        return server_from_string(reactor, self.control)
 
     def port_endpoint(self, reactor: Any, port: int) -> IStreamServerEndpoint:
         """Return the endpoint of a TCP port on the interface."""

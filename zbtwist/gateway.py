@@ -12,7 +12,6 @@ from typing import Any
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 
@@ -39,6 +38,7 @@ from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
 from zbtwist.store import Store, StoreError
 from zbtwist.tracing import FrameTracer, TraceFileService
+from zbtwist.unix_port import server_from_string
 
 log = Logger()
 
@@ -150,8 +150,7 @@ class Gateway(MultiService):
     def _port_endpoint(self, slot: Slot) -> IStreamServerEndpoint:
         if isinstance(slot, int):
             return self._settings.port_endpoint(self._reactor, slot)
-        endpoint: IStreamServerEndpoint = serverFromString(self._reactor, slot)
-        return endpoint
+        return server_from_string(self._reactor, slot)
 
     def startService(self) -> None:
         # Not sooner: twistd forks before, and an open SQLite file does not survive that.

@@ -12,6 +12,7 @@ for each type how its fields are called there. Frames to send are put together f
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -34,6 +35,55 @@ __all__ = ["txXBee"]
 log = Logger()
 
 Packet = dict[str, Any]
+
+
+class FieldBytes(bytes):
+    """The bytes of a received field. They never equal text, and warn whoever compares them with it:
+    on Python 2 they did, and on Python 3 such a comparison is just false.
+
+    @ivar field: the field's name.
+    """
+
+    field = ""
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            self._warn(other)
+        return bytes.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        if isinstance(other, str):
+            self._warn(other)
+        return bytes.__ne__(self, other)
+
+    __hash__ = bytes.__hash__
+
+    def _warn(self, text: str) -> None:
+        warnings.warn(
+            f"The field {self.field} is bytes, and never equals the text {text[:40]!r}: write "
+            f"{_as_bytes(text[:40])}.",
+            stacklevel=3,
+        )
+
+
+def _as_bytes(text: str) -> str:
+    """Return how the bytes are written that a text stands for in a program of Python 2."""
+    try:
+        return repr(text.encode("latin-1"))
+    except UnicodeEncodeError:
+        return repr(text.encode())
+
+
+def _fields(packet: Packet) -> Packet:
+    """Name the bytes in a dictionary by their fields."""
+    for name, value in packet.items():
+        if type(value) is bytes:
+            packet[name] = named = FieldBytes(value)
+            named.field = name
+        elif isinstance(value, dict):
+            _fields(value)
+    return packet
+
 
 #: The digital lines that python-xbee knows, as a mask: DIO0 to DIO7 and DIO10 to DIO12.
 _LINES = 0x1CFF
@@ -90,6 +140,7 @@ class txXBee(protocol.Protocol):
             that the command does not have are ignored, as in python-xbee.
         @raise KeyError: there is no such command, or a field without a default was not given.
         @raise ValueError: a field has the wrong length, or is text that is not ASCII.
+        @raise TypeError: a field is neither bytes nor text.
         @raise RuntimeError: the protocol has no serial port yet.
         """
         if cmd not in _COMMANDS:
@@ -183,7 +234,7 @@ def _dictionary(frame_data: bytes) -> Packet | None:
         return None
     name, frame_class, read = known
     try:
-        return {"id": name, **read(frame_class.parse(frame_data))}
+        return _fields({"id": name, **read(frame_class.parse(frame_data))})
     except (ValueError, IndexError, struct.error):
         return None
 
@@ -414,11 +465,19 @@ class _Field:
     def read(self, given: Mapping[str, bytes | str | None]) -> bytes:
         """Return the field's bytes.
 
-        @raise KeyError, ValueError: as `txXBee.send` says.
+        @raise KeyError, ValueError, TypeError: as `txXBee.send` says.
         """
         value = given.get(self.name, self.default)
         if isinstance(value, str):
-            value = value.encode("ascii")
+            try:
+                value = value.encode("ascii")
+            except UnicodeEncodeError as error:
+                # The error is python-xbee's, but it says what to do.
+                instead = _as_bytes(error.object[:40])
+                error.reason = f"for the field {self.name} write bytes, {instead}"
+                raise
+        if not isinstance(value, bytes | bytearray | type(None)):
+            raise TypeError(self._wrong_type(value))
         if self.size is None:
             return value or b""
         if self.name not in given and value is None:
@@ -427,6 +486,13 @@ class _Field:
         if len(cast(bytes, value)) != self.size:
             raise ValueError(f"the field {self.name} has {self.size} bytes, and {value!r} has not")
         return cast(bytes, value)
+
+    def _wrong_type(self, value: object) -> str:
+        text = f"the field {self.name} must be bytes, not {type(value).__name__}"
+        size = self.size or 1
+        if isinstance(value, int) and 0 <= value < 1 << 8 * size:
+            text += f": write {value.to_bytes(size, 'big')!r}"
+        return text
 
 
 def _command(frame_class: type[frames.Frame], frame_id: int, *fields: _Field) -> tuple[_Field, ...]:

@@ -1,6 +1,5 @@
-"""Takes pictures of the console, to be looked at:
-``python -m tests.browser.screenshots DIRECTORY [NODES]...``, and
-``python -m tests.browser.screenshots --readme docs/images/console.png``.
+"""Takes pictures of the console, to be looked at: ``python -m tests.browser.screenshots DIRECTORY``
+and ``python -m tests.browser.screenshots --readme docs/images/console.png``.
 
 With 3 and with 300 simulated nodes, 1280 and 390 pixels wide, light and dark: each view, a node's
 dialog, a terminal. Some traffic runs for a while before, so that the graphs show something.
@@ -8,14 +7,14 @@ dialog, a terminal. Some traffic runs for a while before, so that the graphs sho
 
 from __future__ import annotations
 
+import argparse
 import random
 import socket
-import sys
 import time
 import xmlrpc.client
 from pathlib import Path
 
-from tests.browser.support import Page, wait_until
+from tests.browser.support import Page, missing, wait_until
 from tests.system.support import Gateway, Program
 
 #: Widths and heights of the windows, in CSS pixels.
@@ -118,13 +117,28 @@ def is_complete(gateway: Gateway, nodes: int) -> bool:
 
 
 def main() -> None:
-    if sys.argv[1] == "--readme":
-        take_for_readme(Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.browser.screenshots",
+        description="Take pictures of the console, every view of it, in a real Chromium.",
+    )
+    parser.add_argument("directory", nargs="?", type=Path, help="where the pictures go")
+    parser.add_argument(
+        "nodes", nargs="*", type=int, help="how many nodes the networks have; 3 and then 300"
+    )
+    parser.add_argument(
+        "--readme", metavar="FILE", type=Path, help="take just the picture of the README, to FILE"
+    )
+    arguments = parser.parse_args()
+    if (arguments.directory is None) == (arguments.readme is None):
+        parser.error("name the directory that the pictures go to, or --readme FILE")
+    if missing():
+        parser.error(missing())
+    if arguments.readme is not None:
+        take_for_readme(arguments.readme)
         return
-    directory = Path(sys.argv[1])
-    directory.mkdir(parents=True, exist_ok=True)
-    for nodes in map(int, sys.argv[2:]) if len(sys.argv) > 2 else NETWORKS:
-        take_all(directory, nodes)
+    arguments.directory.mkdir(parents=True, exist_ok=True)
+    for nodes in arguments.nodes or NETWORKS:
+        take_all(arguments.directory, nodes)
 
 
 if __name__ == "__main__":

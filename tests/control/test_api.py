@@ -12,14 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 import zbtwist
 from zbtwist import tracing
 from zbtwist.config import Settings
-from zbtwist.control import faults
+from zbtwist.control import directory, faults
 from zbtwist.control.api import TEMPERATURE_DEADLINE
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
 from zbtwist.gateway import Gateway
 from zbtwist.memory import SAVE_DELAY, SEEN_INTERVAL
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.options import SimulatorOptions
-from zbtwist.xbee.address import UNKNOWN16
+from zbtwist.xbee.address import UNKNOWN16, parse_address64
 
 
 class GatewayTestCase(SynchronousTestCase):
@@ -135,7 +135,7 @@ class APITests(GatewayTestCase):
         rows = {row["label"]: row for row in self.successResultOf(reading)}
         self.assertLessEqual({"SENSOR", "SENSOR2"}, set(rows))
         for label, row in rows.items():
-            self.assertEqual(set(row), {"addr_extended", "label", "temperature"})
+            self.assertEqual(set(row), {"addr_extended", "label", "name", "temperature"})
             self.assertIsInstance(row["temperature"], float)
             self.assertTrue(10 < row["temperature"] < 40, row)
             status, value = self.network.node(label).execute("TP", b"")
@@ -213,6 +213,28 @@ class ByHandTests(GatewayTestCase):
         self.done(self.api.create_mapping(self.address("SENSOR").replace(":", "").upper(), 30003))
         self.assertEqual(self.ports(), {"ECHO": 30001, "METER": 30002, "SENSOR": 30003})
         self.assertTrue(all(row["by_hand"] for row in self.api.list_nodes()))
+
+    def test_name_of_the_configuration(self) -> None:
+        """It is what the log and the console call the node, so it is known here as well."""
+        echo = self.address("ECHO")
+        node = self.gateway.network.nodes.get(parse_address64(echo))
+        assert node is not None
+        node.name = "Boiler room"
+        self.done(self.api.create_mapping("Boiler room", 30001))
+        self.done(self.api.create_mapping("ECHO", 30002))
+        self.assertEqual(self.ports()["ECHO"], 30002)
+        for rows in (self.api.list_nodes(), self.api.stats()):
+            self.assertEqual({row["name"] for row in rows}, {"", "Boiler room"})
+        node.name = "METER"
+        text = self.fault(faults.AMBIGUOUS_LABEL, self.api.remove_mapping("METER"))
+        self.assertIn(echo, text)
+
+    def test_long_texts(self) -> None:
+        """They are refused before anything looks at them closely, and are not said again."""
+        for text in (":" * 40_000, "0" * 1_000_000 + "x", "[" + "-" * 1_000_000, "x" * 101):
+            self.patch(directory, "parse_address64", None)
+            sentence = self.fault(faults.BAD_ADDRESS, self.api.remove_mapping(text))
+            self.assertLess(len(sentence), 200)
 
     def test_node_never_seen(self) -> None:
         self.done(self.api.create_mapping("0013A200 400A3EFF", 30001))
@@ -339,6 +361,7 @@ class ByHandTests(GatewayTestCase):
             {
                 "addr_extended": f"[{self.address('ECHO')}]!",
                 "label": "ECHO",
+                "name": "",
                 "tcp_port": self.ports()["ECHO"],
                 "bytes_in": 13.0,
                 "packets_in": 1.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import socket
@@ -12,6 +13,7 @@ import xmlrpc.client
 from collections.abc import Callable
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 from xmlrpc.server import SimpleXMLRPCServer
 
@@ -128,10 +130,12 @@ class Lists(CtlTestCase):
     def test_a_name_from_the_configuration(self) -> None:
         self.answers["list"] = [node(1, name="Boiler"), node(2, name="")]
         lines = self.done("list", columns=70).splitlines()
-        self.assertIn("  type    known as  device", lines[0])
-        self.assertIn("  27001  router  Boiler    RS-232", lines[1])
+        self.assertIn("name    address  ", lines[0])
+        self.assertIn("  type    label  device", lines[0])
+        self.assertTrue(lines[1].startswith("Boiler  00:13:a2:"), lines[1])
+        self.assertIn("  27001  router  E1     RS-232", lines[1])
         self.answers["list"] = [node(1, name="")]
-        self.assertNotIn("known as", self.done("list", columns=200))
+        self.assertNotIn("label", self.done("list", columns=200))
 
     def test_what_is_not_known(self) -> None:
         self.answers["list"] = [node(1, label="", type="", device_type="", tcp_port=0)]
@@ -799,6 +803,54 @@ class Addresses(CtlTestCase):
             self.misused("list", "--timeout", text)
 
 
+class OwnWords(CtlTestCase):
+    """What the gateway says to programs is not what its user must read."""
+
+    def test_every_sentence_of_the_gateway(self) -> None:
+        """None of them leaves a call of the API standing."""
+        room = Path(ctl.__file__).parent
+        sources = (room / "api.py", room / "directory.py", room / "methods.py")
+        sources += (*(room.parent / "binding").glob("*.py"), *(room.parent / "radio").glob("*.py"))
+        texts = [
+            node.value
+            for source in sources
+            for call in ast.walk(ast.parse(source.read_text()))
+            if isinstance(call, ast.Call)
+            for node in ast.walk(call)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        said = [text for text in texts if "()" in text or "mapping" in text]
+        self.assertGreater(len(said), 3)
+        for text in said:
+            own = ctl.in_own_words(text)
+            self.assertNotIn("()", own)
+            if " mapping " in text and "first" in text:
+                self.assertIn("unbind", own)
+
+    def test_sentences(self) -> None:
+        for said, own in (
+            (
+                "No node is called 'E9': list() has those known, discover() finds more.",
+                "No node is called 'E9': zbctl list has those known, zbctl discover finds more.",
+            ),
+            (
+                "Port 5000 belongs to E1: choose another, or remove that mapping first.",
+                "Port 5000 belongs to E1: choose another, or unbind that node first.",
+            ),
+        ):
+            self.answers["create_mapping"] = xmlrpc.client.Fault(5, said)
+            self.assertEqual(self.failed(1, "bind", "E2", "5000"), f"zbctl: {own}\n")
+
+    def test_another_version(self) -> None:
+        """A gateway without that method is of another version, whatever it says."""
+        self.answers["frames"] = xmlrpc.client.Fault(
+            8001, "There is no method 'frames'; system.listMethods names those there are."
+        )
+        line = self.failed(1, "trace", "--frames", "on")
+        self.assertIn("another version", line)
+        self.assertNotIn("system.", line)
+
+
 class Completion(CtlTestCase):
     """What the shell offers."""
 
@@ -823,6 +875,12 @@ class Completion(CtlTestCase):
             self.assertEqual(self.offered(command, ""), [first, second, third])
             self.assertEqual(self.offered(command, "H"), [third])
             self.assertEqual(self.offered(command, "E2"), [])
+
+    def test_names_of_the_configuration(self) -> None:
+        self.answers["list"] = [node(1, name="Boiler"), node(2, name="Big boiler", label="B2")]
+        first = "00:13:a2:00:40:0a:00:01"
+        self.assertEqual(self.offered("at", "B"), [("Boiler", first), ("B2", first[:-1] + "2")])
+        self.assertEqual(self.offered("at", "E"), [("E1", first)])
 
     def test_addresses_in_the_form_that_was_begun(self) -> None:
         self.assertEqual(

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.control.faults import BAD_REQUEST, BAD_VALUE, ControlFault
+from zbtwist.control.faults import BAD_PORT, BAD_REQUEST, BAD_VALUE, ControlFault
 from zbtwist.control.methods import Methods
 
 ADDRESS = "00:13:a2:00:40:0a:3e:ff"
@@ -101,7 +101,6 @@ class Mappings(MethodsTestCase):
             ([], "array of ()"),
             (["E2"], "array of (string)"),
             ([27006, "E2"], "array of (int, string)"),
-            (["E2", "27006"], "array of (string, string)"),
             (["E2", True], "array of (string, boolean)"),
             (["E2", 27006.0], "array of (string, double)"),
             (["E2", 27006, 1], "array of (string, int, int)"),
@@ -115,9 +114,32 @@ class Mappings(MethodsTestCase):
             self.assertTrue(sentence.endswith(f"{given}.") or given == "…", sentence)
             self.assertLess(len(sentence), 200)
 
+    def test_a_port_in_digits(self) -> None:
+        """Shells, and languages in which numbers are text, send it so."""
+        for text in ("27005", " 27005 "):
+            self.assertIs(self.call("create_mapping", ADDRESS, text), True)
+            self.assertEqual(self.operations.calls.pop(), ("create_mapping", ADDRESS, 27005))
+        self.call("bind_using_list", [[ADDRESS, "27005"], ["E2", 27006]])
+        self.assertEqual(
+            self.operations.calls.pop(), ("bind_using_list", [(ADDRESS, 27005), ("E2", 27006)])
+        )
+
+    def test_a_port_in_other_words(self) -> None:
+        for text in ("", "x", "-1", "1.5", "0x10", "1e3", "٣", "9" * 100_000):
+            for name, arguments, start in (
+                ("create_mapping", [ADDRESS, text], ""),
+                ("bind_using_list", [[[ADDRESS, 1], [ADDRESS, text]]], "Row 2: "),
+            ):
+                failure = self.failureResultOf(self.methods.call(name, arguments), ControlFault)
+                fault = failure.value
+                self.assertEqual(fault.number, BAD_PORT)
+                self.assertTrue(fault.sentence.startswith(start + repr(text[:60])[:-1]))
+                self.assertLess(len(fault.sentence), 200)
+        self.assertEqual(self.operations.calls, [])
+
     def test_wrong_types_reach_no_operation(self) -> None:
         for name, *arguments in (
-            ("create_mapping", ADDRESS, "27005"),
+            ("create_mapping", 27005, ADDRESS),
             ("create_mapping", ADDRESS, True),
             ("create_mapping", ADDRESS),
             ("bind_using_list", "E2"),

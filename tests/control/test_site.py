@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import enum
+import gzip
+import tracemalloc
 import xmlrpc.client
 from datetime import datetime
 from typing import Any
@@ -13,6 +16,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web import http
 
 from zbtwist.control import faults, methods, site
 
@@ -118,7 +122,7 @@ class Addresses(SiteTestCase):
     """What is served at which address, to which HTTP method."""
 
     def test_calls_are_answered_at_both_addresses(self) -> None:
-        for path in ("/RPC2", "/", "/RPC2/"):
+        for path in ("/RPC2", "/", "/RPC2/", "/rpc2", "/Rpc2/"):
             status, headers, body = self.post(method_call("list"), path)
             self.assertEqual((status, headers["content-type"]), (200, "text/xml"), path)
             self.assertEqual(int(headers["content-length"]), len(body))
@@ -683,3 +687,119 @@ class Bounds(SiteTestCase):
 
     def test_http_2_is_not_offered(self) -> None:
         self.assertEqual(self.site.acceptableProtocols(), [b"http/1.1"])
+
+
+class Packed(SiteTestCase):
+    """Bodies in gzip, as clients send long ones; see RFC 9110, section 8.4.1."""
+
+    def send(self, body: bytes, coding: str = "gzip") -> bytes:
+        status, _, answer = self.post(body, headers=f"Content-Encoding: {coding}\r\n")
+        self.assertEqual(status, 200)
+        return answer
+
+    def test_gzip(self) -> None:
+        call = method_call("list")
+        for coding in ("gzip", "x-gzip", " GZIP"):
+            answer = self.send(gzip.compress(call), coding)
+            self.assertEqual(xmlrpc.client.loads(answer)[0], ([NODE],))
+        self.assertEqual(xmlrpc.client.loads(self.send(call, "identity"))[0], ([NODE],))
+
+    def test_what_pythons_client_sends(self) -> None:
+        body = xmlrpc.client.gzip_encode(method_call("list"))
+        self.assertEqual(xmlrpc.client.loads(self.send(body))[0], ([NODE],))
+
+    def test_bombs(self) -> None:
+        """No more is unpacked than a request may have."""
+        bomb = gzip.compress(bytes(300 << 20))
+        self.assertLess(len(bomb), site.MAXIMUM_BODY)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.assertFault(faults.BAD_REQUEST, self.send(bomb), str(site.MAXIMUM_BODY))
+        self.assertLess(tracemalloc.get_traced_memory()[1], 8 * site.MAXIMUM_BODY)
+
+    def test_just_as_long_as_it_may_be(self) -> None:
+        call = method_call("list")
+        whole = call + b" " * (site.MAXIMUM_BODY - len(call))
+        self.assertEqual(xmlrpc.client.loads(self.send(gzip.compress(whole)))[0], ([NODE],))
+        self.assertFault(faults.BAD_REQUEST, self.send(gzip.compress(whole + b" ")), "longer")
+
+    def test_no_gzip(self) -> None:
+        packed = gzip.compress(method_call("list"))
+        for body, word in (
+            (method_call("list"), "not gzip"),
+            (packed[:-1], "cut short"),
+            (packed[:10], "cut short"),
+            (b"", "cut short"),
+            (packed + packed, "behind its end"),
+            (packed[:-8] + bytes(8), "not gzip"),
+        ):
+            self.assertFault(faults.BAD_REQUEST, self.send(body), word)
+
+    def test_other_codings(self) -> None:
+        for coding in ("deflate", "br", "gzip, gzip", "x" * 5000):
+            text = self.assertFault(faults.BAD_REQUEST, self.send(b"", coding), "Content-Encoding")
+            self.assertLess(len(text), 200)
+
+
+class Forms(SiteTestCase):
+    """A form is what any page of the web can have its reader's browser send, whatever is in it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+
+        def parse(*_: object) -> object:
+            raise AssertionError("a form is parsed")
+
+        self.patch(http, "_getMultiPartArgs", parse)
+
+    def test_multipart(self) -> None:
+        head = "Content-Type: multipart/form-data; boundary=x\r\n"
+        part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n'
+        for path in ("/RPC2", "/", "/nowhere"):
+            status, _, _ = self.post(part, path, head)
+            self.assertIn(status, (200, 404))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_urlencoded(self) -> None:
+        """As curl calls what it sends: it is taken for what it is, a call."""
+        asked: list[object] = []
+        parse_qs = http.parse_qs
+        self.patch(http, "parse_qs", lambda *_: asked.append(_) or parse_qs(*_))
+        head = "Content-Type: application/x-www-form-urlencoded\r\n"
+        _, _, body = self.post(method_call("list"), headers=head)
+        self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
+        self.assertEqual(asked, [])
+
+
+class Encodings(SiteTestCase):
+    """Names of encodings that Python is asked for stay in its memory, so few are."""
+
+    def send(self, name: str, coding: str) -> bytes:
+        document = f'<?xml version="1.0" encoding="{name}"?>' + method_call("list").decode()
+        return self.post(document.encode(coding))[2]
+
+    def test_known(self) -> None:
+        for name, coding in (
+            ("UTF-8", "utf-8"),
+            ("utf8", "utf-8"),
+            ("UTF-16", "utf-16"),
+            ("ISO-8859-1", "latin-1"),
+            ("US-ASCII", "ascii"),
+            ("windows-1252", "cp1252"),
+        ):
+            self.assertEqual(xmlrpc.client.loads(self.send(name, coding))[0], ([NODE],), name)
+
+    def test_invented(self) -> None:
+        asked: list[str] = []
+
+        def search(name: str) -> None:
+            asked.append(name)
+
+        codecs.register(search)
+        self.addCleanup(codecs.unregister, search)
+        for name in ("x-invented", "rot13", "idna", "x" * 5000):
+            for coding in ("ascii", "utf-16"):
+                body = self.send(name, coding)
+                text = self.assertFault(faults.BAD_REQUEST, body, "encoding", "UTF-8")
+                self.assertLess(len(text), 400)
+        self.assertEqual(asked, [])

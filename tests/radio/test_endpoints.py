@@ -7,6 +7,8 @@ import os
 import pty
 import termios
 import tty
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import serial
@@ -263,22 +265,57 @@ class RefusalTests(SynchronousTestCase):
             "another port (ls /dev/serial/by-id lists those that are there).",
         )
 
+    def forbidden(self, mode: int, group: int, mine: Sequence[int] = ()) -> str:
+        """What is said of a port of that mode and group to a user with those groups."""
+        self.patch(endpoints.os, "stat", lambda path: SimpleNamespace(st_mode=mode, st_gid=group))
+        self.patch(endpoints.os, "geteuid", lambda: 1000)
+        self.patch(endpoints.os, "getegid", lambda: 1000)
+        self.patch(endpoints.os, "getgroups", lambda: list(mine))
+        for module, look_up, names in (
+            ("grp", "getgrgid", {0: "root", 986: "uucp"}),
+            ("pwd", "getpwuid", {1000: "meter"}),
+        ):
+            # As the system does for a number that it does not know, it raises KeyError.
+            self.patch(
+                getattr(endpoints, module), look_up, lambda number, names=names: (names[number],)
+            )
+        return self.refusal(serial.SerialException(errno.EACCES, "Permission denied"))
+
     def test_forbidden(self) -> None:
-        error = serial.SerialException(errno.EACCES, "Permission denied")
+        """The group is the port's own, whatever the system calls it."""
         self.assertEqual(
-            self.refusal(error),
-            "This user may not open /dev/ttyUSB7: add the user to the group dialout "
-            "(sudo usermod -aG GROUP USER) and log in again.",
+            self.forbidden(0o20660, 986),
+            "This user may not open /dev/ttyUSB7: it is for the group uucp, so say sudo usermod "
+            "-aG uucp meter, and log in again.",
         )
 
-    def test_forbidden_names_the_group(self) -> None:
-        error = serial.SerialException(errno.EACCES, "Permission denied")
-        path = self.mktemp()
-        os.close(os.open(path, os.O_CREAT))
-        os.chown(path, -1, os.getgid())
-        import grp
+    def test_forbidden_to_a_group_without_a_name(self) -> None:
+        self.assertIn("usermod -aG 1234 meter", self.forbidden(0o20660, 1234))
 
-        self.assertIn(f"group {grp.getgrgid(os.getgid()).gr_name} ", self.refusal(error, path))
+    def test_forbidden_to_every_group(self) -> None:
+        """There is none that would help."""
+        for mode, group, shown in (
+            (0o20640, 986, "group uucp, mode 640"),
+            (0o20000, 986, "group uucp, mode 000"),
+            (0o20660, 0, "group root, mode 660"),
+        ):
+            sentence = self.forbidden(mode, group)
+            self.assertIn(shown, sentence)
+            self.assertIn("udev", sentence)
+            self.assertNotIn("usermod", sentence)
+
+    def test_forbidden_to_who_is_in_the_group(self) -> None:
+        sentence = self.forbidden(0o20660, 986, [100, 986])
+        self.assertIn("meter is in its group, uucp, so something else forbids it", sentence)
+
+    def test_forbidden_and_not_to_be_looked_at(self) -> None:
+        """No group is named if none is known."""
+        error = serial.SerialException(errno.EACCES, "Permission denied")
+        self.assertEqual(
+            self.refusal(error, "/nowhere/ttyUSB7"),
+            "This user may not open /nowhere/ttyUSB7: see with ls -lL /nowhere/ttyUSB7 which group "
+            "it has, and add the user to that group.",
+        )
 
     def test_in_use(self) -> None:
         for number in (errno.EBUSY, errno.EAGAIN):

@@ -5,8 +5,10 @@ load, at a rate that nobody told, taken by another program, forbidden.
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
 import pty
+import pwd
 import random
 import signal
 import socket
@@ -353,7 +355,15 @@ class ForbiddenTests(SynchronousTestCase):
         self.addCleanup(os.close, slave)
         tty.setraw(master)
         path = os.ttyname(slave)
-        os.chmod(path, 0o000)
+        # To its group, and not to its owner. Who is not root may give it to a group of his only.
+        is_root = os.geteuid() == 0
+        group = (
+            next(one for one in grp.getgrall() if one.gr_gid not in (0, 65534))
+            if is_root
+            else grp.getgrgid(os.getgid())
+        )
+        os.chown(path, -1, group.gr_gid)
+        os.chmod(path, 0o060)
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         child = os.fork()
@@ -370,11 +380,13 @@ class ForbiddenTests(SynchronousTestCase):
                 os._exit(0)
         os.close(writer)
         os.waitpid(child, 0)
-        import grp
-
-        group = grp.getgrgid(os.stat(path).st_gid).gr_name
-        self.assertEqual(
-            os.read(reader, 1000).decode(),
-            f"This user may not open {path}: add the user to the group {group} "
-            "(sudo usermod -aG GROUP USER) and log in again.",
+        user = pwd.getpwuid(65534 if is_root else os.geteuid()).pw_name
+        name = group.gr_name
+        advice = (
+            f"{user} is in its group, {name}, so something else forbids it, such as DeviceAllow "
         )
+        advice += "in a systemd unit or the limits of a container."
+        if is_root:
+            advice = f"it is for the group {name}, so say sudo usermod -aG {name} {user}, and log "
+            advice += "in again."
+        self.assertEqual(os.read(reader, 1000).decode(), f"This user may not open {path}: {advice}")

@@ -2,8 +2,12 @@
 
 from twisted.application.service import ServiceMaker
 
+from zbtwist.plugin_cache import keep_quiet
 from zbtwist.radio.endpoints import SerialEndpointParser
 from zbtwist.simulator.endpoint_parser import SimulatorEndpointParser
+
+# Twisted looks into its plugins before it says that it cannot remember what it saw.
+keep_quiet()
 
 zbgate = ServiceMaker(
     "zbtwist gateway",

@@ -142,7 +142,7 @@ class GatewayAPI:
         """Ask every node that can measure for its temperature, all side by side. Two at once share
         one round.
 
-        @return: addr_extended, label and temperature (°C) of each node that answered within
+        @return: addr_extended, label, name and temperature (°C) of each node that answered within
             `TEMPERATURE_DEADLINE`.
         @raise ControlFault: the radio is offline.
         """
@@ -165,6 +165,7 @@ class GatewayAPI:
             {
                 "addr_extended": digi_address64(node.address64),
                 "label": node.label or "",
+                "name": node.name,
                 "temperature": value,
             }
             for node, value in zip(nodes, celsius)
@@ -356,7 +357,7 @@ class GatewayAPI:
             outbound = port.outbound if port else None
             rows.append(
                 {
-                    **{key: row[key] for key in ("addr_extended", "label", "tcp_port")},
+                    **{key: row[key] for key in ("addr_extended", "label", "name", "tcp_port")},
                     "bytes_in": float(port.bytes_received if port else 0),
                     "packets_in": float(port.packets_received if port else 0),
                     "bytes_unread": float(port.bytes_unread if port else 0),

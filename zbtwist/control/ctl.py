@@ -37,6 +37,7 @@ from rich.text import Text
 
 from zbtwist import __version__
 from zbtwist.control import DEFAULT_PORT
+from zbtwist.control.faults import NO_SUCH_METHOD
 from zbtwist.xbee.at import encode_value
 from zbtwist.xbee.devices import product_name
 
@@ -46,8 +47,9 @@ DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}/RPC2"
 #: Seconds to wait for an answer, if nobody says; a search of a large network takes long.
 TIMEOUT = 30.0
 DISCOVERY_TIMEOUT = 300.0
-#: Seconds to wait while somebody waits for a completion, or for a number beside a progress bar.
+#: Seconds to wait while somebody waits for a completion, and for a number beside a progress bar.
 SHORT_TIMEOUT = 1.0
+PROGRESS_TIMEOUT = 5.0
 
 #: Seconds between two looks: at the nodes found so far, and at new events.
 PROGRESS_INTERVAL = 0.5
@@ -132,7 +134,13 @@ class Gateway:
             with xmlrpc.client.ServerProxy(self._url, transport) as server:
                 return getattr(server, method)(*arguments)
         except xmlrpc.client.Fault as fault:
-            raise Refused(str(fault.faultString)) from None
+            if fault.faultCode == NO_SUCH_METHOD:
+                raise Refused(
+                    f"The gateway at {self._shown} cannot do that: it is another version than this "
+                    f"zbctl, {__version__} (zbctl status says which). Use the zbctl that came with "
+                    "it."
+                ) from None
+            raise Refused(in_own_words(str(fault.faultString))) from None
         except TimeoutError:
             raise Unreachable(
                 f"Nothing answered at {self._shown} within {self._timeout:g} s. "
@@ -175,6 +183,23 @@ class Gateway:
             f"What answers at {self._shown} is no gateway: its answer to {method} makes no sense. "
             "Check --url."
         )
+
+
+#: What the gateway says for programs that call it, and how zbctl says the same.
+_OWN_WORDS = (
+    (re.compile(r"\b(list|discover|stats|trace|status|frames)\(\)"), r"zbctl \1"),
+    (re.compile(r"\bget_temperatures\(\)"), "zbctl temperatures"),
+    (re.compile(r"\buse discover instead"), "use zbctl discover instead"),
+    (re.compile(r"\bremove that mapping first\b"), "unbind that node first"),
+    (re.compile(r"\bremove a mapping\b"), "unbind a node"),
+)
+
+
+def in_own_words(sentence: str) -> str:
+    """Return what the gateway said, with the commands of zbctl in place of the API's calls."""
+    for pattern, replacement in _OWN_WORDS:
+        sentence = pattern.sub(replacement, sentence)
+    return sentence
 
 
 def parse_url(text: str) -> str:
@@ -222,8 +247,13 @@ def _address(row: Row, key: str = "addr_extended") -> str:
     return _text(row, key).strip("[]!")
 
 
+def _called(row: Row) -> str:
+    """Return what a person calls the node: the name of the configuration, or its own."""
+    return _text(row, "name") or _text(row, "label")
+
+
 def _name(row: Row) -> str:
-    return _text(row, "label") or _address(row)
+    return _called(row) or _address(row)
 
 
 def _port(row: Row) -> str:
@@ -328,13 +358,13 @@ class Column:
 
 
 NODE_COLUMNS = (
-    Column("name", lambda row: _text(row, "label") or "-", 0, least=12),
+    Column("name", lambda row: _called(row) or "-", 0, least=12),
     Column("address", _address, 1),
     Column("port", _port, 2, is_number=True),
     Column("state", _state, 4, key="state", style=_state_style),
     Column("type", _type, 3),
-    # A name from the gateway's configuration; commands take the other, which the node has.
-    Column("known as", lambda row: _text(row, "name") or "-", 5, least=10, key="name"),
+    # The node's own, where the configuration has another; commands take both.
+    Column("label", lambda row: _text(row, "label") or "-", 5, least=10, key="name"),
     Column("device", _device, 6, least=10),
     Column("last heard", _last_seen, 7, is_number=True, key="last_seen"),
     Column("short", lambda row: _address(row, "addr_short") or "-", 8),
@@ -342,7 +372,7 @@ NODE_COLUMNS = (
 )
 
 TEMPERATURE_COLUMNS = (
-    Column("name", lambda row: _text(row, "label") or "-", 0, least=12),
+    Column("name", lambda row: _called(row) or "-", 0, least=12),
     Column("address", _address, 1),
     Column("°C", lambda row: f"{_number(row, 'temperature'):.1f}", 0, is_number=True),
 )
@@ -489,7 +519,7 @@ class _Words(click.ParamType):  # type: ignore[type-arg]  # generic only in late
 
 
 class _Node(_Words):
-    """An address or a label; the shell completes both from what the gateway knows."""
+    """An address or a name; the shell completes both from what the gateway knows."""
 
     name = "node"
 
@@ -517,16 +547,17 @@ class _NodeOrPort(_Node):
 
 
 def _completions(row: Row, incomplete: str) -> Iterable[CompletionItem]:
-    label = _text(row, "label")
+    names = dict.fromkeys(filter(None, (_text(row, "name"), _text(row, "label"))))
     address = _address(row)
     # Shells split at blanks and have their own mind about other characters.
-    has_simple_label = re.fullmatch(r"[\w.+-]+", label) is not None
-    if has_simple_label and label.startswith(incomplete):
-        yield CompletionItem(label, help=address)
+    simple = [name for name in names if re.fullmatch(r"[\w.+-]+", name)]
+    for name in simple:
+        if name.startswith(incomplete):
+            yield CompletionItem(name, help=address)
     # bash splits at colons, so they are written only to somebody who wrote one.
     form = address if ":" in incomplete else address.replace(":", "")
-    if (incomplete or not has_simple_label) and form.startswith(incomplete.lower()):
-        yield CompletionItem(form, help=label)
+    if (incomplete or not simple) and form.startswith(incomplete.lower()):
+        yield CompletionItem(form, help=_called(row))
 
 
 class _Value(click.ParamType):  # type: ignore[type-arg]  # generic only in later versions
@@ -646,7 +677,7 @@ with_session = click.make_pass_decorator(Session, ensure=True)
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="A NODE is a 64-bit address in any form, or the label of just one node. Exit codes: "
+    epilog="A NODE is a 64-bit address in any form, or the name of just one node. Exit codes: "
     f"0 done, {Refused.exit_code} the gateway said no, 2 a wrong command line, "
     f"{Unreachable.exit_code} no gateway answers, {INTERRUPTED} interrupted.",
 )
@@ -677,7 +708,7 @@ def discover(session: Session) -> None:
     gateway = session.gateway(DISCOVERY_TIMEOUT)
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     if console.is_terminal:
-        rows = _discover_visibly(console, gateway, Gateway(session.url, SHORT_TIMEOUT))
+        rows = _discover_visibly(console, gateway, Gateway(session.url, PROGRESS_TIMEOUT))
     else:
         rows = gateway.rows("discover")
     session.show(rows, lambda: _show_nodes(rows))
@@ -704,10 +735,13 @@ def _discover_visibly(console: Console, gateway: Gateway, observer: Gateway) -> 
         transient=True,
     ) as progress:
         task = progress.add_task("", total=None)
-        while not wait([search], PROGRESS_INTERVAL).done:
+        while True:
+            # At first as well: a search may be over sooner than anybody looks again.
             with suppress(click.ClickException):
                 count = len(observer.rows("list"))
                 progress.update(task, description=f"{count} node{'s' * (count != 1)} known")
+            if wait([search], PROGRESS_INTERVAL).done:
+                break
     return search.result()
 
 

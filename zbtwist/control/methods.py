@@ -7,6 +7,7 @@ its docstring is its help. Beside the gateway's own there are the customary ``sy
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 
 from twisted.logger import Logger
 
-from zbtwist.control.faults import GATEWAY_FAILED, NO_SUCH_METHOD, ControlFault
+from zbtwist.control.faults import BAD_PORT, GATEWAY_FAILED, NO_SUCH_METHOD, ControlFault
 from zbtwist.control.xmlrpc import Written, bad_request, fault_struct, shown, write_value
 
 #: How many calls one `system.multicall` may hold.
@@ -24,6 +25,8 @@ MAXIMUM_MULTICALL = 100
 LARGEST_EXACT = 1 << 53
 
 _MULTICALL = "system.multicall"
+
+_DIGITS = re.compile(r" *[0-9]{1,9} *")
 
 #: Methods that wait for nothing.
 _ANSWERED_AT_ONCE = frozenset(
@@ -152,14 +155,32 @@ def _shown_types_of(arguments: list[object]) -> str:
     return _shown_types(names)
 
 
+def _tcp_port(value: int | str) -> int:
+    """Read a TCP port, which shells and languages without numbers send as text.
+
+    @raise ControlFault: with `BAD_PORT`, if the text is no number.
+    """
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ControlFault(
+            BAD_PORT, f"{shown(value)} is no TCP port: write a number from 1 to 65535."
+        )
+    return int(value)
+
+
 def _mapping_row(number: int, row: object) -> tuple[str, int]:
     """
     @param number: of the row, from 1, for the fault.
-    @raise ControlFault: with `BAD_REQUEST`, if it is no row of bind_using_list.
+    @raise ControlFault: with `BAD_REQUEST`, if it is no row of bind_using_list; with `BAD_PORT`, if
+        its port is text, but no number.
     """
     match row:
         case [str(address), int(tcp_port)] if not isinstance(tcp_port, bool):
             return address, tcp_port
+        case [str(address), str(tcp_port)]:
+            try:
+                return address, _tcp_port(tcp_port)
+            except ControlFault as fault:
+                raise ControlFault(fault.number, f"Row {number}: {fault.sentence}") from None
         case list():
             given = f"an array of {_shown_types_of(row)}"
         case _:
@@ -279,14 +300,15 @@ class Methods:
         """
         return self._operations.status()
 
-    @published("create_mapping", ("boolean", "string", "int"))
-    async def _create_mapping(self, address: str, tcp_port: int) -> object:
+    @published("create_mapping", ("boolean", "string", "int"), ("boolean", "string", "string"))
+    async def _create_mapping(self, address: str, tcp_port: int | str) -> object:
         """Give a node this TCP port from now on, also after a restart; returns true.
 
         The address is any text form of a 64-bit address, also of a node that was never seen, or
-        the label of just one node.
+        the label or the configured name of just one node. The port is a number, or its digits as
+        text.
         """
-        await self._operations.create_mapping(address, tcp_port)
+        await self._operations.create_mapping(address, _tcp_port(tcp_port))
         return True
 
     @published("bind_using_list", ("boolean", "array"))

@@ -6,6 +6,7 @@ number of connections, of calls in hand, and the size of a request are bounded.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from ipaddress import ip_address
@@ -24,7 +25,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from zbtwist import __version__
 from zbtwist.control.faults import GATEWAY_FAILED, ControlFault
 from zbtwist.control.methods import Methods, Operations
-from zbtwist.control.xmlrpc import bad_request, read_call, write_fault, write_response
+from zbtwist.control.xmlrpc import bad_request, read_call, shown, write_fault, write_response
 
 #: The longest request body, in bytes. What comes beyond it is thrown away as it comes.
 MAXIMUM_BODY = 1 << 20
@@ -40,6 +41,30 @@ MAXIMUM_CONNECTIONS = 128
 IDLE_TIMEOUT = 60.0
 
 log = Logger()
+
+
+def unpack(body: bytes, coding: str) -> bytes:
+    """Undo the content coding of a request body.
+
+    @param coding: its name, in lower case (RFC 9110, section 8.4.1).
+    @raise ControlFault: with `BAD_REQUEST`: the coding is not known, the body is not of it, or it
+        has more than `MAXIMUM_BODY` bytes when it is unpacked.
+    """
+    if coding == "identity":
+        return body
+    if coding not in ("gzip", "x-gzip"):
+        raise bad_request(f"The request's Content-Encoding is {shown(coding)}; send gzip, or none.")
+    packed = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        # One more, so that what is too long is told from what fits.
+        body = packed.decompress(body, MAXIMUM_BODY + 1)
+    except zlib.error as error:
+        raise bad_request(f"The request's body is not gzip, as it claims: {error}.") from None
+    if len(body) > MAXIMUM_BODY:
+        raise bad_request(f"The request is longer than {MAXIMUM_BODY} bytes; send less.")
+    if not packed.eof or packed.unused_data:
+        raise bad_request("The request's gzip body is cut short, or has something behind its end.")
+    return body
 
 
 class _BoundedBody(BytesIO):
@@ -117,7 +142,8 @@ class XMLRPCResource(Resource):
         if isinstance(content, _BoundedBody) and content.too_long:
             raise bad_request(f"The request is longer than {MAXIMUM_BODY} bytes; send less.")
         assert content is not None
-        name, arguments = read_call(content.read())
+        coding = (request.getHeader("content-encoding") or "identity").strip().lower()
+        name, arguments = read_call(unpack(content.read(), coding))
         if self.running >= MAXIMUM_RUNNING and self._methods.may_wait(name):
             raise ControlFault(
                 GATEWAY_FAILED,
@@ -250,7 +276,9 @@ class ControlSite(Site):
     noisy = False
 
     def __init__(self, root: ControlRoot, reactor: IReactorTime | None = None) -> None:
-        super().__init__(root, timeout=IDLE_TIMEOUT, reactor=reactor)
+        # Nobody here takes forms, and Twisted would parse one before anybody is asked, however long
+        # that takes: any page of the web can have its reader's browser send one.
+        super().__init__(root, timeout=IDLE_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False)
         self.channels: set[ControlChannel] = set()
 
     def stopFactory(self) -> None:
@@ -290,9 +318,11 @@ class ControlRoot(Resource):
         super().__init__()
         self.front_page: IResource = _FrontPage()
         self._rpc = rpc
-        self.putChild(b"RPC2", rpc)
 
     def getChild(self, path: bytes, request: Request) -> IResource:
+        if path.upper() == b"RPC2":
+            # There is no rule for its case, and clients have it both ways.
+            return self._rpc
         return self if path == b"" and not request.postpath else not_found(request)
 
     def render(self, request: Request) -> bytes | int:

@@ -26,6 +26,14 @@ from zbtwist.control.faults import BAD_REQUEST, ControlFault
 #: How many XML elements deep a request may nest; an array in an array is three deeper.
 MAXIMUM_DEPTH = 64
 
+#: Encodings in which a request may be written, in lower case: those that clients are known to send.
+ENCODINGS = frozenset(
+    (
+        *("utf-8", "utf8", "utf-16", "utf-16le", "utf-16be", "us-ascii", "ascii"),
+        *("iso-8859-1", "iso-8859-15", "latin1", "latin-1", "windows-1252", "cp1252"),
+    )
+)
+
 
 # XML 1.0 has no way to write most of these. The others (DEL and the C1 controls) may be written,
 # but mean nothing good to the terminal that they end up on.
@@ -130,8 +138,8 @@ def fault_struct(fault: ControlFault) -> dict[str, object]:
 def read_call(body: bytes) -> tuple[str, list[object]]:
     """Read a ``methodCall``.
 
-    @param body: the whole XML document, in any encoding that its declaration or its byte order
-        mark names.
+    @param body: the whole XML document, in the one of `ENCODINGS` that its declaration or its byte
+        order mark names; UTF-8 if there is none.
     @return: the method's name, and its arguments as int, bool, str, float, bytes, datetime, list
         and dict.
     @raise ControlFault: with `BAD_REQUEST`, for anything that is not a ``methodCall``.
@@ -155,6 +163,15 @@ def read_call(body: bytes) -> tuple[str, list[object]]:
         depth -= 1
         unmarshaller.end(tag)
 
+    def check_encoding(version: str, encoding: str | None, standalone: int) -> None:
+        # Python keeps each name of an encoding that it was asked for, whether there is such a one
+        # or not.
+        if encoding is not None and encoding.lower() not in ENCODINGS:
+            raise bad_request(
+                f"The request's encoding is {shown(encoding)}; send UTF-8, or one of "
+                f"{', '.join(sorted(ENCODINGS))}."
+            )
+
     def refuse_document_type(*_: object) -> None:
         raise bad_request("A DOCTYPE is not allowed in a request; leave it out.")
 
@@ -162,6 +179,7 @@ def read_call(body: bytes) -> tuple[str, list[object]]:
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = unmarshaller.data
+    parser.XmlDeclHandler = check_encoding
     parser.StartDoctypeDeclHandler = refuse_document_type
     try:
         parser.Parse(body, True)

@@ -11,6 +11,8 @@ import errno
 import fcntl
 import grp
 import os
+import pwd
+import stat
 import termios
 from collections.abc import Callable
 from typing import Any
@@ -232,10 +234,7 @@ def _explain(path: str, baud_rate: int, error: Exception) -> str:
             "(ls /dev/serial/by-id lists those that are there)."
         )
     if number in (errno.EACCES, errno.EPERM):
-        return (
-            f"This user may not open {path}: add the user to the group {_group_of(path)} "
-            "(sudo usermod -aG GROUP USER) and log in again."
-        )
+        return f"This user may not open {path}: {_permission(path)}."
     if number in (errno.EBUSY, errno.EAGAIN):
         return (
             f"{path} is in use by another program: stop it first "
@@ -248,11 +247,34 @@ def _explain(path: str, baud_rate: int, error: Exception) -> str:
     return f"{path} cannot be used as a serial port: {error}."
 
 
-def _group_of(path: str) -> str:
+def _permission(path: str) -> str:
+    """Say how this user may get a port that belongs to others, as a clause."""
     try:
-        return grp.getgrgid(os.stat(path).st_gid).gr_name
-    except (OSError, KeyError):
-        return "dialout"
+        status = os.stat(path)
+    except OSError:
+        return f"see with ls -lL {path} which group it has, and add the user to that group"
+    user = _name(os.geteuid(), pwd.getpwuid)
+    group = _name(status.st_gid, grp.getgrgid)
+    wanted = stat.S_IRGRP | stat.S_IWGRP
+    if status.st_mode & wanted != wanted or not status.st_gid:
+        return (
+            f"it is for no group that users could be in (group {group}, mode "
+            f"{stat.S_IMODE(status.st_mode):03o}), so set GROUP and MODE in a udev rule"
+        )
+    if status.st_gid in (os.getegid(), *os.getgroups()):
+        return (
+            f"{user} is in its group, {group}, so something else forbids it, such as DeviceAllow "
+            "in a systemd unit or the limits of a container"
+        )
+    return f"it is for the group {group}, so say sudo usermod -aG {group} {user}, and log in again"
+
+
+def _name(number: int, look_up: Callable[[int], tuple[Any, ...]]) -> str:
+    """Return the name of a user or a group; its number if it has none."""
+    try:
+        return str(look_up(number)[0])
+    except KeyError:
+        return str(number)
 
 
 @implementer(IPlugin, IStreamClientEndpointStringParserWithReactor)

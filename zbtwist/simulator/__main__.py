@@ -36,7 +36,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         description="A Zigbee network in software, behind a pseudoterminal that any XBee program "
         "can open.",
         epilog="Example: python -m zbtwist.simulator --link /tmp/xbee --nodes 5; then "
-        "twistd -n zbgate --serial /tmp/xbee",
+        "zbgate --serial /tmp/xbee",
     )
     add = parser.add_argument
     add("--link", metavar="PATH", help="make PATH a symbolic link to the pseudoterminal")
@@ -60,7 +60,7 @@ def _introduce(network: SimulatedNetwork, path: str) -> None:
     print(f"A simulated XBee coordinator in API mode {network.radio.api_mode} is at {path}, with")
     for node in network.nodes.values():
         print(_line_about(node))
-    print(f"Open it with any XBee program, such as: twistd -n zbgate --serial {path}")
+    print(f"Open it with any XBee program, such as: zbgate --serial {path}")
     print("Stop with Ctrl-C.", flush=True)
 
 

@@ -11,6 +11,7 @@ from wsproto.events import TextMessage
 from tests.control.web.support import ConsoleTestCase, Page
 from zbtwist.config import Settings
 from zbtwist.control.faults import (
+    BAD_PORT,
     BAD_REQUEST,
     BAD_VALUE,
     GATEWAY_FAILED,
@@ -478,7 +479,7 @@ class Calling(LiveTestCase):
             ("rename", ["ECHO", None], BAD_REQUEST),
             ("rename", [["ECHO"], {}], BAD_REQUEST),
             ("rename", ["ECHO", "\ud800"], BAD_REQUEST),
-            ("bind", ["ECHO", "31234"], BAD_REQUEST),
+            ("bind", ["ECHO", "x"], BAD_PORT),
             ("bind", ["ECHO", True], BAD_REQUEST),
             ("bind", ["ECHO", 1e300], BAD_REQUEST),
             ("traffic", [], BAD_REQUEST),

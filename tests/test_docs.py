@@ -1,0 +1,220 @@
+"""What the documentation says of the program, held against the program."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.pages import DOCS, ROOT, blocks_of
+from zbtwist import config
+from zbtwist.config_file import ConfigError
+from zbtwist.simulator.nodes import EchoNode
+from zbtwist.xbee.status import AT_STATUSES, DELIVERED, DELIVERY_STATUSES, MODEM_STATUSES
+
+_LITERAL = re.compile(r"``(.+?)``")
+
+
+class LinkTests(SynchronousTestCase):
+    def test_pages_that_are_linked_are_there(self) -> None:
+        pages = [*DOCS.glob("*.rst"), ROOT / "README.rst"]
+        self.assertGreater(len(pages), 10)
+        for page in pages:
+            text = page.read_text()
+            for target in re.findall(r"<([\w./-]+\.\w+)(?:#[\w-]+)?>`_", text):
+                if not target.startswith("http"):
+                    self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """docs/configuration.rst"""
+
+    def test_mistakes(self) -> None:
+        """The gateway says of such a file what the page says that it does."""
+        block = next(
+            block for block in blocks_of(DOCS / "configuration.rst") if "did you mean" in block.text
+        )
+        path = self.mktemp()
+        lines = [""] * 12
+        lines[0:3] = ['serial = "sim:"', 'retries = "5"', "base_port = 27001"]
+        lines[4:6] = ["[[node]]", 'label = "A"']
+        lines[8:11] = ["[[node]]", 'label = "B"', "port = 70000"]
+        with open(path, "w") as file:
+            file.write("\n".join(lines))
+        with self.assertRaises(ConfigError) as caught:
+            config.load(MemoryReactorClock(), {"config": path})
+        said = str(caught.exception).replace(path, "/etc/zbtwist.toml")
+        self.assertEqual(re.sub(r"^(twistd )?zbgate: ", "", block.text), said)
+
+    def test_either(self) -> None:
+        """What may stand in quotes or without."""
+        text = (DOCS / "configuration.rst").read_text()
+        sentence = re.search(r"none around numbers\.(.*?)may be\s+either\.", text, re.DOTALL)
+        assert sentence is not None
+        said = set(_LITERAL.findall(sentence[1]))
+        self.assertEqual(
+            said,
+            {name for name, option in config._OPTIONS.items() if set(option.types) >= {int, str}},
+        )
+
+
+class SimulatorTests(SynchronousTestCase):
+    """docs/simulator.rst"""
+
+    def run_snippet(self) -> dict[str, Any]:
+        (snippet,) = (
+            block for block in blocks_of(DOCS / "simulator.rst") if block.language == "python"
+        )
+        names: dict[str, Any] = {"EchoNode": EchoNode}
+        exec(compile(snippet.text, snippet.place, "exec"), names)
+        return names
+
+    def test_snippet(self) -> None:
+        names = self.run_snippet()
+        self.assertIsInstance(names["clock"], Clock)
+        self.successResultOf(names["connected"])
+        self.assertIsInstance(names["echo"], EchoNode)
+
+    def test_what_can_be_done(self) -> None:
+        """Each line of the table can be run as it stands, and names what is there."""
+        table = (DOCS / "simulator.rst").read_text().split("from_radio``:\n\n", 1)[1]
+        table = table.split("\n\n", 1)[0]
+        rows: list[list[str]] = []
+        for line in table.split("\n")[1:-1]:
+            first, rest = line[:47], line[47:]
+            if first.strip():
+                rows.append([first, ""])
+            rows[-1][1] += f" {rest}"
+        self.assertGreater(len(rows), 20)
+        for code, remark in rows:
+            self.check_row(code, remark)
+
+    def check_row(self, code: str, remark: str) -> None:
+        names = self.run_snippet()
+        owner: Any = None
+        for text in _LITERAL.findall(code):
+            target, _, value = text.partition(" = ")
+            path, _, last = target.partition("(")[0].rpartition(".")
+            if not path:
+                # Another method of the same object.
+                self.assertTrue(hasattr(owner, last), text)
+                continue
+            owner = eval(path, names)
+            self.assertTrue(hasattr(owner, last), text)
+            if "(node)" in text:
+                names["node"] = eval(_LITERAL.findall(remark)[0], names)
+            if value:
+                before = getattr(owner, last)
+                exec(text, names)
+                self.assertIsInstance(getattr(owner, last), type(before), text)
+            else:
+                eval(text, names)
+        for text in _LITERAL.findall(remark):
+            name = re.match(r"\w+", text)
+            if text.startswith("ChannelAir"):
+                continue
+            assert name is not None, text
+            if text.endswith("="):
+                self.assertIn(name[0], owner.swap_radio.__code__.co_varnames)
+            elif "(" not in text or text.endswith("()"):
+                self.assertTrue(hasattr(owner, name[0]), text)
+        for _ in range(20):
+            names["clock"].advance(0.01)
+
+
+#: Words of a field that stand for themselves: a name, a number, an address, a reason of the system.
+MOST_WORDS = 5
+#: Letters that a message must have beside its fields, to be told by them.
+FEWEST_LETTERS = 6
+
+
+@cache
+def messages() -> list[re.Pattern[str]]:
+    """Return every text of the program that could be a message, with its fields as groups."""
+    found = []
+    for path in sorted((ROOT / "zbtwist").rglob("*.py")):
+        for text in texts_of(path):
+            letters = sum(map(str.isalpha, "".join(text)))
+            if letters >= FEWEST_LETTERS:
+                found.append(re.compile("(.*?)".join(map(re.escape, text)), re.DOTALL))
+    return found
+
+
+def texts_of(path: Path) -> Iterator[list[str]]:
+    """Yield the texts in a source, each as what is between its fields."""
+    tree = ast.parse(path.read_text())
+    within: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            # A docstring.
+            within.add(id(node.value))
+        elif isinstance(node, ast.JoinedStr):
+            text = [""]
+            for part in node.values:
+                within.add(id(part))
+                if isinstance(part, ast.Constant):
+                    text[-1] += str(part.value)
+                else:
+                    text.append("")
+            yield text
+        elif id(node) not in within and isinstance(node, ast.Constant):
+            # A field of the log has its name in braces.
+            yield re.split(r"\{\w+\}", str(node.value))
+
+
+def is_said(text: str) -> bool:
+    """Whether the program can say that, with words of its own in the fields as well."""
+    return any(
+        (match := message.fullmatch(text)) and all(map(may_stand_in_a_field, match.groups()))
+        for message in messages()
+    )
+
+
+def may_stand_in_a_field(text: str) -> bool:
+    return len(text.split()) <= MOST_WORDS or is_said(text) or is_said(f"{text}.")
+
+
+class TroubleshootingTests(SynchronousTestCase):
+    """docs/troubleshooting.rst"""
+
+    page = DOCS / "troubleshooting.rst"
+
+    def test_sentences(self) -> None:
+        """What stands apart is what the program says."""
+        blocks = blocks_of(self.page)
+        self.assertGreater(len(blocks), 50)
+        for block in blocks:
+            sentence = " ".join(block.lines)
+            # It is the subject of a mistake.
+            sentence = re.sub(r"^--[a-z-]+ ", "", sentence)
+            self.assertTrue(is_said(sentence), f"{block.place}: {sentence}")
+
+    def test_sentences_that_are_not_said(self) -> None:
+        for sentence in (
+            "The radio on /dev/ttyUSB0 has fallen silent.",
+            "No radio on /dev/ttyUSB0: nobody can tell why that is so. The gateway goes on trying.",
+            "48 bytes for METER (00:13:a2:00:40:0a:3e:01) are lost: and nobody here can say why",
+        ):
+            self.assertFalse(is_said(sentence), sentence)
+
+    def test_statuses(self) -> None:
+        """Every report that the gateway has words for is explained, under its number."""
+        text = self.page.read_text()
+        rows = re.findall(r"^``([^`]+)`` +([0-9A-F]{2}): ", text, re.MULTILINE)
+        expected = [
+            (words, f"{status:02X}")
+            for status, words in DELIVERY_STATUSES.items()
+            if status != DELIVERED
+        ]
+        self.assertEqual(rows, expected)
+        for words in MODEM_STATUSES.values():
+            self.assertIn(words, " ".join(text.split()))
+        for status in (2, 3, 4):
+            self.assertIn(AT_STATUSES[status], text.lower())
