@@ -14,8 +14,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pages import DOCS, ROOT, blocks_of
-from zbtwist import config
-from zbtwist.config_file import ConfigError
+from zbtwist.config.load import load
+from zbtwist.config.options import OPTIONS
+from zbtwist.config.toml_file import ConfigError
 from zbtwist.simulator.nodes import EchoNode
 from zbtwist.xbee.status import AT_STATUSES, DELIVERED, DELIVERY_STATUSES, MODEM_STATUSES
 
@@ -49,7 +50,7 @@ class ConfigurationTests(SynchronousTestCase):
         with open(path, "w") as file:
             file.write("\n".join(lines))
         with self.assertRaises(ConfigError) as caught:
-            config.load(MemoryReactorClock(), {"config": path})
+            load(MemoryReactorClock(), {"config": path})
         said = str(caught.exception).replace(path, "/etc/zbtwist.toml")
         self.assertEqual(re.sub(r"^(twistd )?zbgate: ", "", block.text), said)
 
@@ -61,7 +62,7 @@ class ConfigurationTests(SynchronousTestCase):
         said = set(_LITERAL.findall(sentence[1]))
         self.assertEqual(
             said,
-            {name for name, option in config._OPTIONS.items() if set(option.types) >= {int, str}},
+            {name for name, option in OPTIONS.items() if set(option.types) >= {int, str}},
         )
 
 

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from twisted.web.server import Site
 
 from tests.system.support import Program, wait_until
-from zbtwist.control.site import control_site
+from zbtwist.control.http.site import control_site
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 

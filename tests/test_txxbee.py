@@ -27,7 +27,7 @@ from tests.xbee.strategies import (
     repeatable,
     samples,
 )
-from zbtwist.radio.patience import SILENCE
+from zbtwist.radio.frame_timeout import SILENCE
 from zbtwist.txxbee import txXBee
 from zbtwist.xbee import frames
 from zbtwist.xbee.address import Address16, Address64

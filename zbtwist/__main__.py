@@ -1,5 +1,5 @@
 """`python -m zbtwist`: the gateway, as `zbgate`."""
 
-from zbtwist.command import main
+from zbtwist.app.command import main
 
 main()

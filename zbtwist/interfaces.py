@@ -13,7 +13,7 @@ from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import Frame, TransmitStatus
 
 if TYPE_CHECKING:
-    from zbtwist.network import Node
+    from zbtwist.network.service import Node
     from zbtwist.radio.bring_up import RadioFacts
 
 F = TypeVar("F", bound=Frame)

@@ -1,5 +1,5 @@
 """The command line of the gateway, and the service that it asks for: what `twistd zbgate` calls,
-and what `zbgate` (`zbtwist.command`) calls.
+and what `zbgate` (`zbtwist.app.command`) calls.
 """
 
 from __future__ import annotations
@@ -14,17 +14,14 @@ from twisted.internet.base import ReactorBase
 from twisted.python import usage
 
 import zbtwist
-from zbtwist import config
-from zbtwist.binding.policy import Policy
-from zbtwist.binding.turns import DEFAULT_LIMIT
-from zbtwist.config import Settings
-from zbtwist.config_file import ConfigError
-from zbtwist.garbage import Spared
-from zbtwist.gateway import Gateway, Reloader, warn_if_open
-from zbtwist.guide import Guide
-from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE
-from zbtwist.radio.service import DEFAULT_HEARTBEAT
-from zbtwist.store import Store, StoreError
+from zbtwist.app.demo import Guide
+from zbtwist.app.gateway import Gateway, Reloader, warn_if_open
+from zbtwist.config.load import load
+from zbtwist.config.options import OPTIONS, Option
+from zbtwist.config.settings import Settings
+from zbtwist.config.toml_file import ConfigError
+from zbtwist.runtime.garbage import Spared
+from zbtwist.store.store import Store, StoreError
 
 #: The options that may name a file, and the attributes of `Settings` that have its absolute path.
 _PATHS = (
@@ -38,7 +35,7 @@ _PATHS = (
 def _install_reactor() -> None:
     """Have our own reactor where there is epoll; elsewhere it is Twisted's choice."""
     if hasattr(select, "epoll"):
-        from zbtwist.reactor import install
+        from zbtwist.runtime.reactor import install
 
         install()
 
@@ -53,6 +50,10 @@ def _go_by_a_steady_clock(reactor: object) -> None:
     """
     if isinstance(reactor, ReactorBase):
         reactor.seconds = time.monotonic
+
+
+def _help_of(option: Option) -> str:
+    return f"{option.help} [default: {option.default}]" if option.default else option.help
 
 
 class Options(usage.Options):
@@ -74,151 +75,11 @@ class Options(usage.Options):
         "27000 tells which is which."
     )
     optParameters = [
-        [
-            "serial",
-            "s",
-            None,
-            (
-                "Where the radio is: a serial port such as /dev/ttyUSB0, a Twisted client endpoint "
-                "such as tcp:HOST:PORT (a serial server), or sim: (a network in software, to try)"
-            ),
-        ],
-        [
-            "baud",
-            "b",
-            None,
-            (
-                "Rate of the serial port, bits per second, or auto to find it "
-                f"[default: {DEFAULT_BAUD_RATE}]"
-            ),
-        ],
-        [
-            "api-mode",
-            "m",
-            None,
-            "API mode of the radio: 1, 2, or auto to ask it [default: auto]",
-        ],
-        [
-            "control",
-            "c",
-            None,
-            (
-                "Port of the XML-RPC control interface, or a Twisted server endpoint "
-                f"[default: {config.DEFAULT_CONTROL}]"
-            ),
-        ],
-        [
-            "base-port",
-            "p",
-            None,
-            f"First TCP port that a node gets [default: {config.DEFAULT_BASE_PORT}]",
-        ],
-        [
-            "last-port",
-            None,
-            None,
-            (
-                "Last TCP port that a node gets [default: the last below those of outgoing "
-                "connections, mostly 32767]"
-            ),
-        ],
-        [
-            "interface",
-            "i",
-            None,
-            (
-                "Address to listen at; 0.0.0.0 lets other computers in, and nobody is asked for "
-                f"a password [default: {config.DEFAULT_INTERFACE}]"
-            ),
-        ],
-        [
-            "state",
-            None,
-            None,
-            (
-                "File that keeps which node has which port, or :memory: to forget it at the end "
-                "[default: zbtwist.sqlite3 in $STATE_DIRECTORY, in /var/lib/zbtwist as root, else "
-                "in the user's state directory; :memory: with sim:]"
-            ),
-        ],
-        [
-            "heartbeat",
-            None,
-            None,
-            (
-                "Seconds of silence after which the radio is asked whether it is there; 0: never "
-                f"[default: {DEFAULT_HEARTBEAT:g}]"
-            ),
-        ],
-        [
-            "delivery",
-            None,
-            None,
-            (
-                "What becomes of a packet that may have arrived or not: at-most-once resets the "
-                "clients, at-least-once sends it again [default: at-most-once]"
-            ),
-        ],
-        [
-            "retries",
-            None,
-            None,
-            f"How often a packet is sent again [default: {Policy.retries}]",
-        ],
-        [
-            "outage",
-            None,
-            None,
-            (
-                "Seconds that clients' bytes wait for a radio that is away "
-                f"[default: {Policy.outage:g}]"
-            ),
-        ],
-        [
-            "sleep",
-            None,
-            None,
-            f"Seconds that bytes wait for a node that sleeps [default: {Policy.sleep:g}]",
-        ],
-        [
-            "window",
-            None,
-            None,
-            (
-                "Packets to one node at once; with more than 1 a retry may change their order "
-                f"[default: {Policy.window}]"
-            ),
-        ],
-        [
-            "in-flight",
-            None,
-            None,
-            f"Packets to all nodes at once [default: {DEFAULT_LIMIT}]",
-        ],
-        [
-            "coalesce",
-            None,
-            None,
-            (
-                "Seconds that a packet is waited for to fill up while the node is busy "
-                f"[default: {Policy.coalesce:g}]"
-            ),
-        ],
-        [
-            "backlog",
-            None,
-            None,
-            (
-                "Bytes of a node that are kept for the next client while none is connected "
-                f"[default: {Policy.backlog}]"
-            ),
-        ],
-        [
-            "trace-file",
-            None,
-            None,
-            "File that every frame is written to, for Wireshark (pcapng)",
-        ],
+        *(
+            [name, option.letter, None, _help_of(option)]
+            for name, option in OPTIONS.items()
+            if not option.is_flag
+        ),
         [
             "config",
             "f",
@@ -226,6 +87,7 @@ class Options(usage.Options):
             "TOML file with these options and with nodes; what is said here wins over it",
         ],
     ]
+    optFlags = [[name, None, option.help] for name, option in OPTIONS.items() if option.is_flag]
 
     settings: Settings
 
@@ -233,19 +95,6 @@ class Options(usage.Options):
         """Show the version of the gateway and leave."""
         print(f"zbtwist {zbtwist.__version__}")
         sys.exit(0)
-
-    def opt_rtscts(self) -> None:
-        """Honour the RTS and CTS lines of the serial port"""
-        self["rtscts"] = "True"
-
-    def opt_configure(self) -> None:
-        """Move a transparent radio to the API mode, until it is switched off; see --write-flash"""
-        # Twisted shows the text as it stands, so it is in one line.
-        self["configure"] = "True"
-
-    def opt_write_flash(self) -> None:
-        """With --configure: have the radio keep that mode"""
-        self["write-flash"] = "True"
 
     def parseArgs(self, *stray: str) -> None:
         if stray:
@@ -262,13 +111,22 @@ class Options(usage.Options):
         print(f"{self.program}: {mistakes}", file=sys.stderr)
         return SystemExit(self.config_error_status)
 
+    @property
+    def texts(self) -> dict[str, str | None]:
+        """What was said, by the names of the options; None of what was not."""
+        flags = {name for name, *_ in self.optFlags}
+        return {
+            name: ("True" if value else None) if name in flags else value
+            for name, value in self.items()
+        }
+
     def postOptions(self) -> None:
         _install_reactor()
         from twisted.internet import reactor
 
         _go_by_a_steady_clock(reactor)
         try:
-            self.settings = config.load(reactor, self)
+            self.settings = load(reactor, self.texts)
         except ConfigError as error:
             raise self.failure(error) from None
         # The file may be read again when twistd works in another directory (--rundir).
@@ -292,7 +150,7 @@ def makeService(options: Options) -> IService:
     if settings.serial.startswith("sim:"):
         Guide(settings, gateway.network.nodes, gateway.bindings).setServiceParent(gateway)
     if settings.config is not None:
-        Reloader(gateway, lambda: config.load(reactor, options), reactor).setServiceParent(gateway)
+        Reloader(gateway, lambda: load(reactor, options.texts), reactor).setServiceParent(gateway)
     # The last of all, so that it starts when everything else is there.
     Spared().setServiceParent(gateway)
     warn_if_open(settings)

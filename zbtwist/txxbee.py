@@ -22,7 +22,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from zbtwist.radio.patience import Patience
+from zbtwist.radio.frame_timeout import Patience
 from zbtwist.xbee import frames
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64
 from zbtwist.xbee.description import NodeDescription

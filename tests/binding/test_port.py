@@ -31,7 +31,7 @@ from zbtwist.binding.port import (
     NodeClient,
     NodePort,
 )
-from zbtwist.network import Node, NodeTable
+from zbtwist.network.service import Node, NodeTable
 from zbtwist.xbee.frames import TransmitStatus
 
 

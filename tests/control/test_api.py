@@ -10,13 +10,14 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 import zbtwist
-from zbtwist import tracing
-from zbtwist.config import Settings
-from zbtwist.control import directory, faults
+from zbtwist.app.gateway import Gateway
+from zbtwist.config.settings import Settings
+from zbtwist.control import faults
+from zbtwist.control import resolver as directory
 from zbtwist.control.api import TEMPERATURE_DEADLINE
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
-from zbtwist.gateway import Gateway
-from zbtwist.memory import SAVE_DELAY, SEEN_INTERVAL
+from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
+from zbtwist.observing import tracer as tracing
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.xbee.address import UNKNOWN16, parse_address64

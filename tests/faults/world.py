@@ -19,9 +19,9 @@ from zope.interface import implementer
 
 from tests.faults.connection import SOCKET, WRITE_BUFFER, Client, Connection
 from tests.faults.sockets import SocketConnection
+from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port import NodePort
-from zbtwist.config import Settings
-from zbtwist.gateway import Gateway
+from zbtwist.config.settings import Settings
 from zbtwist.simulator.air import Fate, IAir, ITimekeeper, Transmission
 from zbtwist.simulator.channel import ChannelAir
 from zbtwist.simulator.endpoint import SimulatorEndpoint

@@ -12,11 +12,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.interfaces import IRadioListener
+from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.protocol import RadioProtocol
-from zbtwist.radio.rates import ISerialLine
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import FRAME_CLASSES, ATCommandResponse, Frame, TransmitStatus

@@ -24,6 +24,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.radio.support import Owner
 from zbtwist.radio import endpoints
+from zbtwist.radio.baud_rates import ISerialLine, rates_to_try
 from zbtwist.radio.endpoints import (
     WRITE_MARK,
     SerialAddress,
@@ -32,7 +33,6 @@ from zbtwist.radio.endpoints import (
 )
 from zbtwist.radio.errors import SerialOpenError
 from zbtwist.radio.protocol import RadioProtocol
-from zbtwist.radio.rates import ISerialLine, rates_to_try
 from zbtwist.xbee.at import BAUD_RATES
 
 

@@ -18,13 +18,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.binding.test_service import Computer
 from tests.quiet import without_log_of_the_runner
 from zbtwist.binding.service import BindingService
-from zbtwist.network import NetworkService
+from zbtwist.network.service import NetworkService
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import EchoNode
-from zbtwist.store import Store
+from zbtwist.store.store import Store
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     FRAME_CLASSES,

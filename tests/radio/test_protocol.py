@@ -7,9 +7,9 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Owner
-from zbtwist.burst import Burst
-from zbtwist.radio.patience import LONGEST_FRAME, SILENCE
+from zbtwist.radio.frame_timeout import LONGEST_FRAME, SILENCE
 from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.runtime.write_batch import Burst
 from zbtwist.xbee.frames import (
     ATCommand,
     Frame,

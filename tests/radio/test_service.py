@@ -17,8 +17,8 @@ from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import RadioOffline, SerialOpenError
-from zbtwist.radio.finding import WAITS
 from zbtwist.radio.heartbeat import JOIN_POLL, TRIES, TRY_TIMEOUT
+from zbtwist.radio.probe import WAITS
 from zbtwist.radio.service import (
     LAST_RETRY,
     OPEN_RETRY,

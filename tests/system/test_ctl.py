@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.system.support import PATIENCE, ROOT, Gateway, Program, free_ports, is_listening
 from tests.system.test_gateway import QUICK, echo
 
-ZBCTL = ("-m", "zbtwist.control.ctl")
+ZBCTL = ("-m", "zbtwist.cli.main")
 
 
 def at_rest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from tests.system.support import (
     is_listening,
     wait_until,
 )
-from zbtwist.command import CONFIG_ERROR
+from zbtwist.app.command import CONFIG_ERROR
 from zbtwist.simulator.meter import PACKET_SIZE, parse_packet
 
 #: A network that is found quickly.
@@ -315,7 +315,7 @@ class CommandLineTests(GatewayTestCase):
     def test_reactor(self) -> None:
         """Our own, unless the user names another."""
         for twistd, expected in (
-            (("-n",), "zbtwist.reactor.QuickReactor"),
+            (("-n",), "zbtwist.runtime.reactor.QuickReactor"),
             (("-n", "--reactor", "poll"), "twisted.internet.pollreactor.PollReactor"),
         ):
             gateway = self.start("sim:kinds=echo:nt=0.2", twistd=twistd)
@@ -352,13 +352,13 @@ class CommandTests(GatewayTestCase):
 
     def test_reactor(self) -> None:
         program = """if True:
-            from zbtwist.command import main
+            from zbtwist.app.command import main
             from twisted.internet.base import ReactorBase
             ReactorBase.run = lambda reactor, *_: print(type(reactor))
             main()
         """
         gateway = self.start(QUICK, program=("-c", program))
-        self.assertIn("zbtwist.reactor.QuickReactor", gateway.finish()[1])
+        self.assertIn("zbtwist.runtime.reactor.QuickReactor", gateway.finish()[1])
 
     def test_mistakes(self) -> None:
         gateway = self.start("sim:nodes=many", "--baud", "fast", program=ZBGATE)
@@ -412,7 +412,7 @@ class HardWeatherTests(GatewayTestCase):
     def test_clock_that_is_set(self) -> None:
         """A stream goes on when the time of the day steps back by an hour, or forward."""
         for program, reactor in (
-            ("from zbtwist.command import main; main()", ()),
+            ("from zbtwist.app.command import main; main()", ()),
             (
                 "from twisted.scripts.twistd import run; run()",
                 ("-n", "--reactor", "poll", "zbgate"),

@@ -2,8 +2,8 @@
 
 from twisted.application.service import ServiceMaker
 
-from zbtwist.plugin_cache import keep_quiet
 from zbtwist.radio.endpoints import SerialEndpointParser
+from zbtwist.runtime.plugin_cache import keep_quiet
 from zbtwist.simulator.endpoint_parser import SimulatorEndpointParser
 
 # Twisted looks into its plugins before it says that it cannot remember what it saw.

@@ -28,9 +28,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from zbtwist.binding.policy import Policy, Verdict, verdict_of
-from zbtwist.binding.turns import Turns
+from zbtwist.binding.scheduler import Turns
 from zbtwist.interfaces import IRadio
-from zbtwist.network import Node, NodeTable
+from zbtwist.network.service import Node, NodeTable
 from zbtwist.radio.errors import RadioError
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16
@@ -38,7 +38,7 @@ from zbtwist.xbee.frames import TransmitStatus
 from zbtwist.xbee.status import ADDRESS_DOUBTFUL, DELIVERED, delivery_status_text
 
 #: Bytes in a writer's buffer from which on it is paused, and down to which it is resumed. With what
-#: one read from a socket brings (`zbtwist.tcp_port.READ_SIZE`), a buffer never holds more than
+#: one read from a socket brings (`zbtwist.runtime.tcp.READ_SIZE`), a buffer never holds more than
 #: twice as much; one read of an endpoint string's socket brings up to 64 KiB.
 HIGH_WATER = 4096
 LOW_WATER = 1024
@@ -295,7 +295,7 @@ class Outbound:
         return min(self._payload_limit, facts.payload_limit) if facts is not None else 0
 
     def send_next(self) -> None:
-        """It is this node's turn: see `zbtwist.binding.turns.Sender`."""
+        """It is this node's turn: see `zbtwist.binding.scheduler.Sender`."""
         if self._stopped or self._radio.facts is None or len(self._in_flight) >= self.policy.window:
             return
         now = self._clock.seconds()

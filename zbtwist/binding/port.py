@@ -35,9 +35,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.binding.outbound import Outbound, Writer
-from zbtwist.burst import Burst
-from zbtwist.network import Node
-from zbtwist.tcp_port import notice_the_dead, reset_if_killed, socket_of
+from zbtwist.network.service import Node
+from zbtwist.runtime.tcp import notice_the_dead, reset_if_killed, socket_of
+from zbtwist.runtime.write_batch import Burst
 
 #: What a port can be: a TCP port number, or a server endpoint string.
 Slot = int | str

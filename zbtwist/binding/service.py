@@ -32,14 +32,14 @@ from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTake
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.policy import Policy
 from zbtwist.binding.port import Listener, NodePort, Slot
-from zbtwist.binding.turns import DEFAULT_LIMIT, Turns
-from zbtwist.burst import Burst
+from zbtwist.binding.scheduler import DEFAULT_LIMIT, Turns
 from zbtwist.interfaces import INodeListener, IRadio, RadioListener
-from zbtwist.listening import advice, is_about_this_port
-from zbtwist.network import Node, NodeTable
-from zbtwist.one_by_one import OneByOne
+from zbtwist.network.service import Node, NodeTable
 from zbtwist.radio.bring_up import RadioFacts
-from zbtwist.store import Mapping, Store, StoreError
+from zbtwist.runtime.listen_errors import advice, is_about_this_port
+from zbtwist.runtime.serial_queue import OneByOne
+from zbtwist.runtime.write_batch import Burst
+from zbtwist.store.store import Mapping, Store, StoreError
 from zbtwist.xbee.address import Address64, format_address64
 
 #: The highest TCP port there is.
@@ -130,7 +130,7 @@ class BindingService(MultiService, RadioListener):
         self._ports: dict[Address64, NodePort] = {}
         self._owners: dict[Slot, NodePort] = {}
         self._listeners: dict[Slot, Listener] = {}
-        # Every port that was ever given, with its last node; see `zbtwist.store.Store.given`.
+        # Every port that was ever given, with its last node; see `zbtwist.store.store.Store.given`.
         self._given: dict[Slot, Address64] = {}
         self._unbound: set[Address64] = set()
         self._passed_over: dict[int, float] = {}

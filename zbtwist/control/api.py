@@ -17,7 +17,6 @@ import zbtwist
 from zbtwist.binding.errors import BindingError, Configured, NoMapping
 from zbtwist.binding.port import NodePort, Slot
 from zbtwist.binding.service import LAST_PORT, BindingService
-from zbtwist.control.directory import Directory
 from zbtwist.control.faults import (
     BAD_PORT,
     BAD_VALUE,
@@ -29,13 +28,14 @@ from zbtwist.control.faults import (
     UNKNOWN_NODE,
     ControlFault,
 )
-from zbtwist.events import EventLog
+from zbtwist.control.resolver import Directory
 from zbtwist.interfaces import IRadio
-from zbtwist.network import NetworkService, Node
+from zbtwist.network.service import NetworkService, Node
+from zbtwist.observing.event_log import EventLog
+from zbtwist.observing.tracer import FrameTracer, TooManyTraced
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
-from zbtwist.shared import Shared
-from zbtwist.store import StoreError
-from zbtwist.tracing import FrameTracer, TooManyTraced
+from zbtwist.runtime.single_flight import Shared
+from zbtwist.store.store import StoreError
 from zbtwist.xbee.address import (
     Address64,
     digi_address16,

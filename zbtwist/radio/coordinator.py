@@ -33,7 +33,7 @@ from zbtwist.radio.errors import (
     RadioOffline,
     TooManyRequests,
 )
-from zbtwist.radio.latency import Histogram
+from zbtwist.radio.histogram import Histogram
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (

@@ -34,8 +34,8 @@ from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.errors import SerialOpenError
-from zbtwist.radio.rates import ISerialLine
 
 log = Logger()
 

@@ -10,11 +10,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from zbtwist.burst import Burst
 from zbtwist.radio.damage import senders_of
+from zbtwist.radio.frame_timeout import Patience
 from zbtwist.radio.interfaces import IProtocolOwner
-from zbtwist.radio.patience import Patience
-from zbtwist.radio.traffic import Traffic
+from zbtwist.radio.statistics import Traffic
+from zbtwist.runtime.write_batch import Burst
 from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
 from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
 

@@ -2,7 +2,7 @@
 
 Twisted's ClientService opens and reopens; opening is tried a few times a second for as long as it
 takes, so that a radio that is plugged in again is found at once. When the port is open the radio is
-found (see `zbtwist.radio.finding`) and brought up (`zbtwist.radio.bring_up`); again and again while
+found (see `zbtwist.radio.probe`) and brought up (`zbtwist.radio.bring_up`); again and again while
 it does not answer; and again when it says that it was reset or has joined, since what bring-up sets
 and reads does not outlive that. A radio that is up is watched (`zbtwist.radio.heartbeat`).
 
@@ -26,17 +26,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from zbtwist.burst import Burst
+from zbtwist.radio.baud_rates import ISerialLine, rates_to_try
 from zbtwist.radio.bring_up import RadioFacts, bring_up
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import ATRefused, RadioError, SerialOpenError
-from zbtwist.radio.finding import AS_IT_IS, Finder, Search
 from zbtwist.radio.heartbeat import Heartbeat
 from zbtwist.radio.interfaces import IProtocolOwner
+from zbtwist.radio.probe import AS_IT_IS, Finder, Search
 from zbtwist.radio.protocol import RadioProtocol
-from zbtwist.radio.rates import ISerialLine, rates_to_try
-from zbtwist.radio.traffic import Traffic
+from zbtwist.radio.statistics import Traffic
+from zbtwist.runtime.write_batch import Burst
 from zbtwist.xbee.address import Address64, format_address64
 from zbtwist.xbee.frames import Frame, ModemStatus
 from zbtwist.xbee.status import (

@@ -12,7 +12,7 @@ Resynchronisation, which differs because the modes do:
   was a false start, and the search goes on from the byte after its 7E, so that a good frame inside
   the supposed one is found. A false start with a plausible length has to be waited for, but never
   for more than `MAXIMUM_FRAME_DATA` bytes; and the owner, who has a clock, calls `give_up` when a
-  frame's beginning is too old, or the line silent behind it (see `zbtwist.radio.patience`).
+  frame's beginning is too old, or the line silent behind it (see `zbtwist.radio.frame_timeout`).
 
 Both decoders expect what nearly every frame is, whole and good. That is seen without a loop over
 single bytes: searching, escaping and adding up are done by methods of bytes and by zlib. Only where

@@ -23,10 +23,10 @@ from wsproto.events import (
     TextMessage,
 )
 
+from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port import NodePort
-from zbtwist.config import Settings
-from zbtwist.gateway import Gateway
-from zbtwist.network import Node
+from zbtwist.config.settings import Settings
+from zbtwist.network.service import Node
 
 SETTINGS = Settings("sim:nt=0.3:interval=0")
 HOST = "127.0.0.1:27000"

@@ -9,7 +9,7 @@ from typing import Any
 from wsproto.events import TextMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
-from zbtwist.config import Settings
+from zbtwist.config.settings import Settings
 from zbtwist.control.faults import (
     BAD_PORT,
     BAD_REQUEST,

@@ -8,8 +8,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.control.test_site import FakeOperations, parse_response
-from zbtwist.control.site import control_site
+from tests.control.http.test_site import FakeOperations, parse_response
+from zbtwist.control.http.site import control_site
 from zbtwist.control.web.pages import STATIC, TYPES, FrontPage, StaticFiles
 
 PAGE = b"<!doctype html><title>zbtwist</title>"

@@ -10,7 +10,6 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from zbtwist.control.directory import Directory
 from zbtwist.control.faults import (
     BAD_REQUEST,
     BAD_VALUE,
@@ -18,7 +17,8 @@ from zbtwist.control.faults import (
     NO_SUCH_METHOD,
     ControlFault,
 )
-from zbtwist.control.methods import Method, Methods, Operations
+from zbtwist.control.operations import Method, Methods, Operations
+from zbtwist.control.resolver import Directory
 from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.control.xmlrpc import shown
 from zbtwist.xbee.address import format_address64, parse_address64

@@ -12,10 +12,10 @@ from twisted.web.server import Request
 
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
-from zbtwist.control.directory import Directory
 from zbtwist.control.faults import UNKNOWN_NODE, ControlFault
-from zbtwist.control.methods import Operations
-from zbtwist.control.site import ControlRoot
+from zbtwist.control.http.site import ControlRoot
+from zbtwist.control.operations import Operations
+from zbtwist.control.resolver import Directory
 from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.live import Feed, LiveSession
 from zbtwist.control.web.pages import FrontPage, StaticFiles
@@ -24,7 +24,7 @@ from zbtwist.control.web.terminal import TerminalSession
 from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.control.web.view import Link, Place, View
 from zbtwist.interfaces import IRadio
-from zbtwist.network import NetworkService
+from zbtwist.network.service import NetworkService
 
 
 class Console(MultiService):

@@ -27,7 +27,7 @@ from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.sockets import POLICY, Session
 from zbtwist.control.web.view import Changes, View
 from zbtwist.interfaces import IRadio
-from zbtwist.network import NetworkService
+from zbtwist.network.service import NetworkService
 
 #: Seconds from one look to the next.
 INTERVAL = 1.0

@@ -13,7 +13,7 @@ from twisted.web import http
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from zbtwist.control.site import not_found
+from zbtwist.control.http.site import not_found
 
 #: Where the files are.
 STATIC = Path(__file__).parent / "static"

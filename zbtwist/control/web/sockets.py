@@ -26,7 +26,7 @@ from twisted.web.websocket import WebSocketResource, WebSocketTransport
 from wsproto.utilities import LocalProtocolError
 from zope.interface import implementer
 
-from zbtwist.control.site import ControlChannel, is_cross_site, not_found, text_answer
+from zbtwist.control.http.site import ControlChannel, is_cross_site, not_found, text_answer
 from zbtwist.control.web.message_meter import MessageMeter
 
 #: The longest message that is taken, in bytes or characters.

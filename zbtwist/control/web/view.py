@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 import zbtwist
 from zbtwist.binding.service import BindingService
 from zbtwist.interfaces import IRadio
-from zbtwist.network import NetworkService, Node
+from zbtwist.network.service import NetworkService, Node
 from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.errors import RadioError
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64

@@ -1,0 +1,188 @@
+"""The service tree: what a new configuration changes, and what it leaves alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from zbtwist.app.demo import Guide
+from zbtwist.app.gateway import Gateway, Reloader
+from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.config.toml_file import ConfigError
+from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
+from zbtwist.store.store import StoreError
+from zbtwist.xbee.address import Address64
+
+METER = Address64(0x0013A200_400A3E01)
+SETTINGS = Settings("sim:nt=0.3:interval=0")
+
+
+class GatewayTestCase(SynchronousTestCase):
+    def start(self, settings: Settings = SETTINGS) -> None:
+        self.reactor: Any = MemoryReactorClock()
+        self.settings = settings
+        self.gateway = Gateway(settings, self.reactor)
+        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.gateway.startService()
+        self.addCleanup(self.gateway.stopService)
+        self.run_for(2)
+
+    def run_for(self, seconds: float) -> None:
+        self.reactor.pump([0.01] * round(seconds / 0.01))
+
+    def lines(self) -> list[str]:
+        return [
+            event["log_format"].format(**event)
+            for event in self.log
+            if event["log_namespace"].startswith("zbtwist")
+        ]
+
+    def ports(self) -> dict[str, int]:
+        return {row["label"]: row["tcp_port"] for row in self.gateway.api.list_nodes()}
+
+    def listened(self) -> list[int]:
+        """The ports that were opened, in that order."""
+        return [server[0] for server in self.reactor.tcpServers]
+
+
+class ReconfigureTests(GatewayTestCase):
+    def change(self, **changes: Any) -> None:
+        self.settings = replace(self.settings, **changes)
+        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.reactor.tcpServers.clear()
+        self.gateway.reconfigure(self.settings)
+        self.run_for(2)
+
+    def test_nothing(self) -> None:
+        self.start()
+        self.change()
+        self.assertEqual(self.lines(), ["The configuration is as it was."])
+        self.assertEqual(self.listened(), [])
+
+    def test_nodes(self) -> None:
+        self.start()
+        before = self.ports()
+        protocol = self.gateway.radio.protocol
+        self.change(nodes=(NodeSettings(METER, port=30000, name="mains"),))
+        self.assertEqual(self.ports(), {**before, "METER": 30000})
+        self.assertEqual(self.listened(), [30000])
+        self.assertIn("The configuration has changed: nodes.", self.lines())
+        self.assertIs(self.gateway.radio.protocol, protocol)
+
+    def test_ports_for_new_nodes(self) -> None:
+        self.start()
+        before = self.ports()
+        self.change(base_port=40000)
+        self.assertEqual(self.ports(), before)
+        self.gateway.network.nodes.seen(Address64(1), 1, 0.0)  # type: ignore[arg-type]
+        self.assertEqual(self.gateway.api.list_nodes()[-1]["tcp_port"], 40000)
+
+    def test_radio(self) -> None:
+        """The nodes keep their ports, and the other radio is brought up."""
+        self.start()
+        before = self.ports()
+        self.change(serial="sim:nt=0.3:interval=0:api_mode=2:seed=5")
+        self.assertEqual(self.gateway.api.status()["api_mode"], 2)
+        self.assertEqual(self.ports(), before)
+        self.assertEqual(self.listened(), [])
+
+    def test_control(self) -> None:
+        self.start()
+        self.assertEqual(self.listened()[0], 27000)
+        self.change(control="28000")
+        self.assertEqual(self.listened(), [28000])
+
+    def test_control_port_that_a_node_has(self) -> None:
+        self.start()
+        taken = self.ports()["ECHO"]
+        self.change(control=str(taken))
+        self.assertEqual(self.listened(), [])
+        self.assertTrue(any(f"Port {taken} belongs to ECHO" in line for line in self.lines()))
+
+    def test_interface(self) -> None:
+        self.start()
+        ports = sorted(self.ports().values())
+        self.change(interface="0.0.0.0")
+        self.assertEqual(sorted(self.listened()), [27000, *ports])
+        self.assertTrue(all(server[3] == "0.0.0.0" for server in self.reactor.tcpServers))
+        self.assertTrue(any("open to other computers" in line for line in self.lines()))
+
+    def test_state_waits_for_the_next_start(self) -> None:
+        self.start()
+        self.change(state="/nowhere/state.sqlite3")
+        self.assertEqual(self.gateway.api.status()["store"], ":memory:")
+        self.assertTrue(any("next start" in line for line in self.lines()))
+
+
+class ReloaderTests(GatewayTestCase):
+    def test_signal(self) -> None:
+        self.start()
+        self.reactor.callFromThread = lambda call: call()
+        answers: list[Settings | ConfigError] = [
+            ConfigError("first mistake.\nsecond mistake."),
+            replace(SETTINGS, nodes=(NodeSettings(METER, port=30000),)),
+        ]
+
+        def load() -> Settings:
+            answer = answers.pop(0)
+            if isinstance(answer, ConfigError):
+                raise answer
+            return answer
+
+        before = signal.getsignal(signal.SIGHUP)
+        reloader = Reloader(self.gateway, load, self.reactor)
+        reloader.startService()
+        ports = self.ports()
+        for expected in (ports, {**ports, "METER": 30000}):
+            os.kill(os.getpid(), signal.SIGHUP)
+            # A signal's handler runs between two instructions of ours.
+            self.run_for(0.1)
+            self.assertEqual(self.ports(), expected)
+        for line in ("first mistake.", "second mistake."):
+            self.assertIn(line, self.lines())
+        reloader.stopService()
+        self.assertEqual(signal.getsignal(signal.SIGHUP), before)
+
+
+class MemoryTests(GatewayTestCase):
+    def test_store_fails(self) -> None:
+        """Said once; what changed is written when it can be."""
+        self.start()
+        save = self.gateway.store.save_nodes
+        fails = True
+
+        def sometimes(nodes: Any) -> None:
+            if fails:
+                raise StoreError("The disk is full: make room.")
+            save(nodes)
+
+        self.patch(self.gateway.store, "save_nodes", sometimes)
+        self.run_for(SAVE_DELAY)
+        self.reactor.pump([10.0] * round(2 * SEEN_INTERVAL / 10))
+        self.assertEqual(sum("The disk is full" in line for line in self.lines()), 1)
+        fails = False
+        self.reactor.pump([10.0] * round(SEEN_INTERVAL / 10))
+        stored = {node.label for node in self.gateway.store.nodes()}
+        self.assertEqual(stored, {"ECHO", "METER", "SENSOR"})
+
+
+class GuideTests(GatewayTestCase):
+    def test_lines(self) -> None:
+        """What to try, once for each node, with the right port."""
+        self.reactor = MemoryReactorClock()
+        self.gateway = Gateway(SETTINGS, self.reactor)
+        guide = Guide(SETTINGS, self.gateway.network.nodes, self.gateway.bindings)
+        guide.setServiceParent(self.gateway)
+        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.gateway.startService()
+        self.addCleanup(self.gateway.stopService)
+        self.run_for(3)
+        for label, port in self.ports().items():
+            (line,) = (one for one in self.lines() if one.startswith(f"{label} is on port"))
+            self.assertIn(str(port), line)

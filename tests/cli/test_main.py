@@ -1,0 +1,919 @@
+"""zbctl against a small XML-RPC server that gives the documented answers."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import socket
+import socketserver
+import threading
+import time
+import xmlrpc.client
+from collections.abc import Callable
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from xmlrpc.server import SimpleXMLRPCServer
+
+from click.shell_completion import ShellComplete
+from click.testing import CliRunner, Result
+from rich.cells import cell_len
+from rich.console import Console
+from twisted.trial.unittest import SynchronousTestCase
+
+import zbtwist
+from zbtwist.cli import main as ctl
+
+ADDRESS = "00:13:a2:00:40:0a:3e:ff"
+
+
+def node(number: int = 1, **fields: Any) -> dict[str, Any]:
+    """A row of list()."""
+    return {
+        "addr_extended": f"[00:13:a2:00:40:0a:{number >> 8:02x}:{number & 255:02x}]!",
+        "addr_short": "[1234]!",
+        "addr_parent": "[fffe]!",
+        "type": "router",
+        "label": f"E{number}",
+        "profile_id": 49413,
+        "manufacturer_id": 4126,
+        "device_type": "0x00030005",
+        "tcp_port": 27000 + number,
+        **fields,
+    }
+
+
+class _Server(socketserver.ThreadingMixIn, SimpleXMLRPCServer):
+    daemon_threads = True
+
+
+class CtlTestCase(SynchronousTestCase):
+    """Gives each test a server, whose answers are in `answers`, and zbctl."""
+
+    def setUp(self) -> None:
+        self.answers: dict[str, Any] = {"list": [node()]}
+        self.calls: list[tuple[Any, ...]] = []
+        server = _Server(("127.0.0.1", 0), logRequests=False, use_builtin_types=True)
+        server._dispatch = self.dispatch
+        self.serve(server)
+        self.port = server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/RPC2"
+
+    def serve(self, server: HTTPServer | SimpleXMLRPCServer) -> None:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+
+    def dispatch(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        self.calls.append((method, *arguments))
+        answer = self.answers[method]
+        if callable(answer):
+            answer = answer(*arguments)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def zbctl(self, *arguments: str, columns: int | None = 80, url: str | None = None) -> Result:
+        """Run it; `columns` None is a pipe."""
+        env = {
+            "ZBCTL_URL": url or self.url,
+            "COLUMNS": str(columns) if columns else None,
+            "FORCE_COLOR": None,
+            "TTY_COMPATIBLE": None,
+        }
+        return CliRunner(env=env).invoke(ctl.main, arguments, prog_name="zbctl")
+
+    def done(self, *arguments: str, **keywords: Any) -> str:
+        """Run it well; return what it printed."""
+        result = self.zbctl(*arguments, **keywords)
+        self.assertEqual((result.exit_code, result.stderr), (0, ""))
+        return str(result.stdout)
+
+    def failed(self, exit_code: int, *arguments: str, **keywords: Any) -> str:
+        """Run it badly; return its one line of reason."""
+        result = self.zbctl(*arguments, **keywords)
+        self.assertEqual((result.exit_code, result.stdout), (exit_code, ""), result.output)
+        self.assertEqual(result.stderr.count("\n"), 1)
+        self.assertTrue(result.stderr.startswith("zbctl: "), result.stderr)
+        self.assertTrue(result.stderr.endswith(".\n"), result.stderr)
+        return str(result.stderr)
+
+    def misused(self, *arguments: str) -> str:
+        """Run it with a wrong command line; return the last line of what click says."""
+        result = self.zbctl(*arguments)
+        self.assertEqual((result.exit_code, result.stdout, self.calls), (2, "", []))
+        return str(result.stderr.splitlines()[-1])
+
+
+class Lists(CtlTestCase):
+    """zbctl list, as people and as programs see it."""
+
+    def test_a_node(self) -> None:
+        self.answers["list"] = [node(1, label="METER", type="end", state="listening")]
+        self.assertEqual(
+            self.done("list", columns=70).splitlines(),
+            [
+                "name   address                   port  state      type  device",
+                "METER  00:13:a2:00:40:0a:00:01  27001  listening  end   RS-232 adapter",
+            ],
+        )
+
+    def test_what_an_older_gateway_does_not_tell_has_no_column(self) -> None:
+        heading = self.done("list", columns=200).splitlines()[0]
+        self.assertEqual(
+            heading.split(), ["name", "address", "port", "type", "device", "short", "parent"]
+        )
+
+    def test_a_name_from_the_configuration(self) -> None:
+        self.answers["list"] = [node(1, name="Boiler"), node(2, name="")]
+        lines = self.done("list", columns=70).splitlines()
+        self.assertIn("name    address  ", lines[0])
+        self.assertIn("  type    label  device", lines[0])
+        self.assertTrue(lines[1].startswith("Boiler  00:13:a2:"), lines[1])
+        self.assertIn("  27001  router  E1     RS-232", lines[1])
+        self.answers["list"] = [node(1, name="")]
+        self.assertNotIn("label", self.done("list", columns=200))
+
+    def test_what_is_not_known(self) -> None:
+        self.answers["list"] = [node(1, label="", type="", device_type="", tcp_port=0)]
+        line = self.done("list").splitlines()[1]
+        self.assertEqual(
+            line.split(), ["-", "00:13:a2:00:40:0a:00:01", "-", "-", "-", "1234", "fffe"]
+        )
+
+    def test_an_unknown_product(self) -> None:
+        self.answers["list"] = [node(1, device_type="0x000300ee")]
+        self.assertIn(" 0x000300ee ", self.done("list"))
+
+    def test_two_hundred_nodes_in_eighty_columns(self) -> None:
+        states = ["listening", "taken", "none", "unbound"]
+        self.answers["list"] = [
+            node(
+                number,
+                label=f"Node {number} of the long hall"[: number % 20],
+                type=["router", "end", "coordinator"][number % 3],
+                device_type=f"0x000300{number % 18:02x}",
+                state=states[number % 4],
+                last_seen=time.time() - number,
+            )
+            for number in range(200)
+        ]
+        lines = self.done("list").splitlines()
+        self.assertEqual(len(lines), 201)
+        self.assertLessEqual(max(map(cell_len, lines)), 80)
+        for number, line in enumerate(lines[1:]):
+            self.assertIn(f"00:13:a2:00:40:0a:00:{number:02x}  ", line)
+            self.assertIn(f" {27000 + number} ", line)
+            self.assertIn(f" {states[number % 4]} ", line)
+
+    def test_a_pipe_gets_it_all(self) -> None:
+        label = "温" * 100
+        self.answers["list"] = [node(1, label=label, last_seen=time.time() - 7200)]
+        output = self.done("list", columns=None)
+        self.assertIn(label, output)
+        self.assertIn(" 2 h ago ", output)
+        self.assertEqual(output.count("\n"), 2)
+
+    def test_names_from_the_air_do_nothing(self) -> None:
+        self.answers["list"] = [node(1, label="[red]x[/]\x9b1m:boom:\u202e\n")]
+        self.assertIn("[red]x[/]?1m:boom:? ", self.done("list", columns=200))
+
+    def test_why_nodes_have_no_port(self) -> None:
+        sentence = "Port 27001 belongs to another program; stop it."
+        row = node(1, state="taken", state_text=sentence)
+        self.answers["list"] = [row]
+        self.assertEqual(self.done("list").splitlines()[2:], [f"E1: {sentence}"])
+        self.answers["list"] = [row] * 15
+        lines = self.done("list").splitlines()
+        self.assertEqual(len(lines), 1 + 15 + 10 + 1)
+        self.assertIn("5 more", lines[-1])
+
+    def test_no_nodes(self) -> None:
+        self.answers["list"] = []
+        self.assertIn("zbctl discover", self.done("list"))
+        self.assertEqual(json.loads(self.done("list", "--json")), [])
+
+    def test_json_is_what_the_gateway_answered(self) -> None:
+        self.answers["list"] = [node(1, label="Küche\x9b", more=[1.5, True])]
+        for arguments in (("list", "--json"), ("--json", "list")):
+            self.assertEqual(json.loads(self.done(*arguments)), self.answers["list"])
+
+
+class Fitting(SynchronousTestCase):
+    """Which columns a terminal gets."""
+
+    COLUMNS = (
+        ctl.Column("name", lambda row: row["name"], 0, least=4),
+        ctl.Column("extra", lambda row: row["extra"], 2),
+        ctl.Column("port", lambda row: row["port"], 1),
+    )
+    ROWS = ({"name": "longest", "extra": "123456", "port": "1"},)
+
+    def widths(self, width: int) -> dict[str, int]:
+        return {c.heading: size for c, size, _ in ctl.fit(self.COLUMNS, self.ROWS, width)}
+
+    def test_all(self) -> None:
+        self.assertEqual(self.widths(1000), {"name": 7, "extra": 6, "port": 4})
+        self.assertEqual(self.widths(21), {"name": 7, "extra": 6, "port": 4})
+
+    def test_cut(self) -> None:
+        self.assertEqual(self.widths(20), {"name": 6, "extra": 6, "port": 4})
+        self.assertEqual(self.widths(18), {"name": 4, "extra": 6, "port": 4})
+
+    def test_left_out(self) -> None:
+        self.assertEqual(self.widths(17), {"name": 7, "port": 4})
+        self.assertEqual(self.widths(10), {"name": 4, "port": 4})
+        self.assertEqual(self.widths(9), {"name": 7})
+        self.assertEqual(self.widths(1), {"name": 4})
+
+    def test_what_is_cut_ends_with_an_ellipsis(self) -> None:
+        output = io.StringIO()
+        ctl.show_table(Console(file=output, width=18), self.COLUMNS, self.ROWS)
+        self.assertEqual(
+            output.getvalue().splitlines(),
+            ["name  extra   port", "lon…  123456  1"],
+        )
+
+
+class Commands(CtlTestCase):
+    """What each command asks of the gateway, and what it says."""
+
+    def test_discover(self) -> None:
+        self.answers["discover"] = [node(7)]
+        self.assertIn("E7 ", self.done("discover"))
+        self.assertEqual(json.loads(self.done("discover", "--json")), [node(7)])
+
+    def test_temperatures(self) -> None:
+        self.answers["get_temperatures"] = [
+            {"addr_extended": f"[{ADDRESS}]!", "label": "HALL", "temperature": -3.25}
+        ]
+        lines = self.done("temperatures").splitlines()
+        self.assertEqual(lines[1].split(), ["HALL", ADDRESS, "-3.2"])
+        self.answers["get_temperatures"] = []
+        self.assertEqual(self.done("temperatures"), "No node told a temperature.\n")
+
+    def test_status(self) -> None:
+        self.answers["status"] = {
+            "version": "0.2",
+            "uptime": 7300.0,
+            "link": "down",
+            "link_text": "It is unplugged.",
+            "address": "",
+            "nodes": 3,
+        }
+        self.assertEqual(
+            self.done("status").splitlines(),
+            [
+                "version    0.2",
+                "uptime     2 h",
+                "link       down",
+                "link text  It is unplugged.",
+                "nodes      3",
+            ],
+        )
+
+    def test_bind_one(self) -> None:
+        self.answers["create_mapping"] = True
+        self.assertEqual(self.done("bind", "E2", "27005"), "E2 has port 27005 now.\n")
+        self.assertEqual(self.calls, [("create_mapping", "E2", 27005)])
+
+    def test_bind_many(self) -> None:
+        self.answers["bind_using_list"] = True
+        output = self.done("bind", ADDRESS, "27005", "E2", "27006")
+        self.assertEqual(output, f"{ADDRESS} has port 27005 now.\nE2 has port 27006 now.\n")
+        self.assertEqual(self.calls, [("bind_using_list", [[ADDRESS, 27005], ["E2", 27006]])])
+        self.assertEqual(self.done("bind", "a", "1", "b", "2", "--json"), "true\n")
+
+    def test_bind_wrongly(self) -> None:
+        self.assertIn("'E3' has none", self.misused("bind", "E2", "27005", "E3"))
+        for port in ("0", "65536", "x", "1.5", "٣", "9" * 5000):
+            self.assertIn("from 1 to 65535", self.misused("bind", "E2", port)[:200])
+        self.assertIn("NODE PORT", self.misused("bind"))
+
+    def test_unbind(self) -> None:
+        self.answers["remove_mapping"] = True
+        self.assertEqual(self.done("unbind", "E2"), "E2 has no port now.\n")
+        self.assertEqual(self.calls, [("remove_mapping", "E2")])
+
+    def test_rename(self) -> None:
+        self.answers["rename"] = True
+        self.assertEqual(self.done("rename", "E2", "Küche"), "E2 is called Küche now.\n")
+        self.assertEqual(self.calls, [("rename", "E2", "Küche")])
+
+    def test_text_that_cannot_be_sent(self) -> None:
+        for arguments in (
+            ("rename", "E2", "a\x07"),
+            ("rename", "\x1b", "a"),
+            ("rename", "E2", "a\udcff"),
+            ("at", "E2", "NI", "a\nb"),
+        ):
+            self.assertIn("cannot be sent", self.misused(*arguments))
+
+    def test_stats(self) -> None:
+        self.answers["stats"] = [
+            {
+                "addr_extended": f"[{ADDRESS}]!",
+                "label": "",
+                "tcp_port": 27001,
+                "bytes_in": 9999.0,
+                "bytes_out": 123456789.0,
+                "bytes_lost": 0.0,
+                "clients": 2,
+                "last_seen": time.time() - 7300,
+                "failures": 10000.0,
+            }
+        ]
+        lines = self.done("stats").splitlines()
+        self.assertEqual(
+            lines[1].split(), [ADDRESS, "27001", "2", "9999", "123M", "0", "2", "h", "ago"]
+        )
+        self.assertIn("failures", self.done("stats", columns=200))
+        self.assertEqual(json.loads(self.done("stats", "--json")), self.answers["stats"])
+
+    def test_amounts(self) -> None:
+        show = ctl._amount("x")
+        for value, text in (
+            (0, "0"),
+            (9999.0, "9999"),
+            (10000.0, "10k"),
+            (12345.0, "12.3k"),
+            (99940.0, "99.9k"),
+            (99960.0, "100k"),
+            (999499.0, "999k"),
+            (999500.0, "1M"),
+            (1.5e9, "1.5G"),
+            (9.99e20, "999000P"),
+        ):
+            self.assertEqual(show({"x": value}), text)
+
+    def test_how_long_ago(self) -> None:
+        now = time.time()
+        for seconds, text in (
+            (-100, "0 s ago"),
+            (40, "40 s ago"),
+            (180, "3 min ago"),
+            (7300, "2 h ago"),
+            (5 * 86400, "5 d ago"),
+        ):
+            self.assertEqual(ctl._last_seen({"last_seen": now - seconds}), text)
+        self.assertEqual(ctl._last_seen({"last_seen": 0.0}), "never")
+
+
+class ATCommands(CtlTestCase):
+    def test_values(self) -> None:
+        self.answers["at"] = ""
+        for text, value in (
+            ("60", 60),
+            ("0x3C", 60),
+            ("hex:0011ff", b"\x00\x11\xff"),
+            ("hex:", b""),
+            ("text:42", "42"),
+            ("text:hex:00", "hex:00"),
+            ("Küche", "Küche"),
+            ("a:b", "a:b"),
+            ("", ""),
+            ("0x7fffffff", 2**31 - 1),
+            # These do not fit an XML-RPC integer.
+            ("0x80000000", b"\x80\x00\x00\x00"),
+        ):
+            self.assertEqual(self.done("at", "E2", "dl", text), "OK\n")
+            self.assertEqual(self.calls.pop(), ("at", "E2", "DL", value))
+        self.done("at", "", "ID", "0x0123456789abcdef")
+        self.assertEqual(self.calls.pop()[3], bytes.fromhex("0123456789abcdef"))
+
+    def test_reading(self) -> None:
+        self.answers["at"] = "E2"
+        self.assertEqual(self.done("at", "E2", "ni"), "E2\n")
+        self.assertEqual(self.calls, [("at", "E2", "NI")])
+
+    def test_the_local_radio(self) -> None:
+        self.answers["at"] = 60
+        for name in ("radio", ""):
+            self.done("at", name, "NT")
+            self.assertEqual(self.calls.pop(), ("at", "", "NT"))
+
+    def test_answers(self) -> None:
+        for answer, line, value in (
+            (60, "60  0x3c", {"type": "int", "value": 60}),
+            (-5, "-5  -0x5", {"type": "int", "value": -5}),
+            (2.0**32, "4294967296  0x100000000", {"type": "int", "value": 2**32}),
+            (b"\x00\xff", "00ff", {"type": "bytes", "value": "00ff"}),
+            ("a\x9b", "a?", {"type": "string", "value": "a\x9b"}),
+            ("", "OK", {"type": "string", "value": ""}),
+        ):
+            self.answers["at"] = answer
+            self.assertEqual(self.done("at", "E2", "XX"), f"{line}\n")
+            self.assertEqual(json.loads(self.done("at", "E2", "XX", "--json")), value)
+
+    def test_values_that_are_none(self) -> None:
+        self.assertIn("hexadecimal digits", self.misused("at", "E2", "XX", "hex:0"))
+        self.assertIn("NT takes a number of 1 bytes", self.misused("at", "E2", "NT", "9999999999"))
+
+
+class TracesTestCase(CtlTestCase):
+    def event(self, seq: int, level: str = "info", text: str = "It began.") -> dict[str, Any]:
+        return {"seq": seq, "time": 1795000000.5, "level": level, "text": text}
+
+    def frame(self, seq: int) -> dict[str, Any]:
+        return {**self.event(seq, "debug", "sent x"), "kind": "frame"}
+
+
+class Traces(TracesTestCase):
+    """zbctl trace."""
+
+    def test_events(self) -> None:
+        self.answers["trace"] = [self.event(1), self.event(2, "warn", "[b]" + "x" * 200)]
+        lines = self.done("trace").splitlines()
+        moment = f"{datetime.fromtimestamp(1795000000.5):%Y-%m-%d %H:%M:%S}"
+        self.assertEqual(
+            lines,
+            [
+                f"    1  {moment}  info      It began.",
+                f"    2  {moment}  warn      [b]{'x' * 200}",
+            ],
+        )
+        self.assertEqual(self.calls, [("trace", 0)])
+        self.assertEqual(json.loads(self.done("trace", "--json")), self.answers["trace"])
+
+    def test_a_time_that_is_none(self) -> None:
+        self.answers["trace"] = [{**self.event(1), "time": 1e300}]
+        self.assertIn("at no known time", self.done("trace"))
+
+    def test_since(self) -> None:
+        self.answers["trace"] = [self.event(8)]
+        self.done("trace", "--since", "7")
+        self.assertEqual(self.calls, [("trace", 7)])
+
+    def test_what_is_forgotten_is_said(self) -> None:
+        self.answers["trace"] = [self.event(8)]
+        result = self.zbctl("trace", "--since", "5")
+        self.assertEqual(result.exit_code, 0)
+        self.assertEqual(result.stderr, "zbctl: 2 events before these are forgotten.\n")
+        self.assertEqual(self.zbctl("trace").stderr, "", "nobody asked for those")
+        result = self.zbctl("trace", "--since", "8")
+        self.assertEqual(result.stderr, "zbctl: the gateway was restarted.\n")
+
+    def test_frames(self) -> None:
+        self.answers["trace"] = [{**self.event(1), "kind": "log"}, self.frame(2), self.frame(5)]
+        result = self.zbctl("trace")
+        self.assertIn("  frame     sent x", result.stdout.splitlines()[1])
+        self.assertEqual(result.stderr, "zbctl: 2 frames among these are forgotten.\n")
+        for only, count in (("log", 1), ("frames", 2)):
+            shown = self.zbctl("trace", "--only", only)
+            self.assertEqual(len(shown.stdout.splitlines()), count)
+            self.assertEqual(len(json.loads(self.done("trace", "--json", "--only", only))), count)
+
+    def test_tracing_is_switched(self) -> None:
+        node = f"[{ADDRESS}]!"
+        for arguments, call, answer, words in (
+            (("on",), (True,), (True, []), "of all nodes are traced now"),
+            (("off",), (False,), (False, []), "No frames are traced now."),
+            (("on", "E2"), (True, "E2"), (False, [node]), f"of {ADDRESS} are traced now"),
+            (("off", "E2"), (False, "E2"), (False, [node] * 5), "of 5 nodes ("),
+        ):
+            self.answers["frames"] = {"all": answer[0], "nodes": answer[1], "file": ""}
+            self.calls.clear()
+            self.assertIn(words, self.done("trace", "--frames", *arguments))
+            self.assertEqual(self.calls, [("frames", *call)])
+            said = json.loads(self.done("trace", "--json", "--frames", *arguments))
+            self.assertEqual(said, self.answers["frames"])
+
+    def test_tracing_that_is_refused(self) -> None:
+        self.answers["frames"] = xmlrpc.client.Fault(2, "No node is called 'E9'.")
+        self.assertIn("E9", self.failed(1, "trace", "--frames", "on", "E9", "--follow"))
+        self.calls.clear()
+        self.assertIn("--frames on or off", self.misused("trace", "E9").lower())
+
+
+class Following(TracesTestCase):
+    """zbctl trace --follow, which ends when the gateway says no."""
+
+    END = xmlrpc.client.Fault(8003, "That is all.")
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(ctl, "FOLLOW_INTERVAL", 0.0)
+
+    def follow(self, *pages: Any, arguments: tuple[str, ...] = ()) -> tuple[list[int], str]:
+        """Let the gateway answer so; return the numbers that were shown, and what was said."""
+        answers = iter([*pages, self.END])
+        self.answers["trace"] = lambda seq: next(answers)
+        self.calls.clear()
+        result = self.zbctl("trace", "--follow", *arguments)
+        self.assertEqual(result.exit_code, 1)
+        self.assertTrue(result.stderr.endswith("zbctl: That is all.\n"))
+        numbers = [int(line.split()[0]) for line in result.stdout.splitlines()]
+        return numbers, result.stderr[: -len("zbctl: That is all.\n")]
+
+    def asked(self) -> list[int]:
+        return [call[1] for call in self.calls if call[0] == "trace"]
+
+    def test_it_goes_on(self) -> None:
+        one, two, three = (self.event(seq) for seq in (1, 2, 3))
+        self.assertEqual(self.follow([], [one], [one], [one, two, three], [three]), ([1, 2, 3], ""))
+        # Each time the last one is asked for once more.
+        self.assertEqual(self.asked(), [0, 0, 0, 0, 2, 2])
+
+    def test_since(self) -> None:
+        numbers = self.follow([self.event(8)], [self.event(8)], arguments=("--since", "7"))
+        self.assertEqual((numbers, self.asked()), (([8], ""), [7, 7, 7]))
+
+    def test_json(self) -> None:
+        pages = iter([[self.event(1)], [self.event(1), self.frame(2)], self.END])
+        self.answers["trace"] = lambda seq: next(pages)
+        result = self.zbctl("trace", "--follow", "--json")
+        self.assertEqual(
+            [json.loads(line) for line in result.stdout.splitlines()],
+            [self.event(1), self.frame(2)],
+        )
+
+    def test_what_is_forgotten_is_said(self) -> None:
+        numbers, said = self.follow([self.event(1)], [self.event(5), self.frame(8)])
+        self.assertEqual(numbers, [1, 5, 8])
+        self.assertEqual(
+            said,
+            "zbctl: 3 events before these are forgotten.\n"
+            "zbctl: 2 frames among these are forgotten.\n",
+        )
+
+    def test_a_restart(self) -> None:
+        """It is noticed, however many events the new run has had."""
+        old = [self.event(seq) for seq in range(1, 6)]
+        for count in (1, 4, 5, 9):
+            new = [self.event(seq, text="Anew.") for seq in range(1, count + 1)]
+            # What the gateway has after event 4; all of it, if there was no event 4 yet.
+            page = new[4:] if count >= 4 else new
+            numbers, said = self.follow(old, page, new)
+            self.assertEqual(numbers, [*range(1, 6), *range(1, count + 1)])
+            self.assertEqual(said, "zbctl: the gateway was restarted.\n")
+            self.assertEqual(self.asked()[:3], [0, 4, 0])
+
+    def test_a_gateway_that_is_away(self) -> None:
+        """It is waited for, with one line, and then it goes on."""
+        one, two = self.event(1), self.event(2)
+        away = ctl.Unreachable("No gateway answers.")
+        looks: Any = iter(
+            [[], away, [one], away, away, [one, two], away, [two], ctl.Refused("That is all.")]
+        )
+
+        def rows(*_: object) -> list[dict[str, Any]]:
+            look = next(looks)
+            if isinstance(look, Exception):
+                raise look
+            return list(look)
+
+        self.patch(ctl.Gateway, "rows", rows)
+        result = self.zbctl("trace", "--follow")
+        self.assertEqual([line.split()[0] for line in result.stdout.splitlines()], ["1", "2"])
+        self.assertEqual(
+            result.stderr.splitlines(),
+            ["zbctl: No gateway answers. It is waited for."] * 3 + ["zbctl: That is all."],
+        )
+
+    def test_a_gateway_that_was_never_there(self) -> None:
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            url = f"127.0.0.1:{closed.getsockname()[1]}"
+            result = self.zbctl("trace", "--follow", url=url)
+        self.assertEqual((result.exit_code, result.stdout), (3, ""))
+
+    def test_with_frames(self) -> None:
+        self.answers["frames"] = {"all": True, "nodes": [], "file": ""}
+        numbers, _ = self.follow([self.frame(1)], arguments=("--frames", "on", "--only", "frames"))
+        self.assertEqual((numbers, self.calls[0]), ([1], ("frames", True)))
+        # Another run of the gateway knows nothing of it.
+        self.follow([self.frame(1)], [self.event(1)], [self.event(1)], arguments=("--frames", "on"))
+        self.assertEqual(self.calls.count(("frames", True)), 2)
+
+
+class Progressing(CtlTestCase):
+    """On a terminal a search shows how many nodes are known so far."""
+
+    def search(self, answer: Callable[[], Any]) -> tuple[list[dict[str, Any]], str]:
+        self.patch(ctl, "PROGRESS_INTERVAL", 0.01)
+        self.answers["discover"] = answer
+        output = io.StringIO()
+        console = Console(file=output, force_terminal=True, width=80, color_system=None)
+        gateway = ctl.Gateway(self.url)
+        rows = ctl._discover_visibly(console, gateway, gateway)
+        return rows, output.getvalue()
+
+    def wait_for(self, event: threading.Event) -> None:
+        self.assertTrue(event.wait(10))
+
+    def test_nodes_are_counted(self) -> None:
+        counted = threading.Event()
+        looks = iter([[], [node(1)], [node(1), node(2)]])
+
+        def listed() -> list[dict[str, Any]]:
+            rows = next(looks, None)
+            if rows is None:
+                counted.set()
+                return [node(1), node(2)]
+            return rows
+
+        def discovered() -> list[dict[str, Any]]:
+            self.wait_for(counted)
+            return [node(1), node(2), node(3)]
+
+        self.answers["list"] = listed
+        rows, output = self.search(discovered)
+        self.assertEqual(len(rows), 3)
+        self.assertIn("Searching", output)
+        self.assertIn("2 nodes known", output)
+
+    def test_a_fault_ends_it(self) -> None:
+        fault = xmlrpc.client.Fault(6, "The radio is offline.")
+        failure = self.assertRaises(ctl.Refused, self.search, lambda: fault)
+        self.assertEqual(failure.message, "The radio is offline.")
+
+    def test_a_count_that_fails_does_not_matter(self) -> None:
+        asked = threading.Event()
+
+        def listed() -> Exception:
+            asked.set()
+            return xmlrpc.client.Fault(8003, "Too many calls.")
+
+        def discovered() -> list[dict[str, Any]]:
+            self.wait_for(asked)
+            return []
+
+        self.answers["list"] = listed
+        self.assertEqual(self.search(discovered)[0], [])
+
+
+class Failures(CtlTestCase):
+    """One line on stderr, whatever is at the other end."""
+
+    def answer_with(self, status: int, body: bytes) -> str:
+        """Serve `body` to every POST; return the URL."""
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                self.send_response(status)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.serve(server)
+        return f"http://127.0.0.1:{server.server_address[1]}/RPC2"
+
+    def test_the_gateway_says_no(self) -> None:
+        self.answers["create_mapping"] = xmlrpc.client.Fault(5, "Port 27001 is METER's; unbind it.")
+        sentence = self.failed(1, "bind", "E2", "27001")
+        self.assertEqual(sentence, "zbctl: Port 27001 is METER's; unbind it.\n")
+        self.assertEqual(self.failed(1, "--json", "bind", "E2", "27001"), sentence)
+
+    def test_a_fault_with_control_characters(self) -> None:
+        self.answers["list"] = xmlrpc.client.Fault(1, "No [b]node\n\x9b1m.")
+        self.assertEqual(self.failed(1, "list"), "zbctl: No [b]node ?1m.\n")
+
+    def test_nobody_listens(self) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{unused.getsockname()[1]}/RPC2"
+            sentence = self.failed(3, "list", url=url)
+        self.assertIn(f"No gateway answers at {url} (Connection refused). ", sentence)
+        self.assertIn("--url or ZBCTL_URL", sentence)
+
+    def test_no_such_host(self) -> None:
+        for host in ("no-such-host.invalid", f"{'x' * 70}.invalid"):
+            self.assertIn("No gateway answers", self.failed(3, "list", url=host))
+
+    def test_a_password_is_not_shown(self) -> None:
+        sentence = self.failed(3, "list", url="http://me:secret@no-such-host.invalid")
+        self.assertIn("http://no-such-host.invalid/RPC2", sentence)
+        self.assertNotIn("secret", sentence)
+
+    def test_nobody_answers(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"127.0.0.1:{silent.getsockname()[1]}"
+            sentence = self.failed(3, "list", "--timeout", "0.05", url=url)
+        self.assertIn("within 0.05 s", sentence)
+        self.assertIn("--timeout", sentence)
+
+    def test_http_errors(self) -> None:
+        sentence = self.failed(3, "list", url=self.answer_with(503, b"Too many."))
+        self.assertIn("HTTP 503 (Service Unavailable)", sentence)
+        url = f"http://127.0.0.1:{self.port}/elsewhere"
+        self.assertIn("HTTP 404", self.failed(3, "list", url=url))
+
+    def test_other_servers(self) -> None:
+        for body in (
+            b"",
+            b"<html>hello</html>",
+            b"<html>",
+            b"\x00\xff",
+            b"<methodResponse><params></params></methodResponse>",
+            b"<methodResponse><params><param><value><int>x</int></value></param></params>",
+            b"<methodResponse><params><param><value><int>x</int></value>",
+        ):
+            sentence = self.failed(3, "list", url=self.answer_with(200, body))
+            self.assertIn("What answers at http://127.0.0.1:", sentence)
+            self.assertIn(" is no gateway: ", sentence)
+
+    def test_no_http_at_all(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+
+            def answer() -> None:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(100)
+                    connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
+                    connection.recv(100_000)
+
+            thread = threading.Thread(target=answer)
+            thread.start()
+            self.addCleanup(thread.join)
+            url = f"127.0.0.1:{listener.getsockname()[1]}"
+            self.assertIn("does not speak XML-RPC", self.failed(3, "list", url=url))
+
+    def test_answers_that_make_no_sense(self) -> None:
+        for answer in (5, "x", {}, [1], [[]]):
+            self.answers["list"] = answer
+            self.assertIn("its answer to list makes no sense", self.failed(3, "list"))
+        self.answers["status"] = []
+        self.assertIn("its answer to status makes no sense", self.failed(3, "status"))
+
+    def test_rows_of_a_strange_gateway(self) -> None:
+        row = {key: [1] for key in node(state="x", state_text="x", last_seen=1)}
+        for method, command in (
+            ("list", "list"),
+            ("stats", "stats"),
+            ("get_temperatures", "temperatures"),
+            ("trace", "trace"),
+        ):
+            for strange in (row, {}, {"tcp_port": "x", "label": 5, "seq": "x", "time": {}}):
+                self.answers[method] = [strange]
+                result = self.zbctl(command, columns=200)
+                self.assertEqual(result.exit_code, 0, result.exception)
+
+
+class Addresses(CtlTestCase):
+    """Where the gateway is."""
+
+    def test_forms(self) -> None:
+        for text, url in (
+            ("gate", "http://gate:27000/RPC2"),
+            ("gate:80", "http://gate:80/RPC2"),
+            ("192.0.2.1", "http://192.0.2.1:27000/RPC2"),
+            ("::1", "http://[::1]:27000/RPC2"),
+            ("[::1]", "http://[::1]:27000/RPC2"),
+            ("[::1]:80", "http://[::1]:80/RPC2"),
+            ("gate/", "http://gate:27000/"),
+            ("http://gate", "http://gate/RPC2"),
+            ("http://gate:27000/", "http://gate:27000/"),
+            ("https://gate/zb/RPC2?a=b#c", "https://gate/zb/RPC2?a=b"),
+            ("http://me:pw@gate:1", "http://me:pw@gate:1/RPC2"),
+        ):
+            self.assertEqual(ctl.parse_url(text), url)
+
+    def test_what_is_no_address(self) -> None:
+        for text in (
+            "",
+            "ftp://gate",
+            "http://",
+            ":80",
+            "gate:x",
+            "gate:99999",
+            "a b",
+            "[::1",
+            "/x",
+        ):
+            self.assertRaises(ValueError, ctl.parse_url, text)
+            if text:
+                self.assertIn("HOST:PORT", self.misused("--url", text, "list"))
+
+    def test_the_option_goes_before_the_environment(self) -> None:
+        nowhere = "http://127.0.0.1:1/RPC2"
+        for arguments in (("--url", self.url, "list"), ("list", "--url", self.url)):
+            self.assertIn("E1", self.done(*arguments, url=nowhere))
+        self.assertIn("E1", self.done("--url", nowhere, "list", "--url", self.url, url=nowhere))
+
+    def test_timeouts_are_positive(self) -> None:
+        for text in ("0", "-1", "x"):
+            self.misused("list", "--timeout", text)
+
+
+class OwnWords(CtlTestCase):
+    """What the gateway says to programs is not what its user must read."""
+
+    def test_every_sentence_of_the_gateway(self) -> None:
+        """None of them leaves a call of the API standing."""
+        room = Path(zbtwist.__file__).parent / "control"
+        sources = (room / "api.py", room / "resolver.py", room / "operations.py")
+        sources += (*(room.parent / "binding").glob("*.py"), *(room.parent / "radio").glob("*.py"))
+        texts = [
+            node.value
+            for source in sources
+            for call in ast.walk(ast.parse(source.read_text()))
+            if isinstance(call, ast.Call)
+            for node in ast.walk(call)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        said = [text for text in texts if "()" in text or "mapping" in text]
+        self.assertGreater(len(said), 3)
+        for text in said:
+            own = ctl.in_own_words(text)
+            self.assertNotIn("()", own)
+            if " mapping " in text and "first" in text:
+                self.assertIn("unbind", own)
+
+    def test_sentences(self) -> None:
+        for said, own in (
+            (
+                "No node is called 'E9': list() has those known, discover() finds more.",
+                "No node is called 'E9': zbctl list has those known, zbctl discover finds more.",
+            ),
+            (
+                "Port 5000 belongs to E1: choose another, or remove that mapping first.",
+                "Port 5000 belongs to E1: choose another, or unbind that node first.",
+            ),
+        ):
+            self.answers["create_mapping"] = xmlrpc.client.Fault(5, said)
+            self.assertEqual(self.failed(1, "bind", "E2", "5000"), f"zbctl: {own}\n")
+
+    def test_another_version(self) -> None:
+        """A gateway without that method is of another version, whatever it says."""
+        self.answers["frames"] = xmlrpc.client.Fault(
+            8001, "There is no method 'frames'; system.listMethods names those there are."
+        )
+        line = self.failed(1, "trace", "--frames", "on")
+        self.assertIn("another version", line)
+        self.assertNotIn("system.", line)
+
+
+class Completion(CtlTestCase):
+    """What the shell offers."""
+
+    def offered(self, *words: str, url: str | None = None) -> list[tuple[str, str | None]]:
+        *arguments, incomplete = words
+        completer = ShellComplete(ctl.main, {}, "zbctl", "_ZBCTL_COMPLETE")
+        items = completer.get_completions(["--url", url or self.url, *arguments], incomplete)
+        return [(item.value, item.help) for item in items]
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.answers["list"] = [node(1), node(2, label="two words"), node(3, label="Hall-3")]
+
+    def test_commands(self) -> None:
+        self.assertEqual([value for value, _ in self.offered("st")], ["stats", "status"])
+
+    def test_names_and_addresses(self) -> None:
+        first = ("E1", "00:13:a2:00:40:0a:00:01")
+        second = ("0013a200400a0002", "two words")
+        third = ("Hall-3", "00:13:a2:00:40:0a:00:03")
+        for command in ("unbind", "rename", "at", "bind"):
+            self.assertEqual(self.offered(command, ""), [first, second, third])
+            self.assertEqual(self.offered(command, "H"), [third])
+            self.assertEqual(self.offered(command, "E2"), [])
+
+    def test_names_of_the_configuration(self) -> None:
+        self.answers["list"] = [node(1, name="Boiler"), node(2, name="Big boiler", label="B2")]
+        first = "00:13:a2:00:40:0a:00:01"
+        self.assertEqual(self.offered("at", "B"), [("Boiler", first), ("B2", first[:-1] + "2")])
+        self.assertEqual(self.offered("at", "E"), [("E1", first)])
+
+    def test_addresses_in_the_form_that_was_begun(self) -> None:
+        self.assertEqual(
+            [value for value, _ in self.offered("unbind", "0013A2")],
+            ["0013a200400a0001", "0013a200400a0002", "0013a200400a0003"],
+        )
+        self.assertEqual(len(self.offered("unbind", "00:13")), 3)
+        self.assertEqual(
+            self.offered("unbind", "00:13:a2:00:40:0a:00:03"),
+            [("00:13:a2:00:40:0a:00:03", "Hall-3")],
+        )
+
+    def test_ports_are_not_completed(self) -> None:
+        self.assertEqual(self.offered("bind", "E1", ""), [])
+        self.assertEqual(self.offered("bind", "E1", "27001", "H")[0][0], "Hall-3")
+
+    def test_silent_without_a_gateway(self) -> None:
+        self.assertEqual(self.offered("unbind", "", url="127.0.0.1:1"), [])
+        self.answers["list"] = 5
+        self.assertEqual(self.offered("unbind", ""), [])
+
+
+class Help(CtlTestCase):
+    def test_every_command(self) -> None:
+        self.assertEqual(
+            " ".join(sorted(ctl.main.commands)),
+            "at bind discover list rename stats status temperatures trace unbind",
+        )
+        for command in ctl.main.commands:
+            output = self.done(command, "--help")
+            self.assertIn("--json", output)
+            self.assertIn("--url", output)
+
+    def test_version(self) -> None:
+        self.assertRegex(self.done("--version"), r"^zbctl \d+\.\d+")

@@ -1,0 +1,807 @@
+"""The control API over XML-RPC, seen as the bytes that clients send and get."""
+
+from __future__ import annotations
+
+import codecs
+import enum
+import gzip
+import tracemalloc
+import xmlrpc.client
+from datetime import datetime
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransportWithDisconnection
+from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web import http
+
+from zbtwist.control import faults
+from zbtwist.control import operations as methods
+from zbtwist.control.http import site
+
+NODE = {"addr_extended": "[00:13:a2:00:40:0a:3e:ff]!", "label": "E2", "tcp_port": 27001}
+
+
+class FakeOperations:
+    """Operations that are told what to do."""
+
+    def __init__(self) -> None:
+        self.nodes: object = [NODE]
+        self.searches: list[Deferred[list[dict[str, object]]]] = []
+        self.failure: Exception | None = None
+
+    async def discover(self) -> list[dict[str, object]]:
+        self.searches.append(Deferred())
+        return await self.searches[-1]
+
+    def list_nodes(self) -> object:
+        return self.nodes
+
+    async def get_temperatures(self) -> list[dict[str, Any]]:
+        return [{"addr_extended": NODE["addr_extended"], "label": "E2", "temperature": 21.5}]
+
+    def status(self) -> dict[str, Any]:
+        if self.failure is not None:
+            raise self.failure
+        return {"version": "1", "uptime": 12.0}
+
+
+class SiteTestCase(SynchronousTestCase):
+    """Gives each test a site and connections to it."""
+
+    address = "127.0.0.1"
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.operations = FakeOperations()
+        self.site = site.control_site(self.operations, self.clock)
+
+    def connect(self) -> StringTransportWithDisconnection:
+        """Return the server's end of a new connection; its `protocol` takes the client's bytes."""
+        transport = StringTransportWithDisconnection(
+            hostAddress=IPv4Address("TCP", self.address, 27000),
+            peerAddress=IPv4Address("TCP", "127.0.0.1", 50000),
+        )
+        channel = self.site.buildProtocol(transport.getPeer())
+        transport.protocol = channel
+        channel.makeConnection(transport)
+        return transport
+
+    def exchange(self, data: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Send one request; return the status, the headers by lower-case name, and the body."""
+        transport = self.connect()
+        transport.protocol.dataReceived(data)
+        return parse_response(transport.value())
+
+    def post(
+        self, body: bytes, path: str = "/RPC2", headers: str = ""
+    ) -> tuple[int, dict[str, str], bytes]:
+        return self.exchange(request(body, path, headers))
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Call a method as Python's own client would."""
+        status, headers, body = self.post(
+            xmlrpc.client.dumps(arguments, name, allow_none=True).encode()
+        )
+        self.assertEqual((status, headers["content-type"]), (200, "text/xml"))
+        return xmlrpc.client.loads(body)[0][0]
+
+    def assertFault(self, number: int, body: bytes, *words: str) -> str:
+        """Check that an answer is the fault `number`, one sentence that has all of `words`."""
+        fault = self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, body)
+        self.assertEqual(fault.faultCode, number, fault.faultString)
+        self.assertSentence(fault.faultString)
+        for word in words:
+            self.assertIn(word, fault.faultString)
+        return fault.faultString
+
+    def assertSentence(self, text: str) -> None:
+        self.assertTrue(text.endswith("."), text)
+        self.assertNotIn("\n", text)
+        self.assertNotIn("Traceback", text)
+
+
+def request(body: bytes, path: str = "/RPC2", headers: str = "") -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: gateway:27000\r\n{headers}Content-Length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
+
+
+def parse_response(data: bytes) -> tuple[int, dict[str, str], bytes]:
+    head, _, body = data.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    return int(status.split()[1]), headers, body
+
+
+def method_call(name: str) -> bytes:
+    return f"<methodCall><methodName>{name}</methodName></methodCall>".encode()
+
+
+class Addresses(SiteTestCase):
+    """What is served at which address, to which HTTP method."""
+
+    def test_calls_are_answered_at_both_addresses(self) -> None:
+        for path in ("/RPC2", "/", "/RPC2/", "/rpc2", "/Rpc2/"):
+            status, headers, body = self.post(method_call("list"), path)
+            self.assertEqual((status, headers["content-type"]), (200, "text/xml"), path)
+            self.assertEqual(int(headers["content-length"]), len(body))
+            self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
+
+    def test_get_of_the_interface_says_how_to_call_it(self) -> None:
+        status, headers, body = self.exchange(b"GET /RPC2 HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertEqual((status, headers["allow"]), (405, "POST"))
+        self.assertTrue(headers["content-type"].startswith("text/plain"))
+        self.assertIn(b"POST", body)
+
+    def test_the_front_page_names_the_interface(self) -> None:
+        status, headers, body = self.exchange(b"GET / HTTP/1.1\r\nHost: here:27000\r\n\r\n")
+        self.assertEqual(status, 200)
+        self.assertTrue(headers["content-type"].startswith("text/plain"))
+        self.assertIn(b"http://here:27000/RPC2", body)
+
+    def test_head_has_the_length_and_no_body(self) -> None:
+        _, _, page = self.exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        status, headers, body = self.exchange(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertEqual((status, body), (200, b""))
+        self.assertEqual(int(headers["content-length"]), len(page))
+
+    def test_unknown_addresses_are_404(self) -> None:
+        for path in ("/nothing", "/RPC2/more", "//", "/%2e%2e/etc/passwd"):
+            for method in ("GET", "POST"):
+                status, _, body = self.exchange(f"{method} {path} HTTP/1.0\r\n\r\n".encode())
+                self.assertEqual(status, 404, path)
+                self.assertIn(b"/RPC2", body)
+
+    def test_other_http_methods_are_refused_in_words(self) -> None:
+        for path in ("/", "/RPC2"):
+            for method in ("PUT", "DELETE", "FNORD"):
+                status, headers, body = self.exchange(f"{method} {path} HTTP/1.0\r\n\r\n".encode())
+                self.assertEqual(status, 405)
+                self.assertIn("POST", headers["allow"])
+                self.assertNotIn(b"<", body)
+
+    def test_other_children_and_another_front_page(self) -> None:
+        root = self.site.resource
+        self.assertIsInstance(root, site.ControlRoot)
+        root.front_page = site.Resource()
+        root.front_page.render = lambda request: b"console"
+        root.putChild(b"healthz", root.front_page)
+        for path in ("/", "/healthz"):
+            answer = self.exchange(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            self.assertEqual((answer[0], answer[2]), (200, b"console"))
+        self.assertEqual(self.post(method_call("list"), "/")[0], 200)
+
+    def test_http_1_0(self) -> None:
+        body = method_call("list")
+        transport = self.connect()
+        transport.protocol.dataReceived(
+            b"POST /RPC2 HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        status, headers, answer = parse_response(transport.value())
+        self.assertEqual(status, 200)
+        self.assertNotIn("transfer-encoding", headers)
+        self.assertEqual(xmlrpc.client.loads(answer)[0], ([NODE],))
+        self.assertFalse(transport.connected)
+
+    def test_one_connection_carries_many_calls(self) -> None:
+        transport = self.connect()
+        for _ in range(3):
+            transport.clear()
+            transport.protocol.dataReceived(request(method_call("list")))
+            self.assertEqual(parse_response(transport.value())[0], 200)
+
+    def test_a_form_content_type_does_not_matter(self) -> None:
+        # It is what curl says about what it is told to post.
+        headers = "Content-Type: application/x-www-form-urlencoded\r\n"
+        _, _, body = self.post(method_call("list"), headers=headers)
+        self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
+
+    def test_web_pages_of_other_sites_may_not_call(self) -> None:
+        for origin in ("http://evil.example", "null", "http://gateway:1"):
+            status, _, _ = self.post(method_call("discover"), headers=f"Origin: {origin}\r\n")
+            self.assertEqual(status, 403, origin)
+        self.assertEqual(self.operations.searches, [])
+        own = "Origin: http://gateway:27000\r\n"
+        self.assertEqual(self.post(method_call("list"), headers=own)[0], 200)
+
+    def test_names_that_may_be_anybodys_are_refused(self) -> None:
+        """A page of the web may have its own name lead to this computer."""
+        for host, expected in (
+            ("evil.example", 403),
+            ("evil.example:27000", 403),
+            ("127.0.0.1.evil.example:27000", 403),
+            ("127.0.0.1@evil.example", 403),
+            ("evil.example.:27000", 403),
+            ("localhost:27000", 200),
+            ("LOCALHOST", 200),
+            ("zb.localhost:27000", 200),
+            ("127.0.0.1:27000", 200),
+            ("[::1]:27000", 200),
+            ("gateway:27000", 200),
+        ):
+            for data in (
+                f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(),
+                request(method_call("list")).replace(b"gateway:27000", host.encode()),
+            ):
+                status, _, _ = self.exchange(data)
+                self.assertEqual(status, expected, host)
+        self.assertIn(b"localhost", self.exchange(b"GET / HTTP/1.1\r\nHost: a.b\r\n\r\n")[2])
+
+    def test_any_name_leads_here_over_the_network(self) -> None:
+        self.address = "192.168.1.7"
+        status, _, _ = self.exchange(b"GET / HTTP/1.1\r\nHost: gateway.factory.example\r\n\r\n")
+        self.assertEqual(status, 200)
+
+
+class BadRequests(SiteTestCase):
+    """Nothing that a client sends does harm; it gets a sentence."""
+
+    def tearDown(self) -> None:
+        self.assertEqual(self.call("list"), [NODE], "the gateway goes on")
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def assertRefused(self, document: bytes, *words: str) -> None:
+        status, _, body = self.post(document)
+        self.assertEqual(status, 200)
+        self.assertFault(faults.BAD_REQUEST, body, *words)
+
+    def test_malformed_xml(self) -> None:
+        for document in (b"", b"hello", b"<methodCall>", b"\xff\xfe\x00", b"<methodCall>\0"):
+            self.assertRefused(document, "XML")
+        self.assertRefused(b'<?xml version="1.0" encoding="fnord"?><methodCall/>')
+
+    def test_not_a_method_call(self) -> None:
+        self.assertRefused(b"<html/>", "'html'", "methodCall")
+        answer = xmlrpc.client.dumps((1,), methodresponse=True).encode()
+        self.assertRefused(answer, "methodResponse")
+        self.assertRefused(xmlrpc.client.dumps(xmlrpc.client.Fault(1, "x")).encode(), "methodCall")
+
+    def test_no_method_name(self) -> None:
+        self.assertRefused(b"<methodCall><params/></methodCall>", "methodName")
+        self.assertRefused(method_call(""), "methodName")
+        self.assertRefused(b"<methodCall/>")
+
+    def test_values_that_are_none(self) -> None:
+        for value in (
+            "<int>many</int>",
+            "<int>" + "9" * 5000 + "</int>",
+            "<boolean>2</boolean>",
+            "<fnord>1</fnord>",
+            "<double/>",
+            "<dateTime.iso8601>now</dateTime.iso8601>",
+            "<base64>ü</base64>",
+            "<struct><member><name>a</name></member></struct>",
+            "</value></param></params>",
+        ):
+            self.assertRefused(
+                "<methodCall><methodName>list</methodName><params><param><value>"
+                f"{value}</value></param></params></methodCall>".encode()
+            )
+
+    def test_a_document_type_is_refused_before_its_entities_are_read(self) -> None:
+        lol = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "lol"}">' for i in range(12))
+        document = (
+            f'<?xml version="1.0"?><!DOCTYPE m [{lol}]>'
+            "<methodCall><methodName>&e11;</methodName></methodCall>"
+        )
+        self.assertRefused(document.encode(), "DOCTYPE")
+        external = '<!DOCTYPE m SYSTEM "file:///etc/passwd"><methodCall/>'
+        self.assertRefused(external.encode(), "DOCTYPE")
+
+    def test_deep_nesting(self) -> None:
+        levels = 10_000
+        self.assertRefused(
+            b"<methodCall><methodName>list</methodName><params><param>"
+            + b"<value><array><data>" * levels
+            + b"</data></array></value>" * levels
+            + b"</param></params></methodCall>",
+            "deeper",
+        )
+
+    def test_unknown_methods(self) -> None:
+        # None of these is published, though some are attributes of what is.
+        for name in ("fnord", "_list", "status.__class__", "__init__", "list_nodes", "system."):
+            status, _, body = self.post(method_call(name))
+            self.assertEqual(status, 200)
+            self.assertFault(faults.NO_SUCH_METHOD, body, name, "system.listMethods")
+
+    def test_a_very_long_name_is_not_echoed_whole(self) -> None:
+        _, _, body = self.post(method_call("x" * 500_000))
+        self.assertFault(faults.NO_SUCH_METHOD, body)
+        self.assertLess(len(body), 1000)
+
+    def test_wrong_arguments(self) -> None:
+        for arguments, words in (
+            ((1,), "list takes (), not (int)."),
+            ((True, "a"), "not (boolean, string)."),
+            ((None,), "not (nil)."),
+            (([], {}, 1.5, b"x", datetime(2026, 1, 1)), "array, struct, double, base64, dateTime"),
+            (tuple(range(5000)), "…"),
+        ):
+            document = xmlrpc.client.dumps(arguments, "list", allow_none=True)
+            _, _, body = self.post(document.encode())
+            self.assertFault(faults.BAD_REQUEST, body, words)
+            self.assertLess(len(body), 1000)
+        for arguments in ((), (1,), (True,), ("list", "list")):
+            document = xmlrpc.client.dumps(arguments, "system.methodHelp")
+            _, _, body = self.post(document.encode())
+            self.assertFault(faults.BAD_REQUEST, body, "takes (string)")
+
+    def test_a_body_at_the_bound_is_read(self) -> None:
+        document = method_call("list")
+        document += b" " * (site.MAXIMUM_BODY - len(document))
+        _, _, body = self.post(document)
+        self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
+        self.assertRefused(document + b" ", str(site.MAXIMUM_BODY))
+
+    def test_a_huge_body_of_known_length_is_not_kept(self) -> None:
+        self.send_huge(b"Content-Length: 10000000\r\n\r\n", [b"x" * 100_000] * 100)
+
+    def test_a_huge_chunked_body_is_not_kept(self) -> None:
+        chunk = b"186a0\r\n" + b"x" * 100_000 + b"\r\n"
+        self.send_huge(b"Transfer-Encoding: chunked\r\n\r\n", [*([chunk] * 100), b"0\r\n\r\n"])
+
+    def send_huge(self, header: bytes, pieces: list[bytes]) -> None:
+        transport = self.connect()
+        channel = transport.protocol
+        channel.dataReceived(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\n" + header)
+        for piece in pieces:
+            self.assertEqual(transport.value(), b"")
+            content = channel.requests[0].content
+            self.assertLessEqual(len(content.getvalue()), site.MAXIMUM_BODY)
+            channel.dataReceived(piece)
+        status, _, body = parse_response(transport.value())
+        self.assertEqual(status, 200)
+        self.assertFault(faults.BAD_REQUEST, body, str(site.MAXIMUM_BODY))
+        transport.clear()
+        channel.dataReceived(request(method_call("list")))
+        self.assertEqual(xmlrpc.client.loads(parse_response(transport.value())[2])[0], ([NODE],))
+
+
+class Introspection(SiteTestCase):
+    """system.listMethods, system.methodHelp and system.methodSignature."""
+
+    def test_the_methods_are_those_of_the_contract(self) -> None:
+        self.assertEqual(
+            self.call("system.listMethods"),
+            [
+                "at",
+                "bind_using_list",
+                "create_mapping",
+                "discover",
+                "frames",
+                "get_temperatures",
+                "list",
+                "remove_mapping",
+                "rename",
+                "stats",
+                "status",
+                "system.listMethods",
+                "system.methodHelp",
+                "system.methodSignature",
+                "system.multicall",
+                "trace",
+            ],
+        )
+
+    def test_every_method_has_help(self) -> None:
+        texts = [self.call("system.methodHelp", name) for name in self.call("system.listMethods")]
+        for text in texts:
+            self.assertTrue(text.endswith("."), text)
+            self.assertGreater(len(text), 20)
+        self.assertEqual(len(set(texts)), len(texts))
+
+    def test_every_method_has_signatures(self) -> None:
+        types = {"array", "base64", "boolean", "double", "int", "string", "struct"}
+        for name in self.call("system.listMethods"):
+            signatures = self.call("system.methodSignature", name)
+            self.assertTrue(signatures)
+            for signature in signatures:
+                self.assertTrue(signature)
+                self.assertLessEqual(set(signature), types)
+        self.assertEqual(self.call("system.methodSignature", "list"), [["array"]])
+        self.assertEqual(
+            self.call("system.methodSignature", "system.methodHelp"), [["string", "string"]]
+        )
+
+    def test_signatures_tell_the_truth(self) -> None:
+        self.assertIsInstance(self.call("list"), list)
+        self.assertIsInstance(self.call("get_temperatures"), list)
+        self.assertIsInstance(self.call("status"), dict)
+
+    def test_unknown_names(self) -> None:
+        for method in ("system.methodHelp", "system.methodSignature"):
+            fault = self.assertRaises(xmlrpc.client.Fault, self.call, method, "fnord")
+            self.assertEqual(fault.faultCode, faults.NO_SUCH_METHOD)
+
+
+class SeveralSignatures(SynchronousTestCase):
+    """A method that takes its arguments in several ways."""
+
+    def setUp(self) -> None:
+        publish = methods.published(
+            "at", ("base64", "string"), ("base64", "string", "int"), ("base64", "string", "double")
+        )
+        self.method = publish(lambda *arguments: None)
+
+    def test_allowed(self) -> None:
+        for arguments in (["NI"], ["NI", 1], ["NI", 1.5]):
+            self.method.check(arguments)
+
+    def test_refused(self) -> None:
+        for arguments in ([], [1], ["NI", "x"], ["NI", True], ["NI", 1, 2]):
+            fault = self.assertRaises(faults.ControlFault, self.method.check, arguments)
+            self.assertEqual(fault.number, faults.BAD_REQUEST)
+            self.assertIn("(string) or (string, int) or (string, double)", str(fault))
+
+
+class Multicall(SiteTestCase):
+    """system.multicall."""
+
+    def test_results_and_faults_side_by_side(self) -> None:
+        results = self.call(
+            "system.multicall",
+            [
+                {"methodName": "list", "params": []},
+                {"methodName": "fnord", "params": []},
+                {"methodName": "list", "params": [1]},
+                {"methodName": "system.multicall", "params": [[]]},
+                {"methodName": 5, "params": []},
+                {"methodName": "list", "params": "none"},
+                {},
+                "list",
+                {"methodName": "status"},
+            ],
+        )
+        self.assertEqual(results[0], [[NODE]])
+        self.assertEqual(results[-1], [{"version": "1", "uptime": 12.0}])
+        numbers = [result["faultCode"] for result in results[1:-1]]
+        self.assertEqual(numbers, [faults.NO_SUCH_METHOD] + [faults.BAD_REQUEST] * 6)
+        for result in results[1:-1]:
+            self.assertSentence(result["faultString"])
+
+    def test_a_result_that_cannot_be_written_fails_alone(self) -> None:
+        self.operations.nodes = None
+        calls = [{"methodName": name, "params": []} for name in ("list", "status")]
+        results = self.call("system.multicall", calls)
+        self.assertEqual(results[0]["faultCode"], faults.GATEWAY_FAILED)
+        self.assertEqual(results[1], [{"version": "1", "uptime": 12.0}])
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+    def test_pythons_own_multicall(self) -> None:
+        server = Through(self)
+        calls = xmlrpc.client.MultiCall(server)
+        calls.list()
+        calls.status()
+        self.assertEqual(list(calls()), [[NODE], {"version": "1", "uptime": 12.0}])
+
+    def test_too_many(self) -> None:
+        calls = [{"methodName": "list", "params": []}] * methods.MAXIMUM_MULTICALL
+        self.assertEqual(len(self.call("system.multicall", calls)), methods.MAXIMUM_MULTICALL)
+        fault = self.assertRaises(
+            xmlrpc.client.Fault, self.call, "system.multicall", [*calls, calls[0]]
+        )
+        self.assertEqual(fault.faultCode, faults.BAD_REQUEST)
+
+
+class Through(xmlrpc.client.ServerProxy):
+    """Python's client, with the site in memory instead of a network."""
+
+    def __init__(self, case: SiteTestCase) -> None:
+        class Transport(xmlrpc.client.Transport):
+            def request(
+                self, host: Any, handler: str, request_body: Any, verbose: bool = False
+            ) -> Any:
+                _, _, body = case.post(request_body, handler)
+                return xmlrpc.client.loads(body)[0]
+
+        super().__init__("http://gateway:27000/RPC2", transport=Transport())
+
+
+class Values(SiteTestCase):
+    """What leaves can be read by a client of any age."""
+
+    def answer(self, value: object) -> bytes:
+        self.operations.nodes = value
+        return self.post(method_call("list"))[2]
+
+    def test_round_trip(self) -> None:
+        value = [
+            {"a": 1, "b": -(2**31), "c": 2**31 - 1, "d": [], "e": {}},
+            [True, False, "", "a <b> & \"c\" ]]> 'd'", "zwei\n\tZeilen", "Küche 室 😀"],
+            [0.0, -1.5, 21.5, 1e-7, 0.1],
+            b"\x00\xff" * 50,
+        ]
+        decoded = xmlrpc.client.loads(self.answer(value), use_builtin_types=True)[0][0]
+        self.assertEqual(decoded, value)
+        self.assertIs(decoded[1][0], True)
+
+    def test_dates_and_tuples_and_enumerations(self) -> None:
+        color = enum.IntEnum("color", ["RED"])
+        answer = self.answer((datetime(2026, 11, 22, 1, 2, 3), color.RED))
+        self.assertIn(b"<dateTime.iso8601>20261122T01:02:03<", answer)
+        self.assertIn(b"<int>1</int>", answer)
+
+    def test_integers_beyond_32_bits_are_doubles(self) -> None:
+        answer = self.answer([2**31, -(2**31) - 1, 10**18])
+        self.assertNotIn(b"int", answer)
+        self.assertNotIn(b"i8", answer)
+        decoded = xmlrpc.client.loads(answer)[0][0]
+        self.assertEqual(decoded, [2.0**31, -(2.0**31) - 1, 1e18])
+        self.assertIsInstance(decoded[0], float)
+
+    def test_doubles_have_no_exponent(self) -> None:
+        answer = self.answer([1e22, 1e-9])
+        self.assertIn(b"<double>10000000000000000000000</double>", answer)
+        self.assertIn(b"<double>0.000000001</double>", answer)
+
+    def test_characters_that_xml_cannot_say(self) -> None:
+        label = "a\x00b\x1bc\x7fd\x9be\ud800f\ufffeg\r"
+        decoded = xmlrpc.client.loads(self.answer([{label: label}]))[0][0]
+        clean = "a?b?c?d?e?f?g?"
+        self.assertEqual(decoded, [{clean: clean}])
+
+    def test_text_is_utf_8(self) -> None:
+        answer = self.answer(["Küche"])
+        self.assertTrue(answer.startswith(b'<?xml version="1.0" encoding="utf-8"?>'))
+        self.assertIn("Küche".encode(), answer)
+
+    def test_what_cannot_be_said_is_a_bug_of_ours(self) -> None:
+        for value in (None, [None], {"a": object()}, {1: 2}, float("nan"), [float("inf")]):
+            self.assertFault(faults.GATEWAY_FAILED, self.answer(value), "list", "log")
+            self.assertEqual(len(self.flushLoggedErrors(TypeError, ValueError)), 1)
+
+    def test_requests_in_other_encodings(self) -> None:
+        for encoding in ("iso-8859-1", "utf-16"):
+            document = (
+                f'<?xml version="1.0" encoding="{encoding}"?><methodCall>'
+                "<methodName>Küche</methodName></methodCall>"
+            )
+            _, _, body = self.post(document.encode(encoding))
+            self.assertFault(faults.NO_SUCH_METHOD, body, "Küche")
+
+
+class Failures(SiteTestCase):
+    """Operations that fail, and clients that do not wait."""
+
+    def test_a_fault_of_an_operation(self) -> None:
+        self.operations.failure = faults.ControlFault(
+            faults.RADIO_OFFLINE, "The radio is offline: plug it in."
+        )
+        _, _, body = self.post(method_call("status"))
+        text = self.assertFault(faults.RADIO_OFFLINE, body)
+        self.assertEqual(text, "The radio is offline: plug it in.")
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_an_unexpected_exception_goes_to_the_log_only(self) -> None:
+        self.operations.failure = ZeroDivisionError("secret")
+        status, _, body = self.post(method_call("status"))
+        self.assertEqual(status, 200)
+        self.assertFault(faults.GATEWAY_FAILED, body, "status", "log")
+        self.assertNotIn(b"secret", body)
+        self.assertNotIn(b"ZeroDivision", body)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.operations.failure = None
+        self.assertEqual(self.call("status")["version"], "1")
+
+    def test_a_slow_call_is_answered_when_it_is_done(self) -> None:
+        transport = self.connect()
+        transport.protocol.dataReceived(request(method_call("discover")))
+        # A search may last longer than an idle connection may.
+        self.clock.advance(site.IDLE_TIMEOUT * 2)
+        self.assertEqual(transport.value(), b"")
+        self.operations.searches[0].callback([NODE])
+        _, _, body = parse_response(transport.value())
+        self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
+
+    def test_a_client_that_leaves_leaves_no_error(self) -> None:
+        fault = faults.ControlFault(faults.RADIO_OFFLINE, "The radio is offline.")
+        for outcome in ([NODE], fault):
+            with capturedLogs() as events:
+                transport = self.connect()
+                transport.protocol.dataReceived(request(method_call("discover")))
+                transport.loseConnection()
+                search = self.operations.searches[-1]
+                self.assertFalse(search.called, "another client may wait for the same search")
+                if isinstance(outcome, Exception):
+                    search.errback(outcome)
+                else:
+                    search.callback(outcome)
+            self.assertEqual([e for e in events if e["log_level"] > LogLevel.info], [])
+            self.assertEqual(transport.value(), b"")
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertEqual(self.site.channels, set())
+
+    def test_calls_of_clients_that_left_still_count(self) -> None:
+        for _ in range(site.MAXIMUM_RUNNING):
+            transport = self.connect()
+            transport.protocol.dataReceived(request(method_call("discover")))
+            transport.loseConnection()
+        _, _, body = self.post(method_call("discover"))
+        self.assertFault(faults.GATEWAY_FAILED, body, str(site.MAXIMUM_RUNNING))
+        # What waits for nothing is answered all the same.
+        self.assertEqual(self.call("list"), [NODE])
+        self.operations.searches[0].callback([])
+        transport = self.connect()
+        transport.protocol.dataReceived(request(method_call("discover")))
+        self.assertEqual(transport.value(), b"")
+
+    def test_multicall_of_a_client_that_left_ends(self) -> None:
+        call = {"methodName": "discover", "params": []}
+        transport = self.connect()
+        body = xmlrpc.client.dumps(([call] * 100,), "system.multicall").encode()
+        transport.protocol.dataReceived(request(body))
+        self.assertEqual(len(self.operations.searches), 1)
+        transport.loseConnection()
+        self.operations.searches[0].callback([])
+        self.assertEqual(len(self.operations.searches), 1)
+
+
+class Bounds(SiteTestCase):
+    """Connections are bounded in number and in idle time."""
+
+    def test_too_many_connections(self) -> None:
+        open_ones = [self.connect() for _ in range(site.MAXIMUM_CONNECTIONS)]
+        refused = self.connect()
+        self.assertFalse(refused.connected)
+        status, _, body = parse_response(refused.value())
+        self.assertEqual(status, 503)
+        self.assertIn(b"Too many", body)
+        refused.protocol.dataReceived(request(method_call("discover")))
+        self.assertEqual(self.operations.searches, [])
+        open_ones[0].loseConnection()
+        self.assertEqual(self.call("list"), [NODE])
+
+    def test_idle_connections_are_closed(self) -> None:
+        """And nobody has to read of it."""
+        with capturedLogs() as log:
+            self.check_idle_connections()
+        self.assertEqual(log, [])
+
+    def check_idle_connections(self) -> None:
+        silent = self.connect()
+        midway = self.connect()
+        midway.protocol.dataReceived(b"POST /RPC2 HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc")
+        answered = self.connect()
+        answered.protocol.dataReceived(request(method_call("list")))
+        self.clock.advance(site.IDLE_TIMEOUT - 1)
+        self.assertTrue(silent.connected and midway.connected and answered.connected)
+        self.clock.advance(1)
+        self.assertFalse(silent.connected or midway.connected or answered.connected)
+        self.assertEqual(self.site.channels, set())
+
+    def test_connections_are_closed_with_the_port(self) -> None:
+        idle = self.connect()
+        self.site.doStart()
+        answered = self.connect()
+        answered.protocol.dataReceived(request(method_call("list")))
+        busy = self.connect()
+        busy.protocol.dataReceived(request(method_call("discover")))
+        self.site.doStop()
+        self.assertFalse(idle.connected or answered.connected or busy.connected)
+        self.assertEqual(self.site.channels, set())
+        self.operations.searches[0].callback([])
+        self.assertEqual(busy.value(), b"")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_http_2_is_not_offered(self) -> None:
+        self.assertEqual(self.site.acceptableProtocols(), [b"http/1.1"])
+
+
+class Packed(SiteTestCase):
+    """Bodies in gzip, as clients send long ones; see RFC 9110, section 8.4.1."""
+
+    def send(self, body: bytes, coding: str = "gzip") -> bytes:
+        status, _, answer = self.post(body, headers=f"Content-Encoding: {coding}\r\n")
+        self.assertEqual(status, 200)
+        return answer
+
+    def test_gzip(self) -> None:
+        call = method_call("list")
+        for coding in ("gzip", "x-gzip", " GZIP"):
+            answer = self.send(gzip.compress(call), coding)
+            self.assertEqual(xmlrpc.client.loads(answer)[0], ([NODE],))
+        self.assertEqual(xmlrpc.client.loads(self.send(call, "identity"))[0], ([NODE],))
+
+    def test_what_pythons_client_sends(self) -> None:
+        body = xmlrpc.client.gzip_encode(method_call("list"))
+        self.assertEqual(xmlrpc.client.loads(self.send(body))[0], ([NODE],))
+
+    def test_bombs(self) -> None:
+        """No more is unpacked than a request may have."""
+        bomb = gzip.compress(bytes(300 << 20))
+        self.assertLess(len(bomb), site.MAXIMUM_BODY)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.assertFault(faults.BAD_REQUEST, self.send(bomb), str(site.MAXIMUM_BODY))
+        self.assertLess(tracemalloc.get_traced_memory()[1], 8 * site.MAXIMUM_BODY)
+
+    def test_just_as_long_as_it_may_be(self) -> None:
+        call = method_call("list")
+        whole = call + b" " * (site.MAXIMUM_BODY - len(call))
+        self.assertEqual(xmlrpc.client.loads(self.send(gzip.compress(whole)))[0], ([NODE],))
+        self.assertFault(faults.BAD_REQUEST, self.send(gzip.compress(whole + b" ")), "longer")
+
+    def test_no_gzip(self) -> None:
+        packed = gzip.compress(method_call("list"))
+        for body, word in (
+            (method_call("list"), "not gzip"),
+            (packed[:-1], "cut short"),
+            (packed[:10], "cut short"),
+            (b"", "cut short"),
+            (packed + packed, "behind its end"),
+            (packed[:-8] + bytes(8), "not gzip"),
+        ):
+            self.assertFault(faults.BAD_REQUEST, self.send(body), word)
+
+    def test_other_codings(self) -> None:
+        for coding in ("deflate", "br", "gzip, gzip", "x" * 5000):
+            text = self.assertFault(faults.BAD_REQUEST, self.send(b"", coding), "Content-Encoding")
+            self.assertLess(len(text), 200)
+
+
+class Forms(SiteTestCase):
+    """A form is what any page of the web can have its reader's browser send, whatever is in it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+
+        def parse(*_: object) -> object:
+            raise AssertionError("a form is parsed")
+
+        self.patch(http, "_getMultiPartArgs", parse)
+
+    def test_multipart(self) -> None:
+        head = "Content-Type: multipart/form-data; boundary=x\r\n"
+        part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n'
+        for path in ("/RPC2", "/", "/nowhere"):
+            status, _, _ = self.post(part, path, head)
+            self.assertIn(status, (200, 404))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_urlencoded(self) -> None:
+        """As curl calls what it sends: it is taken for what it is, a call."""
+        asked: list[object] = []
+        parse_qs = http.parse_qs
+        self.patch(http, "parse_qs", lambda *_: asked.append(_) or parse_qs(*_))
+        head = "Content-Type: application/x-www-form-urlencoded\r\n"
+        _, _, body = self.post(method_call("list"), headers=head)
+        self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
+        self.assertEqual(asked, [])
+
+
+class Encodings(SiteTestCase):
+    """Names of encodings that Python is asked for stay in its memory, so few are."""
+
+    def send(self, name: str, coding: str) -> bytes:
+        document = f'<?xml version="1.0" encoding="{name}"?>' + method_call("list").decode()
+        return self.post(document.encode(coding))[2]
+
+    def test_known(self) -> None:
+        for name, coding in (
+            ("UTF-8", "utf-8"),
+            ("utf8", "utf-8"),
+            ("UTF-16", "utf-16"),
+            ("ISO-8859-1", "latin-1"),
+            ("US-ASCII", "ascii"),
+            ("windows-1252", "cp1252"),
+        ):
+            self.assertEqual(xmlrpc.client.loads(self.send(name, coding))[0], ([NODE],), name)
+
+    def test_invented(self) -> None:
+        asked: list[str] = []
+
+        def search(name: str) -> None:
+            asked.append(name)
+
+        codecs.register(search)
+        self.addCleanup(codecs.unregister, search)
+        for name in ("x-invented", "rot13", "idna", "x" * 5000):
+            for coding in ("ascii", "utf-16"):
+                body = self.send(name, coding)
+                text = self.assertFault(faults.BAD_REQUEST, body, "encoding", "UTF-8")
+                self.assertLess(len(text), 400)
+        self.assertEqual(asked, [])

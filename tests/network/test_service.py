@@ -1,0 +1,524 @@
+"""Who is out there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire
+from zbtwist.network.service import (
+    INQUIRY_PAUSE,
+    MAXIMUM_HOPS,
+    SIGNAL_AGE,
+    SIGNALS_PER_SECOND,
+    NetworkService,
+    Node,
+    NodeTable,
+)
+from zbtwist.radio.coordinator import DISCOVERY_MARGIN
+from zbtwist.radio.errors import RadioOffline
+from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64
+from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.frames import (
+    ATCommand,
+    ATCommandResponse,
+    ExplicitReceive,
+    IODataSample,
+    NodeIdentification,
+    ReceivePacket,
+    RemoteATCommand,
+    RemoteATCommandResponse,
+    RouteRecord,
+)
+from zbtwist.xbee.samples import IOSample
+
+DESCRIPTION = NodeDescription(
+    REMOTE16, REMOTE, b"E1", Address16(0), 2, device_type_identifier=0x30005
+)
+SEARCH = FACTS.discovery_time + DISCOVERY_MARGIN
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.added: list[Node] = []
+        self.changed: list[Node] = []
+
+    def node_added(self, node: Node) -> None:
+        self.added.append(node)
+
+    def node_changed(self, node: Node) -> None:
+        self.changed.append(node)
+
+
+class NodeTableTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.table = NodeTable(wall=lambda: 1e9)
+        self.listener = Listener()
+        self.table.add_listener(self.listener)
+
+    def test_seen(self) -> None:
+        node = self.table.seen(REMOTE, REMOTE16, 5.0)
+        assert node is not None
+        self.assertEqual(self.listener.added, [node])
+        self.assertEqual((node.address64, node.address16), (REMOTE, REMOTE16))
+        self.assertEqual((node.heard_at, node.last_seen), (5.0, 1e9))
+        self.assertIs(self.table.seen(REMOTE, REMOTE16, 6.0), node)
+        self.assertEqual(self.listener.added, [node])
+        self.assertEqual(len(self.table), 1)
+        self.assertEqual(str(node), "00:13:a2:00:40:0a:3e:ff")
+
+    def test_moves(self) -> None:
+        node = self.table.seen(REMOTE, REMOTE16, 0.0)
+        assert node is not None
+        self.table.seen(REMOTE, Address16(0x5555), 1.0)
+        self.assertEqual(node.address16, 0x5555)
+        self.table.seen(REMOTE, UNKNOWN16, 2.0)
+        self.assertEqual(node.address16, 0x5555)
+        # Its old address is free for another.
+        self.assertIsNone(self.table.seen(UNKNOWN64, REMOTE16, 3.0))
+
+    def test_address_passes_to_another_node(self) -> None:
+        first = self.table.seen(REMOTE, REMOTE16, 0.0)
+        second = self.table.seen(LOCAL, REMOTE16, 1.0)
+        assert first is not None
+        self.assertEqual(first.address16, UNKNOWN16)
+        self.assertIs(self.table.seen(UNKNOWN64, REMOTE16, 2.0), second)
+
+    def test_sender_without_64_bit_address(self) -> None:
+        node = self.table.seen(REMOTE, REMOTE16, 0.0)
+        self.assertIs(self.table.seen(UNKNOWN64, REMOTE16, 1.0), node)
+        self.assertIsNone(self.table.seen(UNKNOWN64, Address16(1), 1.0))
+        self.assertEqual(len(self.table), 1)
+
+    def test_addresses_that_are_nobodys(self) -> None:
+        """A node with the address of everybody would have its port's bytes broadcast."""
+        for nobody in (0, 0xFFFF, UNKNOWN64):
+            self.assertIsNone(self.table.seen(Address64(nobody), Address16(5), 0.0))
+        self.assertEqual(len(self.table), 0)
+
+    def test_located(self) -> None:
+        node = self.table.seen(REMOTE, REMOTE16, 0.0)
+        assert node is not None
+        self.table.located(node, UNKNOWN16)
+        self.assertEqual(node.address16, UNKNOWN16)
+        self.assertIsNone(self.table.seen(UNKNOWN64, REMOTE16, 1.0))
+        self.assertIsNone(self.table.seen(UNKNOWN64, UNKNOWN16, 1.0))
+
+    def test_described(self) -> None:
+        node = self.table.described(DESCRIPTION, 1.0)
+        assert node is not None
+        self.assertEqual(node.label, "E1")
+        self.assertEqual(node.role, 2)
+        self.assertEqual(node.parent16, 0)
+        self.assertEqual(node.profile_id, 0xC105)
+        self.assertEqual(node.manufacturer_id, 0x101E)
+        self.assertEqual(node.device_type_identifier, 0x30005)
+        self.assertEqual(str(node), "E1 (00:13:a2:00:40:0a:3e:ff)")
+        changes = len(self.listener.changed)
+        self.table.described(DESCRIPTION, 2.0)
+        self.assertEqual(len(self.listener.changed), changes)
+
+    def test_description_without_dd_keeps_the_known_one(self) -> None:
+        self.table.described(DESCRIPTION, 1.0)
+        node = self.table.described(NodeDescription(REMOTE16, REMOTE, b"new"), 2.0)
+        assert node is not None
+        self.assertEqual((node.label, node.device_type_identifier), ("new", 0x30005))
+
+    def test_bound(self) -> None:
+        table = NodeTable(maximum=2)
+        for address in (1, 2, 3, 4):
+            table.seen(Address64(address), Address16(address), 0.0)
+        self.assertEqual([node.address64 for node in table], [1, 2])
+
+
+class NetworkServiceTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.wire = Wire(ready=False)
+        self.network = NetworkService(self.wire.clock, self.wire.coordinator)
+        self.network.startService()
+        self.received: list[bytes] = []
+
+    def up(self) -> None:
+        """The radio comes up, and the first search finds nothing."""
+        self.wire.coordinator.ready(FACTS)
+        self.wire.clock.advance(SEARCH)
+        self.wire.sent.clear()
+
+    def node(self) -> Node:
+        node = self.network.nodes.get(REMOTE)
+        assert node is not None
+        return node
+
+    def answer(self, status: int, value: bytes = b"") -> None:
+        sent = self.wire.last
+        self.wire.receive(
+            RemoteATCommandResponse(
+                sent.frame_id, sent.address64, REMOTE16, sent.command, status, value
+            )
+        )
+
+    def discover(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self.network.discover())
+
+    def test_searches_when_the_radio_comes_up(self) -> None:
+        self.wire.coordinator.ready(FACTS)
+        self.assertEqual([type(f) for f in self.wire.sent], [ATCommand])
+        frame_id = self.wire.last.frame_id
+        self.wire.receive(ATCommandResponse(frame_id, "ND", 0, DESCRIPTION.to_bytes()))
+        self.assertEqual(self.node().label, "E1")
+
+    def test_two_searches_share_one(self) -> None:
+        self.up()
+        first, second = self.discover(), self.discover()
+        self.assertEqual(len(self.wire.sent), 1)
+        self.wire.clock.advance(SEARCH)
+        self.successResultOf(first)
+        self.successResultOf(second)
+        third = self.discover()
+        self.assertEqual(len(self.wire.sent), 2)
+        self.wire.clock.advance(SEARCH)
+        self.successResultOf(third)
+
+    def test_search_that_a_caller_gave_up_goes_on_for_the_other(self) -> None:
+        self.up()
+        first, second = self.discover(), self.discover()
+        first.cancel()
+        self.failureResultOf(first)
+        self.wire.clock.advance(SEARCH)
+        self.successResultOf(second)
+
+    def test_search_offline(self) -> None:
+        self.wire.coordinator.link_down("It is gone.")
+        self.failureResultOf(self.discover(), RadioOffline)
+
+    def test_search_loses_the_link(self) -> None:
+        self.up()
+        searches = [self.discover(), self.discover()]
+        self.wire.coordinator.link_down("It is gone.")
+        for search in searches:
+            self.failureResultOf(search, RadioOffline)
+
+    def test_join(self) -> None:
+        self.up()
+        self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, DESCRIPTION))
+        self.assertEqual(self.node().label, "E1")
+        # Nothing is left to ask.
+        self.assertEqual(self.wire.sent, [])
+
+    def test_join_as_explicit_frame(self) -> None:
+        self.up()
+        self.wire.receive(self.explicit(0x0095, DESCRIPTION.to_bytes()))
+        self.assertEqual(self.node().label, "E1")
+
+    def test_join_that_makes_no_sense(self) -> None:
+        self.up()
+        self.wire.receive(self.explicit(0x0095, b"nonsense"))
+        self.assertEqual(len(self.network.nodes), 0)
+
+    def test_data_of_an_unknown_node(self) -> None:
+        """It is in the table at once, and asked for NI and DD then."""
+        self.up()
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"x"))
+        node = self.node()
+        self.assertIsNone(node.label)
+        sent: Any = self.wire.last
+        self.assertEqual(sent, RemoteATCommand(sent.frame_id, REMOTE, REMOTE16, 2, "NI"))
+        self.answer(0, b"METER")
+        self.assertEqual(self.wire.last.command, "DD")
+        self.answer(0, b"\x00\x03\x00\x05")
+        self.assertEqual((node.label, node.device_type_identifier), ("METER", 0x30005))
+        self.assertTrue(node.is_described)
+
+    def test_inquiry_is_repeated_but_not_often(self) -> None:
+        self.up()
+        packet = ReceivePacket(REMOTE, REMOTE16, 1, b"x")
+        self.wire.receive(packet)
+        self.answer(4)
+        self.wire.receive(packet)
+        self.assertEqual(len(self.wire.sent), 1)
+        self.wire.clock.advance(INQUIRY_PAUSE)
+        self.wire.receive(packet)
+        self.assertEqual(len(self.wire.sent), 2)
+
+    def test_inquiries_are_few_at_a_time(self) -> None:
+        self.up()
+        for number in range(1, 11):
+            self.wire.receive(ReceivePacket(Address64(number), Address16(number), 1, b"x"))
+        self.assertEqual(len(self.wire.sent), 4)
+        self.answer(4)
+        self.assertEqual(len(self.wire.sent), 5)
+
+    def explicit(self, cluster: int, data: bytes, endpoint: int = 0xE8) -> ExplicitReceive:
+        return ExplicitReceive(REMOTE, REMOTE16, endpoint, 0xE8, cluster, 0xC105, 1, data)
+
+    def test_stream(self) -> None:
+        """Frames 90 and 91 on the serial cluster are the stream, other clusters are not."""
+        self.up()
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"first"))
+        self.node().receiver = self.received.append
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"1"))
+        self.wire.receive(self.explicit(0x0011, b"2"))
+        self.wire.receive(self.explicit(0x0012, b"loopback"))
+        self.wire.receive(self.explicit(0x0011, b"other endpoint", endpoint=0x01))
+        self.wire.receive(self.explicit(0x0092, IOSample(1, 1).to_bytes()))
+        self.assertEqual(self.received, [b"1", b"2"])
+
+    def test_stream_without_64_bit_address(self) -> None:
+        self.up()
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"first"))
+        self.node().receiver = self.received.append
+        self.wire.receive(ReceivePacket(UNKNOWN64, REMOTE16, 1, b"1"))
+        self.wire.receive(ReceivePacket(UNKNOWN64, Address16(0x7777), 1, b"whose?"))
+        self.assertEqual(self.received, [b"1"])
+        self.assertEqual(self.network.unattributed_frames, 1)
+
+    def test_answer_of_a_node_that_moved(self) -> None:
+        self.up()
+        self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, DESCRIPTION))
+        moved = Address16(0x7777)
+        self.wire.receive(RemoteATCommandResponse(9, REMOTE, moved, "NI", 0, b"E1"))
+        self.assertEqual(self.node().address16, moved)
+        self.wire.receive(RemoteATCommandResponse(9, REMOTE, UNKNOWN16, "NI", 4))
+        self.assertEqual(self.node().address16, moved)
+
+    def test_samples_and_routes_make_a_node_known(self) -> None:
+        self.up()
+        self.wire.receive(IODataSample(Address64(1), Address16(1), 1, IOSample(1, 1)))
+        self.wire.receive(RouteRecord(Address64(2), Address16(2), 1, []))
+        self.assertEqual([node.address64 for node in self.network.nodes], [1, 2])
+
+    def test_the_last_route_is_kept(self) -> None:
+        self.up()
+        node = self.heard()
+        self.assertIsNone(node.route)
+        for hops in ([1, 2], [], list(range(100))):
+            self.wire.receive(RouteRecord(REMOTE, REMOTE16, 1, [Address16(hop) for hop in hops]))
+            self.assertEqual(node.route, tuple(hops[:MAXIMUM_HOPS]))
+
+    def test_a_sample_tells_the_temperature(self) -> None:
+        """If the device is known, and is one that has a sensor."""
+        self.up()
+        node = self.heard()
+        sample = IOSample(analog={2: 0x3FF})
+        self.wire.receive(IODataSample(REMOTE, REMOTE16, 1, sample))
+        self.assertIsNone(node.temperature)
+        node.device_type_identifier = 0x3000E
+        self.wire.receive(IODataSample(REMOTE, REMOTE16, 1, sample))
+        self.assertEqual(node.temperature, 70.0)
+        self.wire.receive(IODataSample(REMOTE, REMOTE16, 1, IOSample()))
+        self.assertEqual(node.temperature, 70.0)
+
+    def test_searches_tell_the_signal_if_the_radio_is_set_so(self) -> None:
+        self.up()
+        self.wire.receive(
+            ATCommandResponse(
+                0,
+                "ND",
+                0,
+                NodeDescription(REMOTE16, REMOTE, b"E1", rssi=0x30).to_bytes(),
+            )
+        )
+        node = self.network.nodes.get(REMOTE)
+        assert node is not None
+        self.assertEqual((node.signal, self.network.search_answers), (0x30, 1))
+        # An answer without it takes nothing back.
+        self.network.nodes.described(NodeDescription(REMOTE16, REMOTE, b"E1"), 1.0)
+        self.assertEqual(node.signal, 0x30)
+
+    def test_own_radio_is_no_node(self) -> None:
+        self.up()
+        self.wire.receive(ReceivePacket(LOCAL, Address16(0), 1, b"x"))
+        self.wire.receive(
+            NodeIdentification(LOCAL, Address16(0), 1, NodeDescription(Address16(0), LOCAL, b""))
+        )
+        self.assertEqual(len(self.network.nodes), 0)
+
+    def heard(self) -> Node:
+        """A node that has sent a byte."""
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"x"))
+        node = self.network.nodes.get(REMOTE)
+        assert node is not None
+        return node
+
+    def asked(self, command: str) -> list[ATCommand]:
+        """What the local radio was asked."""
+        return [
+            frame
+            for frame in self.wire.sent
+            if isinstance(frame, ATCommand) and frame.command == command
+        ]
+
+    def test_signal_is_measured_when_asked_for(self) -> None:
+        self.up()
+        node = self.heard()
+        self.assertEqual(self.asked("DB"), [])
+        self.network.sample_signal()
+        self.assertEqual(self.asked("DB"), [])
+        self.heard()
+        self.heard()
+        [question] = self.asked("DB")
+        self.wire.receive(ATCommandResponse(question.frame_id, "DB", 0, b"\x2a"))
+        self.assertEqual(node.signal, 0x2A)
+        self.heard()
+        self.assertEqual(len(self.asked("DB")), 1)
+
+    def hear_from(self, number: int) -> None:
+        """A byte of one of several nodes."""
+        self.wire.receive(ReceivePacket(Address64(number), Address16(number), 1, b"x"))
+
+    def signals(self) -> dict[int, int | None]:
+        """The strength of each node."""
+        return {int(node.address64): node.signal for node in self.network.nodes}
+
+    def question_of(self, number: int) -> ATCommand | None:
+        """Hear from a node; return what the radio was asked because of that."""
+        before = len(self.wire.sent)
+        self.hear_from(number)
+        for frame in self.wire.sent[before:]:
+            if isinstance(frame, ATCommand) and frame.command == "DB":
+                return frame
+        return None
+
+    def tell(self, value: int, question: ATCommand | None = None) -> None:
+        """Answer that question, or the last one."""
+        question = question or self.asked("DB")[-1]
+        self.wire.receive(ATCommandResponse(question.frame_id, "DB", 0, bytes([value])))
+
+    def look(self, seconds: float = 1.0) -> None:
+        """Somebody looks, after that time."""
+        self.wire.clock.advance(seconds)
+        self.network.sample_signal()
+
+    def test_signal_is_of_the_node_that_was_heard_last(self) -> None:
+        """Frames come in order: the radio heard that one when it answered."""
+        self.up()
+        self.look()
+        self.hear_from(1)
+        self.hear_from(2)
+        self.assertEqual(len(self.asked("DB")), 1)
+        self.tell(0x2A)
+        self.assertEqual(self.signals(), {1: None, 2: 0x2A})
+        # Data is not all that is heard.
+        self.hear_from(1)
+        node = NodeDescription(Address16(2), Address64(2), b"E2")
+        self.wire.receive(NodeIdentification(Address64(2), Address16(2), 1, node))
+        self.tell(0x2B)
+        self.assertEqual(self.signals(), {1: None, 2: 0x2B})
+
+    def test_signal_is_of_nobody_after_an_answer(self) -> None:
+        """It may be of the packet that the answer was in, or of the one before."""
+        description = NodeDescription(Address16(2), Address64(2), b"E2")
+        for answer in (
+            ATCommandResponse(0, "ND", 0, description.to_bytes()),
+            RemoteATCommandResponse(0, Address64(2), Address16(2), "NI", 0, b"E2"),
+        ):
+            self.up()
+            self.look(SIGNAL_AGE)
+            self.hear_from(1)
+            self.wire.receive(answer)
+            self.tell(0x2A)
+            self.assertEqual(set(self.signals().values()), {None})
+
+    def test_signal_of_a_node_that_could_not_be_told(self) -> None:
+        self.up()
+        self.look()
+        self.hear_from(1)
+        self.wire.receive(ReceivePacket(UNKNOWN64, Address16(0x7777), 1, b"x"))
+        self.tell(0x2A)
+        self.assertEqual(self.signals(), {1: None})
+
+    def test_signals_of_many_that_send_together(self) -> None:
+        """Each of them is measured, also if one is always in between."""
+        self.up()
+        for _ in range(12):
+            self.look()
+            for _ in range(3):
+                for number in range(1, 9):
+                    if question := self.question_of(number):
+                        self.hear_from(8)
+                        self.hear_from(number)
+                        self.tell(0x20 + number, question)
+        self.assertEqual(self.signals(), {number: 0x20 + number for number in range(1, 9)})
+
+    def test_signal_of_one_that_is_heard_seldom(self) -> None:
+        """A hundred others are heard all the time, and leave it a question nevertheless."""
+        self.up()
+        for number in range(1, 101):
+            self.hear_from(number)
+        self.crowd(60)
+        self.assertEqual({number for number, value in self.signals().items() if not value}, {100})
+        for value in (0x2A, 0x2B):
+            before = len(self.asked("DB"))
+            self.hear_from(100)
+            self.assertEqual(len(self.asked("DB")), before + 1)
+            self.tell(value)
+            self.assertEqual(self.signals()[100], value)
+            # It is there again, and that is known when it comes the next time.
+            self.crowd(60)
+            self.hear_from(100)
+            self.crowd(60)
+
+    def crowd(self, seconds: int) -> None:
+        """Hear 99 nodes all the time."""
+        for _ in range(seconds):
+            self.look()
+            for number in range(1, 100):
+                if question := self.question_of(number):
+                    self.tell(0x20, question)
+
+    def test_signal_that_is_old_is_measured_again(self) -> None:
+        self.up()
+        for value in (0x20, 0x30):
+            self.look(SIGNAL_AGE)
+            for _ in range(3):
+                self.hear_from(1)
+            self.tell(value)
+            self.hear_from(1)
+            self.assertEqual(self.signals(), {1: value})
+        self.assertEqual(len(self.asked("DB")), 2)
+
+    def test_number_of_questions_is_bounded(self) -> None:
+        """However often somebody looks, however many are heard."""
+        self.up()
+        self.look()
+        for _ in range(101):
+            for number in range(1, 40):
+                if question := self.question_of(number):
+                    self.tell(0x2A, question)
+            self.look(0.05)
+        # Five seconds, and what was saved before.
+        self.assertGreater(len(self.asked("DB")), 20)
+        self.assertLessEqual(len(self.asked("DB")), 6 * SIGNALS_PER_SECOND)
+
+    def test_signals_are_not_measured_while_nobody_looks(self) -> None:
+        self.up()
+        self.look()
+        self.hear_from(1)
+        self.network.stop_sampling()
+        self.tell(0x2A)
+        self.hear_from(2)
+        self.assertEqual(len(self.asked("DB")), 1)
+
+    def test_signal_that_the_radio_does_not_tell(self) -> None:
+        """It is not asked at once again."""
+        self.up()
+        node = self.heard()
+        for status, value in ((2, b""), (0, b"\0")):
+            self.look(SIGNAL_AGE)
+            self.heard()
+            question = self.asked("DB")[-1]
+            self.wire.receive(ATCommandResponse(question.frame_id, "DB", status, value))
+            self.assertIsNone(node.signal)
+            self.heard()
+        self.assertEqual(len(self.asked("DB")), 2)
+
+    def test_stop(self) -> None:
+        self.up()
+        search = self.discover()
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"x"))
+        self.network.stopService()
+        self.failureResultOf(search)
+        self.wire.coordinator.close()
+        self.assertEqual(self.wire.clock.getDelayedCalls(), [])

@@ -1,0 +1,159 @@
+"""Quiet ports, on real sockets."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import struct
+
+from twisted.internet import tcp
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
+from twisted.trial import unittest
+
+from tests.radio.support import REMOTE, Wire
+from zbtwist.binding.outbound import Outbound
+from zbtwist.binding.port import Listener, NodePort
+from zbtwist.network.service import Node, NodeTable
+from zbtwist.runtime.tcp import (
+    KEEPALIVE_IDLE,
+    KEEPALIVE_INTERVAL,
+    KEEPALIVE_PROBES,
+    QuietEndpoint,
+    socket_of,
+)
+
+
+class Heard(Protocol):
+    def __init__(self, heard: Deferred[bytes]) -> None:
+        self.heard = heard
+
+    def dataReceived(self, data: bytes) -> None:
+        self.heard.callback(data)
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+
+class QuietEndpointTests(unittest.TestCase):
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor = reactor
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.endpoint = QuietEndpoint(reactor, self.port, 50, "127.0.0.1")
+
+    async def test_connection(self) -> None:
+        """It accepts connections, nothing is logged when it opens or closes, and it can be opened
+        again.
+        """
+        log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        for _ in range(2):
+            heard: Deferred[bytes] = Deferred()
+            factory = Factory.forProtocol(lambda heard=heard: Heard(heard))
+            factory.noisy = False
+            said = len(list(log))
+            listening = await self.endpoint.listen(factory)
+            self.assertEqual(listening.getHost().port, self.port)
+            self.assertEqual(len(list(log)), said)
+            with socket.create_connection(("127.0.0.1", self.port)) as client:
+                client.sendall(b"hello")
+                self.assertEqual(await heard, b"hello")
+                said = len(list(log))
+                await listening.stopListening()
+                self.assertEqual(len(list(log)), said)
+
+    async def test_taken(self) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", self.port))
+            other.listen()
+            with self.assertRaises(CannotListenError) as caught:
+                await self.endpoint.listen(Factory())
+        self.assertEqual(caught.exception.port, self.port)
+        self.assertIsInstance(caught.exception.socketError, OSError)
+
+    async def test_no_files_left(self) -> None:
+        """A connection that cannot be had is closed, and not reported again in every turn."""
+        listening = await self.endpoint.listen(Factory.forProtocol(Protocol))
+        self.addCleanup(listening.stopListening)
+        # The reactor opens files of its own when it starts.
+        await deferLater(self.reactor, 0)
+        with socket.socket() as client:
+            client.connect(("127.0.0.1", self.port))
+            client.setblocking(False)
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            with socket.socket() as last:
+                free = last.fileno()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+            try:
+                for _ in range(100):
+                    await deferLater(self.reactor, 0)
+                    try:
+                        end = client.recv(1)
+                    except BlockingIOError:
+                        continue
+                    except ConnectionResetError:
+                        end = b""
+                    break
+                else:
+                    self.fail("the connection is neither taken nor closed")
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.assertEqual(end, b"")
+        self.assertTrue(tcp._reservedFD.available())  # type: ignore[attr-defined]
+
+
+class DeadEndsTests(unittest.TestCase):
+    """What the system is told of a client's socket."""
+
+    async def test_options(self) -> None:
+        """A client that died is noticed within two minutes; a gateway that dies, at once."""
+        from twisted.internet import reactor
+
+        wire = Wire()
+        node = Node(REMOTE)
+        port = NodePort(wire.clock, node, Outbound(wire.clock, wire.coordinator, NodeTable(), node))
+        listener = Listener(0, QuietEndpoint(reactor, 0, 50, "127.0.0.1"))
+        await listener.open()
+        self.addCleanup(listener.close)
+        port.serve(listener)
+        assert listener._listening is not None
+        number = listener._listening.getHost().port
+        with socket.create_connection(("127.0.0.1", number)) as client:
+            while not port.clients:
+                await deferLater(reactor, 0)
+            (connected,) = port._clients
+            ours = socket_of(connected.transport)  # type: ignore[attr-defined]
+            assert ours is not None
+            self.assertEqual(
+                [
+                    ours.getsockopt(socket.IPPROTO_TCP, option)
+                    for option in (
+                        socket.TCP_KEEPIDLE,
+                        socket.TCP_KEEPINTVL,
+                        socket.TCP_KEEPCNT,
+                    )
+                ],
+                [KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES],
+            )
+            self.assertTrue(ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+            self.assertEqual(self.linger(ours), (1, 0))
+            # As when the program is killed: the system closes what it had.
+            copy = ours.dup()
+            port.deliver(b"the last")
+            connected.close()
+            self.assertEqual(self.linger(copy)[0], 0)
+            copy.close()
+            await connected.gone
+            self.assertEqual((client.recv(100), client.recv(100)), (b"the last", b""))
+
+    def linger(self, connection: socket.socket) -> tuple[int, int]:
+        on, seconds = struct.unpack(
+            "ii", connection.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+        )
+        return on, seconds

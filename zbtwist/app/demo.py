@@ -1,0 +1,58 @@
+"""What to try on a simulated network: a line in the log for each node when it has its port."""
+
+from __future__ import annotations
+
+from twisted.application.service import Service
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from zbtwist.binding.service import BindingService
+from zbtwist.config.settings import Settings
+from zbtwist.interfaces import INodeListener
+from zbtwist.network.service import Node, NodeTable
+
+#: What to try with a node, by how the simulator names it.
+_ADVICE = {
+    "ECHO": "it sends back what it gets; try: nc {host} {port}",
+    "METER": "an ECM-1220 power meter, a packet every 2 s; try: nc {host} {port} | xxd",
+    "SENSOR": "a wall router that measures temperature; zbctl temperatures asks it",
+    "PTY": "its serial line is a pty",
+}
+
+
+@implementer(INodeListener)
+class Guide(Service):
+    """Writes the lines, each once."""
+
+    log = Logger()
+
+    def __init__(self, settings: Settings, nodes: NodeTable, bindings: BindingService) -> None:
+        self._settings = settings
+        self._bindings = bindings
+        self._guided: set[Node] = set()
+        nodes.add_listener(self)
+
+    def startService(self) -> None:
+        super().startService()
+        self.log.info(
+            "A simulated network, since --serial is sim: nodes appear within seconds. "
+            "Stop: Control-C."
+        )
+
+    def node_added(self, node: Node) -> None:
+        self.node_changed(node)
+
+    def node_changed(self, node: Node) -> None:
+        port = self._bindings.port_of(node)
+        if not node.label or port is None or not port.number or node in self._guided:
+            return
+        self._guided.add(node)
+        advice = _ADVICE.get(node.label.rstrip("0123456789"))
+        if advice:
+            host = self._settings.interface
+            self.log.info(
+                "{label} is on port {port}: {advice}",
+                label=node.label,
+                port=port.number,
+                advice=advice.format(host=host, port=port.number),
+            )

@@ -1,0 +1,276 @@
+"""The service tree: who there is, who knows whom, what starts first, and what a new configuration
+changes. The one room that knows all the others.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.logger import Logger
+
+from zbtwist.binding.port import Slot
+from zbtwist.binding.service import BindingService, Wish
+from zbtwist.config.settings import POLICY, Settings, difference
+from zbtwist.config.toml_file import ConfigError
+from zbtwist.control.api import GatewayAPI
+from zbtwist.control.http.event_stream import EventStreams
+from zbtwist.control.http.health import HealthPage
+from zbtwist.control.http.metrics import GatewayCollector, MetricsPage
+from zbtwist.control.http.service import ControlService
+from zbtwist.control.http.site import ControlRoot, control_site
+from zbtwist.control.web.console import Console
+from zbtwist.control.web.view import Place
+from zbtwist.network.node_log import NodeNews
+from zbtwist.network.persistence import NodeMemory
+from zbtwist.network.service import NetworkService
+from zbtwist.observing.event_log import EventLog, EventLogService
+from zbtwist.observing.tracer import FrameTracer, TraceFileService
+from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.service import RadioService
+from zbtwist.runtime.open_files import raise_open_files
+from zbtwist.runtime.unix import server_from_string
+from zbtwist.runtime.write_batch import Burst
+from zbtwist.store.store import Store, StoreError
+
+log = Logger()
+
+
+def warn_if_open(settings: Settings) -> None:
+    """Say in the log if other computers can reach the ports."""
+    if not settings.is_local:
+        log.warn(
+            "Ports are open to other computers (interface {interface}, control {control}), and "
+            "nobody is asked for a password: anyone who reaches this computer reaches the nodes.",
+            interface=settings.interface,
+            control=settings.control,
+        )
+
+
+class Gateway(MultiService):
+    """The whole gateway as one service; starting it opens the state file, the ports and the radio.
+
+    @ivar radio: the link to the local radio.
+    @ivar network: the nodes.
+    @ivar bindings: their ports.
+    @ivar store: what outlives a restart.
+    @ivar api: the operations of the control interface.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        endpoint: IStreamClientEndpoint | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        @param endpoint: the radio, if it is another than the settings say.
+        @param wall: says the seconds since 1970, for people; all else goes by the reactor's clock.
+        """
+        super().__init__()
+        self._settings = settings
+        self._reactor = reactor
+        self.store = Store(settings.state)
+        coordinator = Coordinator(reactor)
+        events = EventLog()
+        burst = Burst()
+        self.network = NetworkService(reactor, coordinator, wall)
+        self.bindings = BindingService(
+            reactor, coordinator, self.network.nodes, self.store, self._port_endpoint, burst
+        )
+        self.radio = RadioService(
+            reactor,
+            endpoint or settings.radio_endpoint(reactor),
+            coordinator,
+            settings.serial,
+            settings.api_mode,
+            configure=settings.configure,
+            write_flash=settings.write_flash,
+            heartbeat=settings.heartbeat,
+            burst=burst,
+        )
+        # Behind the network, which hears the radio first.
+        NodeNews(reactor, self.network.nodes, coordinator)
+        tracer = FrameTracer(self.radio.traffic, events, self.network.nodes)
+        self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
+        self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events, tracer)
+        site = control_site(self.api, reactor)
+        root = site.resource
+        assert isinstance(root, ControlRoot)
+        metrics = GatewayCollector(
+            self.radio,
+            self.network,
+            self.bindings,
+            coordinator.transmit_seconds,
+            {
+                "requests_outstanding": lambda: coordinator.outstanding,
+                "requests_waiting": lambda: coordinator.waiting,
+                "packets_in_flight": lambda: self.bindings.turns.aloft,
+                "nodes_waiting": lambda: self.bindings.turns.waiting,
+            },
+        )
+        root.putChild(b"events", EventStreams(reactor, events))
+        root.putChild(b"metrics", MetricsPage(reactor, metrics))
+        root.putChild(b"healthz", HealthPage(coordinator))
+        console = Console(
+            reactor,
+            self.api,
+            coordinator,
+            self.radio,
+            self.network,
+            self.bindings,
+            lambda: Place(self._settings.control, self._settings.is_local),
+        )
+        console.mount(root)
+        self._control = ControlService(
+            reactor, settings.control_endpoint(reactor), site, settings.control
+        )
+        # They start in this order: the ports are open before the radio answers, and everybody is
+        # there when it does.
+        for service in (
+            EventLogService(events),
+            self._trace_file,
+            NodeMemory(reactor, self.network.nodes, self.store),
+            console,
+            self._control,
+            self.bindings,
+            self.network,
+            self.radio,
+        ):
+            service.setServiceParent(self)
+
+    def _port_endpoint(self, slot: Slot) -> IStreamServerEndpoint:
+        if isinstance(slot, int):
+            return self._settings.port_endpoint(self._reactor, slot)
+        return server_from_string(self._reactor, slot)
+
+    def startService(self) -> None:
+        # Not sooner: twistd forks before, and an open SQLite file does not survive that.
+        try:
+            self.store.open()
+        except StoreError as error:
+            log.critical("{problem} The gateway does not start.", problem=str(error))
+            raise SystemExit(f"twistd zbgate: {error}") from None
+        if self.store.is_new:
+            log.warn(
+                "There was no state file {path}: it is a new, empty one, and every node gets a new "
+                "port. If nodes had ports before, stop the gateway and put their file there, or "
+                "name it with --state.",
+                path=self.store.path,
+            )
+        raise_open_files(self.store.mapping_count())
+        self._configure_bindings()
+        super().startService()
+
+    def stopService(self) -> Deferred[Any]:
+        stopped: Deferred[Any] = super().stopService()
+        return stopped.addBoth(self._close_store)
+
+    def _close_store(self, result: Any) -> Any:
+        self.store.close()
+        return result
+
+    def _configure_bindings(self) -> None:
+        settings = self._settings
+        reserved = {settings.control_port} - {0}
+        wishes = [
+            Wish(
+                node.address64,
+                node.label,
+                node.port or node.endpoint,
+                node.name or "",
+                settings.policy_of(node),
+            )
+            for node in settings.nodes
+        ]
+        self.bindings.configure(
+            wishes,
+            settings.base_port,
+            settings.last_port,
+            reserved,
+            settings.policy,
+            settings.in_flight,
+        )
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Follow new settings. What has not changed is not touched; clients of nodes that keep
+        their port stay connected.
+        """
+        changed = difference(self._settings, settings)
+        if "state" in changed:
+            log.warn("The state file is another from the next start on.")
+            settings = replace(settings, state=self._settings.state)
+        owner = self.bindings.owner_of(settings.control_port)
+        if "control" in changed and owner is not None:
+            log.error(
+                "Port {port} belongs to {node}: the control port stays where it is.",
+                port=settings.control_port,
+                node=owner,
+            )
+            changed.discard("control")
+            settings = replace(settings, control=self._settings.control)
+        self._settings = settings
+        self.radio.configure = settings.configure
+        self.radio.write_flash = settings.write_flash
+        if "heartbeat" in changed:
+            self.radio.heartbeat = settings.heartbeat
+        if changed & {"serial", "baud_rate", "api_mode", "rtscts"}:
+            self.radio.replace_endpoint(
+                settings.radio_endpoint(self._reactor), settings.serial, settings.api_mode
+            )
+        if changed & {"control", "interface"}:
+            self._control.replace_endpoint(
+                settings.control_endpoint(self._reactor), settings.control
+            )
+        if changed & {"nodes", "base_port", "last_port", "control", "in_flight", *POLICY}:
+            self._configure_bindings()
+        if "trace_file" in changed:
+            self._trace_file.replace(settings.trace_file)
+        if "interface" in changed:
+            self.bindings.listen_anew()
+        if changed - {"state"}:
+            log.info("The configuration has changed: {what}.", what=", ".join(sorted(changed)))
+        else:
+            log.info("The configuration is as it was.")
+        warn_if_open(settings)
+
+
+class Reloader(Service):
+    """On SIGHUP, reads the configuration again, and follows it if it is without mistakes."""
+
+    def __init__(self, gateway: Gateway, load: Callable[[], Settings], reactor: Any) -> None:
+        """
+        @param load: returns the settings as they are now, or raises `ConfigError`.
+        """
+        self._gateway = gateway
+        self._load = load
+        self._reactor = reactor
+        self._previous: Any = signal.SIG_DFL
+
+    def startService(self) -> None:
+        super().startService()
+        self._previous = signal.signal(
+            signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload)
+        )
+
+    def stopService(self) -> None:
+        super().stopService()
+        signal.signal(signal.SIGHUP, self._previous)
+
+    def reload(self) -> None:
+        """Read the configuration, and follow it, or say why not."""
+        try:
+            settings = self._load()
+        except ConfigError as error:
+            for mistake in str(error).splitlines():
+                log.error("{mistake}", mistake=mistake)
+            log.error("The configuration has mistakes: nothing was changed.")
+        else:
+            self._gateway.reconfigure(settings)

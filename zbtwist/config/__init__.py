@@ -1,0 +1,1 @@
+"""What the user asked for: the options, the file, and every mistake in them."""

@@ -1,0 +1,197 @@
+"""From what the user wrote to `Settings`, or to every mistake at once.
+
+It comes from the command line and from a TOML file. Both pass the table of options: a value of the
+file is checked for its TOML type, and then read as the text that the command line would have.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import platformdirs
+
+from zbtwist.config.options import NODE_KEYS, OPTIONS, Option, type_name
+from zbtwist.config.settings import (
+    DEFAULT_BASE_PORT,
+    DEFAULT_CONTROL,
+    IN_MEMORY,
+    LAST_PORT,
+    NodeSettings,
+    Settings,
+)
+from zbtwist.config.toml_file import FileMistake, Key, Mistakes, parse_toml, read
+from zbtwist.config.values import NO_SERIAL, Context
+
+#: Where the system says which ports it gives to outgoing connections, and which those are where it
+#: does not say so (the dynamic ports of RFC 6335, section 6).
+OUTGOING_PORTS = "/proc/sys/net/ipv4/ip_local_port_range"
+_FIRST_DYNAMIC_PORT = 49152
+
+_STATE_FILE = "zbtwist.sqlite3"
+
+
+def load(reactor: Any, options: Mapping[str, str | None]) -> Settings:
+    """Check what the user wrote, before anything is opened; again whenever the file has changed.
+
+    What the command line says wins over the file, and the file over the defaults. The file is
+    checked as a whole, also where the command line wins.
+
+    @param reactor: endpoint strings are parsed with it; nothing is connected.
+    @param options: the texts of the command line by the names of the options, without ``--``; an
+        option that was not given is None or left out.
+    @raise ConfigError: with every mistake there is.
+    """
+    given = {name: text for name in OPTIONS if (text := options.get(name)) is not None}
+    path = options.get("config")
+    mistakes = Mistakes(path)
+    here = Context(reactor, os.getcwd())
+    said: dict[str, Any] = {}
+    for name, text in given.items():
+        with mistakes.about(f"--{name}"):
+            said[name] = OPTIONS[name].parse(text, here)
+    written: dict[str, Any] = {}
+    if path is not None:
+        try:
+            mistakes.source = read(path)
+            written = parse_toml(mistakes.source)
+        except FileMistake as mistake:
+            mistakes.of_whole_file = mistake
+    there = Context(reactor, os.path.dirname(os.path.abspath(path or "")))
+    nodes = written.pop("node", [])
+    known = _check_table(OPTIONS, written, (), there, mistakes)
+    rows = _check_nodes(nodes, there, mistakes)
+    _check_together({**known, **said}, set(said), rows, mistakes)
+    if "serial" not in given and "serial" not in written and mistakes.of_whole_file is None:
+        mistakes.add("--serial", NO_SERIAL)
+    mistakes.check()
+    values = {OPTIONS[name].attribute: value for name, value in {**known, **said}.items()}
+    values.setdefault("state", _default_state(values["serial"]))
+    values.setdefault("last_port", _default_last_port(values.get("base_port", DEFAULT_BASE_PORT)))
+    return Settings(
+        **values,
+        nodes=tuple(
+            NodeSettings(**{NODE_KEYS[key].attribute: value for key, value in row.items()})
+            for row in rows
+        ),
+        config=None if path is None else os.path.abspath(path),
+    )
+
+
+def _default_last_port(base: int) -> int:
+    """Return the last port that a node gets when nobody says so.
+
+    It is below those that the system gives to outgoing connections: one of them may be in use just
+    when the gateway starts, and the node could not be reached.
+    """
+    try:
+        with open(OUTGOING_PORTS) as file:
+            first = int(file.read().split()[0])
+    except (OSError, ValueError, IndexError):
+        first = _FIRST_DYNAMIC_PORT
+    return first - 1 if base < first else LAST_PORT
+
+
+def _default_state(serial: str) -> str:
+    """Return where the state is when nobody says so."""
+    if serial.startswith("sim:"):
+        return IN_MEMORY
+    # systemd names every directory of StateDirectory=, with colons between them.
+    for directory in os.environ.get("STATE_DIRECTORY", "").split(":"):
+        if directory:
+            return os.path.abspath(os.path.join(directory, _STATE_FILE))
+    # A service of the whole computer keeps its state there, and systemd would say the same.
+    if os.geteuid() == 0:
+        return f"/var/lib/zbtwist/{_STATE_FILE}"
+    return os.path.abspath(platformdirs.user_state_path("zbtwist") / _STATE_FILE)
+
+
+# --- what the values must be to each other -----------------------------------------------------
+
+
+def _check_table(
+    known: Mapping[str, Option],
+    table: Mapping[str, Any],
+    place: Key,
+    context: Context,
+    mistakes: Mistakes,
+) -> dict[str, Any]:
+    """Return the values of a table of the file, by key, without those that are wrong."""
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        option = known.get(key)
+        if option is None:
+            names = [*known, "node"] if not place else list(known)
+            mistakes.add((*place, key), f"is no option here{_suggestion(key, names)}")
+            continue
+        with mistakes.about((*place, key)):
+            values[key] = option.of_file(value, context)
+    return values
+
+
+def _suggestion(key: str, names: Sequence[str]) -> str:
+    """Return the end of a sentence: what may have been meant."""
+    # It compares letter with letter, so a very long key would take very long.
+    close = difflib.get_close_matches(key[:40].lower().replace("_", "-"), names, 1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names)}."
+
+
+def _check_nodes(tables: Any, context: Context, mistakes: Mistakes) -> list[dict[str, Any]]:
+    """Return the values of the `[[node]]` tables, without those that are wrong."""
+    if not isinstance(tables, list):
+        mistakes.add(("node",), "must be written [[node]], in two brackets, for each node.")
+        return []
+    rows: list[dict[str, Any]] = []
+    first: dict[tuple[str, Any], int] = {}
+    for number, table in enumerate(tables, 1):
+        place = ("node", number)
+        if not isinstance(table, dict):
+            mistakes.add(place, f"must be a table, not {type_name(type(table))}.")
+            rows.append({})
+            continue
+        if "address" not in table and "label" not in table:
+            mistakes.add(place, "needs an address or a label: one of them says which node it is.")
+        for pair in (("address", "label"), ("port", "endpoint")):
+            both = [key for key in table if key in pair]
+            if len(both) == 2:
+                mistakes.add(
+                    (*place, both[1]), f"cannot stand beside {both[0]}: take one of them out."
+                )
+        row = _check_table(NODE_KEYS, table, place, context, mistakes)
+        for key, value in row.items():
+            if not NODE_KEYS[key].is_unique:
+                continue
+            owner = first.setdefault((key, value), number)
+            if owner != number:
+                mistakes.add((*place, key), f"{table[key]} is that of node[{owner}] already.")
+        rows.append(row)
+    return rows
+
+
+def _check_together(
+    values: Mapping[str, Any],
+    said: set[str],
+    rows: list[dict[str, Any]],
+    mistakes: Mistakes,
+) -> None:
+    """Check what holds between options.
+
+    @param values: those that are right; a wrong one is not blamed twice.
+    @param said: the names of those that the command line has.
+    """
+    control = values.get("control", DEFAULT_CONTROL)
+    if not mistakes.concern("control"):
+        for number, row in enumerate(rows, 1):
+            for key in ("port", "endpoint"):
+                if str(row.get(key)) == control:
+                    mistakes.add(("node", number, key), f"{control} is the control port already.")
+    base = values.get("base-port", DEFAULT_BASE_PORT)
+    last = values.get("last-port", LAST_PORT)
+    if last < base and not mistakes.concern("base-port") and not mistakes.concern("last-port"):
+        name = "last-port" if "last-port" in values else "base-port"
+        mistakes.add(
+            f"--{name}" if name in said else (name,),
+            f"leaves no port: none is from base-port, {base}, to last-port, {last}.",
+        )

@@ -1,0 +1,196 @@
+"""What an option may be: from the text that a person writes to a value, or a sentence.
+
+Each parser takes the text of one value and what it is relative to, and returns the value, or raises
+a `Mistake`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.endpoints import clientFromString, serverFromString
+
+from zbtwist.config.settings import IN_MEMORY, is_path
+from zbtwist.config.toml_file import Mistake, reason_of
+from zbtwist.xbee.address import (
+    BROADCAST64,
+    COORDINATOR64,
+    UNKNOWN64,
+    Address64,
+    AddressError,
+    parse_address64,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """
+    @ivar directory: what relative paths are relative to.
+    """
+
+    reactor: Any
+    directory: str
+
+
+Parser = Callable[[str, Context], Any]
+
+NO_SERIAL = (
+    "is missing: name the port of the XBee (such as /dev/ttyUSB0), "
+    "or sim: to try the gateway without one."
+)
+
+
+def number(low: int, high: int) -> Parser:
+    def parse(text: str, context: Context) -> int:
+        if re.fullmatch(r"\s*[0-9]{1,9}\s*", text) and low <= int(text) <= high:
+            return int(text)
+        raise Mistake(f"must be a number from {low} to {high}, not {text!r}.")
+
+    return parse
+
+
+#: A TCP port.
+port = number(1, 65535)
+
+
+def seconds(low: float, high: float) -> Parser:
+    def parse(text: str, context: Context) -> float:
+        if re.fullmatch(r"\s*[0-9]{1,9}(\.[0-9]{1,9})?\s*", text) and low <= float(text) <= high:
+            return float(text)
+        raise Mistake(f"must be a number of seconds from {low:g} to {high:g}, not {text!r}.")
+
+    return parse
+
+
+def flag(text: str, context: Context) -> bool:
+    # The command line has only the name; the file has TOML's words as Python writes them.
+    return text != "False"
+
+
+def baud_rate(text: str, context: Context) -> int | None:
+    if text == "auto":
+        return None
+    try:
+        rate: int = number(1, 4_000_000)(text, context)
+    except Mistake:
+        raise Mistake(f"must be auto or a number from 1 to 4000000, not {text!r}.") from None
+    return rate
+
+
+_DELIVERY = ("at-most-once", "at-least-once")
+
+
+def delivery(text: str, context: Context) -> bool:
+    if text not in _DELIVERY:
+        raise Mistake(f"must be {' or '.join(_DELIVERY)}, not {text!r}.")
+    return text == "at-least-once"
+
+
+def serial(text: str, context: Context) -> str:
+    if not text:
+        raise Mistake(NO_SERIAL)
+    if is_path(text):
+        return text if text.startswith("/") else _absolute(text, context)
+    if ":" not in text:
+        raise Mistake(
+            f"{text} is neither the path of a port, such as /dev/ttyUSB0, nor an endpoint, such as "
+            "tcp:HOST:PORT."
+        )
+    try:
+        _check_port(clientFromString(context.reactor, text))
+    except Exception as error:
+        # Parsers of other people's endpoints raise what they like.
+        raise Mistake(
+            f"{text} is neither the path of a port nor an endpoint: {reason_of(error)}."
+        ) from error
+    return text
+
+
+def _check_port(endpoint: object) -> None:
+    """Refuse a TCP port that Twisted's parsers let pass, and that fails when it is used."""
+    port = getattr(endpoint, "_port", None)
+    if isinstance(port, int) and not 0 < port <= 65535:
+        raise ValueError(f"{port} is no TCP port, those are 1 to 65535")
+    if getattr(endpoint, "_address", None) == "":
+        raise ValueError("the path is missing")
+
+
+def api_mode(text: str, context: Context) -> int | None:
+    modes = {"auto": None, "1": 1, "2": 2}
+    if text not in modes:
+        raise Mistake(f"must be auto, 1 or 2, not {text!r}.")
+    return modes[text]
+
+
+def control(text: str, context: Context) -> str:
+    if text.lstrip("-").isdecimal():
+        return str(port(text, context))
+    return _server(text, context, "neither a port number nor a server endpoint")
+
+
+def endpoint(text: str, context: Context) -> str:
+    return _server(text, context, "not a server endpoint, such as tcp:27001:interface=127.0.0.1")
+
+
+def _server(text: str, context: Context, verdict: str) -> str:
+    try:
+        _check_port(serverFromString(context.reactor, text))
+    except Exception as error:
+        raise Mistake(f"{text} is {verdict}: {reason_of(error)}.") from error
+    return text
+
+
+def interface(text: str, context: Context) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise Mistake(
+            "must be an IP address of this computer, such as 127.0.0.1, "
+            f"or 0.0.0.0 for all of them, not {text!r}."
+        ) from error
+    return text
+
+
+def state(text: str, context: Context) -> str:
+    if text == IN_MEMORY:
+        return text
+    if not text or "\0" in text or text.endswith("/"):
+        raise Mistake(f"must be the path of a file, or {IN_MEMORY}, not {text!r}.")
+    return _absolute(text, context)
+
+
+def file_path(text: str, context: Context) -> str:
+    if not text or "\0" in text or text.endswith("/"):
+        raise Mistake(f"must be the path of a file, not {text!r}.")
+    return _absolute(text, context)
+
+
+def _absolute(path: str, context: Context) -> str:
+    return os.path.normpath(os.path.join(context.directory, os.path.expanduser(path)))
+
+
+def address(text: str, context: Context) -> Address64:
+    try:
+        address = parse_address64(text)
+    except AddressError as error:
+        raise Mistake(f"{error}.") from error
+    if address in (COORDINATOR64, BROADCAST64, UNKNOWN64):
+        raise Mistake(f"{text} stands for no single node: write the address on its label.")
+    return address
+
+
+def printable(longest: int) -> Parser:
+    def parse(text: str, context: Context) -> str:
+        if text == text.strip() and text.isprintable() and 0 < len(text.encode()) <= longest:
+            return text
+        raise Mistake(
+            f"must have 1 to {longest} bytes of UTF-8, printable and with no blank at either end, "
+            f"not {text!r}."
+        )
+
+    return parse

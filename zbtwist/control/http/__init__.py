@@ -1,0 +1,1 @@
+"""The control port: HTTP, and what is there beside the calls."""

@@ -1,0 +1,37 @@
+"""``/healthz``: whether the radio answers, for whoever watches over the gateway.
+
+200 while it does; else 503 with the reason as a sentence. It asks nobody: the link to the radio is
+watched all the time anyway (see `zbtwist.radio.service`).
+"""
+
+from __future__ import annotations
+
+from twisted.web import http
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request
+
+from zbtwist.control.http.site import not_found, text_answer
+from zbtwist.interfaces import IRadio
+
+
+class HealthPage(Resource):
+    """Answers GET and HEAD."""
+
+    def __init__(self, radio: IRadio) -> None:
+        """
+        @param radio: whose link is the gateway's health.
+        """
+        super().__init__()
+        self._radio = radio
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        return not_found(request)
+
+    def render(self, request: Request) -> bytes:
+        if request.method not in (b"GET", b"HEAD"):
+            request.setHeader(b"allow", b"GET, HEAD")
+            return text_answer(request, http.NOT_ALLOWED, "This answers GET and HEAD only.")
+        request.setHeader(b"cache-control", b"no-store")
+        if self._radio.facts is None:
+            return text_answer(request, http.SERVICE_UNAVAILABLE, self._radio.offline_reason)
+        return text_answer(request, http.OK, "ok")

@@ -1,0 +1,1 @@
+"""The nodes: who is out there, and what is known of them."""

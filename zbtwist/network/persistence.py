@@ -1,0 +1,109 @@
+"""Keeps the node table and the store in step, so that a restart knows every node by its name.
+
+Names and types are written some seconds after they changed, many at once; when a node was last seen
+is written now and then, and at the end. Mappings are not its business: those are written at once,
+by the binding service.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from zbtwist.interfaces import INodeListener
+from zbtwist.network.service import Node, NodeTable
+from zbtwist.store.store import Store, StoredNode, StoreError
+
+#: Seconds between a change and its writing.
+SAVE_DELAY = 5.0
+#: Seconds between two writings of when nodes were last seen.
+SEEN_INTERVAL = 600.0
+
+#: What a `Node` and a `StoredNode` both have, in the order of the latter. The 16-bit address is not
+#: remembered: another node may have it by the next start.
+_REMEMBERED = (
+    "label",
+    "role",
+    "parent16",
+    "profile_id",
+    "manufacturer_id",
+    "device_type_identifier",
+    "last_seen",
+)
+
+
+@implementer(INodeListener)
+class NodeMemory(Service):
+    """Reads the nodes when it starts, and writes them as they change."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, nodes: NodeTable, store: Store) -> None:
+        self._clock = clock
+        self._nodes = nodes
+        self._store = store
+        self._changed: set[Node] = set()
+        self._calls: dict[Any, IDelayedCall] = {}
+        self._reported = False
+        nodes.add_listener(self)
+
+    def startService(self) -> None:
+        super().startService()
+        for stored in self._store.nodes():
+            node = self._nodes.add(stored.address64)
+            if node is None:
+                break
+            for name in _REMEMBERED:
+                setattr(node, name, getattr(stored, name))
+        self._later(SEEN_INTERVAL, self._save_all)
+
+    def stopService(self) -> None:
+        super().stopService()
+        for call in self._calls.values():
+            call.cancel()
+        self._calls.clear()
+        self._save(self._nodes)
+
+    def node_added(self, node: Node) -> None:
+        self.node_changed(node)
+
+    def node_changed(self, node: Node) -> None:
+        if self.running:
+            self._changed.add(node)
+            self._later(SAVE_DELAY, self._save_changed)
+
+    def _later(self, seconds: float, what: Any) -> None:
+        if what not in self._calls:
+            self._calls[what] = self._clock.callLater(seconds, self._run, what)
+
+    def _run(self, what: Any) -> None:
+        del self._calls[what]
+        what()
+
+    def _save_changed(self) -> None:
+        changed, self._changed = self._changed, set()
+        if not self._save(changed):
+            self._changed |= changed
+            self._later(SEEN_INTERVAL, self._save_changed)
+
+    def _save_all(self) -> None:
+        self._save(self._nodes)
+        self._later(SEEN_INTERVAL, self._save_all)
+
+    def _save(self, nodes: Any) -> bool:
+        try:
+            self._store.save_nodes(
+                StoredNode(node.address64, *(getattr(node, name) for name in _REMEMBERED))
+                for node in nodes
+            )
+        except StoreError as error:
+            if not self._reported:
+                self.log.warn("{problem} Names of nodes are not saved.", problem=str(error))
+            self._reported = True
+            return False
+        self._reported = False
+        return True

@@ -1,0 +1,540 @@
+"""Who is out there: the nodes of the network, by 64-bit address, and what changed.
+
+Nodes are learnt from answers to ND, from node identification frames, and from the data of a node
+that was never seen before: such a node is in the table at once, and asked for its name (NI) and
+device type (DD) afterwards, when it is awake for sure. A 16-bit address belongs to the node that
+used it last, so it follows nodes as they move.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from math import inf
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from zbtwist.interfaces import INodeListener, IRadio, RadioListener
+from zbtwist.radio.bring_up import RadioFacts
+from zbtwist.radio.errors import RadioError
+from zbtwist.runtime.single_flight import Shared
+from zbtwist.xbee.address import (
+    BROADCAST64,
+    COORDINATOR64,
+    UNKNOWN16,
+    UNKNOWN64,
+    Address16,
+    Address64,
+    format_address64,
+)
+from zbtwist.xbee.description import NodeDescription, label_text
+from zbtwist.xbee.frames import (
+    DIGI_PROFILE,
+    NODE_IDENTIFICATION_CLUSTER,
+    SERIAL_CLUSTER,
+    SERIAL_ENDPOINT,
+    ATCommandResponse,
+    ExplicitReceive,
+    IODataSample,
+    ManyToOneRouteRequest,
+    NodeIdentification,
+    ReceivePacket,
+    RemoteATCommandResponse,
+    RouteRecord,
+)
+from zbtwist.xbee.samples import temperature
+from zbtwist.xbee.status import AT_OK
+
+#: How many nodes the table holds: as many as 16-bit addresses can tell apart.
+MAXIMUM_NODES = 0xFFF7
+
+#: 64-bit addresses that are no node's own.
+NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
+
+#: How many nodes are asked for their name at once, and how many may wait for it.
+INQUIRIES_AT_ONCE = 4
+#: Seconds between two inquiries of a node that did not answer the first.
+INQUIRY_PAUSE = 60.0
+
+#: Questions for the strength of a signal in one second, at the most.
+SIGNALS_PER_SECOND = 5.0
+#: Those of them that are kept for nodes whose strength is not known, and for the one that was
+#: measured longest ago; nodes that are heard all the time would take them all.
+SIGNALS_FOR_NEW = 2.0
+SIGNALS_FOR_OLDEST = 1.0
+#: Seconds for which a strength is as good as a new one.
+SIGNAL_AGE = 5.0
+#: Seconds after which a node that is silent is waited for no more.
+SIGNAL_PATIENCE = 600.0
+
+#: How many hops of a route record are kept; packets are not let through more than 30 (90000976,
+#: "NH").
+MAXIMUM_HOPS = 30
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A remote XBee.
+
+    @ivar name: what the user calls it in the configuration; empty for nothing.
+    @ivar label: its node identifier, None until it is known.
+    @ivar role: 0 coordinator, 1 router, 2 end device; None until it is known.
+    @ivar device_type_identifier: DD, None until it is known.
+    @ivar last_seen: when it was last heard of, seconds since 1970; 0 for never. It is for people:
+        that clock may be set.
+    @ivar heard_at: when that was in this run of the gateway, seconds of the reactor's clock.
+    @ivar receiver: takes the bytes of its serial line.
+    @ivar has_temperature_command: whether its module knows TP; None until it was asked.
+    @ivar route: the 16-bit addresses between it and our radio by its last route record, its
+        neighbour first; None if it has sent none.
+    @ivar signal: strength of the last hop of a packet of it, in -dBm; None until it is known.
+    @ivar signal_at: when that was asked for the last time, seconds of the clock.
+    @ivar temperature: the last one it told, in °C; None for none.
+    """
+
+    address64: Address64
+    address16: Address16 = UNKNOWN16
+    name: str = ""
+    label: str | None = None
+    role: int | None = None
+    parent16: Address16 = UNKNOWN16
+    profile_id: int = 0
+    manufacturer_id: int = 0
+    device_type_identifier: int | None = None
+    last_seen: float = 0.0
+    heard_at: float = -inf
+    receiver: Callable[[bytes], None] | None = None
+    has_temperature_command: bool | None = None
+    next_inquiry: float = 0.0
+    route: tuple[Address16, ...] | None = None
+    signal: int | None = None
+    signal_at: float = -inf
+    temperature: float | None = None
+
+    @property
+    def is_described(self) -> bool:
+        """Whether name and device type are known."""
+        return self.label is not None and self.device_type_identifier is not None
+
+    def __str__(self) -> str:
+        address = format_address64(self.address64)
+        name = self.name or self.label
+        return f"{name} ({address})" if name else address
+
+
+class NodeTable:
+    """The nodes by address. Tells its listeners what is new."""
+
+    log = Logger()
+
+    def __init__(self, maximum: int = MAXIMUM_NODES, wall: Callable[[], float] = time.time) -> None:
+        """
+        @param wall: says the seconds since 1970.
+        """
+        self.wall = wall
+        self._nodes: dict[Address64, Node] = {}
+        self._by_address16: dict[Address16, Node] = {}
+        self._listeners: list[INodeListener] = []
+        self._maximum = maximum
+        self._full = False
+
+    def add_listener(self, listener: INodeListener) -> None:
+        """Tell `listener` of all that comes from now on."""
+        self._listeners.append(listener)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(list(self._nodes.values()))
+
+    def get(self, address64: Address64) -> Node | None:
+        """Return the node with that address, None if there is none."""
+        return self._nodes.get(address64)
+
+    def add(self, address64: Address64) -> Node | None:
+        """Return the node with that address, which need not have been seen. Listeners hear nothing.
+
+        @return: None if it is not there and the table is full.
+        """
+        node = self._nodes.get(address64)
+        if node is None and self.has_room_for(1):
+            node = self._nodes[address64] = Node(address64)
+        return node
+
+    def remove(self, node: Node) -> None:
+        """Forget a node."""
+        self._nodes.pop(node.address64, None)
+        if self._by_address16.get(node.address16) is node:
+            del self._by_address16[node.address16]
+
+    def has_room_for(self, count: int) -> bool:
+        """Whether so many more nodes fit in."""
+        return len(self._nodes) + count <= self._maximum
+
+    def seen(self, address64: Address64, address16: Address16, now: float) -> Node | None:
+        """Note that a node was heard.
+
+        @param now: seconds of the reactor's clock.
+        @return: the node; None if the frame did not say which (no 64-bit address, and a 16-bit
+            address that nobody has), or if the table is full.
+        """
+        node = self._nodes.get(address64)
+        if node is None:
+            if address64 in NO_NODE:
+                node = self._by_address16.get(address16)
+            else:
+                node = self._appeared(address64)
+            if node is None:
+                return None
+        node.heard_at = now
+        node.last_seen = self.wall()
+        if node.address16 != address16 and address16 != UNKNOWN16:
+            self._move(node, address16)
+        return node
+
+    def described(self, description: NodeDescription, now: float) -> Node | None:
+        """Note what a node says of itself.
+
+        @return: the node; None if the table is full.
+        """
+        node = self.seen(description.address64, description.address16, now)
+        if node is None:
+            return None
+        dd = description.device_type_identifier
+        before = (node.label, node.role, node.parent16, node.device_type_identifier)
+        node.label = description.label
+        node.role = description.role
+        node.parent16 = description.parent16
+        node.profile_id = description.profile_id
+        node.manufacturer_id = description.manufacturer_id
+        if dd is not None:
+            node.device_type_identifier = dd
+        if description.rssi is not None:
+            node.signal = description.rssi
+        if before != (node.label, node.role, node.parent16, node.device_type_identifier):
+            self.changed(node)
+        return node
+
+    def located(self, node: Node, address16: Address16) -> None:
+        """Note a node's 16-bit address; `UNKNOWN16` if the one that was known leads nowhere."""
+        if node.address16 != address16:
+            self._move(node, address16)
+
+    def changed(self, node: Node) -> None:
+        """Tell the listeners that a node is not as it was."""
+        for listener in self._listeners:
+            listener.node_changed(node)
+
+    def _appeared(self, address64: Address64) -> Node | None:
+        node = self.add(address64)
+        if node is not None:
+            for listener in self._listeners:
+                listener.node_added(node)
+        elif not self._full:
+            self._full = True
+            self.log.warn(
+                "The table holds {count} nodes and takes no more: {address} is ignored.",
+                count=len(self._nodes),
+                address=format_address64(address64),
+            )
+        return node
+
+    def _move(self, node: Node, address16: Address16) -> None:
+        if self._by_address16.get(node.address16) is node:
+            del self._by_address16[node.address16]
+        node.address16 = address16
+        if address16 != UNKNOWN16:
+            previous = self._by_address16.get(address16)
+            if previous is not None:
+                previous.address16 = UNKNOWN16
+            self._by_address16[address16] = node
+        self.changed(node)
+
+
+class NetworkService(Service, RadioListener):
+    """Keeps a `NodeTable` by what the radio says, and hands each node its bytes.
+
+    @ivar nodes: the table.
+    @ivar unattributed_frames: frames with data of a node that could not be told.
+    @ivar search_answers: answers to searches so far, of any nodes.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, radio: IRadio, wall: Callable[[], float] = time.time
+    ) -> None:
+        """
+        @param wall: says the seconds since 1970.
+        """
+        self._clock = clock
+        self._radio = radio
+        self.nodes = NodeTable(wall=wall)
+        self.unattributed_frames = 0
+        self.search_answers = 0
+        # Whether the next packet may be a reason to ask for the strength of its signal.
+        self._wants_signal = False
+        self._signal_questions = 0.0
+        self._signal_questions_at = -inf
+        self._signal_awaited: Node | None = None
+        self._last_heard: Node | None = None
+        self._measuring: Deferred[None] | None = None
+        self._search = Shared(self._run_search)
+        self._inquiries: deque[Node] = deque()
+        self._inquiring: set[Deferred[None]] = set()
+        radio.add_listener(self)
+        radio.subscribe(ReceivePacket, self._data)
+        radio.subscribe(ExplicitReceive, self._explicit)
+        radio.subscribe(IODataSample, self._sampled)
+        radio.subscribe(RouteRecord, self._routed)
+        radio.subscribe(ManyToOneRouteRequest, self._heard)
+        radio.subscribe(NodeIdentification, self._identified)
+        radio.subscribe(ATCommandResponse, self._found)
+        radio.subscribe(RemoteATCommandResponse, self._answered)
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._inquiries.clear()
+        self._search.cancel()
+        for inquiry in list(self._inquiring):
+            inquiry.cancel()
+        if self._measuring is not None:
+            self._measuring.cancel()
+
+    # --- searching -----------------------------------------------------------------------------
+
+    async def discover(self) -> list[Node]:
+        """Search the network and wait for the search to end. Two at once share one search.
+
+        @return: the nodes that were found.
+        @raise RadioError: the radio is offline, or refused.
+        """
+        return await self._search()
+
+    async def _run_search(self) -> list[Node]:
+        # The nodes come through `_found` while the search goes on.
+        found = [self.nodes.get(one.address64) for one in await self._radio.discover()]
+        return [node for node in found if node is not None]
+
+    # --- what the radio says -------------------------------------------------------------------
+
+    def radio_up(self, facts: RadioFacts) -> None:
+        search = Deferred.fromCoroutine(self.discover())
+        search.addErrback(
+            lambda failure: self.log.info(
+                "The first search came to nothing: {reason}", reason=failure.getErrorMessage()
+            )
+        )
+
+    def _data(self, frame: ReceivePacket | ExplicitReceive) -> None:
+        node = self._sender(frame)
+        if node is None:
+            return
+        if node.receiver is not None:
+            node.receiver(frame.data)
+        if self._wants_signal:
+            self._measure_signal(node)
+
+    def _explicit(self, frame: ExplicitReceive) -> None:
+        if frame.profile_id != DIGI_PROFILE or frame.source_endpoint != SERIAL_ENDPOINT:
+            self._heard(frame)
+        elif frame.cluster_id == SERIAL_CLUSTER:
+            self._data(frame)
+        elif frame.cluster_id == NODE_IDENTIFICATION_CLUSTER:
+            self._describe(frame.data)
+        else:
+            self._heard(frame)
+
+    def _heard(self, frame: ExplicitReceive | ManyToOneRouteRequest) -> None:
+        self._sender(frame)
+
+    def _sampled(self, frame: IODataSample) -> None:
+        node = self._sender(frame)
+        if node is None:
+            return
+        if self._wants_signal:
+            self._measure_signal(node)
+        if node.device_type_identifier is None:
+            return
+        celsius = temperature(frame.sample, node.device_type_identifier)
+        if celsius is not None:
+            node.temperature = celsius
+
+    def _routed(self, frame: RouteRecord) -> None:
+        node = self._sender(frame)
+        if node is not None:
+            node.route = tuple(frame.hops[:MAXIMUM_HOPS])
+
+    def _identified(self, frame: NodeIdentification) -> None:
+        self._note(frame.description)
+
+    def _found(self, frame: ATCommandResponse) -> None:
+        if frame.command == "ND" and frame.status == AT_OK and frame.value:
+            self.search_answers += 1
+            self._describe(frame.value)
+            # Whether the radio counts this as a packet whose strength it keeps is not documented.
+            self._last_heard = None
+
+    def _answered(self, frame: RemoteATCommandResponse) -> None:
+        node = self.nodes.get(frame.address64)
+        if node is not None and frame.status == AT_OK:
+            self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
+        self._last_heard = None
+
+    def _describe(self, data: bytes) -> None:
+        try:
+            description = NodeDescription.parse(data)
+        except ValueError as error:
+            self.log.warn("A node's description of itself makes no sense: {error}", error=error)
+        else:
+            self._note(description)
+
+    def _note(self, description: NodeDescription) -> None:
+        if self._is_local(description.address64):
+            return
+        self._last_heard = node = self.nodes.described(description, self._clock.seconds())
+        if node is not None and not node.is_described:
+            self._inquire(node)
+
+    def _sender(
+        self,
+        frame: ReceivePacket | ExplicitReceive | IODataSample | RouteRecord | ManyToOneRouteRequest,
+    ) -> Node | None:
+        facts = self._radio.facts
+        if facts is not None and facts.address64 == frame.address64:
+            return None
+        node = self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
+        self._last_heard = node
+        if node is None:
+            self.unattributed_frames += 1
+        elif node.label is None or node.device_type_identifier is None:
+            self._inquire(node)
+        return node
+
+    def _is_local(self, address64: Address64) -> bool:
+        facts = self._radio.facts
+        return facts is not None and facts.address64 == address64
+
+    # --- how strongly nodes are heard ----------------------------------------------------------
+
+    def sample_signal(self) -> None:
+        """Measure how strongly nodes are heard, `Node.signal`, until `stop_sampling`.
+
+        Call it every second or so while somebody looks: each call chooses the node that is waited
+        for, the one that was measured longest ago of those that were heard since.
+
+        The radio keeps the strength of the last packet that it heard (DB), so it must be asked
+        right after a packet. Frames come in order, so the answer is of the node that was heard last
+        before it. Each question is one command on the serial line.
+        """
+        now = self._clock.seconds()
+        earned = (now - self._signal_questions_at) * SIGNALS_PER_SECOND
+        self._signal_questions = min(self._signal_questions + earned, SIGNALS_PER_SECOND)
+        self._signal_questions_at = now
+        heard_since = (
+            node
+            for node in self.nodes
+            if node.signal is not None
+            and node.heard_at > max(node.signal_at, now - SIGNAL_PATIENCE)
+        )
+        self._signal_awaited = min(heard_since, key=lambda node: node.signal_at, default=None)
+        self._want_signal()
+
+    def stop_sampling(self) -> None:
+        """Nobody looks any more: measure nothing."""
+        self._signal_awaited = None
+        self._signal_questions = 0.0
+        self._wants_signal = False
+
+    def _want_signal(self) -> None:
+        self._wants_signal = self._measuring is None and self._signal_questions >= 1
+
+    def _measure_signal(self, node: Node) -> None:
+        """Ask for the strength of a packet that has just come, if it is that node's turn."""
+        if self._clock.seconds() - node.signal_at < SIGNAL_AGE:
+            return
+        kept = 0.0 if node.signal is None else SIGNALS_FOR_NEW
+        if kept and node is not self._signal_awaited:
+            kept += SIGNALS_FOR_OLDEST
+        if self._signal_questions < kept + 1:
+            return
+        self._signal_questions -= 1
+        measuring = Deferred.fromCoroutine(self._ask_signal())
+        if not measuring.called:
+            self._measuring = measuring
+            self._wants_signal = False
+        measuring.addBoth(self._measured)
+
+    def _measured(self, result: object) -> None:
+        self._measuring = None
+        self._want_signal()
+        if isinstance(result, Failure) and not result.check(CancelledError):
+            self.log.failure("The signal could not be measured", failure=result)
+
+    async def _ask_signal(self) -> None:
+        try:
+            value = await self._radio.at("DB")
+        except RadioError:
+            value = b""
+        node = self._last_heard
+        if node is None:
+            return
+        # Also if nothing came of it: there is no use in asking again at once.
+        node.signal_at = self._clock.seconds()
+        # 0 means that it has heard nobody since its start.
+        if value and value[-1]:
+            node.signal = value[-1]
+
+    # --- asking nodes who they are -------------------------------------------------------------
+
+    def _inquire(self, node: Node) -> None:
+        """Ask a node for what is not known of it, soon, and not too often."""
+        now = self._clock.seconds()
+        if now < node.next_inquiry or self._radio.facts is None:
+            return
+        node.next_inquiry = now + INQUIRY_PAUSE
+        self._inquiries.append(node)
+        self._next_inquiry()
+
+    def _next_inquiry(self) -> None:
+        while self._inquiries and len(self._inquiring) < INQUIRIES_AT_ONCE:
+            inquiry = Deferred.fromCoroutine(self._ask(self._inquiries.popleft()))
+            if not inquiry.called:
+                self._inquiring.add(inquiry)
+                inquiry.addBoth(self._inquiry_ended, inquiry)
+
+    def _inquiry_ended(self, result: object, inquiry: Deferred[None]) -> None:
+        self._inquiring.discard(inquiry)
+        self._next_inquiry()
+
+    async def _ask(self, node: Node) -> None:
+        try:
+            if node.label is None:
+                node.label = label_text(await self.remote_at(node, "NI"))
+                self.nodes.changed(node)
+            await self.device_type_of(node)
+        except RadioError:
+            # It is asked again when it is heard again; see INQUIRY_PAUSE.
+            return
+
+    async def device_type_of(self, node: Node) -> int:
+        """Return a node's DD, and ask the node for it if it is not known.
+
+        @raise RadioError: it did not tell.
+        """
+        if node.device_type_identifier is None:
+            value = await self.remote_at(node, "DD")
+            node.device_type_identifier = int.from_bytes(value, "big")
+            self.nodes.changed(node)
+        return node.device_type_identifier
+
+    def remote_at(self, node: Node, command: str, parameter: bytes = b"") -> Awaitable[bytes]:
+        """An AT command to a node, by both its addresses. See `IRadio.remote_at`."""
+        return self._radio.remote_at(node.address64, command, parameter, node.address16)

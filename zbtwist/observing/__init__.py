@@ -1,0 +1,1 @@
+"""Who watches: the event log, the frames in words, the trace file."""

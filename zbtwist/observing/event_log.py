@@ -1,0 +1,208 @@
+"""The last events of this program, with numbers to ask for what came after one.
+
+The control API shows them to people who cannot see the log. Each event is turned into text when it
+comes, so that nothing it speaks of is kept alive; the text is cleaned and cut, and the number of
+events is bounded.
+
+Frames, which the `zbtwist.observing.tracer` shows when asked to, are events too. They come by the
+hundred, so they have a ring of their own, and push nothing else out; the numbers are those of one
+sequence. Whoever follows the events has no queue, only a number: the rings are the queue of
+everybody, and a number that is missing is an event that was forgotten.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from bisect import bisect_right
+from collections import deque
+from dataclasses import dataclass
+from operator import attrgetter
+from threading import Lock
+
+from twisted.application.service import Service
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogPublisher,
+    formatEvent,
+    globalLogPublisher,
+)
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+#: How many events of the log are kept, and how many frames.
+MAXIMUM_EVENTS = 1000
+MAXIMUM_FRAMES = 1000
+
+#: The longest text of one event, in bytes of UTF-8.
+MAXIMUM_TEXT = 1024
+
+#: What an event can be: a line of the log, or a frame.
+LOG = "log"
+FRAME = "frame"
+
+_NAMESPACE = "zbtwist"
+_ELLIPSIS = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """
+    @ivar seq: its number; the first event of a run of the program has 1.
+    @ivar time: seconds since 1970.
+    @ivar level: ``info``, ``warn``, ``error`` or ``critical``; ``debug`` for a frame.
+    @ivar text: one line without control characters, at most `MAXIMUM_TEXT` bytes of UTF-8.
+    @ivar kind: `LOG` or `FRAME`.
+    """
+
+    seq: int
+    time: float
+    level: str
+    text: str
+    kind: str = LOG
+
+
+@implementer(ILogObserver)
+class EventLog:
+    """Keeps the last events of this program that matter: level info and above, and frames.
+
+    @ivar last_seq: the number of the latest event, 0 if there was none.
+    @ivar run: names this run of the program: another one gives the same numbers to other events.
+    """
+
+    def __init__(self, maximum: int = MAXIMUM_EVENTS, maximum_frames: int = MAXIMUM_FRAMES) -> None:
+        """
+        @param maximum: how many events are kept.
+        @param maximum_frames: how many frames.
+        """
+        self.last_seq = 0
+        self.run = secrets.token_hex(4)
+        self._events: deque[Event] = deque(maxlen=maximum)
+        self._frames: deque[Event] = deque(maxlen=maximum_frames)
+        # Whoever logs in another thread calls the observers there.
+        self._lock = Lock()
+
+    def __call__(self, event: LogEvent) -> None:
+        level = event.get("log_level")
+        if level is None or level < LogLevel.info or not _is_ours(event.get("log_namespace")):
+            return
+        when = float(event.get("log_time") or time.time())
+        self._add(self._events, when, level.name, _text(event), LOG)
+
+    def frame(self, when: float, text: str) -> None:
+        """Keep a frame.
+
+        @param when: seconds since 1970.
+        @param text: the frame in words.
+        """
+        self._add(self._frames, when, "debug", one_line(text), FRAME)
+
+    def _add(self, ring: deque[Event], when: float, level: str, text: str, kind: str) -> None:
+        with self._lock:
+            self.last_seq += 1
+            ring.append(Event(self.last_seq, when, level, text, kind))
+
+    def since(self, seq: int, maximum: int | None = None) -> list[Event]:
+        """Return the events after the one numbered `seq`, oldest first.
+
+        @param maximum: return only so many, the oldest of them, and look at twice as many at the
+            most; None returns all.
+
+        Numbers that are missing after `seq` and in between are of events that are forgotten. A
+        number that was not given yet is of an earlier run of the program: then all events are
+        returned, the first of which has no higher number than `seq`.
+        """
+        with self._lock:
+            if seq > self.last_seq:
+                seq = 0
+            events = _later(self._events, seq, maximum)
+            frames = _later(self._frames, seq, maximum)
+        if not frames:
+            return events
+        return sorted(events + frames, key=attrgetter("seq"))[:maximum]
+
+
+def _later(ring: deque[Event], seq: int, maximum: int | None) -> list[Event]:
+    """Return what came after `seq`."""
+    first = bisect_right(ring, seq, key=attrgetter("seq"))
+    last = len(ring) if maximum is None else min(len(ring), first + maximum)
+    # One by one: to slice a deque is to walk to where the slice begins.
+    return [ring[index] for index in range(first, last)]
+
+
+class Follower:
+    """Takes the events one after the other, at its own pace; if it is too slow, it loses some.
+
+    @ivar seq: the number of the last event that was taken or lost.
+    """
+
+    def __init__(self, events: EventLog, seq: int | None = None) -> None:
+        """
+        @param seq: begin after this number; None begins with the oldest event there is.
+        """
+        self._events = events
+        if seq is None:
+            oldest = events.since(0, 1)
+            seq = oldest[0].seq - 1 if oldest else events.last_seq
+        self.seq = seq if seq <= events.last_seq else 0
+
+    def take(self, maximum: int) -> tuple[int, list[Event]]:
+        """
+        @param maximum: how many events to take at most.
+        @return: how many events were lost before or among those that follow, and the next events.
+        """
+        if self.seq == self._events.last_seq:
+            return 0, []
+        taken = self._events.since(self.seq, maximum)
+        if not taken:
+            return 0, []
+        lost = taken[-1].seq - self.seq - len(taken)
+        self.seq = taken[-1].seq
+        return lost, taken
+
+
+class EventLogService(Service):
+    """Has an `EventLog` observe the log of the program while it runs."""
+
+    def __init__(self, events: EventLog, publisher: LogPublisher = globalLogPublisher) -> None:
+        """
+        @param publisher: the log to observe.
+        """
+        self.events = events
+        self._publisher = publisher
+
+    def startService(self) -> None:
+        super().startService()
+        self._publisher.addObserver(self.events)
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._publisher.removeObserver(self.events)
+
+
+def _is_ours(namespace: object) -> bool:
+    return isinstance(namespace, str) and f"{namespace}.".startswith(f"{_NAMESPACE}.")
+
+
+def _text(event: LogEvent) -> str:
+    text = formatEvent(event)
+    failure = event.get("log_failure")
+    if isinstance(failure, Failure):
+        # The log itself has the traceback; here a line must do.
+        text = f"{text}: {type(failure.value).__name__}: {failure.getErrorMessage()}"
+    return one_line(text)
+
+
+def one_line(text: str) -> str:
+    """Return a text without control characters and line ends, cut to `MAXIMUM_TEXT` bytes."""
+    # Cut first: what is long may be very long.
+    text = text[: MAXIMUM_TEXT + 1]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+    encoded = text.encode("utf-8")
+    if len(encoded) <= MAXIMUM_TEXT:
+        return text
+    room = MAXIMUM_TEXT - len(_ELLIPSIS.encode("utf-8"))
+    return encoded[:room].decode("utf-8", "ignore") + _ELLIPSIS

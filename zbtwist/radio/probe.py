@@ -1,0 +1,228 @@
+"""Finds the radio at the other end of an open line: at which rate, and in which API mode.
+
+The question is one frame, AP with an id of its own, which has nothing to escape, nor has its
+answer: it reads the same in API modes 1 and 2, and the answer tells which of them it is. Any answer
+counts, also a late one: a radio that is busy with the air may need longer than one try has.
+
+The first try may be swallowed by half a frame that somebody left in the radio. So the second comes
+when the line has been silent for a while, after which a radio has no reason to wait for the rest.
+
+If nobody answers at any rate that may be tried, and only if the user wants the radio configured, it
+is looked for in transparent mode at the same rates; see `zbtwist.radio.command_mode`.
+"""
+
+from __future__ import annotations
+
+import termios
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from zbtwist.radio.baud_rates import ISerialLine
+from zbtwist.radio.command_mode import CommandMode
+from zbtwist.radio.errors import NoAnswer
+from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.xbee.frames import ATCommand, ATCommandResponse, Frame
+from zbtwist.xbee.status import AT_OK
+
+#: Seconds that each try at a rate that is known has.
+WAITS = (0.55, 0.55, 0.9)
+#: The same at the rate that is looked at first when all are tried, and at each of the others.
+FIRST_RATE_WAITS = (0.55, 0.2)
+RATE_WAITS = (0.2, 0.2)
+#: Bits of a question and its answer on the line, which the slow rates need time for.
+_BITS = 200
+
+#: The id of the question. With it nothing has to be escaped, neither in the question nor in the
+#: answer, nor in the command that sets the mode.
+QUESTION_ID = 1
+_COMMAND = "AP"
+_QUESTION = ATCommand(QUESTION_ID, _COMMAND)
+#: Seconds for the answer to a new mode.
+_SET_TIMEOUT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Where a radio is looked for, and what it is to be like.
+
+    @ivar rates: the rates to try, in this order; none of them to leave the line as it is.
+    @ivar transparent_rates: the rates at which it is looked for in transparent mode if it answers
+        at none of `rates`; `AS_IT_IS` for the line's own, none of them not to do so.
+    @ivar any_rate: whether the rate is to be found out; for the sentence that says what failed.
+    @ivar was_there: whether a radio was found there before; for the same.
+    @ivar wanted_mode: the API mode that the radio is to be in, None for either.
+    @ivar configure: change the radio's mode where it is another.
+    @ivar write_flash: with `configure`: let the radio keep the mode when it restarts.
+    """
+
+    rates: Sequence[int] = ()
+    transparent_rates: Sequence[int] = ()
+    any_rate: bool = False
+    was_there: bool = False
+    wanted_mode: int | None = None
+    configure: bool = False
+    write_flash: bool = False
+
+
+#: For `Search.transparent_rates`: no rate is set.
+AS_IT_IS = (0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """
+    @ivar api_mode: 1 or 2.
+    @ivar to_be_written: whether the mode is new, and the user wants it in the radio's flash.
+    @ivar forgets: whether it was in transparent mode, and will be again when it restarts.
+    """
+
+    api_mode: int
+    to_be_written: bool = False
+    forgets: bool = False
+
+
+class Finder:
+    """One search on one line."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, protocol: RadioProtocol, search: Search) -> None:
+        self._clock = clock
+        self._protocol = protocol
+        self._search = search
+        self._answered: Deferred[bytes] | None = None
+
+    async def find(self) -> Found:
+        """
+        @raise RadioError: there is no radio, or it did not let itself be configured. The message is
+            a sentence that says what to look for.
+        """
+        mode = await self._ask_at_each_rate()
+        if mode is None:
+            return await self._configure_at_each_rate()
+        wanted = self._search.wanted_mode
+        if not self._search.configure or wanted is None or wanted == mode:
+            return Found(mode)
+        if await self._set(wanted):
+            return Found(wanted, self._search.write_flash)
+        self.log.warn("The radio refuses to be set to API mode {mode}.", mode=wanted)
+        return Found(mode)
+
+    def frame_received(self, frame: Frame) -> bool:
+        """Look at a frame that came.
+
+        @return: whether it was an answer that was waited for.
+        """
+        if (
+            self._answered is None
+            or not isinstance(frame, ATCommandResponse)
+            or frame.frame_id != QUESTION_ID
+            or frame.command != _COMMAND
+        ):
+            return False
+        answered, self._answered = self._answered, None
+        answered.callback(frame.value if frame.status == AT_OK else b"refused")
+        return True
+
+    # --- asking --------------------------------------------------------------------------------
+
+    async def _ask_at_each_rate(self) -> int | None:
+        rates = self._search.rates
+        if not rates:
+            return await self._ask(WAITS)
+        for rate in rates:
+            if self._set_rate(rate):
+                waits: Sequence[float] = RATE_WAITS
+                if rate == rates[0]:
+                    waits = FIRST_RATE_WAITS if rates[1:] else WAITS
+                mode = await self._ask(waits, _BITS / rate)
+                if mode is not None:
+                    return mode
+        return None
+
+    async def _ask(self, waits: Sequence[float], more: float = 0.0) -> int | None:
+        """Return the API mode, None if nobody answered."""
+        for wait in waits:
+            value = await self._say(_QUESTION, wait + more)
+            if value:
+                return 2 if value == b"\x02" else 1
+        return None
+
+    async def _say(self, frame: ATCommand, seconds: float) -> bytes | None:
+        """Return the value of the answer, None if there was none."""
+        answered: Deferred[bytes] = Deferred()
+        self._answered = answered
+        self._protocol.send(frame)
+        try:
+            return await answered.addTimeout(seconds, self._clock)
+        except TimeoutError:
+            return None
+        finally:
+            if self._answered is answered:
+                self._answered = None
+
+    def _set_rate(self, rate: int) -> bool:
+        """Change the line's rate. Return whether the port can do that one."""
+        line = ISerialLine(self._protocol.transport)
+        if line.baud_rate != rate:
+            try:
+                line.set_baud_rate(rate)
+            except (OSError, ValueError, termios.error) as error:
+                self.log.debug("{rate} baud cannot be tried: {error}", rate=rate, error=error)
+                return False
+            # What another rate made of the bytes is no frame's beginning.
+            self._protocol.start_over()
+        return True
+
+    # --- configuring ---------------------------------------------------------------------------
+
+    async def _set(self, api_mode: int) -> bool:
+        value = await self._say(ATCommand(QUESTION_ID, _COMMAND, bytes([api_mode])), _SET_TIMEOUT)
+        # A radio answers in order: what comes from now on was asked after the change.
+        return value == b"" and await self._ask(WAITS) == api_mode
+
+    async def _configure_at_each_rate(self) -> Found:
+        mode = self._search.wanted_mode or 1
+        write_flash = self._search.write_flash
+        dialogue = CommandMode(self._clock, self._protocol)
+        for rate in self._search.transparent_rates:
+            if rate and not self._set_rate(rate):
+                continue
+            if await dialogue.move_to_api(mode, write_flash):
+                self.log.info(
+                    "The radio was in transparent mode and is in API mode {mode} now{kept}.",
+                    mode=mode,
+                    kept=", also when it restarts" if write_flash else "",
+                )
+                if await self._ask(WAITS) == mode:
+                    return Found(mode, forgets=not write_flash)
+                raise NoAnswer("The radio does not answer in API mode, which it was set to.")
+        raise NoAnswer(self._reason())
+
+    def _reason(self) -> str:
+        if self._search.was_there:
+            return (
+                "The radio does not answer any more: see that it is connected, switched on and "
+                "still in API mode (AP=1 or AP=2)."
+            )
+        line = ISerialLine(self._protocol.transport, None)
+        if self._search.any_rate:
+            where, hint = " at any rate", ""
+        elif line is not None:
+            where = f" at {line.baud_rate} baud"
+            hint = "; --baud auto looks for the rate"
+        else:
+            where, hint = "", ", and its serial line at the radio's rate"
+        if self._search.configure:
+            return (
+                f"The radio does not answer{where}, neither to frames nor to +++: see that it is "
+                f"an XBee, connected and switched on{hint}."
+            )
+        return (
+            f"The radio does not answer{where}: it must be an XBee in API mode (AP=1 or AP=2)"
+            f"{hint}; --configure moves a radio in transparent mode to API mode."
+        )

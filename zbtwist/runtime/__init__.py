@@ -1,0 +1,1 @@
+"""What Twisted lacks, or does otherwise than this program needs. It knows nothing of radios."""
