@@ -26,6 +26,7 @@ from wsproto.events import (
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port import NodePort
 from zbtwist.config.settings import Settings
+from zbtwist.control.web import live
 from zbtwist.network.service import Node
 
 SETTINGS = Settings("sim:nt=0.3:interval=0")
@@ -130,6 +131,8 @@ class ConsoleTestCase(SynchronousTestCase):
     settings = SETTINGS
 
     def setUp(self) -> None:
+        # How long a look takes here is no matter of the tests.
+        self.patch(live, "perf_counter", lambda: 0.0)
         self.reactor: Any = MemoryReactorClock()
         # The simulator's and the console's times are those of the day, which never began at 0.
         self.reactor.advance(1_000_000)
