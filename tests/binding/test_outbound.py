@@ -16,7 +16,7 @@ from zbtwist.binding.outbound import (
     Outbound,
 )
 from zbtwist.binding.policy import Policy
-from zbtwist.network.service import NodeTable
+from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import EXTENDED_TRANSMIT_TIMEOUT, TRANSMIT_TIMEOUT
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, Address16

@@ -31,7 +31,8 @@ from zbtwist.binding.port import (
     NodeClient,
     NodePort,
 )
-from zbtwist.network.service import Node, NodeTable
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
 from zbtwist.xbee.frames import TransmitStatus
 
 

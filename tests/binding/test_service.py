@@ -16,7 +16,8 @@ from tests.radio.support import FACTS, Wire
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
 from zbtwist.binding.policy import Policy
 from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingService, Wish
-from zbtwist.network.service import Node, NodeTable
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
 from zbtwist.store.store import Mapping, Store, StoreError
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import TransmitStatus

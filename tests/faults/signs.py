@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.faults.world import Device, World
-from zbtwist.interfaces import RadioListener
+from zbtwist.radio.interfaces import RadioListener
 from zbtwist.simulator.air import Fate, Transmission
 from zbtwist.simulator.serial_line import Wire
 from zbtwist.xbee.address import UNKNOWN16

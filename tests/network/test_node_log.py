@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.radio.support import REMOTE, REMOTE16, Wire
-from zbtwist.interfaces import INodeListener
+from zbtwist.network.interfaces import INodeListener
 from zbtwist.network.node_log import REPEAT_INTERVAL, NodeNews
 from zbtwist.network.service import NetworkService
 from zbtwist.xbee.description import NodeDescription

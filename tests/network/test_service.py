@@ -8,15 +8,15 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire
+from zbtwist.network.node import Node
 from zbtwist.network.service import (
     INQUIRY_PAUSE,
     MAXIMUM_HOPS,
     SIGNAL_AGE,
     SIGNALS_PER_SECOND,
     NetworkService,
-    Node,
-    NodeTable,
 )
+from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import DISCOVERY_MARGIN
 from zbtwist.radio.errors import RadioOffline
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Owner
 from tests.xbee.strategies import any_frame
-from zbtwist.network.service import NodeTable
+from zbtwist.network.table import NodeTable
 from zbtwist.observing.event_log import FRAME, EventLog, one_line
 from zbtwist.observing.tracer import (
     MAXIMUM_TRACED,

@@ -11,11 +11,10 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from zbtwist.interfaces import IRadioListener
 from zbtwist.radio.baud_rates import ISerialLine
-from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.coordinator import Coordinator
-from zbtwist.radio.interfaces import IProtocolOwner
+from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.interfaces import IProtocolOwner, IRadioListener
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.xbee.address import Address16, Address64

@@ -13,11 +13,11 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import Listener, SimulatedPort, start
-from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import RadioOffline, SerialOpenError
 from zbtwist.radio.heartbeat import JOIN_POLL, TRIES, TRY_TIMEOUT
+from zbtwist.radio.info import RadioFacts
 from zbtwist.radio.probe import WAITS
 from zbtwist.radio.service import (
     LAST_RETRY,

@@ -18,7 +18,8 @@ from twisted.trial import unittest
 from tests.radio.support import REMOTE, Wire
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import Listener, NodePort
-from zbtwist.network.service import Node, NodeTable
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
 from zbtwist.runtime.tcp import (
     KEEPALIVE_IDLE,
     KEEPALIVE_INTERVAL,

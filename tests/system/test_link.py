@@ -26,10 +26,10 @@ from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.system.support import PATIENCE, Gateway, Program, wait_until
-from zbtwist.interfaces import RadioListener
-from zbtwist.radio.bring_up import RadioFacts
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
+from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.interfaces import RadioListener
 from zbtwist.radio.service import RadioService
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import EchoNode

@@ -8,8 +8,9 @@ from zope.interface import implementer
 
 from zbtwist.binding.service import BindingService
 from zbtwist.config.settings import Settings
-from zbtwist.interfaces import INodeListener
-from zbtwist.network.service import Node, NodeTable
+from zbtwist.network.interfaces import INodeListener
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
 
 #: What to try with a node, by how the simulator names it.
 _ADVICE = {

@@ -29,9 +29,10 @@ from twisted.python.failure import Failure
 
 from zbtwist.binding.policy import Policy, Verdict, verdict_of
 from zbtwist.binding.scheduler import Turns
-from zbtwist.interfaces import IRadio
-from zbtwist.network.service import Node, NodeTable
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
+from zbtwist.radio.interfaces import IRadio
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16
 from zbtwist.xbee.frames import TransmitStatus

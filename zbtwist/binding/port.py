@@ -35,7 +35,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.binding.outbound import Outbound, Writer
-from zbtwist.network.service import Node
+from zbtwist.network.node import Node
 from zbtwist.runtime.tcp import notice_the_dead, reset_if_killed, socket_of
 from zbtwist.runtime.write_batch import Burst
 

@@ -33,9 +33,11 @@ from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.policy import Policy
 from zbtwist.binding.port import Listener, NodePort, Slot
 from zbtwist.binding.scheduler import DEFAULT_LIMIT, Turns
-from zbtwist.interfaces import INodeListener, IRadio, RadioListener
-from zbtwist.network.service import Node, NodeTable
-from zbtwist.radio.bring_up import RadioFacts
+from zbtwist.network.interfaces import INodeListener
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
+from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.interfaces import IRadio, RadioListener
 from zbtwist.runtime.listen_errors import advice, is_about_this_port
 from zbtwist.runtime.serial_queue import OneByOne
 from zbtwist.runtime.write_batch import Burst

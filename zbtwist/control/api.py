@@ -29,11 +29,12 @@ from zbtwist.control.faults import (
     ControlFault,
 )
 from zbtwist.control.resolver import Directory
-from zbtwist.interfaces import IRadio
-from zbtwist.network.service import NetworkService, Node
+from zbtwist.network.node import Node
+from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_log import EventLog
 from zbtwist.observing.tracer import FrameTracer, TooManyTraced
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
+from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.single_flight import Shared
 from zbtwist.store.store import StoreError
 from zbtwist.xbee.address import (

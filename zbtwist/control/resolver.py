@@ -6,8 +6,9 @@ import re
 from string import hexdigits
 
 from zbtwist.control.faults import AMBIGUOUS_LABEL, BAD_ADDRESS, UNKNOWN_NODE, ControlFault
-from zbtwist.interfaces import IRadio
-from zbtwist.network.service import NO_NODE, Node, NodeTable
+from zbtwist.network.node import Node
+from zbtwist.network.table import NO_NODE, NodeTable
+from zbtwist.radio.interfaces import IRadio
 from zbtwist.xbee.address import Address64, AddressError, format_address64, parse_address64
 
 #: Characters of an address or a name. No form of an address has as many; a name from the

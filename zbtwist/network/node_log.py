@@ -10,8 +10,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from zbtwist.interfaces import INodeListener, IRadio
-from zbtwist.network.service import Node, NodeTable
+from zbtwist.network.interfaces import INodeListener
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
+from zbtwist.radio.interfaces import IRadio
 from zbtwist.xbee.address import Address64, format_address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (

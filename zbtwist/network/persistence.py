@@ -14,8 +14,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from zbtwist.interfaces import INodeListener
-from zbtwist.network.service import Node, NodeTable
+from zbtwist.network.interfaces import INodeListener
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
 from zbtwist.store.store import Store, StoredNode, StoreError
 
 #: Seconds between a change and its writing.

@@ -1,17 +1,15 @@
-"""Who is out there: the nodes of the network, by 64-bit address, and what changed.
+"""What the radio says of nodes: who they are, what their devices say, how strongly they are heard.
 
 Nodes are learnt from answers to ND, from node identification frames, and from the data of a node
 that was never seen before: such a node is in the table at once, and asked for its name (NI) and
-device type (DD) afterwards, when it is awake for sure. A 16-bit address belongs to the node that
-used it last, so it follows nodes as they move.
+device type (DD) afterwards, when it is awake for sure.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from math import inf
 
 from twisted.application.service import Service
@@ -20,18 +18,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from zbtwist.interfaces import INodeListener, IRadio, RadioListener
-from zbtwist.radio.bring_up import RadioFacts
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
+from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.interfaces import IRadio, RadioListener
 from zbtwist.runtime.single_flight import Shared
 from zbtwist.xbee.address import (
-    BROADCAST64,
-    COORDINATOR64,
-    UNKNOWN16,
-    UNKNOWN64,
-    Address16,
     Address64,
-    format_address64,
 )
 from zbtwist.xbee.description import NodeDescription, label_text
 from zbtwist.xbee.frames import (
@@ -50,12 +44,6 @@ from zbtwist.xbee.frames import (
 )
 from zbtwist.xbee.samples import temperature
 from zbtwist.xbee.status import AT_OK
-
-#: How many nodes the table holds: as many as 16-bit addresses can tell apart.
-MAXIMUM_NODES = 0xFFF7
-
-#: 64-bit addresses that are no node's own.
-NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
 
 #: How many nodes are asked for their name at once, and how many may wait for it.
 INQUIRIES_AT_ONCE = 4
@@ -76,186 +64,6 @@ SIGNAL_PATIENCE = 600.0
 #: How many hops of a route record are kept; packets are not let through more than 30 (90000976,
 #: "NH").
 MAXIMUM_HOPS = 30
-
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """A remote XBee.
-
-    @ivar name: what the user calls it in the configuration; empty for nothing.
-    @ivar label: its node identifier, None until it is known.
-    @ivar role: 0 coordinator, 1 router, 2 end device; None until it is known.
-    @ivar device_type_identifier: DD, None until it is known.
-    @ivar last_seen: when it was last heard of, seconds since 1970; 0 for never. It is for people:
-        that clock may be set.
-    @ivar heard_at: when that was in this run of the gateway, seconds of the reactor's clock.
-    @ivar receiver: takes the bytes of its serial line.
-    @ivar has_temperature_command: whether its module knows TP; None until it was asked.
-    @ivar route: the 16-bit addresses between it and our radio by its last route record, its
-        neighbour first; None if it has sent none.
-    @ivar signal: strength of the last hop of a packet of it, in -dBm; None until it is known.
-    @ivar signal_at: when that was asked for the last time, seconds of the clock.
-    @ivar temperature: the last one it told, in °C; None for none.
-    """
-
-    address64: Address64
-    address16: Address16 = UNKNOWN16
-    name: str = ""
-    label: str | None = None
-    role: int | None = None
-    parent16: Address16 = UNKNOWN16
-    profile_id: int = 0
-    manufacturer_id: int = 0
-    device_type_identifier: int | None = None
-    last_seen: float = 0.0
-    heard_at: float = -inf
-    receiver: Callable[[bytes], None] | None = None
-    has_temperature_command: bool | None = None
-    next_inquiry: float = 0.0
-    route: tuple[Address16, ...] | None = None
-    signal: int | None = None
-    signal_at: float = -inf
-    temperature: float | None = None
-
-    @property
-    def is_described(self) -> bool:
-        """Whether name and device type are known."""
-        return self.label is not None and self.device_type_identifier is not None
-
-    def __str__(self) -> str:
-        address = format_address64(self.address64)
-        name = self.name or self.label
-        return f"{name} ({address})" if name else address
-
-
-class NodeTable:
-    """The nodes by address. Tells its listeners what is new."""
-
-    log = Logger()
-
-    def __init__(self, maximum: int = MAXIMUM_NODES, wall: Callable[[], float] = time.time) -> None:
-        """
-        @param wall: says the seconds since 1970.
-        """
-        self.wall = wall
-        self._nodes: dict[Address64, Node] = {}
-        self._by_address16: dict[Address16, Node] = {}
-        self._listeners: list[INodeListener] = []
-        self._maximum = maximum
-        self._full = False
-
-    def add_listener(self, listener: INodeListener) -> None:
-        """Tell `listener` of all that comes from now on."""
-        self._listeners.append(listener)
-
-    def __len__(self) -> int:
-        return len(self._nodes)
-
-    def __iter__(self) -> Iterator[Node]:
-        return iter(list(self._nodes.values()))
-
-    def get(self, address64: Address64) -> Node | None:
-        """Return the node with that address, None if there is none."""
-        return self._nodes.get(address64)
-
-    def add(self, address64: Address64) -> Node | None:
-        """Return the node with that address, which need not have been seen. Listeners hear nothing.
-
-        @return: None if it is not there and the table is full.
-        """
-        node = self._nodes.get(address64)
-        if node is None and self.has_room_for(1):
-            node = self._nodes[address64] = Node(address64)
-        return node
-
-    def remove(self, node: Node) -> None:
-        """Forget a node."""
-        self._nodes.pop(node.address64, None)
-        if self._by_address16.get(node.address16) is node:
-            del self._by_address16[node.address16]
-
-    def has_room_for(self, count: int) -> bool:
-        """Whether so many more nodes fit in."""
-        return len(self._nodes) + count <= self._maximum
-
-    def seen(self, address64: Address64, address16: Address16, now: float) -> Node | None:
-        """Note that a node was heard.
-
-        @param now: seconds of the reactor's clock.
-        @return: the node; None if the frame did not say which (no 64-bit address, and a 16-bit
-            address that nobody has), or if the table is full.
-        """
-        node = self._nodes.get(address64)
-        if node is None:
-            if address64 in NO_NODE:
-                node = self._by_address16.get(address16)
-            else:
-                node = self._appeared(address64)
-            if node is None:
-                return None
-        node.heard_at = now
-        node.last_seen = self.wall()
-        if node.address16 != address16 and address16 != UNKNOWN16:
-            self._move(node, address16)
-        return node
-
-    def described(self, description: NodeDescription, now: float) -> Node | None:
-        """Note what a node says of itself.
-
-        @return: the node; None if the table is full.
-        """
-        node = self.seen(description.address64, description.address16, now)
-        if node is None:
-            return None
-        dd = description.device_type_identifier
-        before = (node.label, node.role, node.parent16, node.device_type_identifier)
-        node.label = description.label
-        node.role = description.role
-        node.parent16 = description.parent16
-        node.profile_id = description.profile_id
-        node.manufacturer_id = description.manufacturer_id
-        if dd is not None:
-            node.device_type_identifier = dd
-        if description.rssi is not None:
-            node.signal = description.rssi
-        if before != (node.label, node.role, node.parent16, node.device_type_identifier):
-            self.changed(node)
-        return node
-
-    def located(self, node: Node, address16: Address16) -> None:
-        """Note a node's 16-bit address; `UNKNOWN16` if the one that was known leads nowhere."""
-        if node.address16 != address16:
-            self._move(node, address16)
-
-    def changed(self, node: Node) -> None:
-        """Tell the listeners that a node is not as it was."""
-        for listener in self._listeners:
-            listener.node_changed(node)
-
-    def _appeared(self, address64: Address64) -> Node | None:
-        node = self.add(address64)
-        if node is not None:
-            for listener in self._listeners:
-                listener.node_added(node)
-        elif not self._full:
-            self._full = True
-            self.log.warn(
-                "The table holds {count} nodes and takes no more: {address} is ignored.",
-                count=len(self._nodes),
-                address=format_address64(address64),
-            )
-        return node
-
-    def _move(self, node: Node, address16: Address16) -> None:
-        if self._by_address16.get(node.address16) is node:
-            del self._by_address16[node.address16]
-        node.address16 = address16
-        if address16 != UNKNOWN16:
-            previous = self._by_address16.get(address16)
-            if previous is not None:
-                previous.address16 = UNKNOWN16
-            self._by_address16[address16] = node
-        self.changed(node)
 
 
 class NetworkService(Service, RadioListener):

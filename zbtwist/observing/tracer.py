@@ -18,7 +18,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.logger import Logger
 
-from zbtwist.network.service import NodeTable
+from zbtwist.network.table import NodeTable
 from zbtwist.observing.event_log import EventLog, one_line
 from zbtwist.observing.pcapng import TraceFile, TraceFileError
 from zbtwist.radio.statistics import Traffic

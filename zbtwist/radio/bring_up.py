@@ -7,52 +7,20 @@ then. The questions are asked all at once, so that a slow line costs no round tr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.logger import Logger
 
-from zbtwist.radio.coordinator import DEFAULT_DISCOVERY_TIME, Coordinator
+from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.errors import ATRefused
+from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME, DEFAULT_PAYLOAD_LIMIT, RadioFacts
 from zbtwist.xbee.address import Address64
 from zbtwist.xbee.status import ASSOCIATED
-
-#: The longest payload, in bytes, if the radio does not tell: what every firmware can send.
-DEFAULT_PAYLOAD_LIMIT = 72
 
 #: The longest payload that a radio can have, in bytes: FF, with fragmentation (90001539, "NP").
 MAXIMUM_PAYLOAD = 255
 
 log = Logger()
-
-
-@dataclass(frozen=True, slots=True)
-class RadioFacts:
-    """
-    @ivar api_mode: 1 or 2.
-    @ivar payload_limit: longest unicast payload, bytes (NP).
-    @ivar discovery_time: how long a search takes, seconds (NT).
-    @ivar discovery_options: what ND answers carry (NO).
-    @ivar pan_id: the 64-bit PAN identifier asked for, 0 for any (ID).
-    @ivar operating_pan_id: the one in use (OP).
-    @ivar association: 0 if the radio is in a network (AI).
-    """
-
-    address64: Address64
-    api_mode: int
-    payload_limit: int = DEFAULT_PAYLOAD_LIMIT
-    discovery_time: float = DEFAULT_DISCOVERY_TIME
-    discovery_options: int = 0
-    hardware_version: int = 0
-    firmware_version: int = 0
-    pan_id: int = 0
-    operating_pan_id: int = 0
-    association: int = ASSOCIATED
-
-    @property
-    def joined(self) -> bool:
-        """Whether the radio is in a network."""
-        return self.association == ASSOCIATED
 
 
 async def bring_up(coordinator: Coordinator, api_mode: int) -> RadioFacts:

@@ -25,7 +25,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from zbtwist.interfaces import IRadio, IRadioListener
 from zbtwist.radio.errors import (
     ATRefused,
     NoAnswer,
@@ -34,6 +33,8 @@ from zbtwist.radio.errors import (
     TooManyRequests,
 )
 from zbtwist.radio.histogram import Histogram
+from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME
+from zbtwist.radio.interfaces import IRadio, IRadioListener
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
@@ -51,7 +52,7 @@ from zbtwist.xbee.frames import (
 from zbtwist.xbee.status import AT_OK
 
 if TYPE_CHECKING:
-    from zbtwist.radio.bring_up import RadioFacts
+    from zbtwist.radio.info import RadioFacts
 
 #: Seconds that the local radio has for an AT command; it answers in milliseconds, but while it is
 #: busy with the air it may take its time.
@@ -66,8 +67,6 @@ TRANSMIT_TIMEOUT = 20.0
 EXTENDED_TRANSMIT_TIMEOUT = 120.0
 #: Seconds that a search goes on after NT, for answers that are still on the serial line.
 DISCOVERY_MARGIN = 0.5
-#: Seconds for a search while NT is not known: the module's default of 6 s.
-DEFAULT_DISCOVERY_TIME = 6.0
 #: Seconds that the id of a packet without a status is kept from other packets.
 QUARANTINE = 60.0
 #: Frame ids that remote AT commands leave for packets and the local radio.

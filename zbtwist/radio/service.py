@@ -27,11 +27,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.radio.baud_rates import ISerialLine, rates_to_try
-from zbtwist.radio.bring_up import RadioFacts, bring_up
+from zbtwist.radio.bring_up import bring_up
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import ATRefused, RadioError, SerialOpenError
 from zbtwist.radio.heartbeat import Heartbeat
+from zbtwist.radio.info import RadioFacts
 from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.probe import AS_IT_IS, Finder, Search
 from zbtwist.radio.protocol import RadioProtocol

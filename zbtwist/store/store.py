@@ -84,7 +84,7 @@ class Mapping:
 
 @dataclass(slots=True)
 class StoredNode:
-    """What is remembered of a node; see `zbtwist.network.service.Node`.
+    """What is remembered of a node; see `zbtwist.network.node.Node`.
 
     @ivar last_seen: seconds since 1970.
     @ivar unbound: its mapping was removed by hand, so it gets a port only when it is asked for.

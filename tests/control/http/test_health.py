@@ -8,8 +8,8 @@ from zope.interface.verify import verifyObject
 from tests.control.http.test_site import SiteTestCase
 from tests.radio.support import FACTS
 from zbtwist.control.http.health import HealthPage
-from zbtwist.interfaces import IRadio
 from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.interfaces import IRadio
 
 
 class Health(SiteTestCase):

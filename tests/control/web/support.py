@@ -27,7 +27,7 @@ from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port import NodePort
 from zbtwist.config.settings import Settings
 from zbtwist.control.web import live
-from zbtwist.network.service import Node
+from zbtwist.network.node import Node
 
 SETTINGS = Settings("sim:nt=0.3:interval=0")
 HOST = "127.0.0.1:27000"

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
 from zbtwist.control.web.traffic import INTERVAL, KEPT, TrafficHistory
-from zbtwist.network.service import Node, NodeTable
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.xbee.address import Address64
 

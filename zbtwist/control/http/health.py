@@ -11,7 +11,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
 from zbtwist.control.http.site import not_found, text_answer
-from zbtwist.interfaces import IRadio
+from zbtwist.radio.interfaces import IRadio
 
 
 class HealthPage(Resource):

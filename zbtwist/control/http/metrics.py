@@ -38,7 +38,8 @@ import zbtwist
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
 from zbtwist.control.http.site import not_found, text_answer
-from zbtwist.network.service import NetworkService, Node
+from zbtwist.network.node import Node
+from zbtwist.network.service import NetworkService
 from zbtwist.radio.histogram import Histogram
 from zbtwist.radio.service import RadioService
 from zbtwist.runtime.single_flight import Shared

@@ -23,8 +23,8 @@ from zbtwist.control.web.sockets import Session, SocketResource
 from zbtwist.control.web.terminal import TerminalSession
 from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.control.web.view import Link, Place, View
-from zbtwist.interfaces import IRadio
 from zbtwist.network.service import NetworkService
+from zbtwist.radio.interfaces import IRadio
 
 
 class Console(MultiService):

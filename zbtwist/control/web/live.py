@@ -26,8 +26,8 @@ from zbtwist.control.faults import GATEWAY_FAILED, ControlFault
 from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.sockets import POLICY, Session
 from zbtwist.control.web.view import Changes, View
-from zbtwist.interfaces import IRadio
 from zbtwist.network.service import NetworkService
+from zbtwist.radio.interfaces import IRadio
 
 #: Seconds from one look to the next.
 INTERVAL = 1.0

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
-from zbtwist.network.service import NodeTable
+from zbtwist.network.table import NodeTable
 from zbtwist.xbee.address import Address64
 
 #: Seconds from one reading to the next, and how many are kept: an hour.

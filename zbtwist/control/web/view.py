@@ -17,10 +17,11 @@ from twisted.python.failure import Failure
 
 import zbtwist
 from zbtwist.binding.service import BindingService
-from zbtwist.interfaces import IRadio
-from zbtwist.network.service import NetworkService, Node
-from zbtwist.radio.bring_up import RadioFacts
+from zbtwist.network.node import Node
+from zbtwist.network.service import NetworkService
 from zbtwist.radio.errors import RadioError
+from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.interfaces import IRadio
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64
 from zbtwist.xbee.devices import ROLES, product_name
 

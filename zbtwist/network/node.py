@@ -1,0 +1,59 @@
+"""A remote XBee, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+
+from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A remote XBee.
+
+    @ivar name: what the user calls it in the configuration; empty for nothing.
+    @ivar label: its node identifier, None until it is known.
+    @ivar role: 0 coordinator, 1 router, 2 end device; None until it is known.
+    @ivar device_type_identifier: DD, None until it is known.
+    @ivar last_seen: when it was last heard of, seconds since 1970; 0 for never. It is for people:
+        that clock may be set.
+    @ivar heard_at: when that was in this run of the gateway, seconds of the reactor's clock.
+    @ivar receiver: takes the bytes of its serial line.
+    @ivar has_temperature_command: whether its module knows TP; None until it was asked.
+    @ivar route: the 16-bit addresses between it and our radio by its last route record, its
+        neighbour first; None if it has sent none.
+    @ivar signal: strength of the last hop of a packet of it, in -dBm; None until it is known.
+    @ivar signal_at: when that was asked for the last time, seconds of the clock.
+    @ivar temperature: the last one it told, in °C; None for none.
+    """
+
+    address64: Address64
+    address16: Address16 = UNKNOWN16
+    name: str = ""
+    label: str | None = None
+    role: int | None = None
+    parent16: Address16 = UNKNOWN16
+    profile_id: int = 0
+    manufacturer_id: int = 0
+    device_type_identifier: int | None = None
+    last_seen: float = 0.0
+    heard_at: float = -inf
+    receiver: Callable[[bytes], None] | None = None
+    has_temperature_command: bool | None = None
+    next_inquiry: float = 0.0
+    route: tuple[Address16, ...] | None = None
+    signal: int | None = None
+    signal_at: float = -inf
+    temperature: float | None = None
+
+    @property
+    def is_described(self) -> bool:
+        """Whether name and device type are known."""
+        return self.label is not None and self.device_type_identifier is not None
+
+    def __str__(self) -> str:
+        address = format_address64(self.address64)
+        name = self.name or self.label
+        return f"{name} ({address})" if name else address

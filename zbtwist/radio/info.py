@@ -1,0 +1,42 @@
+"""What is known of the local radio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zbtwist.xbee.address import Address64
+from zbtwist.xbee.status import ASSOCIATED
+
+#: The longest payload, in bytes, if the radio does not tell: what every firmware can send.
+DEFAULT_PAYLOAD_LIMIT = 72
+#: Seconds for a search while NT is not known: the module's default of 6 s.
+DEFAULT_DISCOVERY_TIME = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class RadioFacts:
+    """
+    @ivar api_mode: 1 or 2.
+    @ivar payload_limit: longest unicast payload, bytes (NP).
+    @ivar discovery_time: how long a search takes, seconds (NT).
+    @ivar discovery_options: what ND answers carry (NO).
+    @ivar pan_id: the 64-bit PAN identifier asked for, 0 for any (ID).
+    @ivar operating_pan_id: the one in use (OP).
+    @ivar association: 0 if the radio is in a network (AI).
+    """
+
+    address64: Address64
+    api_mode: int
+    payload_limit: int = DEFAULT_PAYLOAD_LIMIT
+    discovery_time: float = DEFAULT_DISCOVERY_TIME
+    discovery_options: int = 0
+    hardware_version: int = 0
+    firmware_version: int = 0
+    pan_id: int = 0
+    operating_pan_id: int = 0
+    association: int = ASSOCIATED
+
+    @property
+    def joined(self) -> bool:
+        """Whether the radio is in a network."""
+        return self.association == ASSOCIATED
