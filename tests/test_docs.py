@@ -131,7 +131,7 @@ class SimulatorTests(SynchronousTestCase):
 
 
 #: Words of a field that stand for themselves: a name, a number, an address, a reason of the system.
-MOST_WORDS = 5
+MAX_WORDS = 5
 #: Letters that a message must have beside its fields, to be told by them.
 FEWEST_LETTERS = 6
 
@@ -179,7 +179,7 @@ def is_said(text: str) -> bool:
 
 
 def may_stand_in_a_field(text: str) -> bool:
-    return len(text.split()) <= MOST_WORDS or is_said(text) or is_said(f"{text}.")
+    return len(text.split()) <= MAX_WORDS or is_said(text) or is_said(f"{text}.")
 
 
 class TroubleshootingTests(SynchronousTestCase):

@@ -14,13 +14,13 @@ from twisted.internet.base import ReactorBase
 from twisted.python import usage
 
 import zbtwist
-from zbtwist.app.demo import Guide
+from zbtwist.app.demo import DemoGuide
 from zbtwist.app.gateway import Gateway, Reloader, warn_if_open
 from zbtwist.config.load import load
 from zbtwist.config.options import OPTIONS, Option
 from zbtwist.config.settings import Settings
 from zbtwist.config.toml_file import ConfigError
-from zbtwist.runtime.garbage import Spared
+from zbtwist.runtime.garbage import GCFreeze
 from zbtwist.store.store import Store, StoreError
 
 #: The options that may name a file, and the attributes of `Settings` that have its absolute path.
@@ -148,10 +148,10 @@ def makeService(options: Options) -> IService:
         sys.exit(f"{options.program}: {error}")
     gateway = Gateway(settings, reactor)
     if settings.serial.startswith("sim:"):
-        Guide(settings, gateway.network.nodes, gateway.bindings).setServiceParent(gateway)
+        DemoGuide(settings, gateway.network.nodes, gateway.bindings).setServiceParent(gateway)
     if settings.config is not None:
         Reloader(gateway, lambda: load(reactor, options.texts), reactor).setServiceParent(gateway)
     # The last of all, so that it starts when everything else is there.
-    Spared().setServiceParent(gateway)
+    GCFreeze().setServiceParent(gateway)
     warn_if_open(settings)
     return gateway

@@ -22,7 +22,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from zbtwist.radio.frame_timeout import Patience
+from zbtwist.radio.frame_timeout import FrameTimeout
 from zbtwist.xbee import frames
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64
 from zbtwist.xbee.description import NodeDescription
@@ -106,7 +106,7 @@ class txXBee(protocol.Protocol):
         """
         self._api_mode = 2 if escaped else 1
         self._decoder = decoder_for(self._api_mode, on_bad_frame=self._bad_frame)
-        self._patience: Patience | None = None
+        self._patience: FrameTimeout | None = None
 
     def handle_packet(self, packet: Packet) -> None:
         """A frame came. Override this.
@@ -192,7 +192,7 @@ class txXBee(protocol.Protocol):
         # SerialPort has the reactor it was given; a transport that has none gets no clock.
         clock = getattr(self.transport, "reactor", None)
         if self._patience is None and clock is not None:
-            self._patience = Patience(cast(IReactorTime, clock), self._hand_up)
+            self._patience = FrameTimeout(cast(IReactorTime, clock), self._hand_up)
         if self._patience is not None and self._decoder.pending:
             self._patience.fed(self._decoder)
 

@@ -11,7 +11,7 @@ from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.app.demo import Guide
+from zbtwist.app.demo import DemoGuide
 from zbtwist.app.gateway import Gateway, Reloader
 from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.config.toml_file import ConfigError
@@ -177,7 +177,7 @@ class GuideTests(GatewayTestCase):
         """What to try, once for each node, with the right port."""
         self.reactor = MemoryReactorClock()
         self.gateway = Gateway(SETTINGS, self.reactor)
-        guide = Guide(SETTINGS, self.gateway.network.nodes, self.gateway.bindings)
+        guide = DemoGuide(SETTINGS, self.gateway.network.nodes, self.gateway.bindings)
         guide.setServiceParent(self.gateway)
         self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         self.gateway.startService()

@@ -23,8 +23,8 @@ from zbtwist.binding.outbound import HIGH_WATER, Outbound
 from zbtwist.binding.policy import Policy
 from zbtwist.binding.port import (
     CLOSE_TIMEOUT,
-    MAXIMUM_CLIENTS,
-    MAXIMUM_UNSENT,
+    MAX_CLIENTS,
+    MAX_UNSENT,
     REPLY_POLL,
     REPLY_TIME,
     Listener,
@@ -201,7 +201,7 @@ class NodePortTests(SynchronousTestCase):
         _, quick = self.connect()
         slow.producer.pauseProducing()
         piece = b"x" * 1024
-        for _ in range(MAXIMUM_UNSENT // len(piece)):
+        for _ in range(MAX_UNSENT // len(piece)):
             self.port.deliver(piece)
         self.assertFalse(slow.disconnected)
         self.port.deliver(piece)
@@ -214,32 +214,32 @@ class NodePortTests(SynchronousTestCase):
         kept = len(slow.value())
         self.port.deliver(piece)
         self.assertEqual(len(slow.value()), kept)
-        self.assertEqual(len(quick.value()), MAXIMUM_UNSENT + 2 * len(piece))
+        self.assertEqual(len(quick.value()), MAX_UNSENT + 2 * len(piece))
         client.connectionLost(Failure(ConnectionDone()))
 
     def test_reader_that_catches_up_is_kept(self) -> None:
         _, transport = self.connect()
         for _ in range(5):
             transport.producer.pauseProducing()
-            self.port.deliver(b"x" * MAXIMUM_UNSENT)
+            self.port.deliver(b"x" * MAX_UNSENT)
             transport.producer.resumeProducing()
         self.assertFalse(transport.disconnecting)
 
     def test_number_of_clients_is_bounded(self) -> None:
-        clients = [self.connect()[0] for _ in range(MAXIMUM_CLIENTS)]
+        clients = [self.connect()[0] for _ in range(MAX_CLIENTS)]
         self.assertIsNone(self.listener.buildProtocol(None))
         self.assertIn("is refused", self.lines()[-1])
         clients[0].connectionLost()
-        self.assertEqual(self.port.clients, MAXIMUM_CLIENTS - 1)
+        self.assertEqual(self.port.clients, MAX_CLIENTS - 1)
         self.assertIsNotNone(self.listener.buildProtocol(None))
 
     def test_clients_that_have_ended_do_not_count(self) -> None:
         """But as many as may stay at most, so that they are bounded as well."""
-        clients = [self.connect()[0] for _ in range(MAXIMUM_CLIENTS)]
+        clients = [self.connect()[0] for _ in range(MAX_CLIENTS)]
         for client in clients:
             client.dataReceived(b"?")
             client.readConnectionLost()
-        clients += [self.connect()[0] for _ in range(MAXIMUM_CLIENTS)]
+        clients += [self.connect()[0] for _ in range(MAX_CLIENTS)]
         self.assertIsNone(self.listener.buildProtocol(None))
         clients[-1].readConnectionLost()
         self.assertIsNone(self.listener.buildProtocol(None))

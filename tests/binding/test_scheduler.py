@@ -5,13 +5,13 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.binding.scheduler import MOST_ALOFT, SLOW, Turns
+from zbtwist.binding.scheduler import MAX_IN_FLIGHT, SLOW, TransmitScheduler
 
 
 class Sender:
     """Has so many packets to send, and asks for a turn for each."""
 
-    def __init__(self, turns: Turns, name: str, packets: int) -> None:
+    def __init__(self, turns: TransmitScheduler, name: str, packets: int) -> None:
         self.turns = turns
         self.name = name
         self.packets = packets
@@ -21,7 +21,7 @@ class Sender:
             return
         self.packets -= 1
         packet = (self.name, self.packets)
-        self.turns.took_off(packet)
+        self.turns.sent(packet)
         SENT.append(packet)
         if self.packets:
             self.turns.ask(self)
@@ -33,7 +33,7 @@ SENT: list[tuple[str, int]] = []
 class TurnsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turns = Turns(self.clock, 2)
+        self.turns = TransmitScheduler(self.clock, 2)
         SENT.clear()
 
     def start(self, name: str, packets: int) -> Sender:
@@ -44,15 +44,15 @@ class TurnsTests(SynchronousTestCase):
     def test_limit(self) -> None:
         self.start("a", 5)
         self.assertEqual(len(SENT), 2)
-        self.turns.landed(SENT[0])
+        self.turns.done(SENT[0])
         self.assertEqual(len(SENT), 3)
-        self.assertEqual(self.turns.aloft, 2)
+        self.assertEqual(self.turns.in_flight, 2)
 
     def test_round_robin(self) -> None:
         for name in "abc":
             self.start(name, 4)
         for position in range(10):
-            self.turns.landed(SENT[position])
+            self.turns.done(SENT[position])
         self.assertEqual("".join(name for name, _ in SENT), "aaabcabcbcbc")
 
     def test_newcomer_waits_for_one_round(self) -> None:
@@ -60,7 +60,7 @@ class TurnsTests(SynchronousTestCase):
             self.start(name, 100)
         self.start("j", 1)
         for position in range(20):
-            self.turns.landed(SENT[position])
+            self.turns.done(SENT[position])
         self.assertLessEqual([name for name, _ in SENT].index("j"), 2 + 9)
 
     def test_asking_twice_is_asking_once(self) -> None:
@@ -76,11 +76,11 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual(len(SENT), 2)
         self.clock.advance(0.1)
         self.assertEqual([name for name, _ in SENT], ["a", "a", "b", "b"])
-        self.assertEqual(self.turns.aloft, 4)
+        self.assertEqual(self.turns.in_flight, 4)
         # A slow one that lands gives nothing.
-        self.turns.landed(SENT[0])
+        self.turns.done(SENT[0])
         self.assertEqual(len(SENT), 4)
-        self.turns.landed(SENT[2])
+        self.turns.done(SENT[2])
         self.assertEqual(len(SENT), 5)
 
     def test_nobody_waits_so_nobody_watches(self) -> None:
@@ -91,14 +91,14 @@ class TurnsTests(SynchronousTestCase):
         self.start("a", 1000)
         for _ in range(100):
             self.clock.advance(SLOW)
-        self.assertEqual(self.turns.aloft, MOST_ALOFT)
+        self.assertEqual(self.turns.in_flight, MAX_IN_FLIGHT)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.turns.landed(SENT[0])
-        self.assertEqual(len(SENT), MOST_ALOFT + 1)
+        self.turns.done(SENT[0])
+        self.assertEqual(len(SENT), MAX_IN_FLIGHT + 1)
 
     def test_stop(self) -> None:
         self.start("a", 5)
         self.turns.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.turns.landed(SENT[0])
+        self.turns.done(SENT[0])
         self.assertEqual(len(SENT), 2)

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.radio.support import FACTS, Wire
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
 from zbtwist.binding.policy import Policy
-from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingService, Wish
+from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingService, PortRequest
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.store.store import Mapping, Store, StoreError
@@ -71,7 +71,9 @@ class BindingTestCase(SynchronousTestCase):
         self.computer = Computer()
         self.start()
 
-    def start(self, *wishes: Wish, base: int = 27001, last: int = 65535, **more: Any) -> None:
+    def start(
+        self, *wishes: PortRequest, base: int = 27001, last: int = 65535, **more: Any
+    ) -> None:
         """Start a gateway that has the store of the one before."""
         self.wire = Wire()
         # A node that was seen at 0 was never seen.
@@ -90,7 +92,7 @@ class BindingTestCase(SynchronousTestCase):
         self.wire.coordinator.close()
         self.assertEqual(self.wire.clock.getDelayedCalls(), [])
 
-    def restart(self, *wishes: Wish, **more: Any) -> None:
+    def restart(self, *wishes: PortRequest, **more: Any) -> None:
         self.stop()
         self.start(*wishes, **more)
 
@@ -487,14 +489,14 @@ class WishTests(BindingTestCase):
     """What the configuration asks for."""
 
     def test_by_address(self) -> None:
-        self.restart(Wish(A, slot=30000, name="meter"))
+        self.restart(PortRequest(A, slot=30000, name="meter"))
         self.assertEqual(self.slots(), {A: 30000})
         self.assertEqual(str(self.node(A)), "meter (00:13:a2:00:40:00:00:01)")
         self.see(A, B)
         self.assertEqual(self.slots(), {A: 30000, B: 27001})
 
     def test_by_label(self) -> None:
-        self.restart(Wish(label="E1", slot=30000))
+        self.restart(PortRequest(label="E1", slot=30000))
         self.see(A)
         self.assertEqual(self.slot(A), 27001)
         self.node(A).label = "E1"
@@ -502,7 +504,7 @@ class WishTests(BindingTestCase):
         self.assertEqual(self.slot(A), 30000)
 
     def test_label_of_two(self) -> None:
-        self.restart(Wish(label="E1", slot=30000))
+        self.restart(PortRequest(label="E1", slot=30000))
         self.see(A, B)
         for address64 in (A, B):
             self.node(address64).label = "E1"
@@ -511,30 +513,30 @@ class WishTests(BindingTestCase):
         self.assertIn("2 nodes are called E1", self.problem(A))
 
     def test_wished_port_is_not_given_to_another(self) -> None:
-        self.restart(Wish(label="E1", slot=27001))
+        self.restart(PortRequest(label="E1", slot=27001))
         self.see(A)
         self.assertEqual(self.slot(A), 27002)
 
     def test_endpoint(self) -> None:
-        self.restart(Wish(A, slot="unix:/run/meter"))
+        self.restart(PortRequest(A, slot="unix:/run/meter"))
         self.assertEqual(self.slots(), {A: "unix:/run/meter"})
         self.restart()
         self.assertEqual(self.slots(), {A: "unix:/run/meter"})
 
     def test_node_moves_from_its_given_port(self) -> None:
         self.see(A, B)
-        self.restart(Wish(A, slot=30000))
+        self.restart(PortRequest(A, slot=30000))
         self.assertEqual(self.slots(), {A: 30000, B: 27002})
 
     def test_mapping_stays_when_it_is_not_asked_for_any_more(self) -> None:
-        self.restart(Wish(A, slot=30000))
+        self.restart(PortRequest(A, slot=30000))
         self.restart()
         self.assertEqual(self.slots(), {A: 30000})
 
     def test_two_nodes_want_one_port(self) -> None:
         """The one that has it keeps it; the other has it when it is free."""
         self.see(A, B)
-        self.restart(Wish(B, slot=27001))
+        self.restart(PortRequest(B, slot=27001))
         self.see(A, B)
         self.assertEqual(self.slots(), {A: 27001, B: 27002})
         self.assertIn("Port 27001 belongs to", self.problem(B))
@@ -545,18 +547,18 @@ class WishTests(BindingTestCase):
 
     def test_nodes_exchange_their_ports(self) -> None:
         self.see(A, B)
-        self.restart(Wish(A, slot=27002), Wish(B, slot=27001))
+        self.restart(PortRequest(A, slot=27002), PortRequest(B, slot=27001))
         self.assertEqual(self.slots(), {A: 27002, B: 27001})
 
     def test_node_that_is_named_before_it_is_seen(self) -> None:
         """It gets a port as every other, also if only its name is in the file."""
-        self.bindings.configure([Wish(A, name="third")], 27001)
+        self.bindings.configure([PortRequest(A, name="third")], 27001)
         self.see(A)
         self.assertEqual(self.slot(A), 27001)
 
     def test_by_hand_against_the_configuration(self) -> None:
         """Refused, since the next start would undo it."""
-        self.restart(Wish(A, slot=30000), Wish(label="E2", slot=30001))
+        self.restart(PortRequest(A, slot=30000), PortRequest(label="E2", slot=30001))
         self.see(A, B)
         self.node(B).label = "E2"
         self.nodes.changed(self.node(B))
@@ -571,7 +573,7 @@ class WishTests(BindingTestCase):
     def test_node_whose_wish_cannot_be_granted(self) -> None:
         """It gets no other port meanwhile: who configured one looks for it there."""
         self.computer.taken.add(30000)
-        self.restart(Wish(A, slot=30000))
+        self.restart(PortRequest(A, slot=30000))
         self.see(A)
         self.assertIsNone(self.slot(A))
         self.assertIn("Port 30000 does not open", self.problem(A))
@@ -584,7 +586,9 @@ class WishTests(BindingTestCase):
         """It does not stop the others, is said, and tried again."""
         self.computer.raises = FileNotFoundError(2, "No such file or directory")
         self.computer.taken.add("unix:/nowhere/x")
-        self.restart(Wish(A, slot="unix:/nowhere/x"), Wish(B, slot=30000, name="second"))
+        self.restart(
+            PortRequest(A, slot="unix:/nowhere/x"), PortRequest(B, slot=30000, name="second")
+        )
         self.see(C)
         self.assertEqual(self.slots()[B], 30000)
         self.assertEqual(self.slot(C), 27001)
@@ -596,9 +600,9 @@ class WishTests(BindingTestCase):
 
     def test_changed_while_running(self) -> None:
         """Only what changed is touched."""
-        self.restart(Wish(A, slot=30000), Wish(B, slot=30001))
+        self.restart(PortRequest(A, slot=30000), PortRequest(B, slot=30001))
         first, second = self.connect(30000), self.connect(30001)
-        self.bindings.configure([Wish(A, slot=30000), Wish(B, slot=30002)], 27001)
+        self.bindings.configure([PortRequest(A, slot=30000), PortRequest(B, slot=30002)], 27001)
         self.assertEqual(self.slots(), {A: 30000, B: 30002})
         self.assertFalse(first.disconnecting)
         self.assertTrue(second.disconnecting)
@@ -621,7 +625,7 @@ class ManyTests(BindingTestCase):
     def test_many_nodes_of_the_configuration(self) -> None:
         addresses = [Address64(A + number) for number in range(2000)]
         self.stop()
-        self.start(*(Wish(address64, name=f"{address64:x}") for address64 in addresses))
+        self.start(*(PortRequest(address64, name=f"{address64:x}") for address64 in addresses))
         self.assertEqual(len(self.computer.open), 2000)
 
 
@@ -695,11 +699,11 @@ class InterruptionTests(BindingTestCase):
         self.hear(B)
         last_frame = self.wire.clock.seconds()
         self.wire.clock.advance(5.0)
-        self.wire.coordinator.is_deaf(last_frame)
+        self.wire.coordinator.mark_unresponsive(last_frame)
         self.assertEqual(self.reset(), [])
         self.hear(A)
         self.assertEqual(self.reset(), [A])
-        self.wire.coordinator.is_heard()
+        self.wire.coordinator.mark_responsive()
         self.assertEqual(self.reset(), [A, B])
 
     def test_what_clients_sent_is_kept(self) -> None:
@@ -762,15 +766,15 @@ class PolicyTests(BindingTestCase):
 
     def test_policies(self) -> None:
         general, special = Policy(retries=9), Policy(window=3)
-        self.bindings.configure([Wish(A, policy=special)], 27001, policy=general)
+        self.bindings.configure([PortRequest(A, policy=special)], 27001, policy=general)
         self.see(A, B)
         self.assertEqual((self.policy(A), self.policy(B)), (special, general))
-        self.bindings.configure([Wish(B, policy=special)], 27001)
+        self.bindings.configure([PortRequest(B, policy=special)], 27001)
         self.assertEqual((self.policy(A), self.policy(B)), (Policy(), special))
 
     def test_node_that_is_named_by_its_label(self) -> None:
         special = Policy(window=3)
-        self.bindings.configure([Wish(label="METER", policy=special)], 27001)
+        self.bindings.configure([PortRequest(label="METER", policy=special)], 27001)
         self.see(A)
         self.assertEqual(self.policy(A), Policy())
         self.node(A).label = "METER"

@@ -455,7 +455,7 @@ class TracingTests(GatewayTestCase):
         self.assertTrue(str(fault).endswith("."))
 
     def test_too_many_nodes(self) -> None:
-        self.patch(tracing, "MAXIMUM_TRACED", 1)
+        self.patch(tracing, "MAX_TRACED", 1)
         self.api.frames(True, "ECHO")
         fault = self.assertRaises(ControlFault, self.api.frames, True, "METER")
         self.assertEqual(fault.number, faults.BAD_VALUE)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.faults.world import Device, World
 from zbtwist.radio.interfaces import RadioListener
-from zbtwist.simulator.air import Fate, Transmission
+from zbtwist.simulator.air import Transmission, TxResult
 from zbtwist.simulator.serial_line import Wire
 from zbtwist.xbee.address import UNKNOWN16
 from zbtwist.xbee.devices import COORDINATOR
@@ -148,7 +148,7 @@ class Signs(RadioListener):
 
         finished = transmission.finished
 
-        def finish(fate: Fate) -> None:
+        def finish(fate: TxResult) -> None:
             counts[TRIED_AGAIN] += fate.retries > 0
             self.under_way -= is_ours
             if sender.role == COORDINATOR:

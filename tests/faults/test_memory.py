@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.faults.connection import READ_SIZE, SOCKET, WRITE_BUFFER, Connection
 from tests.faults.world import World
 from zbtwist.binding.outbound import HIGH_WATER, NODE_LIMIT
-from zbtwist.binding.port import MAXIMUM_UNSENT
+from zbtwist.binding.port import MAX_UNSENT
 
 MUCH = 100_000_000
 
@@ -102,6 +102,6 @@ class MemoryTests(SynchronousTestCase):
             self.measure()
             most = max(most, connection.gateway_end.buffered)
         self.assertEqual(connection.ended, "reset")
-        self.assertLessEqual(most, WRITE_BUFFER + MAXIMUM_UNSENT + 255)
-        self.assertGreater(most, MAXIMUM_UNSENT)
-        self.assertLess(self.grown, 2 * (SOCKET + WRITE_BUFFER + MAXIMUM_UNSENT) + REST)
+        self.assertLessEqual(most, WRITE_BUFFER + MAX_UNSENT + 255)
+        self.assertGreater(most, MAX_UNSENT)
+        self.assertLess(self.grown, 2 * (SOCKET + WRITE_BUFFER + MAX_UNSENT) + REST)

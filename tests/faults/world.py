@@ -22,7 +22,7 @@ from tests.faults.sockets import SocketConnection
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port import NodePort
 from zbtwist.config.settings import Settings
-from zbtwist.simulator.air import Fate, IAir, ITimekeeper, Transmission
+from zbtwist.simulator.air import IAir, ITimekeeper, Transmission, TxResult
 from zbtwist.simulator.channel import ChannelAir
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
@@ -113,7 +113,7 @@ class RefusingAir:
     def send(self, transmission: Transmission) -> None:
         refused = transmission.sender.role == COORDINATOR and not transmission.broadcast
         if self.status is not None and refused:
-            self._time.call_later(REFUSAL_TIME, transmission.finish, Fate(self.status))
+            self._time.call_later(REFUSAL_TIME, transmission.finish, TxResult(self.status))
         else:
             self._carrier.send(transmission)
 

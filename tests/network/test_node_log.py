@@ -9,7 +9,7 @@ from zope.interface.verify import verifyObject
 
 from tests.radio.support import REMOTE, REMOTE16, Wire
 from zbtwist.network.interfaces import INodeListener
-from zbtwist.network.node_log import REPEAT_INTERVAL, NodeNews
+from zbtwist.network.node_log import REPEAT_INTERVAL, NodeLog
 from zbtwist.network.service import NetworkService
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import ExplicitReceive, NodeIdentification, ReceivePacket
@@ -23,7 +23,7 @@ class News(SynchronousTestCase):
         self.clock = self.wire.clock
         self.network = NetworkService(self.clock, self.wire.coordinator)
         self.nodes = self.network.nodes
-        self.news = NodeNews(self.clock, self.nodes, self.wire.coordinator)
+        self.news = NodeLog(self.clock, self.nodes, self.wire.coordinator)
         self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         self.addCleanup(self.network.stopService)
 

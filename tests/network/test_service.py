@@ -11,7 +11,7 @@ from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire
 from zbtwist.network.node import Node
 from zbtwist.network.service import (
     INQUIRY_PAUSE,
-    MAXIMUM_HOPS,
+    MAX_HOPS,
     SIGNAL_AGE,
     SIGNALS_PER_SECOND,
     NetworkService,
@@ -295,7 +295,7 @@ class NetworkServiceTests(SynchronousTestCase):
         self.assertIsNone(node.route)
         for hops in ([1, 2], [], list(range(100))):
             self.wire.receive(RouteRecord(REMOTE, REMOTE16, 1, [Address16(hop) for hop in hops]))
-            self.assertEqual(node.route, tuple(hops[:MAXIMUM_HOPS]))
+            self.assertEqual(node.route, tuple(hops[:MAX_HOPS]))
 
     def test_a_sample_tells_the_temperature(self) -> None:
         """If the device is known, and is one that has a sensor."""

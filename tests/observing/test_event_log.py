@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from zbtwist.observing.event_log import (
     FRAME,
-    MAXIMUM_TEXT,
+    MAX_TEXT,
     Event,
     EventLog,
     EventLogService,
@@ -231,7 +231,7 @@ class Texts(EventLogTestCase):
         self.assertEqual(self.text("{text}", text="x" * 1024), "x" * 1024)
         self.assertEqual(self.text("{text}", text="x" * 1025), "x" * 1021 + "…")
         self.assertEqual(self.text("{text}", text="é" * 1000), "é" * 510 + "…")
-        self.assertLessEqual(len(self.text("{text}", text="温" * 10**6).encode()), MAXIMUM_TEXT)
+        self.assertLessEqual(len(self.text("{text}", text="温" * 10**6).encode()), MAX_TEXT)
 
     def test_a_failure_is_a_line(self) -> None:
         self.log.failure("It failed", failure=Failure(ValueError("bad\nvalue")))

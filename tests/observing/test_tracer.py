@@ -16,7 +16,7 @@ from tests.xbee.strategies import any_frame
 from zbtwist.network.table import NodeTable
 from zbtwist.observing.event_log import FRAME, EventLog, one_line
 from zbtwist.observing.tracer import (
-    MAXIMUM_TRACED,
+    MAX_TRACED,
     FrameTracer,
     TooManyTraced,
     TraceFileService,
@@ -230,7 +230,7 @@ class Switching(TracerTestCase):
         )
 
     def test_the_number_of_nodes_is_bounded(self) -> None:
-        for number in range(MAXIMUM_TRACED):
+        for number in range(MAX_TRACED):
             self.tracer.switch(True, Address64(number))
         self.tracer.switch(True, Address64(0))
         self.assertRaises(TooManyTraced, self.tracer.switch, True, REMOTE)

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.coordinator import Coordinator
-from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import IProtocolOwner, IRadioListener
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.simulator.network import SimulatedNetwork
@@ -24,7 +24,7 @@ LOCAL = Address64(0x0013A200_00000001)
 REMOTE = Address64(0x0013A200_400A3EFF)
 REMOTE16 = Address16(0x1A2B)
 
-FACTS = RadioFacts(LOCAL, api_mode=1, payload_limit=84, discovery_time=6.0)
+FACTS = RadioInfo(LOCAL, api_mode=1, payload_limit=84, discovery_time=6.0)
 
 
 @implementer(IProtocolOwner)
@@ -62,7 +62,7 @@ class Listener:
         for frame_type in FRAME_CLASSES.values():
             coordinator.subscribe(frame_type, self.frame_received)
 
-    def radio_up(self, facts: RadioFacts) -> None:
+    def radio_up(self, facts: RadioInfo) -> None:
         self.heard.append(facts)
 
     def radio_down(self, reason: str) -> None:

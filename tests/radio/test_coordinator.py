@@ -14,7 +14,7 @@ from zbtwist.radio.coordinator import (
     DISCOVERY_MARGIN,
     EXTENDED_TRANSMIT_TIMEOUT,
     IDS_FOR_DATA,
-    MAXIMUM_WAITING,
+    MAX_WAITING,
     QUARANTINE,
     REMOTE_AT_TIMEOUT,
     TRANSMIT_TIMEOUT,
@@ -161,7 +161,7 @@ class FrameIdTests(SynchronousTestCase):
 
     def test_waiting_is_bounded(self) -> None:
         wire = Wire()
-        for _ in range(255 + MAXIMUM_WAITING):
+        for _ in range(255 + MAX_WAITING):
             start(wire.coordinator.at("NP")).addErrback(lambda _: None)
         self.failureResultOf(start(wire.coordinator.at("NP")), TooManyRequests)
         wire.coordinator.link_down("over")

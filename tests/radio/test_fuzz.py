@@ -39,7 +39,7 @@ from zbtwist.xbee.frames import (
     RouteRecord,
     TransmitStatus,
 )
-from zbtwist.xbee.framing import MAXIMUM_FRAME_DATA, encode
+from zbtwist.xbee.framing import MAX_FRAME_DATA, encode
 from zbtwist.xbee.samples import IOSample
 
 TOTAL = 10_000_000
@@ -81,7 +81,7 @@ class Hostile:
                 1, 700
             )
         if kind == 2:
-            length = chance.choice((0, 1, MAXIMUM_FRAME_DATA, MAXIMUM_FRAME_DATA + 1, 0xFFFF))
+            length = chance.choice((0, 1, MAX_FRAME_DATA, MAX_FRAME_DATA + 1, 0xFFFF))
             return b"\x7e" + length.to_bytes(2, "big") + chance.randbytes(chance.randrange(300))
         good = encode(self._frame().to_bytes(), self._mode)
         if kind == 3:
@@ -181,7 +181,7 @@ class FuzzTests(SynchronousTestCase):
             assert protocol is not None
             protocol.dataReceived(data)
             self.clock.advance(0.005)
-            self.assertLess(len(protocol.decoder.pending), 2 * MAXIMUM_FRAME_DATA + 10)
+            self.assertLess(len(protocol.decoder.pending), 2 * MAX_FRAME_DATA + 10)
             self.assertLess(len(self.clock.getDelayedCalls()), 1000)
 
     def check(self, api_mode: int) -> None:

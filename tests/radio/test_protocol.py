@@ -7,9 +7,9 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Owner
-from zbtwist.radio.frame_timeout import LONGEST_FRAME, SILENCE
+from zbtwist.radio.frame_timeout import MAX_FRAME, SILENCE
 from zbtwist.radio.protocol import RadioProtocol
-from zbtwist.runtime.write_batch import Burst
+from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.frames import (
     ATCommand,
     Frame,
@@ -78,7 +78,7 @@ class ProtocolTests(SynchronousTestCase):
     def test_damage_is_said_before_anything_is_written(self) -> None:
         """Nobody may read what was behind the hole before the connection ends."""
         said: list[object] = []
-        burst = Burst()
+        burst = WriteBatch()
         owner = Owner(lambda frame: burst.at_end(lambda: said.append("written")))
         owner.frames_damaged = said.append  # type: ignore[method-assign]
         protocol = RadioProtocol(self.clock, 1, owner, burst=burst)
@@ -125,7 +125,7 @@ class ProtocolTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_false_start_is_not_waited_for_while_frames_go_by(self) -> None:
-        """The line is never silent, and no frame is late by more than `LONGEST_FRAME`."""
+        """The line is never silent, and no frame is late by more than `MAX_FRAME`."""
         self.protocol.dataReceived(b"\x7e\x02\x00")
         wire = encode(ReceivePacket(REMOTE, REMOTE16, 1, b"").to_bytes(), 1)
         for _ in range(20):
@@ -133,7 +133,7 @@ class ProtocolTests(SynchronousTestCase):
             self.clock.pump([0.1] * 3)
             if self.frames:
                 break
-        self.assertLessEqual(self.clock.seconds(), LONGEST_FRAME + SILENCE)
+        self.assertLessEqual(self.clock.seconds(), MAX_FRAME + SILENCE)
         self.assertEqual(len(self.frames), round(self.clock.seconds() / 0.3))
 
     def test_connection_lost_in_a_frame(self) -> None:
@@ -198,7 +198,7 @@ class RawTests(SynchronousTestCase):
         protocol.makeConnection(StringTransport())
         protocol.dataReceived(b"\x7e")
         clock.advance(SILENCE)
-        clock.advance(LONGEST_FRAME)
+        clock.advance(MAX_FRAME)
         protocol.start_over()
         for byte in encode(ReceivePacket(REMOTE, REMOTE16, 1, b"").to_bytes(), 1):
             protocol.dataReceived(bytes([byte]))

@@ -17,7 +17,7 @@ from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import RadioOffline, SerialOpenError
 from zbtwist.radio.heartbeat import JOIN_POLL, TRIES, TRY_TIMEOUT
-from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.probe import WAITS
 from zbtwist.radio.service import (
     LAST_RETRY,
@@ -91,8 +91,8 @@ class LinkCase(SynchronousTestCase):
             if event["log_level"].name == level and event["log_namespace"].startswith("zbtwist")
         ]
 
-    def ups(self) -> list[RadioFacts]:
-        return [heard for heard in self.listener.heard if isinstance(heard, RadioFacts)]
+    def ups(self) -> list[RadioInfo]:
+        return [heard for heard in self.listener.heard if isinstance(heard, RadioInfo)]
 
     def stop(self) -> None:
         stopped = self.service.stopService()

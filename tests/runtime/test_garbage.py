@@ -7,7 +7,7 @@ import gc
 from twisted.application.service import MultiService, Service
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.runtime.garbage import Spared
+from zbtwist.runtime.garbage import GCFreeze
 
 
 class SparedTests(SynchronousTestCase):
@@ -22,7 +22,7 @@ class SparedTests(SynchronousTestCase):
 
         services = MultiService()
         Starting().setServiceParent(services)
-        Spared().setServiceParent(services)
+        GCFreeze().setServiceParent(services)
         before = gc.get_freeze_count()
         services.privilegedStartService()
         services.startService()

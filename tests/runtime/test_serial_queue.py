@@ -5,12 +5,12 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.runtime.serial_queue import OneByOne
+from zbtwist.runtime.serial_queue import SerialQueue
 
 
 class OneByOneTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.work = OneByOne()
+        self.work = SerialQueue()
         self.log: list[object] = []
 
     async def do(self, name: object, wait: Deferred[None] | None = None) -> object:

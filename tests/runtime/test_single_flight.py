@@ -5,13 +5,13 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.runtime.single_flight import Shared
+from zbtwist.runtime.single_flight import SingleFlight
 
 
 class SharedTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.runs: list[Deferred[int]] = []
-        self.shared: Shared[int] = Shared(self.work)
+        self.shared: SingleFlight[int] = SingleFlight(self.work)
 
     def work(self) -> Deferred[int]:
         self.runs.append(Deferred())
@@ -44,7 +44,7 @@ class SharedTests(SynchronousTestCase):
         async def fail() -> int:
             raise ZeroDivisionError
 
-        self.failureResultOf(Deferred.fromCoroutine(Shared(fail)()), ZeroDivisionError)
+        self.failureResultOf(Deferred.fromCoroutine(SingleFlight(fail)()), ZeroDivisionError)
 
     def test_caller_that_gives_up(self) -> None:
         first, second = self.call(), self.call()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from twisted.trial import unittest
 
-from zbtwist.runtime.write_batch import Burst
+from zbtwist.runtime.write_batch import WriteBatch
 
 
 class BurstTests(unittest.SynchronousTestCase):
     def setUp(self) -> None:
-        self.burst = Burst()
+        self.burst = WriteBatch()
         self.called: list[str] = []
 
     def test_at_the_end(self) -> None:

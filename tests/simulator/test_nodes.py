@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from tests.simulator.line import Line
-from zbtwist.simulator.air import Fate, ITimekeeper, Transmission
+from zbtwist.simulator.air import ITimekeeper, Transmission, TxResult
 from zbtwist.simulator.meter import parse_packet, watts_between
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import SERIAL_BUFFER, EchoNode, MeterNode, Node, PtyNode
@@ -281,7 +281,7 @@ class AirTests(TestCase):
             def send(self, transmission: Transmission) -> None:
                 (receiver,) = transmission.receivers
                 self.time.call_later(1.0, transmission.arrive, receiver)
-                fate = Fate(0x25, retries=2)
+                fate = TxResult(0x25, retries=2)
                 self.time.call_later(transmission.size / 10, transmission.finish, fate)
 
         clock = Clock()

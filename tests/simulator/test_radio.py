@@ -7,7 +7,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.simulator.line import Line
 from zbtwist.simulator.options import SimulatorOptions
-from zbtwist.simulator.radio import MOST_TRANSMISSIONS
+from zbtwist.simulator.radio import MAX_TRANSMISSIONS
 from zbtwist.xbee.address import BROADCAST64, UNKNOWN16, UNKNOWN64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
@@ -297,7 +297,7 @@ class TransmitTests(RadioTestCase):
     def test_too_many_at_once(self) -> None:
         self.echo.reachable = False
         request = TransmitRequest(1, self.echo.address64, UNKNOWN16, 0, 0, b"x")
-        self.line.say(*[request] * (MOST_TRANSMISSIONS + 2))
+        self.line.say(*[request] * (MAX_TRANSMISSIONS + 2))
         self.assertEqual([f.delivery_status for f in self.line.of(TransmitStatus)], [0x32, 0x32])
         self.line.run(1)
         self.echo.reachable = True

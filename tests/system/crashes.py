@@ -28,7 +28,7 @@ from tests.system.support import Gateway, free_ports, wait_until
 _ABSENT = [f"00:13:a2:00:7f:00:00:{n:02x}" for n in range(40)]
 
 #: The longest life of a gateway after it answers, in seconds.
-_LONGEST_LIFE = 0.6
+_MAX_LIFE = 0.6
 
 _GONE = (OSError, http.client.HTTPException)
 
@@ -136,7 +136,7 @@ def run(kills: int, seed: int, report: Any = lambda line: None) -> tuple[int, li
                 target=disturb, args=(api, ledger, chance, base + 100), daemon=True
             )
             caller.start()
-            time.sleep(chance.random() * _LONGEST_LIFE)
+            time.sleep(chance.random() * _MAX_LIFE)
         finally:
             gateway.stop(signal.SIGKILL)
         caller.join(5)

@@ -28,7 +28,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.system.support import PATIENCE, Gateway, Program, wait_until
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
-from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import RadioListener
 from zbtwist.radio.service import RadioService
 from zbtwist.simulator.network import SimulatedNetwork
@@ -66,13 +66,13 @@ class Load(RadioListener):
         self.address64 = address64
         self.delivered = 0
         self.echoed = 0
-        self.facts: list[RadioFacts] = []
+        self.facts: list[RadioInfo] = []
         self.downs: list[str] = []
         self._waiting: list[tuple[int, int, Deferred[None]]] = []
         coordinator.add_listener(self)
         coordinator.subscribe(ReceivePacket, self.echo_received)
 
-    def radio_up(self, facts: RadioFacts) -> None:
+    def radio_up(self, facts: RadioInfo) -> None:
         self.facts.append(facts)
         for _ in range(WINDOW):
             self._send()

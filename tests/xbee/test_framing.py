@@ -22,8 +22,8 @@ from tests.xbee.strategies import (
 )
 from zbtwist.xbee.frames import Frame, parse_frame
 from zbtwist.xbee.framing import (
-    LONGEST_ENCODABLE,
-    MAXIMUM_FRAME_DATA,
+    MAX_ENCODABLE,
+    MAX_FRAME_DATA,
     FrameDecoder,
     decoder_for,
     encode,
@@ -38,7 +38,7 @@ BUSY = bytes.fromhex("90 7e7d11137e7d1113 7e7d 11 13 7e 00 02 7d 7d 5e 7e")
 
 
 @dataclass
-class Found:
+class ProbeResult:
     """What a reference model finds: frame data, and where in the stream each began and ended."""
 
     frames: list[bytes]
@@ -61,9 +61,9 @@ def has_frame(body: bytes, maximum: int) -> int:
     return 2 + length + 1
 
 
-def find_plain(stream: bytes, maximum: int = MAXIMUM_FRAME_DATA) -> Found:
+def find_plain(stream: bytes, maximum: int = MAX_FRAME_DATA) -> ProbeResult:
     """Mode 1: at each byte in turn, a frame or not; behind a frame, go on."""
-    found = Found([], [], 0)
+    found = ProbeResult([], [], 0)
     position = 0
     while position < len(stream):
         if stream[position] == 0x7E:
@@ -78,9 +78,9 @@ def find_plain(stream: bytes, maximum: int = MAXIMUM_FRAME_DATA) -> Found:
     return found
 
 
-def find_escaped(stream: bytes, maximum: int = MAXIMUM_FRAME_DATA) -> Found:
+def find_escaped(stream: bytes, maximum: int = MAX_FRAME_DATA) -> ProbeResult:
     """Mode 2: one chance for each 7E, in the bytes up to the next 7E."""
-    found = Found([], [], 0)
+    found = ProbeResult([], [], 0)
     starts = [position for position, byte in enumerate(stream) if byte == 0x7E]
     for start, stop in zip(starts, [*starts[1:], len(stream)]):
         body = bytearray()
@@ -110,7 +110,7 @@ MODELS = {1: find_plain, 2: find_escaped}
 #: Beginnings that promise more than they hold, frames with one bit wrong, halves of frames.
 false_starts = st.builds(
     lambda length, tail: b"\x7e" + length.to_bytes(2, "big") + tail,
-    st.integers(0, MAXIMUM_FRAME_DATA + 2),
+    st.integers(0, MAX_FRAME_DATA + 2),
     busy_bytes.map(bytes),
 )
 
@@ -166,20 +166,20 @@ class EncodeTests(unittest.SynchronousTestCase):
 
     def test_longest(self) -> None:
         """The length field's limit is the only one on what is sent."""
-        self.assertEqual(encode(bytes(LONGEST_ENCODABLE), 1)[:3].hex(), "7effff")
+        self.assertEqual(encode(bytes(MAX_ENCODABLE), 1)[:3].hex(), "7effff")
 
     def test_checksum_of_many_large_bytes(self) -> None:
         """Their sum is more than 65520, where an Adler-32, which adds for us, begins anew."""
-        for size in (255, 256, 257, 258, 511, 512, 513, 1000, LONGEST_ENCODABLE):
+        for size in (255, 256, 257, 258, 511, 512, 513, 1000, MAX_ENCODABLE):
             data = b"\xff" * size
             wire = encode(data, 1)
             self.assertEqual(wire[-1], 0xFF - sum(data) % 256, size)
             for mode in (1, 2):
-                decoder = decoder_for(mode, maximum_frame_data=LONGEST_ENCODABLE)
+                decoder = decoder_for(mode, maximum_frame_data=MAX_ENCODABLE)
                 self.assertEqual(decoder.feed(encode(data, mode)), [data], (mode, size))
 
     def test_impossible_sizes(self) -> None:
-        for size in (0, LONGEST_ENCODABLE + 1):
+        for size in (0, MAX_ENCODABLE + 1):
             error = self.assertRaises(ValueError, encode, bytes(size), 1)
             self.assertIn(f"not {size}", str(error))
 
@@ -345,8 +345,8 @@ class PlainDecoderTests(unittest.SynchronousTestCase):
         """The longest false length holds good frames back for its own size, and loses none."""
         decoder = decoder_for(1)
         wire = encode(PACKET, 1)
-        got = decoder.feed(b"\x7e" + MAXIMUM_FRAME_DATA.to_bytes(2, "big"))
-        count = MAXIMUM_FRAME_DATA // len(wire) + 1
+        got = decoder.feed(b"\x7e" + MAX_FRAME_DATA.to_bytes(2, "big"))
+        count = MAX_FRAME_DATA // len(wire) + 1
         for _ in range(count):
             got += decoder.feed(wire)
         self.assertEqual(got, [PACKET] * count)
@@ -375,7 +375,7 @@ class PlainDecoderTests(unittest.SynchronousTestCase):
             decoder = decoder_for(1)
             for byte in b"\x7e" + length.to_bytes(2, "big") + bytes(2000):
                 decoder.feed(bytes([byte]))
-                self.assertLess(len(decoder.pending), MAXIMUM_FRAME_DATA + 4)
+                self.assertLess(len(decoder.pending), MAX_FRAME_DATA + 4)
 
     def test_nothing_but_start_bytes(self) -> None:
         """The length 7E7E is impossible, so each is a false start."""
@@ -458,7 +458,7 @@ class EscapedDecoderTests(unittest.SynchronousTestCase):
                 decoder = decoder_for(2)
                 for byte in start + flood * 2000:
                     decoder.feed(bytes([byte]))
-                    self.assertLessEqual(len(decoder.pending), 2 * (MAXIMUM_FRAME_DATA + 4))
+                    self.assertLessEqual(len(decoder.pending), 2 * (MAX_FRAME_DATA + 4))
 
 
 class AnyStreamTests(unittest.SynchronousTestCase):
@@ -509,7 +509,7 @@ class AnyStreamTests(unittest.SynchronousTestCase):
         found = find_plain(stream).places
         by_chance = [place for place in found if place not in places]
         assume(not any(start < b and a < stop for a, b in by_chance for start, stop in places))
-        got = self.run_through(1, stream, sizes, MAXIMUM_FRAME_DATA)
+        got = self.run_through(1, stream, sizes, MAX_FRAME_DATA)
         sent = [data for place, data in zip(found, got) if place in places]
         self.assertEqual([parse_frame(data) for data in sent], [frame for _, frame in parts])
 
@@ -522,7 +522,7 @@ class AnyStreamTests(unittest.SynchronousTestCase):
         """Every frame comes out, whatever the garbage is: nothing is left out here."""
         stream, places = on_the_wire(parts, tail, 2)
         found = find_escaped(stream).places
-        got = self.run_through(2, stream, sizes, MAXIMUM_FRAME_DATA)
+        got = self.run_through(2, stream, sizes, MAX_FRAME_DATA)
         sent = [data for place, data in zip(found, got) if place in places]
         self.assertEqual([parse_frame(data) for data in sent], [frame for _, frame in parts])
 
@@ -530,7 +530,7 @@ class AnyStreamTests(unittest.SynchronousTestCase):
     @given(
         st.lists(st.one_of(garbage, st.binary(max_size=100)), max_size=10).map(b"".join),
         chunk_sizes,
-        st.sampled_from((1, 5, 30, MAXIMUM_FRAME_DATA)),
+        st.sampled_from((1, 5, 30, MAX_FRAME_DATA)),
         st.sampled_from((1, 2)),
     )
     def test_any_bytes(self, stream: bytes, sizes: list[int], maximum: int, mode: int) -> None:
@@ -538,8 +538,8 @@ class AnyStreamTests(unittest.SynchronousTestCase):
         self.run_through(mode, stream, sizes, maximum)
 
     @repeatable(60)
-    @given(st.binary(min_size=1, max_size=MAXIMUM_FRAME_DATA), chunk_sizes)
+    @given(st.binary(min_size=1, max_size=MAX_FRAME_DATA), chunk_sizes)
     def test_any_frame_data(self, data: bytes, sizes: list[int]) -> None:
         for mode in (1, 2):
-            got = self.run_through(mode, encode(data, mode), sizes, MAXIMUM_FRAME_DATA)
+            got = self.run_through(mode, encode(data, mode), sizes, MAX_FRAME_DATA)
             self.assertEqual(got, [data])

@@ -22,7 +22,7 @@ _ADVICE = {
 
 
 @implementer(INodeListener)
-class Guide(Service):
+class DemoGuide(Service):
     """Writes the lines, each once."""
 
     log = Logger()

@@ -15,8 +15,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 
-from zbtwist.binding.port import Slot
-from zbtwist.binding.service import BindingService, Wish
+from zbtwist.binding.port import ListenAddress
+from zbtwist.binding.service import BindingService, PortRequest
 from zbtwist.config.settings import POLICY, Settings, difference
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.control.api import GatewayAPI
@@ -26,9 +26,9 @@ from zbtwist.control.http.metrics import GatewayCollector, MetricsPage
 from zbtwist.control.http.service import ControlService
 from zbtwist.control.http.site import ControlRoot, control_site
 from zbtwist.control.web.console import Console
-from zbtwist.control.web.view import Place
-from zbtwist.network.node_log import NodeNews
-from zbtwist.network.persistence import NodeMemory
+from zbtwist.control.web.view import Reachability
+from zbtwist.network.node_log import NodeLog
+from zbtwist.network.persistence import NodePersister
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_log import EventLog, EventLogService
 from zbtwist.observing.tracer import FrameTracer, TraceFileService
@@ -36,7 +36,7 @@ from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
 from zbtwist.runtime.open_files import raise_open_files
 from zbtwist.runtime.unix import server_from_string
-from zbtwist.runtime.write_batch import Burst
+from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.store.store import Store, StoreError
 
 log = Logger()
@@ -80,7 +80,7 @@ class Gateway(MultiService):
         self.store = Store(settings.state)
         coordinator = Coordinator(reactor)
         events = EventLog()
-        burst = Burst()
+        burst = WriteBatch()
         self.network = NetworkService(reactor, coordinator, wall)
         self.bindings = BindingService(
             reactor, coordinator, self.network.nodes, self.store, self._port_endpoint, burst
@@ -97,7 +97,7 @@ class Gateway(MultiService):
             burst=burst,
         )
         # Behind the network, which hears the radio first.
-        NodeNews(reactor, self.network.nodes, coordinator)
+        NodeLog(reactor, self.network.nodes, coordinator)
         tracer = FrameTracer(self.radio.traffic, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
         self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events, tracer)
@@ -112,7 +112,7 @@ class Gateway(MultiService):
             {
                 "requests_outstanding": lambda: coordinator.outstanding,
                 "requests_waiting": lambda: coordinator.waiting,
-                "packets_in_flight": lambda: self.bindings.turns.aloft,
+                "packets_in_flight": lambda: self.bindings.turns.in_flight,
                 "nodes_waiting": lambda: self.bindings.turns.waiting,
             },
         )
@@ -126,7 +126,7 @@ class Gateway(MultiService):
             self.radio,
             self.network,
             self.bindings,
-            lambda: Place(self._settings.control, self._settings.is_local),
+            lambda: Reachability(self._settings.control, self._settings.is_local),
         )
         console.mount(root)
         self._control = ControlService(
@@ -137,7 +137,7 @@ class Gateway(MultiService):
         for service in (
             EventLogService(events),
             self._trace_file,
-            NodeMemory(reactor, self.network.nodes, self.store),
+            NodePersister(reactor, self.network.nodes, self.store),
             console,
             self._control,
             self.bindings,
@@ -146,7 +146,7 @@ class Gateway(MultiService):
         ):
             service.setServiceParent(self)
 
-    def _port_endpoint(self, slot: Slot) -> IStreamServerEndpoint:
+    def _port_endpoint(self, slot: ListenAddress) -> IStreamServerEndpoint:
         if isinstance(slot, int):
             return self._settings.port_endpoint(self._reactor, slot)
         return server_from_string(self._reactor, slot)
@@ -181,7 +181,7 @@ class Gateway(MultiService):
         settings = self._settings
         reserved = {settings.control_port} - {0}
         wishes = [
-            Wish(
+            PortRequest(
                 node.address64,
                 node.label,
                 node.port or node.endpoint,

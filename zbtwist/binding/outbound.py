@@ -28,7 +28,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from zbtwist.binding.policy import Policy, Verdict, verdict_of
-from zbtwist.binding.scheduler import Turns
+from zbtwist.binding.scheduler import TransmitScheduler
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
@@ -36,7 +36,7 @@ from zbtwist.radio.interfaces import IRadio
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16
 from zbtwist.xbee.frames import TransmitStatus
-from zbtwist.xbee.status import ADDRESS_DOUBTFUL, DELIVERED, delivery_status_text
+from zbtwist.xbee.status import ADDRESS_UNCERTAIN, DELIVERED, delivery_status_text
 
 #: Bytes in a writer's buffer from which on it is paused, and down to which it is resumed. With what
 #: one read from a socket brings (`zbtwist.runtime.tcp.READ_SIZE`), a buffer never holds more than
@@ -129,7 +129,7 @@ class Outbound:
         radio: IRadio,
         nodes: NodeTable,
         node: Node,
-        turns: Turns | None = None,
+        turns: TransmitScheduler | None = None,
         policy: Policy | None = None,
     ) -> None:
         """
@@ -139,7 +139,7 @@ class Outbound:
         self._radio = radio
         self._nodes = nodes
         self._node = node
-        self._turns = turns or Turns(clock)
+        self._turns = turns or TransmitScheduler(clock)
         self.policy = policy or Policy()
         self.broken: Callable[[str], None] = _nobody
         self._buffers: dict[Writer, _Buffer] = {}
@@ -150,7 +150,7 @@ class Outbound:
         self._offset = 0
         self._in_flight: dict[_Packet, Deferred[TransmitStatus]] = {}
         # Packets to be sent again, in the order of the stream.
-        self._again: list[_Packet] = []
+        self._retransmits: list[_Packet] = []
         # Smaller than the radio says, if it has refused packets of that size.
         self._payload_limit = 0xFFFF
         # The bytes found the node idle: their packet waits for no more.
@@ -170,7 +170,7 @@ class Outbound:
     @property
     def buffered(self) -> int:
         """Bytes that wait for their turn, or to be sent again."""
-        return self._buffered + sum(len(packet.data) for packet in self._again)
+        return self._buffered + sum(len(packet.data) for packet in self._retransmits)
 
     @property
     def unconfirmed(self) -> int:
@@ -181,7 +181,7 @@ class Outbound:
         """Whether the node is not known to have all that a writer sent."""
         if writer in self._buffers:
             return True
-        packets = (*self._in_flight, *self._again)
+        packets = (*self._in_flight, *self._retransmits)
         return any(packet.writer is writer for packet in packets)
 
     # --- what comes from the writers -----------------------------------------------------------
@@ -196,7 +196,7 @@ class Outbound:
         now = self._clock.seconds()
         buffer = self._buffers.get(writer)
         if buffer is None:
-            if not (self._in_flight or self._order or self._again):
+            if not (self._in_flight or self._order or self._retransmits):
                 if len(data) <= self._limit() and now >= self._not_before and self._turns.are_free:
                     self._launch(self._packet(data, writer))
                     return
@@ -206,12 +206,12 @@ class Outbound:
         buffer.last = now
         buffer.data += data
         self._buffered += len(data)
-        self._hold_back(writer)
+        self._apply_backpressure(writer)
         self._advance()
 
     def opened(self, writer: Writer) -> None:
         """A writer is new: pause it at once if the node's buffers are full."""
-        self._hold_back(writer)
+        self._apply_backpressure(writer)
 
     def closed(self, writer: Writer) -> None:
         """A writer is gone. What it wrote before is sent all the same."""
@@ -226,7 +226,7 @@ class Outbound:
             self._order.remove(writer)
             self._buffered -= len(buffer.data)
             self.bytes_lost += len(buffer.data)
-            self._let_go()
+            self._release_backpressure()
 
     def abandon(self, why: str) -> None:
         """Reset everybody, and drop what they wrote and was not sent: whoever is reset sends again
@@ -260,11 +260,11 @@ class Outbound:
         """Ask for a turn if there is something to send now; if there will be, later."""
         if self._stopped or self._radio.facts is None or len(self._in_flight) >= self.policy.window:
             return
-        if not (self._order or self._again):
+        if not (self._order or self._retransmits):
             return
         now = self._clock.seconds()
         when = self._not_before
-        if not self._again:
+        if not self._retransmits:
             when = max(when, self._next_ripe(now))
         if when > now + _EARLY:
             self._sleep()
@@ -303,12 +303,12 @@ class Outbound:
         if now + _EARLY < self._not_before:
             self._advance()
             return
-        packet = self._again.pop(0) if self._again else self._cut(now)
+        packet = self._retransmits.pop(0) if self._retransmits else self._cut(now)
         if packet is None:
             self._advance()
             return
         self._launch(packet)
-        self._let_go()
+        self._release_backpressure()
         self._advance()
 
     def _launch(self, packet: _Packet) -> None:
@@ -316,7 +316,7 @@ class Outbound:
         sent = self._radio.transmit(
             node.address64, packet.data, node.address16, node.role == devices.END_DEVICE
         )
-        self._turns.took_off(packet)
+        self._turns.sent(packet)
         self._in_flight[packet] = sent
         sent.addBoth(self._done, packet)
 
@@ -362,11 +362,11 @@ class Outbound:
             else:
                 self._settled(result, packet)
             # In this order: the others have their turns first.
-            if self._order or self._again:
+            if self._order or self._retransmits:
                 self._advance()
         except Exception:
             self.log.failure("Sending to {node} failed", node=self._node)
-        self._turns.landed(packet)
+        self._turns.done(packet)
 
     def _settled(self, status: TransmitStatus, packet: _Packet) -> None:
         del self._in_flight[packet]
@@ -380,7 +380,7 @@ class Outbound:
             if status.address16 not in (self._node.address16, UNKNOWN16):
                 self._nodes.located(self._node, status.address16)
         elif not self._stopped:
-            if delivery in ADDRESS_DOUBTFUL:
+            if delivery in ADDRESS_UNCERTAIN:
                 # The radio looks the address up, and a route, when it is not told one.
                 self._nodes.located(self._node, UNKNOWN16)
             self._failed(packet, verdict_of(delivery), delivery_status_text(delivery))
@@ -392,7 +392,7 @@ class Outbound:
             if not isinstance(error, RadioError):
                 failure.raiseException()
             # What the radio never had may be sent; of the rest nobody knows.
-            verdict = Verdict.DOUBTFUL if error.sent else Verdict.WAIT
+            verdict = Verdict.UNCERTAIN if error.sent else Verdict.BUSY
             self._failed(packet, verdict, str(error))
 
     def _failed(self, packet: _Packet, verdict: Verdict, why: str) -> None:
@@ -401,7 +401,7 @@ class Outbound:
         if verdict is Verdict.TOO_LARGE and len(packet.data) > 1:
             self._shrink(packet)
             return
-        if verdict is Verdict.DOUBTFUL and policy.at_least_once:
+        if verdict is Verdict.UNCERTAIN and policy.at_least_once:
             verdict = Verdict.AGAIN
         if self._radio.facts is None and verdict in _REPEATED:
             # Until the radio is back, or patience is at its end.
@@ -414,11 +414,11 @@ class Outbound:
             packet.since = now
         waited = now - packet.since
         asleep = verdict is Verdict.ASLEEP or (
-            verdict is Verdict.ASTRAY and self._node.role == devices.END_DEVICE
+            verdict is Verdict.NO_ROUTE and self._node.role == devices.END_DEVICE
         )
         if asleep:
             goes_on = waited < policy.sleep
-        elif verdict is Verdict.WAIT:
+        elif verdict is Verdict.BUSY:
             goes_on = waited < policy.outage
         else:
             goes_on = verdict in _REPEATED and packet.tries <= policy.retries
@@ -431,8 +431,8 @@ class Outbound:
         self._not_before = now + min(backoff, LAST_BACKOFF)
 
     def _send_again(self, *packets: _Packet) -> None:
-        self._again += packets
-        self._again.sort(key=_offset)
+        self._retransmits += packets
+        self._retransmits.sort(key=_offset)
 
     def _shrink(self, packet: _Packet) -> None:
         """The radio does not take packets of this size: cut this one, and smaller ones later."""
@@ -462,7 +462,7 @@ class Outbound:
     def _forget(self) -> None:
         self._buffers.clear()
         self._order.clear()
-        self._again.clear()
+        self._retransmits.clear()
         self._buffered = 0
         self._at_once = False
         self._not_before = 0.0
@@ -483,7 +483,7 @@ class Outbound:
     def radio_down(self) -> None:
         """The radio is away; what waits for it has a limited time."""
         self._sleep()
-        if self._buffers or self._again:
+        if self._buffers or self._retransmits:
             self._is_patient()
 
     def _is_patient(self) -> bool:
@@ -493,7 +493,7 @@ class Outbound:
         return self._patience.active()
 
     def _lose_patience(self) -> None:
-        if self._buffers or self._again:
+        if self._buffers or self._retransmits:
             self._drop(0, self._radio.offline_reason)
 
     def _be_patient_again(self) -> None:
@@ -503,7 +503,7 @@ class Outbound:
 
     # --- holding writers back ------------------------------------------------------------------
 
-    def _hold_back(self, writer: Writer) -> None:
+    def _apply_backpressure(self, writer: Writer) -> None:
         buffer = self._buffers.get(writer)
         full = self._buffered >= NODE_LIMIT or (
             buffer is not None and len(buffer.data) >= HIGH_WATER
@@ -512,7 +512,7 @@ class Outbound:
             self._paused.add(writer)
             writer.pause()
 
-    def _let_go(self) -> None:
+    def _release_backpressure(self) -> None:
         if not self._paused or self._buffered >= NODE_LIMIT:
             return
         for writer in list(self._paused):
@@ -523,6 +523,6 @@ class Outbound:
 
 
 #: After these a packet is sent again.
-_REPEATED = (Verdict.AGAIN, Verdict.ASTRAY, Verdict.WAIT, Verdict.ASLEEP)
+_REPEATED = (Verdict.AGAIN, Verdict.NO_ROUTE, Verdict.BUSY, Verdict.ASLEEP)
 
 _offset = attrgetter("offset")

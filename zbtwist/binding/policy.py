@@ -12,7 +12,7 @@ from enum import Enum
 from zbtwist.xbee.status import DELIVERED
 
 #: The most bytes that are kept for the next client.
-MAXIMUM_BACKLOG = 1 << 20
+MAX_BACKLOG = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,19 @@ class Verdict(Enum):
     #: The node has it.
     ARRIVED = "arrived"
     #: The node may have it or not.
-    DOUBTFUL = "doubtful"
+    UNCERTAIN = "uncertain"
     #: It was not sent, or is gone; a later try may do better.
     AGAIN = "again"
     #: The radio does not know where the node is, and looks for it if it is not told.
-    ASTRAY = "astray"
+    NO_ROUTE = "no route"
     #: The radio has no room, or no network, at the moment.
-    WAIT = "wait"
+    BUSY = "busy"
     #: The node did not fetch it: it sleeps.
     ASLEEP = "asleep"
     #: It does not fit into one packet.
     TOO_LARGE = "too large"
     #: It cannot be sent at all.
-    HOPELESS = "hopeless"
+    PERMANENT = "permanent"
 
 
 #: By delivery status (90001539, "Transmit Status"). A MAC acknowledgement failure (01) and a
@@ -64,20 +64,20 @@ class Verdict(Enum):
 #: was lost.
 _VERDICTS = {
     DELIVERED: Verdict.ARRIVED,
-    0x01: Verdict.DOUBTFUL,
+    0x01: Verdict.UNCERTAIN,
     0x02: Verdict.AGAIN,
-    0x15: Verdict.HOPELESS,
-    0x21: Verdict.DOUBTFUL,
-    0x22: Verdict.WAIT,
-    0x23: Verdict.HOPELESS,
-    0x24: Verdict.ASTRAY,
-    0x25: Verdict.ASTRAY,
-    0x26: Verdict.HOPELESS,
-    0x2B: Verdict.HOPELESS,
-    0x2C: Verdict.WAIT,
-    0x2D: Verdict.HOPELESS,
-    0x2E: Verdict.HOPELESS,
-    0x32: Verdict.WAIT,
+    0x15: Verdict.PERMANENT,
+    0x21: Verdict.UNCERTAIN,
+    0x22: Verdict.BUSY,
+    0x23: Verdict.PERMANENT,
+    0x24: Verdict.NO_ROUTE,
+    0x25: Verdict.NO_ROUTE,
+    0x26: Verdict.PERMANENT,
+    0x2B: Verdict.PERMANENT,
+    0x2C: Verdict.BUSY,
+    0x2D: Verdict.PERMANENT,
+    0x2E: Verdict.PERMANENT,
+    0x32: Verdict.BUSY,
     0x74: Verdict.TOO_LARGE,
     0x75: Verdict.ASLEEP,
 }
@@ -85,4 +85,4 @@ _VERDICTS = {
 
 def verdict_of(delivery_status: int) -> Verdict:
     """Return what a delivery status means; of one that is not known nothing is certain."""
-    return _VERDICTS.get(delivery_status, Verdict.DOUBTFUL)
+    return _VERDICTS.get(delivery_status, Verdict.UNCERTAIN)

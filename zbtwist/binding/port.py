@@ -2,7 +2,7 @@
 
 Bytes from the node go to every client, and while there is none the last of them are kept for the
 next one if the node's policy says so (`Policy.backlog`). A client that reads too slowly is bounded:
-Twisted says when the socket takes no more, and from then on at most `MAXIMUM_UNSENT` bytes are kept
+Twisted says when the socket takes no more, and from then on at most `MAX_UNSENT` bytes are kept
 for it; then it is dropped, with a line in the log, because the other clients and the node must not
 wait for it.
 
@@ -37,16 +37,16 @@ from zope.interface import implementer
 from zbtwist.binding.outbound import Outbound, Writer
 from zbtwist.network.node import Node
 from zbtwist.runtime.tcp import notice_the_dead, reset_if_killed, socket_of
-from zbtwist.runtime.write_batch import Burst
+from zbtwist.runtime.write_batch import WriteBatch
 
 #: What a port can be: a TCP port number, or a server endpoint string.
-Slot = int | str
+ListenAddress = int | str
 
 #: Bytes kept for a client whose socket takes no more, on top of what the socket's own buffers hold.
-MAXIMUM_UNSENT = 262144
+MAX_UNSENT = 262144
 
 #: Clients that one node's port serves at once, without those that have ended their side.
-MAXIMUM_CLIENTS = 64
+MAX_CLIENTS = 64
 
 #: A node that was busy less than so many seconds before an outage was in the middle of something.
 IN_THE_MIDDLE = 1.0
@@ -270,7 +270,7 @@ class Listener(ServerFactory):
 
     noisy = False
 
-    def __init__(self, slot: Slot, endpoint: IStreamServerEndpoint) -> None:
+    def __init__(self, slot: ListenAddress, endpoint: IStreamServerEndpoint) -> None:
         self.slot = slot
         self.server: NodePort | None = None
         self._endpoint = endpoint
@@ -321,18 +321,18 @@ class NodePort(Service):
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, node: Node, outbound: Outbound, burst: Burst | None = None
+        self, clock: IReactorTime, node: Node, outbound: Outbound, burst: WriteBatch | None = None
     ) -> None:
         """
         @param burst: the frames that are being handled, at whose end is written.
         """
         self.clock = clock
-        self.burst = burst or Burst()
+        self.burst = burst or WriteBatch()
         self._clients: dict[PortClient, None] = {}
         self.listener: Listener | None = None
         self.node = node
         self.outbound = outbound
-        self.slot: Slot | None = None
+        self.slot: ListenAddress | None = None
         self.by_hand = False
         self.problem = ""
         self.bytes_received = 0
@@ -487,7 +487,7 @@ class NodePort(Service):
         Those that have ended their side do not count, until there are as many of them again.
         """
         staying = sum(not client.has_ended for client in self._clients)
-        if staying >= MAXIMUM_CLIENTS or len(self._clients) >= 2 * MAXIMUM_CLIENTS:
+        if staying >= MAX_CLIENTS or len(self._clients) >= 2 * MAX_CLIENTS:
             self.log.warn(
                 "A client of {node} on port {port} is refused: {count} are connected already.",
                 node=self.node,
@@ -503,7 +503,7 @@ class NodePort(Service):
         @param unsent: bytes that wait for it.
         @return: whether there were too many.
         """
-        if unsent <= MAXIMUM_UNSENT:
+        if unsent <= MAX_UNSENT:
             return False
         self.outbound.forget(client)
         client.reset(f"it reads too slowly, {unsent} bytes wait for it")

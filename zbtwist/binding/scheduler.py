@@ -6,7 +6,7 @@ bulk transfer to one node delays another by a packet in each turn and no more.
 
 A packet may stay with the radio for long: its node sleeps, or has to be looked for. After `SLOW`
 seconds it does not count against the limit any more, if somebody else waits; the radio has set it
-aside as well. `MOST_ALOFT` is the limit of all.
+aside as well. `MAX_IN_FLIGHT` is the limit of all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zbtwist.radio.coordinator import IDS_FOR_DATA
 SLOW = 1.0
 
 #: Packets that the radio may have at once, the slow ones among them.
-MOST_ALOFT = IDS_FOR_DATA
+MAX_IN_FLIGHT = IDS_FOR_DATA
 
 #: Packets that fit into a module's buffers for sure, by default.
 DEFAULT_LIMIT = 4
@@ -32,12 +32,12 @@ class Sender(Protocol):
     """Who takes turns."""
 
     def send_next(self) -> None:
-        """It is your turn: send a packet, if there is one to be sent now. Say `took_off` of it when
-        it is sent, and `landed` when the radio is done with it.
+        """It is your turn: send a packet, if there is one to be sent now. Say `sent` of it when
+        it is sent, and `done` when the radio is done with it.
         """
 
 
-class Turns:
+class TransmitScheduler:
     """
     @ivar limit: packets that the radio is given at once, without the slow ones.
     """
@@ -54,7 +54,7 @@ class Turns:
         self._going = False
 
     @property
-    def aloft(self) -> int:
+    def in_flight(self) -> int:
         """Packets that the radio has."""
         return len(self._quick) + len(self._slow)
 
@@ -74,9 +74,9 @@ class Turns:
     def are_free(self) -> bool:
         """Whether a sender may send a packet without asking, since nobody waits."""
         quick = len(self._quick)
-        return not self._queue and quick < self.limit and quick + len(self._slow) < MOST_ALOFT
+        return not self._queue and quick < self.limit and quick + len(self._slow) < MAX_IN_FLIGHT
 
-    def landed(self, packet: object) -> None:
+    def done(self, packet: object) -> None:
         """The radio does not have a packet any more."""
         if self._quick.pop(packet, None) is None:
             self._slow.discard(packet)
@@ -89,7 +89,7 @@ class Turns:
             return
         self._going = True
         try:
-            while self._queue and len(self._quick) < self.limit and self.aloft < MOST_ALOFT:
+            while self._queue and len(self._quick) < self.limit and self.in_flight < MAX_IN_FLIGHT:
                 sender = self._queue.popleft()
                 self._queued.discard(sender)
                 sender.send_next()
@@ -98,7 +98,7 @@ class Turns:
         if self._queue and self._timer is None and self._quick:
             self._watch()
 
-    def took_off(self, packet: object) -> None:
+    def sent(self, packet: object) -> None:
         """A sender has just given the radio a packet, and does not know yet what becomes of it."""
         self._quick[packet] = self._clock.seconds()
 

@@ -31,16 +31,16 @@ from zope.interface import implementer
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.policy import Policy
-from zbtwist.binding.port import Listener, NodePort, Slot
-from zbtwist.binding.scheduler import DEFAULT_LIMIT, Turns
+from zbtwist.binding.port import ListenAddress, Listener, NodePort
+from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
 from zbtwist.network.interfaces import INodeListener
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
-from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import IRadio, RadioListener
 from zbtwist.runtime.listen_errors import advice, is_about_this_port
-from zbtwist.runtime.serial_queue import OneByOne
-from zbtwist.runtime.write_batch import Burst
+from zbtwist.runtime.serial_queue import SerialQueue
+from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.store.store import Mapping, Store, StoreError
 from zbtwist.xbee.address import Address64, format_address64
 
@@ -62,11 +62,11 @@ PASS_OVER = 60.0
 
 #: Nodes whose ports are named in the log one by one when the gateway starts; if there are more,
 #: only their number is.
-MOST_LINES = 100
+MAX_LINES = 100
 
 
 @dataclass(slots=True, eq=False)
-class Wish:
+class PortRequest:
     """What the configuration says of one node.
 
     @ivar address64: which node; None if it is named by its label.
@@ -79,7 +79,7 @@ class Wish:
 
     address64: Address64 | None = None
     label: str | None = None
-    slot: Slot | None = None
+    slot: ListenAddress | None = None
     name: str = ""
     policy: Policy | None = None
     problem: str = ""
@@ -111,8 +111,8 @@ class BindingService(MultiService, RadioListener):
         radio: IRadio,
         nodes: NodeTable,
         store: Store,
-        make_endpoint: Callable[[Slot], IStreamServerEndpoint],
-        burst: Burst | None = None,
+        make_endpoint: Callable[[ListenAddress], IStreamServerEndpoint],
+        burst: WriteBatch | None = None,
     ) -> None:
         """Which ports there are to give is for `configure`.
 
@@ -125,24 +125,24 @@ class BindingService(MultiService, RadioListener):
         self._nodes = nodes
         self._store = store
         self._make_endpoint = make_endpoint
-        self._burst = burst or Burst()
+        self._burst = burst or WriteBatch()
         self._base_port = self._lowest = 1
         self._last_port = 0
         self._reserved: frozenset[int] = frozenset()
         self._ports: dict[Address64, NodePort] = {}
-        self._owners: dict[Slot, NodePort] = {}
-        self._listeners: dict[Slot, Listener] = {}
+        self._owners: dict[ListenAddress, NodePort] = {}
+        self._listeners: dict[ListenAddress, Listener] = {}
         # Every port that was ever given, with its last node; see `zbtwist.store.store.Store.given`.
-        self._given: dict[Slot, Address64] = {}
+        self._given: dict[ListenAddress, Address64] = {}
         self._unbound: set[Address64] = set()
         self._passed_over: dict[int, float] = {}
-        self._work = OneByOne()
+        self._work = SerialQueue()
         self._retry: IDelayedCall | None = None
         self._retry_delay = FIRST_RETRY
         self._unsaved: dict[Address64, Mapping] = {}
-        self._wishes: list[Wish] = []
-        self._wished: set[Slot] = set()
-        self.turns = Turns(clock)
+        self._wishes: list[PortRequest] = []
+        self._wished: set[ListenAddress] = set()
+        self.turns = TransmitScheduler(clock)
         self._policy = Policy()
         self.store_problem = ""
         nodes.add_listener(self)
@@ -159,7 +159,7 @@ class BindingService(MultiService, RadioListener):
         """Where the mappings are kept."""
         return self._store.path
 
-    def owner_of(self, slot: Slot) -> Node | None:
+    def owner_of(self, slot: ListenAddress) -> Node | None:
         """Return the node whose port that is, None if it is nobody's."""
         port = self._owners.get(slot)
         return port.node if port is not None else None
@@ -194,7 +194,7 @@ class BindingService(MultiService, RadioListener):
 
     async def _listen_all(self) -> None:
         ports = list(self._ports.values())
-        is_quiet = len(ports) > MOST_LINES
+        is_quiet = len(ports) > MAX_LINES
         listening = sum([await self._try_to_listen(port, is_quiet) for port in ports])
         if is_quiet:
             self.log.info("{count} nodes are on their ports.", count=listening)
@@ -319,13 +319,13 @@ class BindingService(MultiService, RadioListener):
         for port in self._ports.values():
             port.outbound.policy = self._policy_of(port.node)
 
-    def _own(self, port: NodePort, slot: Slot, by_hand: bool) -> None:
+    def _own(self, port: NodePort, slot: ListenAddress, by_hand: bool) -> None:
         port.slot = slot
         port.by_hand = by_hand
         self._owners[slot] = port
         self._given[slot] = port.node.address64
 
-    async def _open(self, slot: Slot) -> Listener:
+    async def _open(self, slot: ListenAddress) -> Listener:
         """Listen.
 
         @raise CannotListenError: it cannot be done, whatever the reason: endpoints fail as they
@@ -427,7 +427,7 @@ class BindingService(MultiService, RadioListener):
 
     # --- by hand -------------------------------------------------------------------------------
 
-    async def change(self, wanted: dict[Address64, Slot]) -> None:
+    async def change(self, wanted: dict[Address64, ListenAddress]) -> None:
         """Give nodes these ports, all or none, and keep them so.
 
         @param wanted: ports by address; the nodes need not have been seen.
@@ -439,7 +439,7 @@ class BindingService(MultiService, RadioListener):
             self._check_free(address64, slot)
         await self._work.run(self._change(wanted))
 
-    async def _change(self, wanted: dict[Address64, Slot]) -> None:
+    async def _change(self, wanted: dict[Address64, ListenAddress]) -> None:
         self._check(wanted)
         opened: list[Listener] = []
         try:
@@ -459,13 +459,13 @@ class BindingService(MultiService, RadioListener):
             self._unbound.discard(address64)
         await self._hand_over(wanted)
 
-    def _check(self, wanted: dict[Address64, Slot]) -> None:
+    def _check(self, wanted: dict[Address64, ListenAddress]) -> None:
         new = sum(self._nodes.get(address64) is None for address64 in wanted)
         if not self._nodes.has_room_for(new):
             raise BindingError(
                 f"There is no room for {new} more nodes: {len(self._nodes)} are kept."
             )
-        seen: dict[Slot, Address64] = {}
+        seen: dict[ListenAddress, Address64] = {}
         for address64, slot in wanted.items():
             if slot in seen:
                 raise BindingError(
@@ -482,13 +482,13 @@ class BindingService(MultiService, RadioListener):
                     "mapping first."
                 )
 
-    async def _listen_for(self, slot: Slot) -> Listener:
+    async def _listen_for(self, slot: ListenAddress) -> Listener:
         try:
             return await self._open(slot)
         except CannotListenError as error:
             raise PortTaken(f"Port {slot} does not open: {advice(error)}.") from None
 
-    async def _hand_over(self, wanted: dict[Address64, Slot]) -> None:
+    async def _hand_over(self, wanted: dict[Address64, ListenAddress]) -> None:
         """Every socket is open and everything is saved: let the sockets change hands."""
         left: list[Listener] = []
         moving = []
@@ -556,7 +556,7 @@ class BindingService(MultiService, RadioListener):
 
     def configure(
         self,
-        wishes: Iterable[Wish],
+        wishes: Iterable[PortRequest],
         base_port: int,
         last_port: int = LAST_PORT,
         reserved: Iterable[int] = (),
@@ -620,15 +620,15 @@ class BindingService(MultiService, RadioListener):
             self.node_added(node)
         self._retry_later()
 
-    def _only_node(self, wish: Wish) -> Node | None:
+    def _only_node(self, wish: PortRequest) -> Node | None:
         nodes = [node for node in self._nodes if wish.is_for(node)]
         return nodes[0] if len(nodes) == 1 else None
 
-    def _has(self, node: Node, slot: Slot) -> bool:
+    def _has(self, node: Node, slot: ListenAddress) -> bool:
         port = self._ports.get(node.address64)
         return port is not None and port.slot == slot and port.by_hand
 
-    def _check_free(self, address64: Address64, slot: Slot | None) -> None:
+    def _check_free(self, address64: Address64, slot: ListenAddress | None) -> None:
         """Refuse to change by hand what the configuration says.
 
         @raise Configured: it says something else.
@@ -642,7 +642,7 @@ class BindingService(MultiService, RadioListener):
                     f"{wish.slot}: change it there, and send the gateway a SIGHUP."
                 )
 
-    async def _grant(self, wish: Wish) -> None:
+    async def _grant(self, wish: PortRequest) -> None:
         """Give a node what the configuration says, if it is known and does not have it."""
         nodes = [node for node in self._nodes if wish.is_for(node)]
         for node in nodes:
@@ -676,7 +676,7 @@ class BindingService(MultiService, RadioListener):
 
     # --- the radio -----------------------------------------------------------------------------
 
-    def radio_up(self, facts: RadioFacts) -> None:
+    def radio_up(self, facts: RadioInfo) -> None:
         for port in self._ports.values():
             port.radio_is_heard()
             port.outbound.radio_up()

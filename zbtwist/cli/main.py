@@ -59,7 +59,7 @@ FOLLOW_INTERVAL = 1.0
 INTERRUPTED = 130
 
 #: How many of the reasons why nodes have no port are told below a list.
-MAXIMUM_REASONS = 10
+MAX_REASONS = 10
 
 #: Columns of output that is no terminal: as many as it takes.
 _UNLIMITED = 10_000
@@ -457,10 +457,10 @@ def _show_nodes(rows: list[Row]) -> None:
         return
     show_table(console, NODE_COLUMNS, rows)
     reasons = [f"{_name(row)}: {_text(row, 'state_text')}" for row in rows if row.get("state_text")]
-    for reason in reasons[:MAXIMUM_REASONS]:
+    for reason in reasons[:MAX_REASONS]:
         console.print(Text(reason), soft_wrap=True)
-    if len(reasons) > MAXIMUM_REASONS:
-        console.print(f"{len(reasons) - MAXIMUM_REASONS} more; zbctl list --json has them all.")
+    if len(reasons) > MAX_REASONS:
+        console.print(f"{len(reasons) - MAX_REASONS} more; zbctl list --json has them all.")
 
 
 # --- the command line --------------------------------------------------------------------------

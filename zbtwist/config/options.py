@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from zbtwist.binding.policy import MAXIMUM_BACKLOG, Policy
+from zbtwist.binding.policy import MAX_BACKLOG, Policy
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
 from zbtwist.config import settings, values
 from zbtwist.config.toml_file import Mistake
@@ -103,11 +103,11 @@ _WINDOW = Option(
 )
 _BACKLOG = Option(
     "backlog",
-    values.number(0, MAXIMUM_BACKLOG),
+    values.number(0, MAX_BACKLOG),
     (int,),
     help="Bytes of a node that are kept for the next client while none is connected",
     default=f"{Policy.backlog}",
-    more=f"The last ones are, at most {MAXIMUM_BACKLOG}.",
+    more=f"The last ones are, at most {MAX_BACKLOG}.",
 )
 
 OPTIONS = {

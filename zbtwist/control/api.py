@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 import zbtwist
 from zbtwist.binding.errors import BindingError, Configured, NoMapping
-from zbtwist.binding.port import NodePort, Slot
+from zbtwist.binding.port import ListenAddress, NodePort
 from zbtwist.binding.service import LAST_PORT, BindingService
 from zbtwist.control.faults import (
     BAD_PORT,
@@ -28,14 +28,14 @@ from zbtwist.control.faults import (
     UNKNOWN_NODE,
     ControlFault,
 )
-from zbtwist.control.resolver import Directory
+from zbtwist.control.resolver import NodeResolver
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_log import EventLog
 from zbtwist.observing.tracer import FrameTracer, TooManyTraced
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
 from zbtwist.radio.interfaces import IRadio
-from zbtwist.runtime.single_flight import Shared
+from zbtwist.runtime.single_flight import SingleFlight
 from zbtwist.store.store import StoreError
 from zbtwist.xbee.address import (
     Address64,
@@ -78,8 +78,8 @@ class GatewayAPI:
         self._events = events
         self._tracer = tracer
         self._started = clock.seconds()
-        self._directory = Directory(network.nodes, radio)
-        self._temperatures = Shared(self._ask_temperatures)
+        self._directory = NodeResolver(network.nodes, radio)
+        self._temperatures = SingleFlight(self._ask_temperatures)
 
     async def discover(self) -> list[dict[str, Any]]:
         """Search the network, give every new node a port, wait for the search to end.
@@ -232,7 +232,7 @@ class GatewayAPI:
 
     async def bind_using_list(self, rows: list[tuple[str, int]]) -> None:
         """The same for many nodes, all or none."""
-        wanted: dict[Address64, Slot] = {}
+        wanted: dict[Address64, ListenAddress] = {}
         for number, (address, tcp_port) in enumerate(rows, 1):
             where = f"Row {number}: " if len(rows) > 1 else ""
             try:

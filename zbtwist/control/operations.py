@@ -19,10 +19,10 @@ from zbtwist.control.faults import BAD_PORT, GATEWAY_FAILED, NO_SUCH_METHOD, Con
 from zbtwist.control.xmlrpc import Written, bad_request, fault_struct, shown, write_value
 
 #: How many calls one `system.multicall` may hold.
-MAXIMUM_MULTICALL = 100
+MAX_MULTICALL = 100
 
 #: The largest whole number of which a double tells each one.
-LARGEST_EXACT = 1 << 53
+MAX_EXACT = 1 << 53
 
 _MULTICALL = "system.multicall"
 
@@ -346,7 +346,7 @@ class Methods:
         tell exactly, is base64 of at least 8 bytes, most significant first.
         """
         result = await self._operations.at(address, command, *value)
-        if isinstance(result, int) and abs(result) > LARGEST_EXACT:
+        if isinstance(result, int) and abs(result) > MAX_EXACT:
             size = max(8, (result.bit_length() + (result < 0) + 7) // 8)
             return result.to_bytes(size, "big", signed=result < 0)
         return result
@@ -408,9 +408,9 @@ class Methods:
         Takes an array of structs with methodName and params. Returns an array with one element for
         each: an array that holds the result, or a struct with faultCode and faultString.
         """
-        if len(calls) > MAXIMUM_MULTICALL:
+        if len(calls) > MAX_MULTICALL:
             raise bad_request(
-                f"system.multicall takes at most {MAXIMUM_MULTICALL} calls, not {len(calls)}."
+                f"system.multicall takes at most {MAX_MULTICALL} calls, not {len(calls)}."
             )
         results = []
         for call in calls:

@@ -13,7 +13,7 @@ from zbtwist.xbee.address import Address64, AddressError, format_address64, pars
 
 #: Characters of an address or a name. No form of an address has as many; a name from the
 #: configuration has at most 64 bytes.
-MAXIMUM_TEXT = 100
+MAX_TEXT = 100
 
 _SHOWN = 30
 
@@ -32,7 +32,7 @@ def _is_like_an_address(text: str) -> bool:
     return _PAIRS.fullmatch(text) is not None
 
 
-class Directory:
+class NodeResolver:
     """The nodes by any text form of their address, by their node identifier, and by the name that
     the configuration gives them.
     """
@@ -50,11 +50,11 @@ class Directory:
         @param text: an address if it can be one, else a node identifier or a name.
         @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL.
         """
-        if len(text) > MAXIMUM_TEXT:
+        if len(text) > MAX_TEXT:
             raise ControlFault(
                 BAD_ADDRESS,
                 f"{text[:_SHOWN]!r}… is no address and no name: it has {len(text)} characters, and "
-                f"none has more than {MAXIMUM_TEXT}.",
+                f"none has more than {MAX_TEXT}.",
             )
         try:
             address64 = parse_address64(text)

@@ -24,7 +24,7 @@ from xml.sax.saxutils import escape
 from zbtwist.control.faults import BAD_REQUEST, ControlFault
 
 #: How many XML elements deep a request may nest; an array in an array is three deeper.
-MAXIMUM_DEPTH = 64
+MAX_DEPTH = 64
 
 #: Encodings in which a request may be written, in lower case: those that clients are known to send.
 ENCODINGS = frozenset(
@@ -154,8 +154,8 @@ def read_call(body: bytes) -> tuple[str, list[object]]:
         if depth == 0 and tag != "methodCall":
             raise bad_request(f"The document is a {shown(tag)}, not a methodCall.")
         depth += 1
-        if depth > MAXIMUM_DEPTH:
-            raise bad_request(f"The request nests deeper than {MAXIMUM_DEPTH} elements.")
+        if depth > MAX_DEPTH:
+            raise bad_request(f"The request nests deeper than {MAX_DEPTH} elements.")
         unmarshaller.start(tag, attributes)
 
     def end(tag: str) -> None:

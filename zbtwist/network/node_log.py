@@ -35,7 +35,7 @@ _EVENTS = {
 
 
 @implementer(INodeListener)
-class NodeNews:
+class NodeLog:
     """Hears of nodes and of what they say, and writes lines into the log.
 
     It must hear the radio after the `NetworkService`, which learns the names.

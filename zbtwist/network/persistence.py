@@ -38,7 +38,7 @@ _REMEMBERED = (
 
 
 @implementer(INodeListener)
-class NodeMemory(Service):
+class NodePersister(Service):
     """Reads the nodes when it starts, and writes them as they change."""
 
     log = Logger()

@@ -21,9 +21,9 @@ from twisted.python.failure import Failure
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
-from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import IRadio, RadioListener
-from zbtwist.runtime.single_flight import Shared
+from zbtwist.runtime.single_flight import SingleFlight
 from zbtwist.xbee.address import (
     Address64,
 )
@@ -63,7 +63,7 @@ SIGNAL_PATIENCE = 600.0
 
 #: How many hops of a route record are kept; packets are not let through more than 30 (90000976,
 #: "NH").
-MAXIMUM_HOPS = 30
+MAX_HOPS = 30
 
 
 class NetworkService(Service, RadioListener):
@@ -94,7 +94,7 @@ class NetworkService(Service, RadioListener):
         self._signal_awaited: Node | None = None
         self._last_heard: Node | None = None
         self._measuring: Deferred[None] | None = None
-        self._search = Shared(self._run_search)
+        self._search = SingleFlight(self._run_search)
         self._inquiries: deque[Node] = deque()
         self._inquiring: set[Deferred[None]] = set()
         radio.add_listener(self)
@@ -133,7 +133,7 @@ class NetworkService(Service, RadioListener):
 
     # --- what the radio says -------------------------------------------------------------------
 
-    def radio_up(self, facts: RadioFacts) -> None:
+    def radio_up(self, facts: RadioInfo) -> None:
         search = Deferred.fromCoroutine(self.discover())
         search.addErrback(
             lambda failure: self.log.info(
@@ -178,7 +178,7 @@ class NetworkService(Service, RadioListener):
     def _routed(self, frame: RouteRecord) -> None:
         node = self._sender(frame)
         if node is not None:
-            node.route = tuple(frame.hops[:MAXIMUM_HOPS])
+            node.route = tuple(frame.hops[:MAX_HOPS])
 
     def _identified(self, frame: NodeIdentification) -> None:
         self._note(frame.description)

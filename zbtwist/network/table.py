@@ -24,7 +24,7 @@ from zbtwist.xbee.address import (
 from zbtwist.xbee.description import NodeDescription
 
 #: How many nodes the table holds: as many as 16-bit addresses can tell apart.
-MAXIMUM_NODES = 0xFFF7
+MAX_NODES = 0xFFF7
 
 #: 64-bit addresses that are no node's own.
 NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
@@ -35,7 +35,7 @@ class NodeTable:
 
     log = Logger()
 
-    def __init__(self, maximum: int = MAXIMUM_NODES, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, maximum: int = MAX_NODES, wall: Callable[[], float] = time.time) -> None:
         """
         @param wall: says the seconds since 1970.
         """

@@ -33,11 +33,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 #: How many events of the log are kept, and how many frames.
-MAXIMUM_EVENTS = 1000
-MAXIMUM_FRAMES = 1000
+MAX_EVENTS = 1000
+MAX_FRAMES = 1000
 
 #: The longest text of one event, in bytes of UTF-8.
-MAXIMUM_TEXT = 1024
+MAX_TEXT = 1024
 
 #: What an event can be: a line of the log, or a frame.
 LOG = "log"
@@ -53,7 +53,7 @@ class Event:
     @ivar seq: its number; the first event of a run of the program has 1.
     @ivar time: seconds since 1970.
     @ivar level: ``info``, ``warn``, ``error`` or ``critical``; ``debug`` for a frame.
-    @ivar text: one line without control characters, at most `MAXIMUM_TEXT` bytes of UTF-8.
+    @ivar text: one line without control characters, at most `MAX_TEXT` bytes of UTF-8.
     @ivar kind: `LOG` or `FRAME`.
     """
 
@@ -72,7 +72,7 @@ class EventLog:
     @ivar run: names this run of the program: another one gives the same numbers to other events.
     """
 
-    def __init__(self, maximum: int = MAXIMUM_EVENTS, maximum_frames: int = MAXIMUM_FRAMES) -> None:
+    def __init__(self, maximum: int = MAX_EVENTS, maximum_frames: int = MAX_FRAMES) -> None:
         """
         @param maximum: how many events are kept.
         @param maximum_frames: how many frames.
@@ -196,13 +196,13 @@ def _text(event: LogEvent) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text without control characters and line ends, cut to `MAXIMUM_TEXT` bytes."""
+    """Return a text without control characters and line ends, cut to `MAX_TEXT` bytes."""
     # Cut first: what is long may be very long.
-    text = text[: MAXIMUM_TEXT + 1]
+    text = text[: MAX_TEXT + 1]
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
     encoded = text.encode("utf-8")
-    if len(encoded) <= MAXIMUM_TEXT:
+    if len(encoded) <= MAX_TEXT:
         return text
-    room = MAXIMUM_TEXT - len(_ELLIPSIS.encode("utf-8"))
+    room = MAX_TEXT - len(_ELLIPSIS.encode("utf-8"))
     return encoded[:room].decode("utf-8", "ignore") + _ELLIPSIS

@@ -18,7 +18,7 @@ from contextlib import suppress
 import zbtwist
 
 #: The longest a file gets, in bytes; with the one before it is twice that on the disk.
-MAXIMUM_SIZE = 100 << 20
+MAX_SIZE = 100 << 20
 
 #: LINKTYPE_USER0: what a frame means is between who writes and who reads.
 LINK_TYPE = 147
@@ -53,7 +53,7 @@ class TraceFile:
     @ivar path: the file that is written.
     """
 
-    def __init__(self, path: str, interface: str, maximum: int = MAXIMUM_SIZE) -> None:
+    def __init__(self, path: str, interface: str, maximum: int = MAX_SIZE) -> None:
         """
         @param path: where to write.
         @param interface: names the serial line in the file.

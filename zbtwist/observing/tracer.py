@@ -45,7 +45,7 @@ from zbtwist.xbee.framing import encode
 from zbtwist.xbee.status import at_status_text, delivery_status_text, modem_status_text
 
 #: How many single nodes can be traced at once.
-MAXIMUM_TRACED = 1000
+MAX_TRACED = 1000
 
 #: AT commands whose values are keys: of the network, and of Bluetooth.
 _SECRETS = frozenset(("KY", "NK", "$S", "$V", "$W", "$X", "$Y"))
@@ -84,7 +84,7 @@ class FrameTracer:
 
         @param address64: those of this node only; None for all. Switching off all switches off
             single nodes too.
-        @raise TooManyTraced: `MAXIMUM_TRACED` single nodes are traced already.
+        @raise TooManyTraced: `MAX_TRACED` single nodes are traced already.
         """
         if address64 is None:
             self.is_on_for_all = on
@@ -92,8 +92,8 @@ class FrameTracer:
                 self.addresses.clear()
         elif not on:
             self.addresses.discard(address64)
-        elif len(self.addresses) >= MAXIMUM_TRACED and address64 not in self.addresses:
-            raise TooManyTraced(f"The frames of {MAXIMUM_TRACED} nodes are traced already.")
+        elif len(self.addresses) >= MAX_TRACED and address64 not in self.addresses:
+            raise TooManyTraced(f"The frames of {MAX_TRACED} nodes are traced already.")
         else:
             self.addresses.add(address64)
         self._hook()

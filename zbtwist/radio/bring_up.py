@@ -13,17 +13,17 @@ from twisted.logger import Logger
 
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.errors import ATRefused
-from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME, DEFAULT_PAYLOAD_LIMIT, RadioFacts
+from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME, DEFAULT_PAYLOAD_LIMIT, RadioInfo
 from zbtwist.xbee.address import Address64
 from zbtwist.xbee.status import ASSOCIATED
 
 #: The longest payload that a radio can have, in bytes: FF, with fragmentation (90001539, "NP").
-MAXIMUM_PAYLOAD = 255
+MAX_PAYLOAD = 255
 
 log = Logger()
 
 
-async def bring_up(coordinator: Coordinator, api_mode: int) -> RadioFacts:
+async def bring_up(coordinator: Coordinator, api_mode: int) -> RadioInfo:
     """Ask a radio for all that the gateway must know, and make it report joins and data.
 
     @param api_mode: the mode that it is in.
@@ -38,11 +38,11 @@ async def bring_up(coordinator: Coordinator, api_mode: int) -> RadioFacts:
         except ATRefused as error:
             log.warn("{error}; nodes that join may go unnoticed.", error=error)
     payload_limit = answers["NP"]
-    return RadioFacts(
+    return RadioInfo(
         address64=Address64((answers["SH"] & 0xFFFF_FFFF) << 32 | answers["SL"] & 0xFFFF_FFFF),
         api_mode=api_mode,
         payload_limit=(
-            payload_limit if 0 < payload_limit <= MAXIMUM_PAYLOAD else DEFAULT_PAYLOAD_LIMIT
+            payload_limit if 0 < payload_limit <= MAX_PAYLOAD else DEFAULT_PAYLOAD_LIMIT
         ),
         discovery_time=answers["NT"] / 10,
         discovery_options=answers["NO"],

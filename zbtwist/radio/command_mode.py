@@ -27,7 +27,7 @@ COMMAND_TIMEOUT = 2.0
 _SEQUENCE = b"+++"
 _OK = b"OK\r"
 #: The longest answer that is looked at, in bytes.
-_LONGEST_ANSWER = 64
+_MAX_ANSWER = 64
 
 
 class CommandMode:
@@ -84,7 +84,7 @@ class CommandMode:
             self._answered = None
 
     def _received(self, data: bytes) -> None:
-        self._heard = (self._heard + data)[-_LONGEST_ANSWER:]
+        self._heard = (self._heard + data)[-_MAX_ANSWER:]
         answered = self._answered
         if answered is not None and self._heard.endswith((_OK, b"ERROR\r")):
             self._answered = None

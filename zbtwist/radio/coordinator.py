@@ -52,7 +52,7 @@ from zbtwist.xbee.frames import (
 from zbtwist.xbee.status import AT_OK
 
 if TYPE_CHECKING:
-    from zbtwist.radio.info import RadioFacts
+    from zbtwist.radio.info import RadioInfo
 
 #: Seconds that the local radio has for an AT command; it answers in milliseconds, but while it is
 #: busy with the air it may take its time.
@@ -72,7 +72,7 @@ QUARANTINE = 60.0
 #: Frame ids that remote AT commands leave for packets and the local radio.
 IDS_FOR_DATA = 63
 #: Requests that may wait for a frame id.
-MAXIMUM_WAITING = 4096
+MAX_WAITING = 4096
 
 
 F = TypeVar("F", bound=Frame)
@@ -163,7 +163,7 @@ class Coordinator:
         self.transmit_seconds = Histogram()
         self.last_frame = clock.seconds()
         self.down_since = clock.seconds()
-        self.facts: RadioFacts | None = None
+        self.facts: RadioInfo | None = None
         self.offline_reason = "The gateway has not opened the radio yet."
 
     @property
@@ -194,7 +194,7 @@ class Coordinator:
         if not congested:
             self._start_waiting()
 
-    def ready(self, facts: RadioFacts) -> None:
+    def ready(self, facts: RadioInfo) -> None:
         """The radio is set up: tell the listeners."""
         self.facts = facts
         self.offline_reason = ""
@@ -236,7 +236,7 @@ class Coordinator:
         self._free.extend(self._quarantined)
         self._quarantined.clear()
 
-    def is_deaf(self, since: float) -> None:
+    def mark_unresponsive(self, since: float) -> None:
         """The radio does not answer, though its link is up.
 
         @param since: from when on it may have heard nobody, by the clock.
@@ -245,8 +245,8 @@ class Coordinator:
         for listener in self._listeners:
             listener.radio_deaf()
 
-    def is_heard(self) -> None:
-        """After `is_deaf`: it says something again."""
+    def mark_responsive(self) -> None:
+        """After `mark_unresponsive`: it says something again."""
         for listener in self._listeners:
             listener.radio_heard()
 
@@ -335,7 +335,7 @@ class Coordinator:
     ) -> Deferred[TransmitStatus]:
         """Send bytes to a node's serial line.
 
-        @param data: at most `RadioFacts.payload_limit` bytes.
+        @param data: at most `RadioInfo.payload_limit` bytes.
         @param sleeps: the node may be asleep, and is waited for longer.
         @return: fires with the status, whatever it says; fails with `NoAnswer`, `RadioOffline` or
             `TooManyRequests`.
@@ -387,10 +387,10 @@ class Coordinator:
     def _request(self, request: _Request) -> Deferred[Any]:
         if self._send is None:
             return fail(RadioOffline(self.offline_reason))
-        if len(self._waiting) >= MAXIMUM_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             return fail(
                 TooManyRequests(
-                    f"{MAXIMUM_WAITING} requests wait for the radio already: try again later."
+                    f"{MAX_WAITING} requests wait for the radio already: try again later."
                 )
             )
         finished = request.finished = Deferred(lambda _: self._give_up(request))

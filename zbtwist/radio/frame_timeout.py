@@ -17,10 +17,10 @@ from zbtwist.xbee.framing import FrameDecoder
 SILENCE = 1.0
 
 #: Seconds after which it is given up in any case. A frame of 255 bytes takes 2.3 s at 1200 baud.
-LONGEST_FRAME = 2.5
+MAX_FRAME = 2.5
 
 
-class Patience:
+class FrameTimeout:
     """Watches a decoder; whoever feeds it calls `fed` each time that something is pending then."""
 
     def __init__(self, clock: IReactorTime, deliver: Callable[[list[bytes]], None]) -> None:
@@ -58,7 +58,7 @@ class Patience:
         if not decoder.pending:
             return
         age = self._clock.seconds() - self._since
-        if feeds == self._feeds or age >= LONGEST_FRAME:
+        if feeds == self._feeds or age >= MAX_FRAME:
             self._deliver(decoder.give_up())
         if decoder.pending:
             self._watch(decoder)

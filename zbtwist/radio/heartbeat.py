@@ -123,9 +123,9 @@ class Heartbeat:
                     if not attempt:
                         # It may have been deaf for longer. That is said before it is heard again:
                         # whatever comes then may be from behind a hole.
-                        self._coordinator.is_deaf(heard)
+                        self._coordinator.mark_unresponsive(heard)
                     continue
             if attempt:
-                self._coordinator.is_heard()
+                self._coordinator.mark_responsive()
             return association
         return None

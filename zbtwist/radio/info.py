@@ -14,7 +14,7 @@ DEFAULT_DISCOVERY_TIME = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class RadioFacts:
+class RadioInfo:
     """
     @ivar api_mode: 1 or 2.
     @ivar payload_limit: longest unicast payload, bytes (NP).

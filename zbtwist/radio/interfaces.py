@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface, implementer
 
+from zbtwist.radio.info import RadioInfo
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import Frame, TransmitStatus
@@ -22,7 +23,7 @@ F = TypeVar("F", bound=Frame)
 class IRadioListener(Interface):
     """Hears what becomes of a radio's link."""
 
-    def radio_up(facts: RadioFacts) -> None:
+    def radio_up(facts: RadioInfo) -> None:
         """The radio answers and is set up; requests may be made."""
 
     def radio_down(reason: str) -> None:
@@ -52,7 +53,7 @@ class IRadioListener(Interface):
 class RadioListener:
     """Hears nothing: a listener is one of these, and overrides what it wants to hear."""
 
-    def radio_up(self, facts: RadioFacts) -> None:
+    def radio_up(self, facts: RadioInfo) -> None:
         pass
 
     def radio_down(self, reason: str) -> None:
@@ -75,7 +76,7 @@ class IRadio(Interface):
     `zbtwist.radio.errors.NoAnswer` when its time is up.
     """
 
-    facts: RadioFacts | None = Attribute("What bring-up read from the radio; None while down.")
+    facts: RadioInfo | None = Attribute("What bring-up read from the radio; None while down.")
     offline_reason: str = Attribute("A sentence: why the link is down; empty while it is up.")
     down_since: float = Attribute(
         "Since when the link was down, the last time; or if that is not known, such as of a radio "

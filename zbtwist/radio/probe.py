@@ -46,7 +46,7 @@ _SET_TIMEOUT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class ProbePlan:
     """Where a radio is looked for, and what it is to be like.
 
     @ivar rates: the rates to try, in this order; none of them to leave the line as it is.
@@ -68,12 +68,12 @@ class Search:
     write_flash: bool = False
 
 
-#: For `Search.transparent_rates`: no rate is set.
+#: For `ProbePlan.transparent_rates`: no rate is set.
 AS_IT_IS = (0,)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ProbeResult:
     """
     @ivar api_mode: 1 or 2.
     @ivar to_be_written: whether the mode is new, and the user wants it in the radio's flash.
@@ -85,18 +85,18 @@ class Found:
     forgets: bool = False
 
 
-class Finder:
+class Probe:
     """One search on one line."""
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, protocol: RadioProtocol, search: Search) -> None:
+    def __init__(self, clock: IReactorTime, protocol: RadioProtocol, search: ProbePlan) -> None:
         self._clock = clock
         self._protocol = protocol
         self._search = search
         self._answered: Deferred[bytes] | None = None
 
-    async def find(self) -> Found:
+    async def find(self) -> ProbeResult:
         """
         @raise RadioError: there is no radio, or it did not let itself be configured. The message is
             a sentence that says what to look for.
@@ -106,11 +106,11 @@ class Finder:
             return await self._configure_at_each_rate()
         wanted = self._search.wanted_mode
         if not self._search.configure or wanted is None or wanted == mode:
-            return Found(mode)
+            return ProbeResult(mode)
         if await self._set(wanted):
-            return Found(wanted, self._search.write_flash)
+            return ProbeResult(wanted, self._search.write_flash)
         self.log.warn("The radio refuses to be set to API mode {mode}.", mode=wanted)
-        return Found(mode)
+        return ProbeResult(mode)
 
     def frame_received(self, frame: Frame) -> bool:
         """Look at a frame that came.
@@ -185,7 +185,7 @@ class Finder:
         # A radio answers in order: what comes from now on was asked after the change.
         return value == b"" and await self._ask(WAITS) == api_mode
 
-    async def _configure_at_each_rate(self) -> Found:
+    async def _configure_at_each_rate(self) -> ProbeResult:
         mode = self._search.wanted_mode or 1
         write_flash = self._search.write_flash
         dialogue = CommandMode(self._clock, self._protocol)
@@ -199,7 +199,7 @@ class Finder:
                     kept=", also when it restarts" if write_flash else "",
                 )
                 if await self._ask(WAITS) == mode:
-                    return Found(mode, forgets=not write_flash)
+                    return ProbeResult(mode, forgets=not write_flash)
                 raise NoAnswer("The radio does not answer in API mode, which it was set to.")
         raise NoAnswer(self._reason())
 

@@ -11,15 +11,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.radio.damage import senders_of
-from zbtwist.radio.frame_timeout import Patience
+from zbtwist.radio.frame_timeout import FrameTimeout
 from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.statistics import Traffic
-from zbtwist.runtime.write_batch import Burst
+from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
 from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
 
 #: Damaged frames of one piece of the line that are looked at.
-_MOST_BAD = 16
+_MAX_BAD = 16
 
 
 @implementer(IPushProducer)
@@ -41,7 +41,7 @@ class RadioProtocol(Protocol):
         api_mode: int,
         owner: IProtocolOwner,
         traffic: Traffic | None = None,
-        burst: Burst | None = None,
+        burst: WriteBatch | None = None,
     ) -> None:
         """
         @param clock: times how long a frame's beginning is waited for.
@@ -55,8 +55,8 @@ class RadioProtocol(Protocol):
         self._decoder = self._new_decoder(api_mode)
         self._discarded = 0
         self._traffic = traffic or Traffic()
-        self._burst = burst or Burst()
-        self._patience = Patience(clock, self._given_up)
+        self._burst = burst or WriteBatch()
+        self._patience = FrameTimeout(clock, self._given_up)
         self._raw: Callable[[bytes], None] | None = None
         self.malformed_frames = 0
         self.is_congested = False
@@ -94,7 +94,7 @@ class RadioProtocol(Protocol):
 
     def _note_bad(self, candidate: bytes) -> None:
         # With more than that, whose they were cannot be told anyway.
-        if len(self._bad) < _MOST_BAD:
+        if len(self._bad) < _MAX_BAD:
             self._bad.append(candidate)
 
     def listen_raw(self, received: Callable[[bytes], None] | None) -> None:

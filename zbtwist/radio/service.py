@@ -32,12 +32,12 @@ from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import ATRefused, RadioError, SerialOpenError
 from zbtwist.radio.heartbeat import Heartbeat
-from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import IProtocolOwner
-from zbtwist.radio.probe import AS_IT_IS, Finder, Search
+from zbtwist.radio.probe import AS_IT_IS, Probe, ProbePlan
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.statistics import Traffic
-from zbtwist.runtime.write_batch import Burst
+from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.address import Address64, format_address64
 from zbtwist.xbee.frames import Frame, ModemStatus
 from zbtwist.xbee.status import (
@@ -67,7 +67,7 @@ FLASH_TIMEOUT = 5.0
 #: Seconds of silence after which the radio is asked whether it is there, unless the user says so.
 DEFAULT_HEARTBEAT = 30.0
 #: Different reasons for not being up that are remembered, so that each is said once.
-_MOST_REASONS = 50
+_MAX_REASONS = 50
 #: AI of a radio that left its network and was not asked yet; any but `ASSOCIATED` would do.
 _LEFT = 0xFF
 
@@ -153,7 +153,7 @@ class RadioService(MultiService):
         configure: bool = False,
         write_flash: bool = False,
         heartbeat: float = DEFAULT_HEARTBEAT,
-        burst: Burst | None = None,
+        burst: WriteBatch | None = None,
     ) -> None:
         """
         @param clock: the reactor.
@@ -166,7 +166,7 @@ class RadioService(MultiService):
         @param burst: told when frames that were read at once begin and end.
         """
         super().__init__()
-        self._burst = burst or Burst()
+        self._burst = burst or WriteBatch()
         self.coordinator = coordinator
         self.frame_received: Callable[[Frame], None] = coordinator.frame_received
         coordinator.subscribe(ModemStatus, self._modem_status)
@@ -195,7 +195,7 @@ class RadioService(MultiService):
         self._last_address: Address64 | None = None
         self._forgets = False
         self._left_at = 0.0
-        self._finder: Finder | None = None
+        self._finder: Probe | None = None
         self._bringing_up: Deferred[None] | None = None
         self._is_pausing = False
         self._failures = 0
@@ -277,7 +277,7 @@ class RadioService(MultiService):
 
     def _failed(self, sentence: str) -> None:
         self.coordinator.link_down(sentence)
-        if sentence not in self._reported and len(self._reported) < _MOST_REASONS:
+        if sentence not in self._reported and len(self._reported) < _MAX_REASONS:
             self._reported.add(sentence)
             self.log.warn(
                 "No radio on {name}: {sentence} The gateway goes on trying.",
@@ -317,7 +317,7 @@ class RadioService(MultiService):
             bringing_up, self._bringing_up = self._bringing_up, None
             bringing_up.cancel()
 
-    def _search(self) -> Search:
+    def _search(self) -> ProbePlan:
         """Where to look for the radio this time.
 
         One that was there before is most likely there again, as it was. So it is looked for there
@@ -335,7 +335,7 @@ class RadioService(MultiService):
                 rates = here
             elif self._failures % 2 == 0:
                 rates, transparent_rates = here, ()
-        return Search(
+        return ProbePlan(
             rates,
             transparent_rates if self.configure else (),
             self._searches_rate,
@@ -346,7 +346,7 @@ class RadioService(MultiService):
         )
 
     async def _bring_up(self, protocol: RadioProtocol) -> None:
-        self._finder = finder = Finder(self._clock, protocol, self._search())
+        self._finder = finder = Probe(self._clock, protocol, self._search())
         self.frame_received = self._unsorted
         try:
             found = await finder.find()
@@ -376,7 +376,7 @@ class RadioService(MultiService):
         except ATRefused as error:
             self.log.warn("{error}; it goes back to its old mode when it restarts.", error=error)
 
-    def _say_up(self, facts: RadioFacts) -> None:
+    def _say_up(self, facts: RadioInfo) -> None:
         address = format_address64(facts.address64)
         if self._last_address not in (None, facts.address64):
             self.log.warn(

@@ -11,7 +11,7 @@ import gc
 from twisted.application.service import Service
 
 
-class Spared(Service):
+class GCFreeze(Service):
     """Lets no garbage be collected while the services beside it start, and leaves alone for good
     what is there by then. It is to be the last of them.
 

@@ -14,7 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 
-class OneByOne:
+class SerialQueue:
     """Runs coroutines in the order in which they are given."""
 
     def __init__(self) -> None:

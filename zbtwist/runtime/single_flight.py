@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 T = TypeVar("T")
 
 
-class Shared(Generic[T]):
+class SingleFlight(Generic[T]):
     """Call it to have the work done; who calls while it is being done gets the same result.
 
     A caller that gives up (cancels) does not end the work, which others may wait for.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from twisted.logger import Logger
 
 
-class Burst:
+class WriteBatch:
     """The frames that are being handled.
 
     @ivar is_on: whether there is a burst, so that writing has to wait for its end.

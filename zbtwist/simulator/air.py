@@ -31,7 +31,7 @@ EXTENDED_PATIENCE = 3 * (PATIENCE + 1.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class TxResult:
     """What the sender of a packet is told.
 
     @ivar delivery_status: see `zbtwist.xbee.status`.
@@ -86,7 +86,7 @@ class Transmission:
     sender: IStation
     receivers: Mapping[IStation, Callable[[], object]]
     size: int
-    finished: Callable[[Fate], object]
+    finished: Callable[[TxResult], object]
     broadcast: bool = False
     options: int = 0
     address_known: bool = True
@@ -112,7 +112,7 @@ class Transmission:
         self.receivers[receiver]()
         return True
 
-    def finish(self, fate: Fate) -> None:
+    def finish(self, fate: TxResult) -> None:
         """Tell the sender."""
         if not self.abandoned:
             self.finished(fate)
@@ -165,15 +165,15 @@ class SimpleAir:
             arrived: list[bool] = []
 
             def status() -> None:
-                failed = Fate(NETWORK_ACKNOWLEDGEMENT_FAILURE, retries=2)
-                transmission.finish(Fate() if arrived[0] else failed)
+                failed = TxResult(NETWORK_ACKNOWLEDGEMENT_FAILURE, retries=2)
+                transmission.finish(TxResult() if arrived[0] else failed)
 
             delay = asleep + self.hop_delay
             way = (sender.address64, receiver.address64)
             self._time.in_order(way, delay, lambda: arrived.append(transmission.arrive(receiver)))
             self._time.in_order(back, delay + self.hop_delay, status)
             return
-        self._time.in_order(back, delay, lambda: transmission.finish(Fate(failure, retries=2)))
+        self._time.in_order(back, delay, lambda: transmission.finish(TxResult(failure, retries=2)))
 
     def _broadcast(self, transmission: Transmission) -> None:
         sender = transmission.sender
@@ -189,5 +189,5 @@ class SimpleAir:
         self._time.in_order(
             (sender.address64, sender.address64, "status"),
             2 * self.hop_delay,
-            lambda: transmission.finish(Fate()),
+            lambda: transmission.finish(TxResult()),
         )

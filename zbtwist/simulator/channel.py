@@ -31,11 +31,11 @@ from zope.interface import implementer
 from zbtwist.simulator.air import (
     INDIRECT_MESSAGE_UNREQUESTED,
     NETWORK_ACKNOWLEDGEMENT_FAILURE,
-    Fate,
     IAir,
     IStation,
     ITimekeeper,
     Transmission,
+    TxResult,
 )
 from zbtwist.simulator.directions import Both
 from zbtwist.xbee.devices import COORDINATOR, END_DEVICE
@@ -79,7 +79,7 @@ _APPLICATION_TRIES = 3
 
 #: A real clock calls late. Up to so many seconds of that are made up for by the next packet, if it
 #: comes within `_AT_ONCE` seconds: the rate is then the same as on a clock that is never late.
-_MOST_LATENESS = 0.05
+_MAX_LATENESS = 0.05
 _AT_ONCE = 0.005
 
 #: How often a broadcast is repeated, so that few miss it.
@@ -188,11 +188,11 @@ class ChannelAir:
         (receiver,) = transmission.receivers
         asleep = receiver.seconds_until_awake()
         if asleep > transmission.patience or (asleep and not receiver.listening):
-            fate = Fate(INDIRECT_MESSAGE_UNREQUESTED)
+            fate = TxResult(INDIRECT_MESSAGE_UNREQUESTED)
             self._time.call_later(transmission.patience, transmission.finish, fate)
         elif not receiver.listening and receiver in self._without_route:
             status = ROUTE_NOT_FOUND if transmission.address_known else ADDRESS_NOT_FOUND
-            fate = Fate(status, discovery_status=ROUTE_DISCOVERY)
+            fate = TxResult(status, discovery_status=ROUTE_DISCOVERY)
             self._time.call_later(self.search_time, transmission.finish, fate)
         elif asleep:
             way = (receiver.address64, "wakes up")
@@ -216,7 +216,7 @@ class ChannelAir:
             if queue:
                 now = self._time.seconds()
                 lateness = self._freed - self._due if now - self._freed <= _AT_ONCE else 0.0
-                self._start = now - min(lateness, _MOST_LATENESS)
+                self._start = now - min(lateness, _MAX_LATENESS)
                 if len(queue) > 1 and self._happens(self._chances(station).reorder):
                     queue[0], queue[1] = queue[1], queue[0]
                 self._try(queue[0])
@@ -262,7 +262,7 @@ class ChannelAir:
             elif receiver in self._without_route:
                 self._without_route.discard(receiver)
                 discovery = ROUTE_DISCOVERY
-        transmission.finish(Fate(status, attempt.tries - 1, discovery))
+        transmission.finish(TxResult(status, attempt.tries - 1, discovery))
 
     # --- The air -------------------------------------------------------------------------------
 

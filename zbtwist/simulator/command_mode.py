@@ -24,7 +24,7 @@ _ERROR = b"ERROR\r"
 _SEQUENCE_LENGTH = 3
 
 #: The longest command line, in bytes; a longer one is an error.
-LONGEST_LINE = 256
+MAX_LINE = 256
 
 
 class EscapeWatch:
@@ -102,7 +102,7 @@ class CommandMode:
         @return: what came behind the end of command mode.
         """
         *lines, self._line = (self._line + data).replace(b"\n", b"").split(b"\r")
-        self._line = self._line[: LONGEST_LINE + 1]
+        self._line = self._line[: MAX_LINE + 1]
         for position, line in enumerate(lines):
             if self._command_line(line):
                 return b"\r".join([*lines[position + 1 :], self._line])
@@ -152,7 +152,7 @@ class CommandMode:
         @return: whether it ended command mode.
         """
         line = line.strip()
-        if len(line) > LONGEST_LINE or line[:2].upper() != b"AT":
+        if len(line) > MAX_LINE or line[:2].upper() != b"AT":
             self._answer(_ERROR)
             return False
         commands = line[2:].lstrip()

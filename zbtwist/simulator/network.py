@@ -18,11 +18,11 @@ from zope.interface import implementer
 
 from zbtwist.simulator.air import (
     OPTION_EXTENDED_TIMEOUT,
-    Fate,
     IAir,
     ITimekeeper,
     SimpleAir,
     Transmission,
+    TxResult,
 )
 from zbtwist.simulator.module import Module, Packet
 from zbtwist.simulator.nodes import JOINED, SWITCHED_ON, Node
@@ -60,7 +60,7 @@ class Outcome:
     """
 
     address16: Address16
-    fate: Fate
+    fate: TxResult
 
     @property
     def delivered(self) -> bool:
@@ -304,7 +304,7 @@ class SimulatedNetwork:
             status = ADDRESS_NOT_FOUND if receiver is None else SELF_ADDRESSED
             delay = SEARCH_TIME if receiver is None else 0.0
             if finished is not None:
-                outcome = Outcome(UNKNOWN16, Fate(status))
+                outcome = Outcome(UNKNOWN16, TxResult(status))
                 way = (sender.address64, "nowhere")
                 self.in_order(way, delay, partial(finished, outcome))
             return None
@@ -314,7 +314,7 @@ class SimulatedNetwork:
             if fault is None or fault.delivered:
                 receiver.hear(packet)
 
-        def finish(fate: Fate) -> None:
+        def finish(fate: TxResult) -> None:
             if fault is not None:
                 fate = replace(fate, delivery_status=fault.delivery_status)
             if finished is not None:
@@ -332,7 +332,7 @@ class SimulatedNetwork:
         receiver: Module,
         size: int,
         arrived: Callable[[], object],
-        finished: Callable[[Fate], object],
+        finished: Callable[[TxResult], object],
     ) -> Transmission:
         encrypted = bool(self.radio.registers.number("EE"))
         return Transmission(sender, {receiver: arrived}, size, finished, encrypted=encrypted)
@@ -354,11 +354,11 @@ class SimulatedNetwork:
         """
         executed = False
 
-        def failed(fate: Fate) -> None:
+        def failed(fate: TxResult) -> None:
             if fate.delivery_status != DELIVERED:
                 answered(AT_TRANSMISSION_FAILED, b"")
 
-        def asked(fate: Fate) -> None:
+        def asked(fate: TxResult) -> None:
             # What was executed is answered, or its answer is lost.
             if not executed:
                 failed(fate)
@@ -379,7 +379,7 @@ class SimulatedNetwork:
                     came_back = True
                     answered(status, value)
 
-            def ended(fate: Fate) -> None:
+            def ended(fate: TxResult) -> None:
                 if not came_back:
                     failed(fate)
 
@@ -451,7 +451,7 @@ class SimulatedNetwork:
     def _broadcast(
         self, packet: Packet, finished: Callable[[Outcome], None] | None
     ) -> Transmission:
-        def finish(fate: Fate) -> None:
+        def finish(fate: TxResult) -> None:
             if finished is not None:
                 finished(Outcome(UNKNOWN16, fate))
 
@@ -483,5 +483,5 @@ class SimulatedNetwork:
         self.call_later(due - now, call)
 
 
-def _nobody_asks(fate: Fate) -> None:
+def _nobody_asks(fate: TxResult) -> None:
     """Nobody waits for the end of this transmission."""

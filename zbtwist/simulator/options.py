@@ -23,7 +23,7 @@ from zbtwist.simulator.nodes import (
     PtyNode,
     SensorNode,
 )
-from zbtwist.simulator.radio import MOST_TRANSMISSIONS
+from zbtwist.simulator.radio import MAX_TRANSMISSIONS
 from zbtwist.simulator.serial_line import SerialLine
 
 #: The kinds of node, in the order in which they come by default; a pty only where it is asked for.
@@ -42,7 +42,7 @@ MOST_HOPS = 30
 
 #: NT of a real module: its minimum, and its limit, in seconds.
 SHORTEST_DISCOVERY = 3.2
-LONGEST_DISCOVERY = 25.5
+MAX_DISCOVERY = 25.5
 
 #: Its multiples are well spread over an interval.
 _GOLDEN_RATIO = 0.618034
@@ -116,9 +116,9 @@ class SimulatorOptions:
             raise OptionsError(f"nodes is a number from 0 to {MOST_NODES}, not {self.nodes}")
         if self.api_mode not in (0, 1, 2):
             raise OptionsError(f"api_mode is 0, 1 or 2, not {self.api_mode}")
-        if not 0.1 <= self.discovery_time <= LONGEST_DISCOVERY:
+        if not 0.1 <= self.discovery_time <= MAX_DISCOVERY:
             raise OptionsError(
-                f"nt is a number of seconds from 0.1 to {LONGEST_DISCOVERY}, "
+                f"nt is a number of seconds from 0.1 to {MAX_DISCOVERY}, "
                 f"not {self.discovery_time:g}"
             )
         if not (self.interval == 0 or 0.01 <= self.interval <= 86400):
@@ -136,9 +136,9 @@ class SimulatorOptions:
             )
         if not self.hops or not all(1 <= hops <= MOST_HOPS for hops in self.hops):
             raise OptionsError(f"hops are numbers from 1 to {MOST_HOPS}, not {_plus(self.hops)}")
-        if self.buffers is not None and not 1 <= self.buffers <= MOST_TRANSMISSIONS:
+        if self.buffers is not None and not 1 <= self.buffers <= MAX_TRANSMISSIONS:
             raise OptionsError(
-                f"buffers is a number from 1 to {MOST_TRANSMISSIONS}, not {self.buffers}"
+                f"buffers is a number from 1 to {MAX_TRANSMISSIONS}, not {self.buffers}"
             )
         if self.baud and not 300 <= self.baud <= 4_000_000:
             raise OptionsError(
@@ -189,7 +189,7 @@ class SimulatorOptions:
             clock, self.seed, api_mode=self.api_mode, discovery_time=self.discovery_time, air=air
         )
         radio = network.radio
-        radio.buffers = self.buffers or (MOST_TRANSMISSIONS if air is None else BUFFERS)
+        radio.buffers = self.buffers or (MAX_TRANSMISSIONS if air is None else BUFFERS)
         radio.lost_statuses = self.lost_statuses
         radio.late_statuses = self.late_statuses
         radio.lateness = self.lateness

@@ -84,7 +84,7 @@ PAYLOAD_TOO_LARGE = 0x74
 ADDRESS_DISCOVERY = 0x01
 
 #: How many packets the radio keeps in flight at most: as many as there are frame ids.
-MOST_TRANSMISSIONS = 255
+MAX_TRANSMISSIONS = 255
 
 #: Seconds that the radio takes to answer an AT command. A real one needs longer at 9600 baud, and
 #: there is software that misses an answer which is there before it begins to wait.
@@ -152,7 +152,7 @@ class LocalRadio(Module):
         self._hanging: IDelayedCall | None = None
         self._restarts = 0
         self._chance = network.generator("radio")
-        self.buffers = MOST_TRANSMISSIONS
+        self.buffers = MAX_TRANSMISSIONS
         self.full_status = OUT_OF_RESOURCES
         self.lost_statuses = 0.0
         self.late_statuses = 0.0

@@ -15,7 +15,7 @@ from zbtwist.xbee.status import AT_INVALID_COMMAND, AT_INVALID_PARAMETER, AT_OK
 Value = int | bytes
 
 #: The longest node identifier, in bytes.
-LONGEST_IDENTIFIER = 20
+MAX_IDENTIFIER = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ SETTINGS: Mapping[str, Register] = {
     # Addresses and names
     "DH": _number(0, 4),
     "DL": _number(0, 4),
-    "NI": Register(b" ", LONGEST_IDENTIFIER),
+    "NI": Register(b" ", MAX_IDENTIFIER),
     "DD": _number(0x00030000, 4),
     "SE": _number(0xE8, 1),
     "DE": _number(0xE8, 1),

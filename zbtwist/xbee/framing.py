@@ -11,7 +11,7 @@ Resynchronisation, which differs because the modes do:
 * Mode 1: a 7E may also be data. A candidate whose length is impossible, or whose checksum is wrong,
   was a false start, and the search goes on from the byte after its 7E, so that a good frame inside
   the supposed one is found. A false start with a plausible length has to be waited for, but never
-  for more than `MAXIMUM_FRAME_DATA` bytes; and the owner, who has a clock, calls `give_up` when a
+  for more than `MAX_FRAME_DATA` bytes; and the owner, who has a clock, calls `give_up` when a
   frame's beginning is too old, or the line silent behind it (see `zbtwist.radio.frame_timeout`).
 
 Both decoders expect what nearly every frame is, whole and good. That is seen without a loop over
@@ -33,10 +33,10 @@ ESCAPE_BYTE = b"\x7d"
 
 #: The longest frame data, in bytes, that a decoder believes. A Zigbee radio's longest frame is a
 #: 255-byte payload (NP's upper limit) and some 20 bytes of header; the rest is room.
-MAXIMUM_FRAME_DATA = 512
+MAX_FRAME_DATA = 512
 
 #: The longest frame data, in bytes, that the length field can say.
-LONGEST_ENCODABLE = 0xFFFF
+MAX_ENCODABLE = 0xFFFF
 
 #: Start byte, length and checksum: what framing adds to the frame data in mode 1.
 OVERHEAD = 4
@@ -60,8 +60,8 @@ def encode(frame_data: bytes, api_mode: int) -> bytes:
     @raise ValueError: the frame data is empty or too long for the length field.
     """
     size = len(frame_data)
-    if not 0 < size <= LONGEST_ENCODABLE:
-        raise ValueError(f"frame data must be 1 to {LONGEST_ENCODABLE} bytes, not {size}")
+    if not 0 < size <= MAX_ENCODABLE:
+        raise ValueError(f"frame data must be 1 to {MAX_ENCODABLE} bytes, not {size}")
     total = adler32(frame_data) if size <= _ADLER_EXACT else _one_and_sum(frame_data)
     body = _LENGTH.pack(size) + frame_data + _BYTES[-total & 0xFF]
     if api_mode == 2:
@@ -136,7 +136,7 @@ class FrameDecoder:
 
     def __init__(
         self,
-        maximum_frame_data: int = MAXIMUM_FRAME_DATA,
+        maximum_frame_data: int = MAX_FRAME_DATA,
         on_bad_frame: Callable[[bytes], None] | None = None,
     ) -> None:
         """
@@ -362,7 +362,7 @@ def _escaped_size(piece: bytes, size: int) -> int:
 
 def decoder_for(
     api_mode: int,
-    maximum_frame_data: int = MAXIMUM_FRAME_DATA,
+    maximum_frame_data: int = MAX_FRAME_DATA,
     on_bad_frame: Callable[[bytes], None] | None = None,
 ) -> FrameDecoder:
     """

@@ -25,7 +25,7 @@ DELIVERED = 0x00
 
 #: Delivery statuses after which the 16-bit address that was used may be an old one: network
 #: acknowledgement failure, address not found, route not found.
-ADDRESS_DOUBTFUL = (0x21, 0x24, 0x25)
+ADDRESS_UNCERTAIN = (0x21, 0x24, 0x25)
 
 DELIVERY_STATUSES = {
     DELIVERED: "success",

@@ -186,7 +186,7 @@ class Bounds(StreamTestCase):
 
     def test_what_waits_is_bounded(self) -> None:
         """A transport that is full is not written to, also in the middle of what there is."""
-        self.patch(event_stream, "MAXIMUM_BATCH", 2)
+        self.patch(event_stream, "MAX_BATCH", 2)
         self.add(10)
         transport = self.connect()
         write = transport.write
@@ -206,7 +206,7 @@ class Bounds(StreamTestCase):
         self.assertEqual(self.numbers(transport), [5, 6, 7, 8, 9, 10])
 
     def test_the_number_of_streams(self) -> None:
-        self.patch(event_stream, "MAXIMUM_STREAMS", 2)
+        self.patch(event_stream, "MAX_STREAMS", 2)
         first, _ = self.open(), self.open()
         status, _, body = parse_response(self.open().value())
         self.assertEqual(status, 503)

@@ -152,7 +152,7 @@ class Values(MetricsTestCase):
         self.assertEqual(sum('name=a"b\\c\n{},' in labels for labels in names), 1)
 
     def test_many_nodes_are_one_together(self) -> None:
-        self.patch(metrics, "MAXIMUM_NODES", 2)
+        self.patch(metrics, "MAX_NODES", 2)
         nodes = list(self.gateway.network.nodes)
         for label in ("ECHO", "METER", "SENSOR"):
             self.network.node(label).send(b"12345")

@@ -332,10 +332,10 @@ class BadRequests(SiteTestCase):
 
     def test_a_body_at_the_bound_is_read(self) -> None:
         document = method_call("list")
-        document += b" " * (site.MAXIMUM_BODY - len(document))
+        document += b" " * (site.MAX_BODY - len(document))
         _, _, body = self.post(document)
         self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
-        self.assertRefused(document + b" ", str(site.MAXIMUM_BODY))
+        self.assertRefused(document + b" ", str(site.MAX_BODY))
 
     def test_a_huge_body_of_known_length_is_not_kept(self) -> None:
         self.send_huge(b"Content-Length: 10000000\r\n\r\n", [b"x" * 100_000] * 100)
@@ -351,11 +351,11 @@ class BadRequests(SiteTestCase):
         for piece in pieces:
             self.assertEqual(transport.value(), b"")
             content = channel.requests[0].content
-            self.assertLessEqual(len(content.getvalue()), site.MAXIMUM_BODY)
+            self.assertLessEqual(len(content.getvalue()), site.MAX_BODY)
             channel.dataReceived(piece)
         status, _, body = parse_response(transport.value())
         self.assertEqual(status, 200)
-        self.assertFault(faults.BAD_REQUEST, body, str(site.MAXIMUM_BODY))
+        self.assertFault(faults.BAD_REQUEST, body, str(site.MAX_BODY))
         transport.clear()
         channel.dataReceived(request(method_call("list")))
         self.assertEqual(xmlrpc.client.loads(parse_response(transport.value())[2])[0], ([NODE],))
@@ -479,8 +479,8 @@ class Multicall(SiteTestCase):
         self.assertEqual(list(calls()), [[NODE], {"version": "1", "uptime": 12.0}])
 
     def test_too_many(self) -> None:
-        calls = [{"methodName": "list", "params": []}] * methods.MAXIMUM_MULTICALL
-        self.assertEqual(len(self.call("system.multicall", calls)), methods.MAXIMUM_MULTICALL)
+        calls = [{"methodName": "list", "params": []}] * methods.MAX_MULTICALL
+        self.assertEqual(len(self.call("system.multicall", calls)), methods.MAX_MULTICALL)
         fault = self.assertRaises(
             xmlrpc.client.Fault, self.call, "system.multicall", [*calls, calls[0]]
         )
@@ -616,12 +616,12 @@ class Failures(SiteTestCase):
         self.assertEqual(self.site.channels, set())
 
     def test_calls_of_clients_that_left_still_count(self) -> None:
-        for _ in range(site.MAXIMUM_RUNNING):
+        for _ in range(site.MAX_RUNNING):
             transport = self.connect()
             transport.protocol.dataReceived(request(method_call("discover")))
             transport.loseConnection()
         _, _, body = self.post(method_call("discover"))
-        self.assertFault(faults.GATEWAY_FAILED, body, str(site.MAXIMUM_RUNNING))
+        self.assertFault(faults.GATEWAY_FAILED, body, str(site.MAX_RUNNING))
         # What waits for nothing is answered all the same.
         self.assertEqual(self.call("list"), [NODE])
         self.operations.searches[0].callback([])
@@ -644,7 +644,7 @@ class Bounds(SiteTestCase):
     """Connections are bounded in number and in idle time."""
 
     def test_too_many_connections(self) -> None:
-        open_ones = [self.connect() for _ in range(site.MAXIMUM_CONNECTIONS)]
+        open_ones = [self.connect() for _ in range(site.MAX_CONNECTIONS)]
         refused = self.connect()
         self.assertFalse(refused.connected)
         status, _, body = parse_response(refused.value())
@@ -713,15 +713,15 @@ class Packed(SiteTestCase):
     def test_bombs(self) -> None:
         """No more is unpacked than a request may have."""
         bomb = gzip.compress(bytes(300 << 20))
-        self.assertLess(len(bomb), site.MAXIMUM_BODY)
+        self.assertLess(len(bomb), site.MAX_BODY)
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
-        self.assertFault(faults.BAD_REQUEST, self.send(bomb), str(site.MAXIMUM_BODY))
-        self.assertLess(tracemalloc.get_traced_memory()[1], 8 * site.MAXIMUM_BODY)
+        self.assertFault(faults.BAD_REQUEST, self.send(bomb), str(site.MAX_BODY))
+        self.assertLess(tracemalloc.get_traced_memory()[1], 8 * site.MAX_BODY)
 
     def test_just_as_long_as_it_may_be(self) -> None:
         call = method_call("list")
-        whole = call + b" " * (site.MAXIMUM_BODY - len(call))
+        whole = call + b" " * (site.MAX_BODY - len(call))
         self.assertEqual(xmlrpc.client.loads(self.send(gzip.compress(whole)))[0], ([NODE],))
         self.assertFault(faults.BAD_REQUEST, self.send(gzip.compress(whole + b" ")), "longer")
 

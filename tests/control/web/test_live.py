@@ -26,11 +26,11 @@ from zbtwist.control.web.live import (
     CALLS_AT_ONCE,
     CALLS_PER_SECOND,
     INTERVAL,
-    MAXIMUM_CALLS,
-    MAXIMUM_LOAD,
+    MAX_CALLS,
+    MAX_LOAD,
     SOON,
 )
-from zbtwist.control.web.sockets import MAXIMUM_MESSAGE, POLICY
+from zbtwist.control.web.sockets import MAX_MESSAGE, POLICY
 from zbtwist.control.web.view import Changes, View
 from zbtwist.xbee.address import Address16, Address64, format_address64
 from zbtwist.xbee.frames import ReceivePacket
@@ -259,7 +259,7 @@ class Viewers(LiveTestCase):
         pauses = [after - before for before, after in pairwise(looks)]
         self.assertEqual(len(pauses), 4)
         for pause in pauses:
-            self.assertLess(abs(pause - 0.3 / MAXIMUM_LOAD), 0.1)
+            self.assertLess(abs(pause - 0.3 / MAX_LOAD), 0.1)
         looks.clear()
         for _ in range(300):
             page.call("bind", "ECHO", 31234)
@@ -513,22 +513,20 @@ class Calling(LiveTestCase):
             page.read()
             self.assertEqual(page.closed, POLICY, message[:60])
             page.lose()
-        self.assertLess(20000, MAXIMUM_MESSAGE)
+        self.assertLess(20000, MAX_MESSAGE)
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_number_of_calls_is_bounded(self) -> None:
         page, _ = self.opened()
-        for number in range(MAXIMUM_CALLS + 3):
+        for number in range(MAX_CALLS + 3):
             page.call("discover", number=number)
-        self.run_for((MAXIMUM_CALLS + 3) / CALLS_PER_SECOND)
+        self.run_for((MAX_CALLS + 3) / CALLS_PER_SECOND)
         refused = [one for one in page.messages() if one["type"] == "answer"]
-        self.assertEqual(
-            [one["id"] for one in refused], list(range(MAXIMUM_CALLS, MAXIMUM_CALLS + 3))
-        )
+        self.assertEqual([one["id"] for one in refused], list(range(MAX_CALLS, MAX_CALLS + 3)))
         self.assertEqual({one["fault"]["code"] for one in refused}, {GATEWAY_FAILED})
         self.run_for(5)
         done = [one for one in page.messages() if one["type"] == "answer"]
-        self.assertEqual(len(done), MAXIMUM_CALLS)
+        self.assertEqual(len(done), MAX_CALLS)
         self.assertEqual(self.answer(page, "unbind", "ECHO"), True)
 
     def flood(self, page: Page, calls: int) -> None:

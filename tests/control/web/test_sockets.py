@@ -9,9 +9,9 @@ from tests.control.web.support import HOST, ConsoleTestCase, Page
 from zbtwist.control.web.sockets import (
     CLOSE_TIMEOUT,
     GOING_AWAY,
-    MAXIMUM_MESSAGE,
-    MAXIMUM_SOCKETS,
-    MAXIMUM_UNFINISHED,
+    MAX_MESSAGE,
+    MAX_SOCKETS,
+    MAX_UNFINISHED,
     PIECE,
     PING_INTERVAL,
     POLICY,
@@ -64,7 +64,7 @@ class Opening(ConsoleTestCase):
         self.assertEqual(self.open("/live/more").status, 404)
 
     def test_their_number_is_bounded(self) -> None:
-        pages = [self.open() for _ in range(MAXIMUM_SOCKETS)]
+        pages = [self.open() for _ in range(MAX_SOCKETS)]
         self.assertEqual({page.status for page in pages}, {101})
         refused = self.open()
         self.assertEqual(refused.status, 503)
@@ -82,11 +82,11 @@ class Bounds(ConsoleTestCase):
 
     def test_message_that_is_too_long(self) -> None:
         page = self.open("/terminal/ECHO")
-        page.send(BytesMessage(b"x" * MAXIMUM_MESSAGE))
+        page.send(BytesMessage(b"x" * MAX_MESSAGE))
         self.run_for(2)
         self.assertFalse(page.is_dropped)
         page = self.open("/terminal/ECHO")
-        page.send(BytesMessage(b"x" * (MAXIMUM_MESSAGE + 1)))
+        page.send(BytesMessage(b"x" * (MAX_MESSAGE + 1)))
         self.turns()
         self.assertClosed(page, TOO_BIG)
 
@@ -99,8 +99,8 @@ class Bounds(ConsoleTestCase):
             page.send(TextMessage(piece.decode(), message_finished=False))
             page.send(Pong(b"pong"))
             sent += len(piece)
-            self.assertLessEqual(sent, MAXIMUM_UNFINISHED)
-        self.assertGreater(sent, MAXIMUM_MESSAGE)
+            self.assertLessEqual(sent, MAX_UNFINISHED)
+        self.assertGreater(sent, MAX_MESSAGE)
         self.assertClosed(page, TOO_BIG)
 
     def test_signs_of_life_do_not_count(self) -> None:

@@ -8,7 +8,7 @@ from twisted.logger import globalLogPublisher
 from wsproto.events import BytesMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
-from zbtwist.binding.port import MAXIMUM_CLIENTS, MAXIMUM_UNSENT, NodeClient
+from zbtwist.binding.port import MAX_CLIENTS, MAX_UNSENT, NodeClient
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL
 
 ADDRESS = "0013a200400a3e03"
@@ -79,11 +79,11 @@ class TerminalTests(ConsoleTestCase):
         self.assertClosed(page, NORMAL, "ECHO", "port")
 
     def test_as_many_clients_as_may_be(self) -> None:
-        for _ in range(MAXIMUM_CLIENTS):
+        for _ in range(MAX_CLIENTS):
             self.other_client()
         page = self.open(f"/terminal/{ADDRESS}")
         self.assertClosed(page, NORMAL, "clients")
-        self.assertEqual(self.port("ECHO").clients, MAXIMUM_CLIENTS)
+        self.assertEqual(self.port("ECHO").clients, MAX_CLIENTS)
 
     def test_page_that_writes_too_fast_is_not_read(self) -> None:
         page = self.terminal()
@@ -113,7 +113,7 @@ class TerminalTests(ConsoleTestCase):
         self.assertGreater(port.outbound.buffered, 0)
         page.transport.producer.pauseProducing()
         for _ in range(2):
-            port.deliver(b"y" * MAXIMUM_UNSENT)
+            port.deliver(b"y" * MAX_UNSENT)
         self.assertTrue(page.is_dropped)
         self.assertEqual(port.outbound.buffered, 0)
 
@@ -123,7 +123,7 @@ class TerminalTests(ConsoleTestCase):
         page.transport.producer.pauseProducing()
         port = self.port("ECHO")
         piece = b"x" * 1024
-        count = MAXIMUM_UNSENT // len(piece)
+        count = MAX_UNSENT // len(piece)
         for _ in range(count):
             port.deliver(piece)
         self.assertFalse(page.is_dropped)
@@ -134,7 +134,7 @@ class TerminalTests(ConsoleTestCase):
 
     def test_page_that_has_caught_up_is_not_slow(self) -> None:
         page = self.terminal()
-        piece = b"x" * (MAXIMUM_UNSENT - 1)
+        piece = b"x" * (MAX_UNSENT - 1)
         for _ in range(3):
             page.transport.producer.pauseProducing()
             self.port("ECHO").deliver(piece)

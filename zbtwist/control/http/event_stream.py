@@ -27,7 +27,7 @@ from zbtwist.control.http.site import is_cross_site, not_found, text_answer
 from zbtwist.observing.event_log import Event, EventLog, Follower
 
 #: How many streams may be open at once.
-MAXIMUM_STREAMS = 32
+MAX_STREAMS = 32
 
 #: Seconds between two looks for new events.
 INTERVAL = 0.2
@@ -40,7 +40,7 @@ STALL_TIMEOUT = 30.0
 
 #: How many events are written at once: with 1 KiB of text each, that and what the transport holds
 #: before it says that it is full are the most that ever waits for a client.
-MAXIMUM_BATCH = 50
+MAX_BATCH = 50
 
 #: Milliseconds after which a browser comes back.
 RETRY = 2000
@@ -79,7 +79,7 @@ class EventStreams(Resource):
             return text_answer(
                 request, http.FORBIDDEN, "Streams for web pages of other sites are refused."
             )
-        if len(self.streams) >= MAXIMUM_STREAMS:
+        if len(self.streams) >= MAX_STREAMS:
             return text_answer(
                 request,
                 http.SERVICE_UNAVAILABLE,
@@ -165,7 +165,7 @@ class _Stream:
     def look(self) -> None:
         """Write what is new, if the client reads."""
         while self._paused_at is None:
-            lost, events = self._follower.take(MAXIMUM_BATCH)
+            lost, events = self._follower.take(MAX_BATCH)
             if not events:
                 break
             gap = _message("gap", {"lost": lost, "text": _gap_text(lost)}) if lost else ""

@@ -5,7 +5,7 @@ frame costs nothing for being counted here. A large network has thousands of val
 into words one family after the other, and the reactor runs in between; who asks meanwhile gets the
 same answer.
 
-What is told of each node is told of `MAXIMUM_NODES` nodes, those that were known first. The others
+What is told of each node is told of `MAX_NODES` nodes, those that were known first. The others
 are one together, ``node="others"``, so that no network makes more series than that.
 
 The format is the text format 0.0.4 of Prometheus ("Exposition formats").
@@ -42,13 +42,13 @@ from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.histogram import Histogram
 from zbtwist.radio.service import RadioService
-from zbtwist.runtime.single_flight import Shared
+from zbtwist.runtime.single_flight import SingleFlight
 from zbtwist.xbee.address import format_address64
 from zbtwist.xbee.devices import ROLES
 from zbtwist.xbee.frames import FRAME_CLASSES
 
 #: How many nodes have series of their own.
-MAXIMUM_NODES = 1000
+MAX_NODES = 1000
 
 #: The node of all others together, and the type of frames that have none of a radio's types.
 OTHERS = "others"
@@ -217,8 +217,8 @@ class GatewayCollector(Collector):
 
     def _nodes(self) -> Iterator[Metric]:
         nodes = list(self._network.nodes)
-        shown = nodes[:MAXIMUM_NODES]
-        others = nodes[MAXIMUM_NODES:]
+        shown = nodes[:MAX_NODES]
+        others = nodes[MAX_NODES:]
         yield self._names(shown)
         seen = GaugeMetricFamily(
             "zbtwist_node_last_seen_timestamp_seconds",
@@ -293,7 +293,7 @@ class MetricsPage(Resource):
         self._clock = clock
         # Not the library's global registry: there may be two gateways in a process.
         self._collectors = (*collectors, ProcessCollector(registry=None))
-        self._text = Shared(self._write)
+        self._text = SingleFlight(self._write)
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         return not_found(request)

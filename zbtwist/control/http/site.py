@@ -28,14 +28,14 @@ from zbtwist.control.operations import Methods, Operations
 from zbtwist.control.xmlrpc import bad_request, read_call, shown, write_fault, write_response
 
 #: The longest request body, in bytes. What comes beyond it is thrown away as it comes.
-MAXIMUM_BODY = 1 << 20
+MAX_BODY = 1 << 20
 
 #: How many requests that wait for something may be in hand at once, also of clients that have gone
 #: away since. Those that are answered at once (list, status) are not refused.
-MAXIMUM_RUNNING = 128
+MAX_RUNNING = 128
 
 #: How many control connections may be open at once.
-MAXIMUM_CONNECTIONS = 128
+MAX_CONNECTIONS = 128
 
 #: How long a connection may be silent between requests, or within one, in seconds.
 IDLE_TIMEOUT = 60.0
@@ -48,7 +48,7 @@ def unpack(body: bytes, coding: str) -> bytes:
 
     @param coding: its name, in lower case (RFC 9110, section 8.4.1).
     @raise ControlFault: with `BAD_REQUEST`: the coding is not known, the body is not of it, or it
-        has more than `MAXIMUM_BODY` bytes when it is unpacked.
+        has more than `MAX_BODY` bytes when it is unpacked.
     """
     if coding == "identity":
         return body
@@ -57,18 +57,18 @@ def unpack(body: bytes, coding: str) -> bytes:
     packed = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
         # One more, so that what is too long is told from what fits.
-        body = packed.decompress(body, MAXIMUM_BODY + 1)
+        body = packed.decompress(body, MAX_BODY + 1)
     except zlib.error as error:
         raise bad_request(f"The request's body is not gzip, as it claims: {error}.") from None
-    if len(body) > MAXIMUM_BODY:
-        raise bad_request(f"The request is longer than {MAXIMUM_BODY} bytes; send less.")
+    if len(body) > MAX_BODY:
+        raise bad_request(f"The request is longer than {MAX_BODY} bytes; send less.")
     if not packed.eof or packed.unused_data:
         raise bad_request("The request's gzip body is cut short, or has something behind its end.")
     return body
 
 
 class _BoundedBody(BytesIO):
-    """A request body that remembers no more than `MAXIMUM_BODY` bytes.
+    """A request body that remembers no more than `MAX_BODY` bytes.
 
     The rest is still read: a client that is cut off while it sends never sees why.
     """
@@ -76,7 +76,7 @@ class _BoundedBody(BytesIO):
     too_long = False
 
     def write(self, data: Any) -> int:
-        if self.too_long or self.tell() + len(data) > MAXIMUM_BODY:
+        if self.too_long or self.tell() + len(data) > MAX_BODY:
             self.too_long = True
             self.truncate(0)
             self.seek(0)
@@ -140,11 +140,11 @@ class XMLRPCResource(Resource):
     async def _answer(self, request: Request, gone: list[Failure]) -> bytes:
         content = request.content
         if isinstance(content, _BoundedBody) and content.too_long:
-            raise bad_request(f"The request is longer than {MAXIMUM_BODY} bytes; send less.")
+            raise bad_request(f"The request is longer than {MAX_BODY} bytes; send less.")
         assert content is not None
         coding = (request.getHeader("content-encoding") or "identity").strip().lower()
         name, arguments = read_call(unpack(content.read(), coding))
-        if self.running >= MAXIMUM_RUNNING and self._methods.may_wait(name):
+        if self.running >= MAX_RUNNING and self._methods.may_wait(name):
             raise ControlFault(
                 GATEWAY_FAILED,
                 f"{self.running} calls are running; call again when some have ended.",
@@ -224,7 +224,7 @@ class ControlChannel(http.HTTPChannel):
     end_websocket: Callable[[], object] | None = None
 
     def connectionMade(self) -> None:
-        if len(self.factory.channels) >= MAXIMUM_CONNECTIONS:
+        if len(self.factory.channels) >= MAX_CONNECTIONS:
             sentence = b"Too many control connections are open; close some.\n"
             transport = self.transport
             assert transport is not None

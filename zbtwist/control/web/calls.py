@@ -18,7 +18,7 @@ from zbtwist.control.faults import (
     ControlFault,
 )
 from zbtwist.control.operations import Method, Methods, Operations
-from zbtwist.control.resolver import Directory
+from zbtwist.control.resolver import NodeResolver
 from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.control.xmlrpc import shown
 from zbtwist.xbee.address import format_address64, parse_address64
@@ -45,7 +45,7 @@ class Calls:
     log = Logger()
 
     def __init__(
-        self, operations: Operations, directory: Directory, traffic: TrafficHistory
+        self, operations: Operations, directory: NodeResolver, traffic: TrafficHistory
     ) -> None:
         """
         @param operations: what does the work.

@@ -15,14 +15,14 @@ from zbtwist.binding.service import BindingService
 from zbtwist.control.faults import UNKNOWN_NODE, ControlFault
 from zbtwist.control.http.site import ControlRoot
 from zbtwist.control.operations import Operations
-from zbtwist.control.resolver import Directory
+from zbtwist.control.resolver import NodeResolver
 from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.live import Feed, LiveSession
 from zbtwist.control.web.pages import FrontPage, StaticFiles
 from zbtwist.control.web.sockets import Session, SocketResource
 from zbtwist.control.web.terminal import TerminalSession
 from zbtwist.control.web.traffic import TrafficHistory
-from zbtwist.control.web.view import Link, Place, View
+from zbtwist.control.web.view import Link, Reachability, View
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.interfaces import IRadio
 
@@ -41,7 +41,7 @@ class Console(MultiService):
         link: Link,
         network: NetworkService,
         bindings: BindingService,
-        place: Callable[[], Place],
+        place: Callable[[], Reachability],
     ) -> None:
         """
         @param operations: what does what the page asks for.
@@ -53,7 +53,7 @@ class Console(MultiService):
         self._radio = radio
         self._network = network
         self._bindings = bindings
-        self._directory = Directory(network.nodes, radio)
+        self._directory = NodeResolver(network.nodes, radio)
         traffic = TrafficHistory(clock, network.nodes, bindings)
         traffic.setServiceParent(self)
         self._calls = Calls(operations, self._directory, traffic)

@@ -37,20 +37,20 @@ SOON = 0.05
 
 #: A look may take this part of a core's time; with more nodes than that allows, there is more time
 #: between looks.
-MAXIMUM_LOAD = 0.05
+MAX_LOAD = 0.05
 
 #: Seconds from one message on a search's progress to the next.
 PROGRESS_INTERVAL = 0.5
 
 #: How many calls of one page may be in hand.
-MAXIMUM_CALLS = 16
+MAX_CALLS = 16
 
 #: How many calls of one page are taken in a second, and how many of them at once.
 CALLS_PER_SECOND = 50.0
 CALLS_AT_ONCE = 4
 
 #: The longest text id of a call.
-MAXIMUM_ID = 64
+MAX_ID = 64
 
 
 def message(kind: str, values: dict[str, Any]) -> str:
@@ -109,7 +109,7 @@ class Feed:
         """
         @param took: seconds of work for the look that was.
         """
-        rest = took / MAXIMUM_LOAD
+        rest = took / MAX_LOAD
         self._earliest = self._clock.seconds() + rest
         self._timer = self._clock.callLater(max(INTERVAL, rest), self._tick)
 
@@ -217,7 +217,7 @@ class LiveSession(Session):
             call = None
         match call:
             case {"id": int() | str() as number, "call": str(name), "arguments": list(arguments)}:
-                if isinstance(number, int) or len(number) <= MAXIMUM_ID:
+                if isinstance(number, int) or len(number) <= MAX_ID:
                     answered = Deferred.fromCoroutine(self._answer(number, name, arguments))
                     answered.addErrback(
                         lambda failure: self.log.failure("A page's call failed", failure=failure)
@@ -229,10 +229,10 @@ class LiveSession(Session):
         progress = self._start_progress(number) if name == "discover" else None
         self._in_hand += 1
         try:
-            if self._in_hand > MAXIMUM_CALLS:
+            if self._in_hand > MAX_CALLS:
                 raise ControlFault(
                     GATEWAY_FAILED,
-                    f"{MAXIMUM_CALLS} calls of this page are running; wait for some to end.",
+                    f"{MAX_CALLS} calls of this page are running; wait for some to end.",
                 )
             answer = {"id": number, "result": await self._calls.call(name, arguments)}
             if self._calls.may_change_something(name):

@@ -30,17 +30,17 @@ from zbtwist.control.http.site import ControlChannel, is_cross_site, not_found, 
 from zbtwist.control.web.message_meter import MessageMeter
 
 #: The longest message that is taken, in bytes or characters.
-MAXIMUM_MESSAGE = 65536
+MAX_MESSAGE = 65536
 
 #: The most bytes of a message that has not ended, with the heads of its frames.
-MAXIMUM_UNFINISHED = 2 * 65536
+MAX_UNFINISHED = 2 * 65536
 
 #: How many bytes are looked at in one turn of the reactor. The shortest call of a page has 39, the
 #: shortest ping 6.
 PIECE = 1024
 
 #: How many WebSockets may be open at once; other control connections have room beside them.
-MAXIMUM_SOCKETS = 64
+MAX_SOCKETS = 64
 
 #: Seconds between two signs of life that are asked for, and without one until the end.
 PING_INTERVAL = 20.0
@@ -257,7 +257,7 @@ class Session:
     def _look_at_piece(self) -> None:
         data, self._unread = self._unread[:PIECE], self._unread[PIECE:]
         self._meter.feed(data)
-        if self._meter.unfinished > MAXIMUM_UNFINISHED:
+        if self._meter.unfinished > MAX_UNFINISHED:
             self.end(TOO_BIG)
             return
         try:
@@ -279,7 +279,7 @@ class Session:
             self.bytes_received(bytes(data))
 
     def _is_taken(self, message: str | bytes | bytearray) -> bool:
-        if len(message) > MAXIMUM_MESSAGE:
+        if len(message) > MAX_MESSAGE:
             self.end(TOO_BIG)
         return not self.over
 
@@ -326,10 +326,10 @@ class SocketResource(WebSocketResource):
             request.setResponseCode(_UPGRADE_REQUIRED, b"Upgrade Required")
             return answer
         channels = request.channel.factory.channels
-        if sum(channel.end_websocket is not None for channel in channels) >= MAXIMUM_SOCKETS:
+        if sum(channel.end_websocket is not None for channel in channels) >= MAX_SOCKETS:
             return text_answer(
                 request,
                 http.SERVICE_UNAVAILABLE,
-                f"{MAXIMUM_SOCKETS} consoles and terminals are open; close some.",
+                f"{MAX_SOCKETS} consoles and terminals are open; close some.",
             )
         return super().render_GET(request)

@@ -26,7 +26,7 @@ INTERVAL = 10
 KEPT = 360
 
 #: How many nodes have rings at most; each has two of `KEPT` numbers of 4 bytes.
-MAXIMUM_RECORDED = 4096
+MAX_RECORDED = 4096
 
 #: What a ring's number can hold.
 _MOST = 0xFFFF_FFFF
@@ -72,7 +72,7 @@ class TrafficHistory(Service):
         clock: IReactorTime,
         nodes: NodeTable,
         bindings: BindingService,
-        maximum: int = MAXIMUM_RECORDED,
+        maximum: int = MAX_RECORDED,
     ) -> None:
         """
         @param maximum: how many nodes' histories are kept.

@@ -20,7 +20,7 @@ from zbtwist.binding.service import BindingService
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.errors import RadioError
-from zbtwist.radio.info import RadioFacts
+from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64
 from zbtwist.xbee.devices import ROLES, product_name
@@ -59,7 +59,7 @@ class Link(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Reachability:
     """Where the gateway is to be reached.
 
     @ivar control: where the control port is, as the user wrote it.
@@ -146,7 +146,7 @@ class View:
         link: Link,
         network: NetworkService,
         bindings: BindingService,
-        place: Callable[[], Place],
+        place: Callable[[], Reachability],
     ) -> None:
         """
         @param place: returns where the gateway is to be reached; it may change.
@@ -161,7 +161,7 @@ class View:
         self._radio_values: Values = {}
         self._nodes: dict[Address64, tuple[str, tuple[Any, ...]]] = {}
         self._channel = 0
-        self._channel_of: RadioFacts | None = None
+        self._channel_of: RadioInfo | None = None
         self._asking: Deferred[None] | None = None
 
     def look(self) -> Changes:
@@ -222,7 +222,7 @@ class View:
             "bad_frames": line.decoder.bad_frames + line.malformed_frames if line else 0,
         }
 
-    def _ask_channel(self, facts: RadioFacts | None) -> None:
+    def _ask_channel(self, facts: RadioInfo | None) -> None:
         """The radio was set up anew since the last look: ask for its channel, once."""
         self._channel_of = facts
         self._channel = 0
@@ -237,7 +237,7 @@ class View:
     async def _channel_is(self, answer: Awaitable[bytes]) -> None:
         self._channel = int.from_bytes(await answer, "big")
 
-    def _channel_unknown(self, failure: Failure, facts: RadioFacts) -> None:
+    def _channel_unknown(self, failure: Failure, facts: RadioInfo) -> None:
         if failure.check(CancelledError):
             if self._channel_of is facts:
                 self._channel_of = None
