@@ -20,7 +20,7 @@ from zbtwist.binding.service import BindingService
 from zbtwist.interfaces import IRadio
 from zbtwist.network import NetworkService, Node
 from zbtwist.radio.bring_up import RadioFacts
-from zbtwist.radio.errors import RadioError
+from zbtwist.radio.errors import NoAnswer, RadioError
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64
 from zbtwist.xbee.devices import ROLES, product_name
 
@@ -237,7 +237,8 @@ class View:
         self._channel = int.from_bytes(await answer, "big")
 
     def _channel_unknown(self, failure: Failure, facts: RadioFacts) -> None:
-        if failure.check(CancelledError):
+        if failure.check(CancelledError, NoAnswer):
+            # The next look asks again.
             if self._channel_of is facts:
                 self._channel_of = None
         elif not failure.check(RadioError):
