@@ -32,6 +32,7 @@ from zbtwist.control.web.live import (
 )
 from zbtwist.control.web.sockets import MAX_MESSAGE, POLICY
 from zbtwist.control.web.view import Changes, View
+from zbtwist.radio.errors import ATRefused, NoAnswer
 from zbtwist.xbee.address import Address16, Address64, format_address64
 from zbtwist.xbee.frames import ReceivePacket
 
@@ -166,6 +167,28 @@ class Telling(LiveTestCase):
         self.assertEqual(asked, ["CH"])
         [snapshot] = self.open().messages()
         self.assertGreater(snapshot["radio"]["channel"], 0)
+
+    def asked_for_the_channel(self, error: Exception) -> list[str]:
+        """Return what the radio is asked when its first answer is an error."""
+        asked: list[str] = []
+        at = self.gateway.radio.coordinator.at
+
+        async def answer(command: str) -> bytes:
+            asked.append(command)
+            if len(asked) == 1:
+                raise error
+            return await at(command)
+
+        self.patch(self.gateway.radio.coordinator, "at", answer)
+        self.opened()
+        self.run_for(5)
+        return asked
+
+    def test_radio_that_does_not_tell_its_channel_at_once(self) -> None:
+        self.assertEqual(self.asked_for_the_channel(NoAnswer("It is busy.")), ["CH", "CH"])
+
+    def test_radio_that_never_tells_its_channel(self) -> None:
+        self.assertEqual(self.asked_for_the_channel(ATRefused("CH", 2, "It")), ["CH"])
 
     def test_only_what_has_changed(self) -> None:
         page, _ = self.opened()

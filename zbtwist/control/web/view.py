@@ -19,7 +19,7 @@ import zbtwist
 from zbtwist.binding.service import BindingService
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
-from zbtwist.radio.errors import RadioError
+from zbtwist.radio.errors import NoAnswer, RadioError
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64
@@ -238,7 +238,8 @@ class View:
         self._channel = int.from_bytes(await answer, "big")
 
     def _channel_unknown(self, failure: Failure, facts: RadioInfo) -> None:
-        if failure.check(CancelledError):
+        if failure.check(CancelledError, NoAnswer):
+            # The next look asks again.
             if self._channel_of is facts:
                 self._channel_of = None
         elif not failure.check(RadioError):
