@@ -18,6 +18,7 @@ import sys
 import tarfile
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 #: What a zip file can say at the least: 1980.
@@ -28,8 +29,10 @@ def epoch() -> int:
     """Return the time of the build, seconds since 1970."""
     text = os.environ.get("SOURCE_DATE_EPOCH")
     if text is None:
-        asked = subprocess.run(["git", "log", "-1", "--format=%ct"], capture_output=True, text=True)
-        text = asked.stdout.strip() if asked.returncode == 0 else None
+        # An sdist is in no repository, and where it is unpacked there may be no git.
+        with suppress(FileNotFoundError):
+            asked = ["git", "log", "-1", "--format=%ct"]
+            text = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
     return max(int(text or _EARLIEST), _EARLIEST)
 
 

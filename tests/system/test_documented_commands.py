@@ -44,6 +44,7 @@ from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.options import SimulatorOptions
 
 BIN = Path(sys.executable).parent
+LIST_PORTS = DOCS / "examples" / "list_ports.py"
 
 #: The serial port of the pages, and what else of a computer they name.
 PORT = "/dev/ttyUSB0"
@@ -138,7 +139,7 @@ README = Page(
     is_running=True,
     replaced={
         ".venv/bin/zbctl": "zbctl",
-        "docs/examples/list_ports.py": f"{DOCS}/examples/list_ports.py {{url}}RPC2",
+        "docs/examples/list_ports.py": shlex.quote(str(LIST_PORTS)) + " {url}RPC2",
         " 5000": " {spare}",
         " 5001": " {spare2}",
     },

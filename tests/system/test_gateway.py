@@ -374,6 +374,23 @@ class CommandTests(GatewayTestCase):
         self.assertIn("--bautrate", line)
         self.assertIn("zbgate --help", line)
 
+    def test_plugin_cache_of_others(self) -> None:
+        """Where other plugins lie, which are looked into before ours, is nothing of its own."""
+        plugins = Path(self.mktemp()).absolute() / "twisted" / "plugins"
+        # Not even root can write a file where a directory is.
+        (plugins / "dropin.cache" / "full").mkdir(parents=True)
+        (plugins / "another_plugin.py").touch()
+        program = f"""if True:
+            import sys
+            sys.path.insert(0, {str(plugins.parents[1])!r})
+            from zbtwist.command import main
+            main()
+        """
+        gateway = self.start(QUICK, program=("-c", program))
+        gateway.nodes(3)
+        gateway.stop()
+        self.assertNotIn("plugin cache", gateway.output)
+
     def test_state_that_cannot_be_used(self) -> None:
         """That is no mistake of the configuration: it may be mended, and tried again."""
         gateway = self.start(QUICK, "--state", "/dev/null", program=ZBGATE)

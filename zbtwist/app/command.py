@@ -20,6 +20,7 @@ from twisted.logger import Logger, globalLogBeginner, textFileLogObserver
 from twisted.python import usage
 
 from zbtwist import __version__, tap
+from zbtwist.plugin_cache import keep_quiet
 
 #: EX_CONFIG of sysexits.h.
 CONFIG_ERROR = 78
@@ -42,6 +43,8 @@ def main() -> None:
     if the gateway cannot start for another reason. SIGINT ends the program as a signal does, so
     that a shell's loop around it ends as well.
     """
+    # Our plugin does so as well, but it need not be the first that is looked into, nor at all.
+    keep_quiet()
     options = Options()
     try:
         options.parseOptions()
