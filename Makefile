@@ -8,13 +8,14 @@ BENCH ?= .venv-bench
 # Without --quiet: it may take a while, and who waits wants to know for what.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test lint types package bench clean
+.PHONY: help demo test lint types imports package bench clean
 
 help:
 	@echo "make demo     run the gateway in the foreground on a simulated network"
 	@echo "make test     run all tests"
 	@echo "make lint     check format and style"
 	@echo "make types    check types"
+	@echo "make imports  check which room imports which"
 	@echo "make package  build sdist and wheel, into dist/"
 	@echo "make bench    measure beside other programs, and write docs/benchmarks.rst"
 	@echo "make clean    remove what the others made"
@@ -33,6 +34,9 @@ lint: $(VENV)/installed-dev
 
 types: $(VENV)/installed-dev
 	$(BIN)/mypy
+
+imports: $(VENV)/installed-dev
+	$(BIN)/lint-imports
 
 package: $(VENV)/installed-dev
 	rm -rf build dist *.egg-info

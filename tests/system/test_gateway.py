@@ -383,7 +383,7 @@ class CommandTests(GatewayTestCase):
         program = f"""if True:
             import sys
             sys.path.insert(0, {str(plugins.parents[1])!r})
-            from zbtwist.command import main
+            from zbtwist.app.command import main
             main()
         """
         gateway = self.start(QUICK, program=("-c", program))

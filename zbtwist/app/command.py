@@ -19,8 +19,9 @@ from twisted.application.service import Application
 from twisted.logger import Logger, globalLogBeginner, textFileLogObserver
 from twisted.python import usage
 
-from zbtwist import __version__, tap
-from zbtwist.plugin_cache import keep_quiet
+from zbtwist import __version__
+from zbtwist.app import command_line
+from zbtwist.runtime.plugin_cache import keep_quiet
 
 #: EX_CONFIG of sysexits.h.
 CONFIG_ERROR = 78
@@ -28,12 +29,12 @@ CONFIG_ERROR = 78
 log = Logger()
 
 
-class Options(tap.Options):
+class Options(command_line.Options):
     """The command line of `zbgate`."""
 
     program = "zbgate"
     config_error_status = CONFIG_ERROR
-    synopsis = f"Usage: {program} {tap.Options.synopsis}"
+    synopsis = f"Usage: {program} {command_line.Options.synopsis}"
 
 
 def main() -> None:
@@ -51,7 +52,7 @@ def main() -> None:
     except usage.UsageError as error:
         sentence = str(error).rstrip(".")
         raise options.failure(f"{sentence}; see {options.program} --help.") from None
-    service = tap.makeService(options)
+    service = command_line.makeService(options)
     # What ends the start goes to stderr, where it was looked for before there was a log.
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
     log.info(

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from zbtwist.xbee.frames import FRAME_CLASSES
+
 #: A frame type is one byte.
 _TYPES = 256
+
+#: The names of the frame types that come from a radio, and that go to one, by their type byte.
+TYPES_IN = {number: kind.__name__ for number, kind in FRAME_CLASSES.items() if number >= 0x80}
+TYPES_OUT = {number: kind.__name__ for number, kind in FRAME_CLASSES.items() if number < 0x80}
 
 
 class Traffic:

@@ -42,10 +42,10 @@ from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.histogram import Histogram
 from zbtwist.radio.service import RadioService
+from zbtwist.radio.statistics import TYPES_IN, TYPES_OUT
 from zbtwist.runtime.single_flight import SingleFlight
 from zbtwist.xbee.address import format_address64
 from zbtwist.xbee.devices import ROLES
-from zbtwist.xbee.frames import FRAME_CLASSES
 
 #: How many nodes have series of their own.
 MAX_NODES = 1000
@@ -57,8 +57,6 @@ OTHER_TYPE = "other"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 #: Frame types by direction: a radio sends those from 80 up, and is sent those below.
-_TYPES_IN = {number: kind.__name__ for number, kind in FRAME_CLASSES.items() if number >= 0x80}
-_TYPES_OUT = {number: kind.__name__ for number, kind in FRAME_CLASSES.items() if number < 0x80}
 
 log = Logger()
 
@@ -206,8 +204,8 @@ class GatewayCollector(Collector):
                 labels=["direction", "type"],
             )
             for direction, types, counts in (
-                ("in", _TYPES_IN, counts_in),
-                ("out", _TYPES_OUT, counts_out),
+                ("in", TYPES_IN, counts_in),
+                ("out", TYPES_OUT, counts_out),
             ):
                 for number, kind in types.items():
                     family.add_metric([direction, kind], counts[number])

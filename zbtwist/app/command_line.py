@@ -1,0 +1,157 @@
+"""The command line of the gateway, and the service that it asks for: what `twistd zbgate` calls,
+and what `zbgate` (`zbtwist.app.command`) calls.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+
+from twisted.application.service import IService
+from twisted.internet.base import ReactorBase
+from twisted.python import usage
+
+import zbtwist
+from zbtwist.app.demo import DemoGuide
+from zbtwist.app.gateway import Gateway, Reloader, warn_if_open
+from zbtwist.config.load import load
+from zbtwist.config.options import OPTIONS, Option
+from zbtwist.config.settings import Settings
+from zbtwist.config.toml_file import ConfigError
+from zbtwist.runtime.garbage import GCFreeze
+from zbtwist.store.store import Store, StoreError
+
+#: The options that may name a file, and the attributes of `Settings` that have its absolute path.
+_PATHS = (
+    ("serial", "serial"),
+    ("state", "state"),
+    ("config", "config"),
+    ("trace-file", "trace_file"),
+)
+
+
+def _install_reactor() -> None:
+    """Have our own reactor where there is epoll; elsewhere it is Twisted's choice."""
+    if hasattr(select, "epoll"):
+        from zbtwist.runtime.reactor import install
+
+        install()
+
+
+def _go_by_a_steady_clock(reactor: object) -> None:
+    """Have timed calls go by a clock that nobody can set.
+
+    That of Twisted's reactors is the time of day: a step back of an hour stops all timed calls for
+    an hour, and one forward ends what has just begun.
+
+    @param reactor: one that has no timed calls yet. One that is not Twisted's own is left alone.
+    """
+    if isinstance(reactor, ReactorBase):
+        reactor.seconds = time.monotonic
+
+
+def _help_of(option: Option) -> str:
+    return f"{option.help} [default: {option.default}]" if option.default else option.help
+
+
+class Options(usage.Options):
+    """The command line of `twistd zbgate`.
+
+    @cvar program: what the user has called, for what is said on stderr.
+    @cvar config_error_status: the exit status after a mistake in the configuration.
+    @ivar settings: what it all means, when it has been parsed.
+    """
+
+    program = "twistd zbgate"
+    config_error_status = 1
+
+    # Twisted puts "Usage: twistd [options] zbgate" before it.
+    synopsis = "--serial PORT [options]"
+    longdesc = (
+        "Gives every XBee node of a Zigbee network a TCP port. Connect a Digi XBee in API mode, "
+        "name its serial port, and each node found gets a port from 27001 up; XML-RPC on port "
+        "27000 tells which is which."
+    )
+    optParameters = [
+        *(
+            [name, option.letter, None, _help_of(option)]
+            for name, option in OPTIONS.items()
+            if not option.is_flag
+        ),
+        [
+            "config",
+            "f",
+            None,
+            "TOML file with these options and with nodes; what is said here wins over it",
+        ],
+    ]
+    optFlags = [[name, None, option.help] for name, option in OPTIONS.items() if option.is_flag]
+
+    settings: Settings
+
+    def opt_version(self) -> None:
+        """Show the version of the gateway and leave."""
+        print(f"zbtwist {zbtwist.__version__}")
+        sys.exit(0)
+
+    def parseArgs(self, *stray: str) -> None:
+        if stray:
+            raise self.failure(
+                f"{stray[0]!r} stands alone, and nothing does here: the port of the radio is named "
+                f"with --serial, and {self.program} --help lists the other options."
+            )
+
+    def failure(self, mistakes: object) -> SystemExit:
+        """Say what is wrong with the configuration, and return what ends the program.
+
+        A UsageError would bury it under twistd's own help.
+        """
+        print(f"{self.program}: {mistakes}", file=sys.stderr)
+        return SystemExit(self.config_error_status)
+
+    @property
+    def texts(self) -> dict[str, str | None]:
+        """What was said, by the names of the options; None of what was not."""
+        flags = {name for name, *_ in self.optFlags}
+        return {
+            name: ("True" if value else None) if name in flags else value
+            for name, value in self.items()
+        }
+
+    def postOptions(self) -> None:
+        _install_reactor()
+        from twisted.internet import reactor
+
+        _go_by_a_steady_clock(reactor)
+        try:
+            self.settings = load(reactor, self.texts)
+        except ConfigError as error:
+            raise self.failure(error) from None
+        # The file may be read again when twistd works in another directory (--rundir).
+        for name, attribute in _PATHS:
+            if self[name] is not None:
+                self[name] = getattr(self.settings, attribute)
+
+
+def makeService(options: Options) -> IService:
+    """What twistd calls, before it forks."""
+    from twisted.internet import reactor
+
+    settings = options.settings
+    try:
+        # One that is not there yet is made later: twistd may become another user before.
+        if os.path.lexists(settings.state):
+            Store(settings.state).open().close()
+    except StoreError as error:
+        sys.exit(f"{options.program}: {error}")
+    gateway = Gateway(settings, reactor)
+    if settings.serial.startswith("sim:"):
+        DemoGuide(settings, gateway.network.nodes, gateway.bindings).setServiceParent(gateway)
+    if settings.config is not None:
+        Reloader(gateway, lambda: load(reactor, options.texts), reactor).setServiceParent(gateway)
+    # The last of all, so that it starts when everything else is there.
+    GCFreeze().setServiceParent(gateway)
+    warn_if_open(settings)
+    return gateway
