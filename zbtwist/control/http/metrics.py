@@ -56,8 +56,6 @@ OTHER_TYPE = "other"
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
-#: Frame types by direction: a radio sends those from 80 up, and is sent those below.
-
 log = Logger()
 
 #: What is told of each node with a port: the name and help of a counter, and where it is.
