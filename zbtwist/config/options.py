@@ -116,7 +116,8 @@ OPTIONS = {
         values.serial,
         help="Where the radio is: a serial port such as /dev/ttyUSB0, a Twisted client endpoint "
         "such as tcp:HOST:PORT (a serial server), or sim: (a network in software, to try)",
-        more="See `the simulator <simulator.rst>`_ for the last.",
+        more="One must be named, here or in the file. `The simulator <simulator.rst>`_ has more on "
+        "the last.",
         letter="s",
     ),
     "baud": Option(
