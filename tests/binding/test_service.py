@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.radio.support import FACTS, Wire
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
 from zbtwist.binding.policy import Policy
-from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingService, PortRequest
+from zbtwist.binding.requests import PortRequest
+from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingService
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.store.store import Mapping, Store, StoreError

@@ -16,7 +16,8 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from twisted.logger import Logger
 
 from zbtwist.binding.port import ListenAddress
-from zbtwist.binding.service import BindingService, PortRequest
+from zbtwist.binding.requests import PortRequest
+from zbtwist.binding.service import BindingService
 from zbtwist.config.settings import POLICY, Settings, difference
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.control.api import GatewayAPI
@@ -186,7 +187,7 @@ class Gateway(MultiService):
                 node.label,
                 node.port or node.endpoint,
                 node.name or "",
-                settings.policy_of(node),
+                settings.policy_of(node) if node.own_policy else None,
             )
             for node in settings.nodes
         ]

@@ -9,7 +9,7 @@ is, it is tried again and again, and the node keeps it.
 What a person asks for (`change`, `remove`) is done whole or not at all: first every socket is
 opened, then the store is written, and then the sockets change hands. A socket that is open already
 is never closed on the way from one node to another. What the configuration asks for (`configure`)
-is the same, node by node: a wish that cannot be granted is said and tried again.
+is the same, node by node: a request that cannot be followed is said and tried again.
 
 All changes run one after the other.
 """
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -32,6 +31,7 @@ from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTake
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.policy import Policy
 from zbtwist.binding.port import ListenAddress, Listener, NodePort
+from zbtwist.binding.requests import PortRequest, PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
 from zbtwist.network.interfaces import INodeListener
 from zbtwist.network.node import Node
@@ -63,32 +63,6 @@ PASS_OVER = 60.0
 #: Nodes whose ports are named in the log one by one when the gateway starts; if there are more,
 #: only their number is.
 MAX_LINES = 100
-
-
-@dataclass(slots=True, eq=False)
-class PortRequest:
-    """What the configuration says of one node.
-
-    @ivar address64: which node; None if it is named by its label.
-    @ivar label: its node identifier; None if it is named by its address.
-    @ivar slot: the port it is to have; None if the gateway chooses.
-    @ivar name: what the user calls it; empty for nothing.
-    @ivar policy: how its bytes are sent and kept; None for as those of all.
-    @ivar problem: a sentence: why it does not have the port; empty if it has.
-    """
-
-    address64: Address64 | None = None
-    label: str | None = None
-    slot: ListenAddress | None = None
-    name: str = ""
-    policy: Policy | None = None
-    problem: str = ""
-
-    def is_for(self, node: Node) -> bool:
-        """Whether the node is the one that is meant."""
-        if self.address64 is not None:
-            return node.address64 == self.address64
-        return node.label == self.label
 
 
 async def _nothing() -> None:
@@ -140,8 +114,7 @@ class BindingService(MultiService, RadioListener):
         self._retry: IDelayedCall | None = None
         self._retry_delay = FIRST_RETRY
         self._unsaved: dict[Address64, Mapping] = {}
-        self._wishes: list[PortRequest] = []
-        self._wished: set[ListenAddress] = set()
+        self._requests = PortRequests()
         self.turns = TransmitScheduler(clock)
         self._policy = Policy()
         self.store_problem = ""
@@ -188,7 +161,7 @@ class BindingService(MultiService, RadioListener):
             if node is not None:
                 self._own(self._port_for(node), mapping.port, mapping.by_hand)
         self._do(self._listen_all())
-        self._do(self._grant_all())
+        self._do(self._apply_all())
         for node in self._nodes:
             self.node_added(node)
 
@@ -224,13 +197,12 @@ class BindingService(MultiService, RadioListener):
         """A node is new, or was found by a search: see to it that it has a port."""
         if node.address64 in self._ports or self.is_unbound(node):
             return
-        if not any(wish.slot is not None and wish.is_for(node) for wish in self._wishes):
+        if not any(request.slot is not None for request in self._requests.for_node(node)):
             self._do(self._give_port(node))
 
     def node_changed(self, node: Node) -> None:
-        for wish in self._wishes:
-            if wish.label is not None and wish.is_for(node):
-                self._do(self._grant(wish))
+        for request in self._requests.labelled(node.label):
+            self._do(self._apply(request))
         port = self._ports.get(node.address64)
         if port is not None:
             port.outbound.policy = self._policy_of(node)
@@ -293,7 +265,7 @@ class BindingService(MultiService, RadioListener):
             number in self._owners
             or number in self._given
             or number in self._reserved
-            or number in self._wished
+            or number in self._requests.slots
         )
 
     def _lowest_free(self) -> None:
@@ -312,8 +284,8 @@ class BindingService(MultiService, RadioListener):
         return port
 
     def _policy_of(self, node: Node) -> Policy:
-        own = (wish.policy for wish in self._wishes if wish.policy and wish.is_for(node))
-        return next(own, self._policy)
+        asked = self._requests.for_node(node)
+        return next((request.policy for request in asked if request.policy), self._policy)
 
     def _set_policies(self) -> None:
         for port in self._ports.values():
@@ -372,7 +344,7 @@ class BindingService(MultiService, RadioListener):
         waiting = (
             self._unsaved
             or any(port.problem for port in self._ports.values())
-            or any(wish.problem for wish in self._wishes)
+            or any(request.problem for request in self._requests)
         )
         if not waiting:
             self._retry_delay = FIRST_RETRY
@@ -398,9 +370,9 @@ class BindingService(MultiService, RadioListener):
                 await self._try_to_listen(port)
             elif port.problem and self._has_room():
                 await self._give_port(port.node)
-        for wish in self._wishes:
-            if wish.problem:
-                await self._grant(wish)
+        for request in self._requests:
+            if request.problem:
+                await self._apply(request)
         self._retry_later()
 
     def _has_room(self) -> bool:
@@ -556,7 +528,7 @@ class BindingService(MultiService, RadioListener):
 
     def configure(
         self,
-        wishes: Iterable[PortRequest],
+        requests: Iterable[PortRequest],
         base_port: int,
         last_port: int = LAST_PORT,
         reserved: Iterable[int] = (),
@@ -571,24 +543,23 @@ class BindingService(MultiService, RadioListener):
         @param base_port: the first port that the gateway gives by itself.
         @param last_port: the last one.
         @param reserved: ports that no node may have: the control port.
-        @param policy: how bytes are sent and kept, where a wish does not say.
+        @param policy: how bytes are sent and kept, where a request does not say.
         @param in_flight: packets that the radio is given at once, for all nodes together.
         """
         self._base_port = self._lowest = base_port
         self._last_port = last_port
         self._reserved = frozenset(reserved)
-        self._wishes = list(wishes)
+        self._requests = PortRequests(requests)
         self._policy = policy or Policy()
         self.turns.limit = in_flight
-        self._wished = {wish.slot for wish in self._wishes if wish.slot is not None}
         for node in self._nodes:
             node.name = ""
-        for wish in self._wishes:
-            if wish.address64 is not None:
-                self._nodes.add(wish.address64)
+        for request in self._requests:
+            if request.address64 is not None:
+                self._nodes.add(request.address64)
         self._set_policies()
         if self.running:
-            self._do(self._grant_all())
+            self._do(self._apply_all())
             self._try_again_soon()
 
     def listen_anew(self) -> None:
@@ -603,26 +574,22 @@ class BindingService(MultiService, RadioListener):
             await self._try_to_listen(port)
         self._retry_later()
 
-    async def _grant_all(self) -> None:
+    async def _apply_all(self) -> None:
         # Together, so that nodes can exchange ports; if that fails, each that can have its own.
         wanted = {}
-        for wish in self._wishes:
-            node = self._only_node(wish)
-            if node is not None and wish.slot is not None and not self._has(node, wish.slot):
-                wanted[node.address64] = wish.slot
+        for request, nodes in self._requests.with_nodes(self._nodes):
+            slot = request.slot
+            if len(nodes) == 1 and slot is not None and not self._has(nodes[0], slot):
+                wanted[nodes[0].address64] = slot
         if len(wanted) > 1 and self.running:
             with suppress(BindingError, StoreError):
                 await self._change(wanted)
-        for wish in self._wishes:
-            await self._grant(wish)
+        for request, nodes in self._requests.with_nodes(self._nodes):
+            await self._apply_to(request, nodes)
         # A node may be known from the configuration alone, and have been seen since.
         for node in self._nodes:
             self.node_added(node)
         self._retry_later()
-
-    def _only_node(self, wish: PortRequest) -> Node | None:
-        nodes = [node for node in self._nodes if wish.is_for(node)]
-        return nodes[0] if len(nodes) == 1 else None
 
     def _has(self, node: Node, slot: ListenAddress) -> bool:
         port = self._ports.get(node.address64)
@@ -634,36 +601,43 @@ class BindingService(MultiService, RadioListener):
         @raise Configured: it says something else.
         """
         node = self._nodes.get(address64)
-        for wish in self._wishes:
-            is_meant = address64 == wish.address64 or (node is not None and wish.is_for(node))
-            if is_meant and wish.slot not in (None, slot):
+        asked = self._requests.at(address64) if node is None else self._requests.for_node(node)
+        for request in asked:
+            if request.slot not in (None, slot):
                 raise Configured(
                     f"The configuration file gives {node or format_address64(address64)} the port "
-                    f"{wish.slot}: change it there, and send the gateway a SIGHUP."
+                    f"{request.slot}: change it there, and send the gateway a SIGHUP."
                 )
 
-    async def _grant(self, wish: PortRequest) -> None:
-        """Give a node what the configuration says, if it is known and does not have it."""
-        nodes = [node for node in self._nodes if wish.is_for(node)]
+    async def _apply(self, request: PortRequest) -> None:
+        await self._apply_to(request, [node for node in self._nodes if request.is_for(node)])
+
+    async def _apply_to(self, request: PortRequest, nodes: list[Node]) -> None:
+        """Give a node what the configuration says, if it is known and does not have it.
+
+        @param nodes: all that the request is for.
+        """
         for node in nodes:
-            node.name = wish.name
-        if wish.slot is None or not nodes or not self.running:
+            node.name = request.name
+        if request.slot is None or not nodes or not self.running:
             return
-        before, wish.problem = wish.problem, ""
+        before, request.problem = request.problem, ""
         if len(nodes) > 1:
-            wish.problem = (
-                f"{len(nodes)} nodes are called {wish.label}, and one of them is to have port "
-                f"{wish.slot}: name it by its address."
+            request.problem = (
+                f"{len(nodes)} nodes are called {request.label}, and one of them is to have port "
+                f"{request.slot}: name it by its address."
             )
         else:
-            if self._has(nodes[0], wish.slot):
+            if self._has(nodes[0], request.slot):
                 return
             try:
-                await self._change({nodes[0].address64: wish.slot})
+                await self._change({nodes[0].address64: request.slot})
             except (BindingError, StoreError) as error:
-                wish.problem = str(error)
-        if wish.problem and wish.problem != before:
-            self.log.error("The configuration cannot be followed: {problem}", problem=wish.problem)
+                request.problem = str(error)
+        if request.problem and request.problem != before:
+            self.log.error(
+                "The configuration cannot be followed: {problem}", problem=request.problem
+            )
             self._retry_later()
 
     def problem_of(self, node: Node) -> str:
@@ -671,8 +645,8 @@ class BindingService(MultiService, RadioListener):
         port = self._ports.get(node.address64)
         if port is not None and port.problem:
             return port.problem
-        found = (wish.problem for wish in self._wishes if wish.problem and wish.is_for(node))
-        return next(found, "")
+        asked = self._requests.for_node(node)
+        return next((request.problem for request in asked if request.problem), "")
 
     # --- the radio -----------------------------------------------------------------------------
 

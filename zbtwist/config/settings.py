@@ -57,6 +57,11 @@ class NodeSettings:
     at_least_once: bool | None = None
     backlog: int | None = None
 
+    @property
+    def own_policy(self) -> dict[str, Any]:
+        """Where its `Policy` differs from that of the others."""
+        return {name: value for name in _OF_NODE if (value := getattr(self, name)) is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -128,10 +133,7 @@ class Settings:
 
     def policy_of(self, node: NodeSettings) -> Policy:
         """How the bytes of one node are sent and kept."""
-        own = {name: getattr(node, name, None) for name in POLICY}
-        return dataclasses.replace(
-            self.policy, **{name: value for name, value in own.items() if value is not None}
-        )
+        return dataclasses.replace(self.policy, **node.own_policy)
 
     def radio_endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """Return the endpoint of the radio."""
@@ -182,6 +184,8 @@ def is_path(serial: str) -> bool:
 
 #: The attributes of `Settings` and `NodeSettings` that make a `Policy`.
 POLICY = tuple(field.name for field in dataclasses.fields(Policy))
+
+_OF_NODE = tuple(name for name in POLICY if hasattr(NodeSettings, name))
 
 
 def difference(old: Settings, new: Settings) -> set[str]:

@@ -1,0 +1,91 @@
+"""What the configuration asks for nodes, found by a node's address and by its label at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from zbtwist.binding.policy import Policy
+from zbtwist.binding.port import ListenAddress
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
+from zbtwist.xbee.address import Address64
+
+
+@dataclass(slots=True, eq=False)
+class PortRequest:
+    """What the configuration says of one node.
+
+    @ivar address64: which node; None if it is named by its label.
+    @ivar label: its node identifier; None if it is named by its address.
+    @ivar slot: the port it is to have; None if the gateway chooses.
+    @ivar name: what the user calls it; empty for nothing.
+    @ivar policy: how its bytes are sent and kept; None for as those of all.
+    @ivar problem: a sentence: why it does not have the port; empty if it has.
+    """
+
+    address64: Address64 | None = None
+    label: str | None = None
+    slot: ListenAddress | None = None
+    name: str = ""
+    policy: Policy | None = None
+    problem: str = ""
+
+    def is_for(self, node: Node) -> bool:
+        """Whether the node is the one that is meant."""
+        if self.address64 is not None:
+            return node.address64 == self.address64
+        return node.label == self.label
+
+
+class PortRequests:
+    """All of them, in the order of the configuration.
+
+    @ivar slots: the ports that are asked for.
+    """
+
+    def __init__(self, requests: Iterable[PortRequest] = ()) -> None:
+        self._requests = list(requests)
+        self._by_address: dict[Address64, list[PortRequest]] = {}
+        self._by_label: dict[str, list[PortRequest]] = {}
+        for request in self._requests:
+            if request.address64 is not None:
+                self._by_address.setdefault(request.address64, []).append(request)
+            elif request.label is not None:
+                self._by_label.setdefault(request.label, []).append(request)
+        self.slots = frozenset(
+            request.slot for request in self._requests if request.slot is not None
+        )
+
+    def __iter__(self) -> Iterator[PortRequest]:
+        return iter(self._requests)
+
+    def at(self, address64: Address64) -> list[PortRequest]:
+        """Return what is asked for the node with that address, by its address."""
+        return self._by_address.get(address64, [])
+
+    def labelled(self, label: str | None) -> list[PortRequest]:
+        """Return what is asked for a node with that label, by its label."""
+        return self._by_label.get(label, []) if label is not None else []
+
+    def for_node(self, node: Node) -> list[PortRequest]:
+        """Return what is asked for a node, by its address first."""
+        by_address, by_label = self.at(node.address64), self.labelled(node.label)
+        return [*by_address, *by_label] if by_label else by_address
+
+    def with_nodes(self, nodes: NodeTable) -> Iterator[tuple[PortRequest, list[Node]]]:
+        """Return each request with the nodes that it is for, all that are known.
+
+        What changes while it is iterated over is not seen.
+        """
+        labelled: dict[str, list[Node]] = {}
+        if self._by_label:
+            for node in nodes:
+                if node.label in self._by_label:
+                    labelled.setdefault(node.label, []).append(node)
+        for request in self._requests:
+            if request.address64 is not None:
+                known = nodes.get(request.address64)
+                yield request, [known] if known is not None else []
+            else:
+                yield request, labelled.get(request.label or "", [])
