@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import socket
 import sys
 import threading
 from collections.abc import Callable
 
+from twisted.application.reactors import getReactorTypes
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableDescriptor
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from zbtwist.runtime import reactor
 from zbtwist.runtime.reactor import MOST_EVENTS, QuickReactor
 
 
@@ -273,3 +280,34 @@ class QuickReactorTests(SynchronousTestCase):
         end.theirs.send(b"x")
         self.reactor.doIteration(0)
         self.assertEqual(self.heard, [b"x"])
+
+
+class MakeTests(SynchronousTestCase):
+    """Which reactor there is, by what Twisted has."""
+
+    def setUp(self) -> None:
+        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+
+    def test_this_twisted(self) -> None:
+        self.assertIsInstance(reactor.make(), QuickReactor)
+        self.assertEqual(len(list(self.log)), 0)
+
+    def test_twisted_that_is_built_otherwise(self) -> None:
+        """Its own is used, and one line says so."""
+        for name in ("_pendingTimedCalls", "_disconnectSelectable"):
+            self.patch(reactor, "LEANED_ON", (*reactor.LEANED_ON, f"{name}OfOld"))
+        made = reactor.make()
+        self.assertIs(type(made), EPollReactor)
+        (event,) = self.log
+        line = event["log_format"].format(**event)
+        self.assertIn("_pendingTimedCallsOfOld, _disconnectSelectableOfOld", line)
+
+    def test_it_leans_on_nothing_else(self) -> None:
+        """Each private name that it takes from Twisted's is checked for."""
+        source = inspect.getsource(QuickReactor)
+        taken = set(re.findall(r"self\.(_\w+|threadCallQueue)", source)) - {"_quick_log"}
+        self.assertEqual(taken, set(reactor.LEANED_ON))
+
+    def test_plugin(self) -> None:
+        """twistd --reactor knows it."""
+        self.assertIn("zbtwist", {one.shortName for one in getReactorTypes()})

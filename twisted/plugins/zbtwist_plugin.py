@@ -1,5 +1,6 @@
 """What Twisted finds of zbtwist: the twistd plugin and the endpoint string parsers."""
 
+from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
 from zbtwist.radio.endpoints import SerialEndpointParser
@@ -14,6 +15,13 @@ zbgate = ServiceMaker(
     "zbtwist.tap",
     "A gateway that gives every XBee Zigbee node a TCP port",
     "zbgate",
+)
+
+# For `twistd --reactor zbtwist`, with other plugins; zbgate has it unless another is named.
+zbtwist_reactor = Reactor(
+    "zbtwist",
+    "zbtwist.runtime.reactor",
+    "epoll(4) based reactor with a shorter way to what can be read.",
 )
 
 serial_endpoint = SerialEndpointParser()

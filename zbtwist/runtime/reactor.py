@@ -6,7 +6,7 @@ processor has slept before and finds its caches cold. Nearly every event says ju
 can be read, and is followed by another one: it is read here, at once, and the next is waited for.
 All else is left to Twisted.
 
-It leans on some private names of `EPollReactor`; its tests tell if they change.
+It leans on some private names of `EPollReactor`. If one of them is missing, it is not used.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from select import EPOLLIN
 
+import twisted
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
 from twisted.logger import Logger
@@ -69,7 +70,29 @@ class QuickReactor(EPollReactor):
                 self.doPoll(timeout)
 
 
+#: What it leans on of Twisted's, and what no release of it has promised to keep.
+LEANED_ON = (
+    *("_selectables", "_poller", "_doReadOrWrite", "_disconnectSelectable"),
+    *("_newTimedCalls", "_pendingTimedCalls", "_justStopped", "threadCallQueue"),
+)
+
+
+def make() -> EPollReactor:
+    """Return the reactor; Twisted's own if that one has not all that ours leans on."""
+    own = EPollReactor()
+    missing = [name for name in LEANED_ON if not hasattr(own, name)]
+    if not missing:
+        return QuickReactor()
+    QuickReactor._quick_log.warn(
+        "Twisted {version} is built otherwise than ours of its reactors expects (there is no "
+        "{missing}): its own is used, and each message takes a little longer.",
+        version=twisted.__version__,
+        missing=", ".join(missing),
+    )
+    return own
+
+
 def install() -> None:
     """Make it the reactor, unless there is one: `twistd --reactor` may have named another."""
     if "twisted.internet.reactor" not in sys.modules:
-        installReactor(QuickReactor())
+        installReactor(make())

@@ -15,9 +15,8 @@ from typing import Any
 
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred, execute
-from twisted.internet.error import CannotListenError, ConnectionDone, ConnectionLost
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
-from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.tcp import Port, Server
 from zope.interface import implementer
 
@@ -65,18 +64,8 @@ def reset_if_killed(connection: socket.socket, on: bool) -> None:
 class QuickConnection(Server):
     """A connection; see `twisted.internet.tcp.Server`."""
 
-    def doRead(self) -> ConnectionLost | ConnectionDone | None:  # type: ignore[override]
-        # As Twisted's, which makes room for 64 KiB each time, and with a step less.
-        try:
-            data = self.socket.recv(READ_SIZE)
-        except (BlockingIOError, InterruptedError):
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        if not data:
-            return CONNECTION_DONE
-        self.protocol.dataReceived(data)
-        return None
+    # Twisted's makes room for 64 KiB each time, and what a client may have buffered is bounded.
+    bufferSize = READ_SIZE
 
 
 class QuietPort(Port):
