@@ -24,7 +24,7 @@ from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
 import zbtwist
-from zbtwist.cli import main as ctl
+from zbtwist.cli import client, following, main, tables, words
 
 ADDRESS = "00:13:a2:00:40:0a:3e:ff"
 
@@ -85,7 +85,7 @@ class CtlTestCase(SynchronousTestCase):
             "FORCE_COLOR": None,
             "TTY_COMPATIBLE": None,
         }
-        return CliRunner(env=env).invoke(ctl.main, arguments, prog_name="zbctl")
+        return CliRunner(env=env).invoke(main.main, arguments, prog_name="zbctl")
 
     def done(self, *arguments: str, **keywords: Any) -> str:
         """Run it well; return what it printed."""
@@ -207,14 +207,14 @@ class Fitting(SynchronousTestCase):
     """Which columns a terminal gets."""
 
     COLUMNS = (
-        ctl.Column("name", lambda row: row["name"], 0, least=4),
-        ctl.Column("extra", lambda row: row["extra"], 2),
-        ctl.Column("port", lambda row: row["port"], 1),
+        tables.Column("name", lambda row: row["name"], 0, least=4),
+        tables.Column("extra", lambda row: row["extra"], 2),
+        tables.Column("port", lambda row: row["port"], 1),
     )
     ROWS = ({"name": "longest", "extra": "123456", "port": "1"},)
 
     def widths(self, width: int) -> dict[str, int]:
-        return {c.heading: size for c, size, _ in ctl.fit(self.COLUMNS, self.ROWS, width)}
+        return {c.heading: size for c, size, _ in tables.fit(self.COLUMNS, self.ROWS, width)}
 
     def test_all(self) -> None:
         self.assertEqual(self.widths(1000), {"name": 7, "extra": 6, "port": 4})
@@ -232,7 +232,7 @@ class Fitting(SynchronousTestCase):
 
     def test_what_is_cut_ends_with_an_ellipsis(self) -> None:
         output = io.StringIO()
-        ctl.show_table(Console(file=output, width=18), self.COLUMNS, self.ROWS)
+        tables.show_table(Console(file=output, width=18), self.COLUMNS, self.ROWS)
         self.assertEqual(
             output.getvalue().splitlines(),
             ["name  extra   port", "lon…  123456  1"],
@@ -335,7 +335,7 @@ class Commands(CtlTestCase):
         self.assertEqual(json.loads(self.done("stats", "--json")), self.answers["stats"])
 
     def test_amounts(self) -> None:
-        show = ctl._amount("x")
+        show = words.amount("x")
         for value, text in (
             (0, "0"),
             (9999.0, "9999"),
@@ -359,8 +359,8 @@ class Commands(CtlTestCase):
             (7300, "2 h ago"),
             (5 * 86400, "5 d ago"),
         ):
-            self.assertEqual(ctl._last_seen({"last_seen": now - seconds}), text)
-        self.assertEqual(ctl._last_seen({"last_seen": 0.0}), "never")
+            self.assertEqual(words.last_seen({"last_seen": now - seconds}), text)
+        self.assertEqual(words.last_seen({"last_seen": 0.0}), "never")
 
 
 class ATCommands(CtlTestCase):
@@ -469,7 +469,7 @@ class Traces(TracesTestCase):
 
     def test_tracing_is_switched(self) -> None:
         node = f"[{ADDRESS}]!"
-        for arguments, call, answer, words in (
+        for arguments, call, answer, sentence in (
             (("on",), (True,), (True, []), "of all nodes are traced now"),
             (("off",), (False,), (False, []), "No frames are traced now."),
             (("on", "E2"), (True, "E2"), (False, [node]), f"of {ADDRESS} are traced now"),
@@ -477,7 +477,7 @@ class Traces(TracesTestCase):
         ):
             self.answers["frames"] = {"all": answer[0], "nodes": answer[1], "file": ""}
             self.calls.clear()
-            self.assertIn(words, self.done("trace", "--frames", *arguments))
+            self.assertIn(sentence, self.done("trace", "--frames", *arguments))
             self.assertEqual(self.calls, [("frames", *call)])
             said = json.loads(self.done("trace", "--json", "--frames", *arguments))
             self.assertEqual(said, self.answers["frames"])
@@ -496,7 +496,7 @@ class Following(TracesTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(ctl, "FOLLOW_INTERVAL", 0.0)
+        self.patch(following, "FOLLOW_INTERVAL", 0.0)
 
     def follow(self, *pages: Any, arguments: tuple[str, ...] = ()) -> tuple[list[int], str]:
         """Let the gateway answer so; return the numbers that were shown, and what was said."""
@@ -555,9 +555,9 @@ class Following(TracesTestCase):
     def test_a_gateway_that_is_away(self) -> None:
         """It is waited for, with one line, and then it goes on."""
         one, two = self.event(1), self.event(2)
-        away = ctl.Unreachable("No gateway answers.")
+        away = client.Unreachable("No gateway answers.")
         looks: Any = iter(
-            [[], away, [one], away, away, [one, two], away, [two], ctl.Refused("That is all.")]
+            [[], away, [one], away, away, [one, two], away, [two], client.Refused("That is all.")]
         )
 
         def rows(*_: object) -> list[dict[str, Any]]:
@@ -566,7 +566,7 @@ class Following(TracesTestCase):
                 raise look
             return list(look)
 
-        self.patch(ctl.Gateway, "rows", rows)
+        self.patch(client.Gateway, "rows", rows)
         result = self.zbctl("trace", "--follow")
         self.assertEqual([line.split()[0] for line in result.stdout.splitlines()], ["1", "2"])
         self.assertEqual(
@@ -594,12 +594,12 @@ class Progressing(CtlTestCase):
     """On a terminal a search shows how many nodes are known so far."""
 
     def search(self, answer: Callable[[], Any]) -> tuple[list[dict[str, Any]], str]:
-        self.patch(ctl, "PROGRESS_INTERVAL", 0.01)
+        self.patch(main, "PROGRESS_INTERVAL", 0.01)
         self.answers["discover"] = answer
         output = io.StringIO()
         console = Console(file=output, force_terminal=True, width=80, color_system=None)
-        gateway = ctl.Gateway(self.url)
-        rows = ctl._discover_visibly(console, gateway, gateway)
+        gateway = client.Gateway(self.url)
+        rows = main._discover_visibly(console, gateway, gateway)
         return rows, output.getvalue()
 
     def wait_for(self, event: threading.Event) -> None:
@@ -628,7 +628,7 @@ class Progressing(CtlTestCase):
 
     def test_a_fault_ends_it(self) -> None:
         fault = xmlrpc.client.Fault(6, "The radio is offline.")
-        failure = self.assertRaises(ctl.Refused, self.search, lambda: fault)
+        failure = self.assertRaises(client.Refused, self.search, lambda: fault)
         self.assertEqual(failure.message, "The radio is offline.")
 
     def test_a_count_that_fails_does_not_matter(self) -> None:
@@ -775,7 +775,7 @@ class Addresses(CtlTestCase):
             ("https://gate/zb/RPC2?a=b#c", "https://gate/zb/RPC2?a=b"),
             ("http://me:pw@gate:1", "http://me:pw@gate:1/RPC2"),
         ):
-            self.assertEqual(ctl.parse_url(text), url)
+            self.assertEqual(client.parse_url(text), url)
 
     def test_what_is_no_address(self) -> None:
         for text in (
@@ -789,7 +789,7 @@ class Addresses(CtlTestCase):
             "[::1",
             "/x",
         ):
-            self.assertRaises(ValueError, ctl.parse_url, text)
+            self.assertRaises(ValueError, client.parse_url, text)
             if text:
                 self.assertIn("HOST:PORT", self.misused("--url", text, "list"))
 
@@ -823,7 +823,7 @@ class OwnWords(CtlTestCase):
         said = [text for text in texts if "()" in text or "mapping" in text]
         self.assertGreater(len(said), 3)
         for text in said:
-            own = ctl.in_own_words(text)
+            own = client.in_own_words(text)
             self.assertNotIn("()", own)
             if " mapping " in text and "first" in text:
                 self.assertIn("unbind", own)
@@ -857,7 +857,7 @@ class Completion(CtlTestCase):
 
     def offered(self, *words: str, url: str | None = None) -> list[tuple[str, str | None]]:
         *arguments, incomplete = words
-        completer = ShellComplete(ctl.main, {}, "zbctl", "_ZBCTL_COMPLETE")
+        completer = ShellComplete(main.main, {}, "zbctl", "_ZBCTL_COMPLETE")
         items = completer.get_completions(["--url", url or self.url, *arguments], incomplete)
         return [(item.value, item.help) for item in items]
 
@@ -907,10 +907,10 @@ class Completion(CtlTestCase):
 class Help(CtlTestCase):
     def test_every_command(self) -> None:
         self.assertEqual(
-            " ".join(sorted(ctl.main.commands)),
+            " ".join(sorted(main.main.commands)),
             "at bind discover list rename stats status temperatures trace unbind",
         )
-        for command in ctl.main.commands:
+        for command in main.main.commands:
             output = self.done(command, "--help")
             self.assertIn("--json", output)
             self.assertIn("--url", output)

@@ -1,0 +1,189 @@
+"""Asking a gateway: one call over XML-RPC, and what is said when it does not work.
+
+It trusts no text that comes from there: names are chosen by whoever set up a radio.
+"""
+
+from __future__ import annotations
+
+import re
+import xmlrpc.client
+from http.client import HTTPConnection, HTTPSConnection
+from typing import IO, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+
+from zbtwist import __version__
+from zbtwist.control import DEFAULT_PORT
+from zbtwist.control.faults import NO_SUCH_METHOD
+
+#: Where a gateway is, if nobody says.
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}/RPC2"
+
+#: Seconds to wait for an answer, if nobody says; a search of a large network takes long.
+TIMEOUT = 30.0
+DISCOVERY_TIMEOUT = 300.0
+#: Seconds to wait while somebody waits for a completion, and for a number beside a progress bar.
+SHORT_TIMEOUT = 1.0
+PROGRESS_TIMEOUT = 5.0
+
+Row = dict[str, Any]
+
+
+def clean(text: str) -> str:
+    """Return the text in one line, and without what could move a terminal's cursor."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+
+
+class Failure(click.ClickException):
+    """What ends a command: a sentence on stderr, and an exit code."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(clean(sentence))
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"zbctl: {self.message}", file=file, err=file is None)
+
+
+class Refused(Failure):
+    """The gateway said no."""
+
+    exit_code = 1
+
+
+class Unreachable(Failure):
+    """There is no gateway, or it does not answer."""
+
+    exit_code = 3
+
+
+class _Transport(xmlrpc.client.Transport):
+    """Python's own transport, but it does not wait for ever."""
+
+    def __init__(self, connect: type[HTTPConnection], timeout: float) -> None:
+        super().__init__(use_builtin_types=True)
+        self._connect = connect
+        self._timeout = timeout
+
+    def make_connection(self, host: Any) -> HTTPConnection:
+        name, self._extra_headers, _ = self.get_host_info(host)
+        connection = self._connect(name, timeout=self._timeout)
+        # Where close() looks for it.
+        self._connection = host, connection
+        return connection
+
+
+class Gateway:
+    """A gateway's control API."""
+
+    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+        """
+        @param url: as `parse_url` returns it.
+        @param timeout: seconds to wait for an answer.
+        """
+        self._url = url
+        self._timeout = timeout
+        parts = urlsplit(url)
+        self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        # Without a password, if there is one.
+        self._shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+    def call(self, method: str, *arguments: object) -> Any:
+        """Call a method; each call has a connection of its own.
+
+        @raise Failure: the gateway said no, or could not be asked.
+        """
+        transport = _Transport(self._connect, self._timeout)
+        try:
+            with xmlrpc.client.ServerProxy(self._url, transport) as server:
+                return getattr(server, method)(*arguments)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == NO_SUCH_METHOD:
+                raise Refused(
+                    f"The gateway at {self._shown} cannot do that: it is another version than this "
+                    f"zbctl, {__version__} (zbctl status says which). Use the zbctl that came with "
+                    "it."
+                ) from None
+            raise Refused(in_own_words(str(fault.faultString))) from None
+        except TimeoutError:
+            raise Unreachable(
+                f"Nothing answered at {self._shown} within {self._timeout:g} s. "
+                "Check --url, or wait longer with --timeout."
+            ) from None
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise Unreachable(
+                f"No gateway answers at {self._shown} ({reason}). "
+                "Check that it runs, and --url or ZBCTL_URL."
+            ) from None
+        except xmlrpc.client.ProtocolError as error:
+            raise Unreachable(
+                f"{self._shown} answers with HTTP {error.errcode} ({error.errmsg}). "
+                "A gateway's control interface is at /RPC2; check --url."
+            ) from None
+        except Exception:
+            # The library has no one exception for an answer that it cannot read.
+            raise Unreachable(
+                f"What answers at {self._shown} is no gateway: it does not speak XML-RPC. "
+                "Check --url."
+            ) from None
+
+    def rows(self, method: str, *arguments: object) -> list[Row]:
+        """Call a method that returns an array of structs."""
+        answer = self.call(method, *arguments)
+        if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
+            raise self._senseless(method)
+        return answer
+
+    def struct(self, method: str, *arguments: object) -> Row:
+        """Call a method that returns a struct."""
+        answer = self.call(method, *arguments)
+        if not isinstance(answer, dict):
+            raise self._senseless(method)
+        return answer
+
+    def _senseless(self, method: str) -> Failure:
+        return Unreachable(
+            f"What answers at {self._shown} is no gateway: its answer to {method} makes no sense. "
+            "Check --url."
+        )
+
+
+#: What the gateway says for programs that call it, and how zbctl says the same.
+_OWN_WORDS = (
+    (re.compile(r"\b(list|discover|stats|trace|status|frames)\(\)"), r"zbctl \1"),
+    (re.compile(r"\bget_temperatures\(\)"), "zbctl temperatures"),
+    (re.compile(r"\buse discover instead"), "use zbctl discover instead"),
+    (re.compile(r"\bremove that mapping first\b"), "unbind that node first"),
+    (re.compile(r"\bremove a mapping\b"), "unbind a node"),
+)
+
+
+def in_own_words(sentence: str) -> str:
+    """Return what the gateway said, with the commands of zbctl in place of the API's calls."""
+    for pattern, replacement in _OWN_WORDS:
+        sentence = pattern.sub(replacement, sentence)
+    return sentence
+
+
+def parse_url(text: str) -> str:
+    """Return the URL of a control API.
+
+    @param text: ``HOST``, ``HOST:PORT``, or a URL. A host alone means port 27000; a URL means the
+        port that it says, and ``/RPC2`` if it has no path.
+    @raise ValueError: it is none of these.
+    """
+    is_url = "//" in text
+    if text.count(":") > 1 and not is_url and not text.startswith("["):
+        text = f"[{text}]"
+    parts = urlsplit(text if is_url else f"http://{text}")
+    netloc = parts.netloc
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _is_one_word(text):
+        raise ValueError("no HOST, HOST:PORT or http:// URL")
+    if parts.port is None and not is_url:
+        netloc = f"{netloc.rstrip(':')}:{DEFAULT_PORT}"
+    return urlunsplit((parts.scheme, netloc, parts.path or "/RPC2", parts.query, ""))
+
+
+def _is_one_word(text: str) -> bool:
+    return text.isprintable() and " " not in text

@@ -1,0 +1,240 @@
+"""What stands on the command line: shared options, and what each argument may be."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from zbtwist.cli.client import (
+    DEFAULT_URL,
+    DISCOVERY_TIMEOUT,
+    SHORT_TIMEOUT,
+    TIMEOUT,
+    Gateway,
+    Row,
+    parse_url,
+)
+from zbtwist.cli.words import address_of, called, text_of
+
+#: The exit code after Control-C.
+INTERRUPTED = 130
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Session:
+    """What the options say that every command has."""
+
+    url: str = DEFAULT_URL
+    timeout: float | None = None
+    as_json: bool = False
+
+    def gateway(self, timeout: float = TIMEOUT) -> Gateway:
+        """
+        @param timeout: seconds to wait for an answer, if the user did not say.
+        """
+        return Gateway(self.url, self.timeout or timeout)
+
+    def show(self, answer: object, show: Callable[[], object]) -> None:
+        """Print an answer as JSON if that is asked for, else let `show` do it."""
+        if self.as_json:
+            print_json(answer, indent=2)
+        else:
+            show()
+
+
+def print_json(value: object, indent: int | None = None) -> None:
+    click.echo(json.dumps(value, indent=indent, default=str))
+
+
+class URL(click.ParamType):  # type: ignore[type-arg]  # generic only in later versions
+    name = "url"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return parse_url(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is not an address of a gateway: write HOST, HOST:PORT, or a URL "
+                f"such as {DEFAULT_URL}.",
+                param,
+                ctx,
+            )
+
+
+class Words(click.ParamType):  # type: ignore[type-arg]  # generic only in later versions
+    """Text that goes to the gateway."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value.isprintable():
+            self.fail(f"{value!r} has characters that cannot be sent.", param, ctx)
+        return value
+
+
+class NodeName(Words):
+    """An address or a name; the shell completes both from what the gateway knows."""
+
+    name = "node"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        try:
+            rows = Gateway(ctx.ensure_object(Session).url, SHORT_TIMEOUT).rows("list")
+        except click.ClickException:
+            # There is no place for a message on a half-written line.
+            return []
+        return [item for row in rows for item in _completions(row, incomplete)]
+
+
+class NodeOrPort(NodeName):
+    """One word of `zbctl bind`."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        before = ctx.params.get(param.name or "") or ()
+        if len(before) % 2:
+            return []
+        return super().shell_complete(ctx, param, incomplete)
+
+
+def _completions(row: Row, incomplete: str) -> Iterable[CompletionItem]:
+    names = dict.fromkeys(filter(None, (text_of(row, "name"), text_of(row, "label"))))
+    address = address_of(row)
+    # Shells split at blanks and have their own mind about other characters.
+    simple = [name for name in names if re.fullmatch(r"[\w.+-]+", name)]
+    for name in simple:
+        if name.startswith(incomplete):
+            yield CompletionItem(name, help=address)
+    # bash splits at colons, so they are written only to somebody who wrote one.
+    form = address if ":" in incomplete else address.replace(":", "")
+    if (incomplete or not simple) and form.startswith(incomplete.lower()):
+        yield CompletionItem(form, help=called(row))
+
+
+class ATValue(click.ParamType):  # type: ignore[type-arg]  # generic only in later versions
+    """A value for an AT command."""
+
+    name = "value"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str | bytes:
+        kind, _, rest = value.partition(":")
+        if kind == "hex":
+            try:
+                return bytes.fromhex(rest)
+            except ValueError:
+                self.fail(f"{rest!r} is not an even number of hexadecimal digits.", param, ctx)
+        if re.fullmatch(r"[0-9]+", value):
+            return int(value)
+        if re.fullmatch(r"0[xX][0-9a-fA-F]+", value):
+            return int(value, 16)
+        return Words().convert(rest if kind == "text" else value, param, ctx)
+
+
+def _store(ctx: click.Context, option: click.Parameter, value: object) -> None:
+    if value and option.name:
+        setattr(ctx.ensure_object(Session), option.name, value)
+
+
+def shared_options(envvar: str | None = None) -> Callable[[F], F]:
+    """Return what adds the options that may stand before a command's name and after it."""
+
+    def decorate(function: F) -> F:
+        for option in (
+            click.option(
+                "--json",
+                "as_json",
+                is_flag=True,
+                expose_value=False,
+                callback=_store,
+                help="Print JSON for programs instead of a table.",
+            ),
+            click.option(
+                "--timeout",
+                type=click.FloatRange(0, 86400, min_open=True),
+                metavar="SECONDS",
+                expose_value=False,
+                callback=_store,
+                help=f"How long to wait for an answer: {TIMEOUT:g} by default, "
+                f"{DISCOVERY_TIMEOUT:g} for discover.",
+            ),
+            click.option(
+                "--url",
+                type=URL(),
+                metavar="URL",
+                envvar=envvar,
+                expose_value=False,
+                callback=_store,
+                help="Where the gateway is: HOST, HOST:PORT or a URL; "
+                f"ZBCTL_URL, or {DEFAULT_URL}, if it is left out.",
+            ),
+        ):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+class Commands(click.Group):
+    """All commands; whatever goes wrong is one line, and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return run()
+        try:
+            status: object = run()
+            sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "zbctl"
+            sentence = error.format_message().rstrip(".")
+            click.echo(f"zbctl: {sentence}; see {command} --help.", err=True)
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.Abort:
+            sys.exit(INTERRUPTED)
+        except OSError as error:
+            # Nobody reads any more, or the disk is full. Python must not say so again at its end.
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            if error.errno != errno.EPIPE:
+                click.echo(f"zbctl: The output cannot be written: {error.strerror}.", err=True)
+            sys.exit(1)
+        sys.exit(status if isinstance(status, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            ctx.exit(INTERRUPTED)
+
+
+with_session = click.make_pass_decorator(Session, ensure=True)

@@ -1,0 +1,163 @@
+"""Tables that never wrap.
+
+Of the columns those that matter least are left out, and the texts that may be cut are cut, until a
+row fits the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from zbtwist.cli.client import Row
+from zbtwist.cli.words import (
+    address_of,
+    amount,
+    called,
+    device_of,
+    last_seen,
+    name_of,
+    number_of,
+    port_of,
+    state_of,
+    state_style,
+    text_of,
+    type_of,
+)
+
+#: How many of the reasons why nodes have no port are told below a list.
+MAX_REASONS = 10
+
+#: Columns of output that is no terminal: as many as it takes.
+UNLIMITED = 10_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """
+    @ivar rank: a column of a higher rank is left out sooner.
+    @ivar least: how many characters must stay of a longer text; 0 if it is not to be cut.
+    @ivar is_number: written to the right.
+    @ivar key: the column is left out if no row tells this; "" if it is always there.
+    """
+
+    heading: str
+    show: Callable[[Row], str]
+    rank: int
+    least: int = 0
+    is_number: bool = False
+    key: str = ""
+    style: Callable[[Row], str] = lambda row: ""
+
+
+NODE_COLUMNS = (
+    Column("name", lambda row: called(row) or "-", 0, least=12),
+    Column("address", address_of, 1),
+    Column("port", port_of, 2, is_number=True),
+    Column("state", state_of, 4, key="state", style=state_style),
+    Column("type", type_of, 3),
+    # The node's own, where the configuration has another; commands take both.
+    Column("label", lambda row: text_of(row, "label") or "-", 5, least=10, key="name"),
+    Column("device", device_of, 6, least=10),
+    Column("last heard", last_seen, 7, is_number=True, key="last_seen"),
+    Column("short", lambda row: address_of(row, "addr_short") or "-", 8),
+    Column("parent", lambda row: address_of(row, "addr_parent") or "-", 9),
+)
+
+TEMPERATURE_COLUMNS = (
+    Column("name", lambda row: called(row) or "-", 0, least=12),
+    Column("address", address_of, 1),
+    Column("°C", lambda row: f"{number_of(row, 'temperature'):.1f}", 0, is_number=True),
+)
+
+STATS_COLUMNS = (
+    # Addresses that are cut look all the same.
+    Column("node", name_of, 0, least=len("00:13:a2:00:40:0a:3e:ff")),
+    Column("port", port_of, 1, is_number=True),
+    Column("clients", amount("clients"), 5, is_number=True),
+    Column("bytes in", amount("bytes_in"), 2, is_number=True),
+    Column("bytes out", amount("bytes_out"), 3, is_number=True),
+    Column("lost", amount("bytes_lost"), 4, is_number=True),
+    Column("last heard", last_seen, 6, is_number=True, key="last_seen"),
+    Column("failures", amount("failures"), 7, is_number=True),
+    Column("retries", amount("retries"), 8, is_number=True),
+    Column("packets in", amount("packets_in"), 9, is_number=True),
+    Column("packets out", amount("packets_out"), 10, is_number=True),
+    Column("unread", amount("bytes_unread"), 11, is_number=True),
+    Column("address", address_of, 12),
+)
+
+GAP = 2
+
+
+def fit(
+    columns: Sequence[Column], rows: Sequence[Row], width: int
+) -> list[tuple[Column, int, list[str]]]:
+    """Choose the columns that fit into `width` characters.
+
+    @return: each column in its place, its width, and its texts; some may be longer than that.
+    """
+    columns = [c for c in columns if not c.key or any(row.get(c.key) for row in rows)]
+    texts = {column: [column.show(row) for row in rows] for column in columns}
+    full = {
+        column: max(map(cell_len, [column.heading, *texts[column]]), default=0)
+        for column in columns
+    }
+    widths = {
+        column: min(full[column], column.least or full[column])
+        for column in sorted(columns, key=lambda column: column.rank)
+    }
+
+    def room() -> int:
+        return width - sum(widths.values()) - GAP * (len(widths) - 1)
+
+    while room() < 0 and len(widths) > 1:
+        widths.popitem()
+    for column in widths:
+        widths[column] += max(0, min(room(), full[column] - widths[column]))
+    return [(column, widths[column], texts[column]) for column in columns if column in widths]
+
+
+def show_table(console: Console, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+    """Print a table with a line for each row."""
+    chosen = fit(columns, rows, console.width)
+    headings = [Text(column.heading, style="bold") for column, _, _ in chosen]
+    cells = [
+        [Text(text, style=column.style(row)) for text, row in zip(texts, rows)]
+        for column, _, texts in chosen
+    ]
+    for line in (headings, *zip(*cells)):
+        for cell, (column, width, _) in zip(line, chosen):
+            cell.truncate(width, overflow="ellipsis")
+            cell.align("right" if column.is_number else "left", width)
+        whole = Text(" " * GAP).join(line)
+        whole.rstrip()
+        console.print(whole, no_wrap=True, overflow="crop")
+
+
+def new_console() -> Console:
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # Nothing is cut for the program at the other end of a pipe.
+        console.width = UNLIMITED
+    return console
+
+
+def show_nodes(rows: list[Row]) -> None:
+    console = new_console()
+    if not rows:
+        console.print("No node is known yet; zbctl discover searches for them.")
+        return
+    show_table(console, NODE_COLUMNS, rows)
+    reasons = [
+        f"{name_of(row)}: {text_of(row, 'state_text')}" for row in rows if row.get("state_text")
+    ]
+    for reason in reasons[:MAX_REASONS]:
+        console.print(Text(reason), soft_wrap=True)
+    if len(reasons) > MAX_REASONS:
+        console.print(f"{len(reasons) - MAX_REASONS} more; zbctl list --json has them all.")

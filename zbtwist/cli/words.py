@@ -1,0 +1,113 @@
+"""What a row of the gateway's answers says, in words that fit into a column."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from zbtwist.cli.client import Row, clean
+from zbtwist.xbee.devices import product_name
+
+
+def text_of(row: Row, key: str) -> str:
+    value = row.get(key)
+    return clean(value) if isinstance(value, str) else ""
+
+
+def number_of(row: Row, key: str) -> float:
+    value = row.get(key)
+    return value if isinstance(value, (int, float)) else 0
+
+
+def address_of(row: Row, key: str = "addr_extended") -> str:
+    return text_of(row, key).strip("[]!")
+
+
+def called(row: Row) -> str:
+    """Return what a person calls the node: the name of the configuration, or its own."""
+    return text_of(row, "name") or text_of(row, "label")
+
+
+def name_of(row: Row) -> str:
+    return called(row) or address_of(row)
+
+
+def port_of(row: Row) -> str:
+    return f"{number_of(row, 'tcp_port'):.0f}" if row.get("tcp_port") else "-"
+
+
+def type_of(row: Row) -> str:
+    return text_of(row, "type") or "-"
+
+
+def device_of(row: Row) -> str:
+    text = text_of(row, "device_type")
+    try:
+        return product_name(int(text, 16)) or text
+    except ValueError:
+        return text or "-"
+
+
+def state_of(row: Row) -> str:
+    return text_of(row, "state") or "-"
+
+
+def state_style(row: Row) -> str:
+    return {"listening": "", "unbound": "dim"}.get(text_of(row, "state"), "red")
+
+
+def last_seen(row: Row) -> str:
+    seen = number_of(row, "last_seen")
+    # The clocks of two computers differ.
+    return f"{duration(max(0.0, time.time() - seen))} ago" if seen else "never"
+
+
+def duration(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def amount(key: str) -> Callable[[Row], str]:
+    """Return what shows a counter in at most five characters."""
+
+    def show(row: Row) -> str:
+        value = number_of(row, key)
+        if value < 10_000:
+            return f"{value:.0f}"
+        for unit in "kMGTP":
+            value /= 1000
+            if value < 99.95:
+                return f"{value:.3g}{unit}"
+            if value < 999.5:
+                break
+        return f"{value:.0f}{unit}"
+
+    return show
+
+
+def moment(row: Row) -> str:
+    try:
+        return f"{datetime.fromtimestamp(number_of(row, 'time')):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return "at no known time"
+
+
+def at_answer(answer: object) -> dict[str, object]:
+    """Return the value of an AT command and its type, as JSON can say them."""
+    if isinstance(answer, bytes):
+        return {"type": "bytes", "value": answer.hex()}
+    if isinstance(answer, (int, float)):
+        # A number beyond 32 bits came as a double.
+        return {"type": "int", "value": int(answer)}
+    return {"type": "string", "value": str(answer)}
+
+
+def at_line(answer: dict[str, object]) -> str:
+    value = answer["value"]
+    if isinstance(value, int):
+        return f"{value}  {value:#x}"
+    # What was set, or done, often has an empty answer.
+    return clean(str(value)) or "OK"
