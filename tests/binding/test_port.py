@@ -19,18 +19,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Wire
+from zbtwist.binding.client import REPLY_POLL, NodeClient
+from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import HIGH_WATER, Outbound
 from zbtwist.binding.policy import Policy
-from zbtwist.binding.port import (
-    CLOSE_TIMEOUT,
-    MAX_CLIENTS,
-    MAX_UNSENT,
-    REPLY_POLL,
-    REPLY_TIME,
-    Listener,
-    NodeClient,
-    NodePort,
-)
+from zbtwist.binding.port import CLOSE_TIMEOUT, MAX_CLIENTS, MAX_UNSENT, REPLY_TIME, NodePort
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.xbee.frames import TransmitStatus

@@ -16,8 +16,9 @@ from twisted.logger import globalLogPublisher
 from twisted.trial import unittest
 
 from tests.radio.support import REMOTE, Wire
+from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import Outbound
-from zbtwist.binding.port import Listener, NodePort
+from zbtwist.binding.port import NodePort
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.runtime.tcp import (

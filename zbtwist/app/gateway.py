@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 
-from zbtwist.binding.port import ListenAddress
+from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.requests import PortRequest
 from zbtwist.binding.service import BindingService
 from zbtwist.config.settings import POLICY, Settings, difference

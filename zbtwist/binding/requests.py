@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.policy import Policy
-from zbtwist.binding.port import ListenAddress
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.xbee.address import Address64

@@ -28,9 +28,10 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
+from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.policy import Policy
-from zbtwist.binding.port import ListenAddress, Listener, NodePort
+from zbtwist.binding.port import NodePort
 from zbtwist.binding.requests import PortRequest, PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
 from zbtwist.network.interfaces import INodeListener

@@ -15,7 +15,8 @@ from twisted.logger import Logger
 
 import zbtwist
 from zbtwist.binding.errors import BindingError, Configured, NoMapping
-from zbtwist.binding.port import ListenAddress, NodePort
+from zbtwist.binding.listener import ListenAddress
+from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import LAST_PORT, BindingService
 from zbtwist.control.faults import (
     BAD_PORT,

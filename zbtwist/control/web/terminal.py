@@ -22,7 +22,7 @@ FindPort = Callable[[str], NodePort]
 
 
 class TerminalSession(Session):
-    """One terminal: a `zbtwist.binding.port.PortClient`."""
+    """One terminal: a `zbtwist.binding.client.PortClient`."""
 
     # A WebSocket has no half that could end before the other.
     has_ended = False
