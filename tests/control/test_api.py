@@ -336,6 +336,9 @@ class ByHandTests(GatewayTestCase):
         self.fault(faults.BAD_VALUE, self.api.at("", "AP", 0))
         self.fault(faults.BAD_VALUE, self.api.at("ECHO", "NT", 256))
         self.fault(faults.BAD_VALUE, self.api.at("ECHO", "NT", "text"))
+        for value in ("x" * 1_000_000, bytes(256), 1 << 1_000_000):
+            for address in ("", "ECHO"):
+                self.fault(faults.BAD_VALUE, self.api.at(address, "ZZ", value))
         text = self.fault(faults.NODE_REFUSED, self.api.at("ECHO", "ZZ"), 1)
         self.assertIn("invalid command", text)
         text = self.fault(faults.NODE_REFUSED, self.api.at("", "NT", 1), 1)

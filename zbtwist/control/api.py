@@ -54,6 +54,9 @@ from zbtwist.xbee.status import AT_INVALID_COMMAND, AT_TRANSMISSION_FAILED
 #: Settings of the local radio that the link to it depends on.
 _KEPT_BY_THE_GATEWAY = frozenset(("AP", "AO", "BD", "NB", "SB"))
 
+#: Bytes that are tried as the value of an AT command; none is known that takes as many.
+MAX_VALUE = 255
+
 #: Seconds that all nodes together have to tell their temperature.
 TEMPERATURE_DEADLINE = 10.0
 
@@ -333,6 +336,12 @@ class GatewayAPI:
             parameter = encode_value(command, value)
         except ValueError as error:
             raise ControlFault(BAD_VALUE, f"{error}.") from None
+        if len(parameter) > MAX_VALUE:
+            raise ControlFault(
+                BAD_VALUE,
+                f"A value of {len(parameter)} bytes is too long for {command}: no AT command takes "
+                f"more than {MAX_VALUE}.",
+            )
         self._must_be_online()
         try:
             if node is None:
