@@ -1,19 +1,18 @@
 """What listens on the control port: XML-RPC at ``/RPC2`` and for POSTs to ``/``, over HTTP.
 
 Whatever happens, a call is answered with a value or a fault; a traceback goes to the log only. The
-number of connections, of calls in hand, and the size of a request are bounded.
+number of connections, of calls in hand, and the size of a request are bounded, and so is what one
+client can have done in one turn of the reactor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import BytesIO
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
@@ -22,12 +21,10 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from zbtwist import __version__
+from zbtwist.control.body import BoundedBody, read_document
 from zbtwist.control.faults import GATEWAY_FAILED, ControlFault
 from zbtwist.control.methods import Methods, Operations
-from zbtwist.control.xmlrpc import bad_request, read_call, write_fault, write_response
-
-#: The longest request body, in bytes. What comes beyond it is thrown away as it comes.
-MAXIMUM_BODY = 1 << 20
+from zbtwist.control.xmlrpc import read_call, write_fault, write_response
 
 #: How many requests that wait for something may be in hand at once, also of clients that have gone
 #: away since. Those that are answered at once (list, status) are not refused.
@@ -40,23 +37,6 @@ MAXIMUM_CONNECTIONS = 128
 IDLE_TIMEOUT = 60.0
 
 log = Logger()
-
-
-class _BoundedBody(BytesIO):
-    """A request body that remembers no more than `MAXIMUM_BODY` bytes.
-
-    The rest is still read: a client that is cut off while it sends never sees why.
-    """
-
-    too_long = False
-
-    def write(self, data: Any) -> int:
-        if self.too_long or self.tell() + len(data) > MAXIMUM_BODY:
-            self.too_long = True
-            self.truncate(0)
-            self.seek(0)
-            return len(data)
-        return super().write(data)
 
 
 class XMLRPCResource(Resource):
@@ -113,11 +93,7 @@ class XMLRPCResource(Resource):
         request.finish()
 
     async def _answer(self, request: Request, gone: list[Failure]) -> bytes:
-        content = request.content
-        if isinstance(content, _BoundedBody) and content.too_long:
-            raise bad_request(f"The request is longer than {MAXIMUM_BODY} bytes; send less.")
-        assert content is not None
-        name, arguments = read_call(content.read())
+        name, arguments = read_call(read_document(request))
         if self.running >= MAXIMUM_RUNNING and self._methods.may_wait(name):
             raise ControlFault(
                 GATEWAY_FAILED,
@@ -183,7 +159,7 @@ class _ControlRequest(Request):
     """A request that reads no more of its body than is of use."""
 
     def gotLength(self, length: int | None) -> None:
-        self.content = _BoundedBody()
+        self.content = BoundedBody()
 
 
 class ControlChannel(http.HTTPChannel):
@@ -250,7 +226,9 @@ class ControlSite(Site):
     noisy = False
 
     def __init__(self, root: ControlRoot, reactor: IReactorTime | None = None) -> None:
-        super().__init__(root, timeout=IDLE_TIMEOUT, reactor=reactor)
+        super().__init__(
+            root, timeout=IDLE_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False
+        )
         self.channels: set[ControlChannel] = set()
 
     def stopFactory(self) -> None:
@@ -278,21 +256,22 @@ class ControlSite(Site):
 
 
 class ControlRoot(Resource):
-    """The root of the control port. More children can be put beside ``RPC2``.
+    """The root of the control port. Children can be put beside ``RPC2``.
 
     @ivar front_page: what answers a GET of ``/``.
     """
 
     def __init__(self, rpc: IResource) -> None:
         """
-        @param rpc: what answers ``/RPC2``, and POSTs to ``/``.
+        @param rpc: what answers ``/RPC2``, in capitals or not, and POSTs to ``/``.
         """
         super().__init__()
         self.front_page: IResource = _FrontPage()
         self._rpc = rpc
-        self.putChild(b"RPC2", rpc)
 
     def getChild(self, path: bytes, request: Request) -> IResource:
+        if path.upper() == b"RPC2":
+            return self._rpc
         return self if path == b"" and not request.postpath else not_found(request)
 
     def render(self, request: Request) -> bytes | int:
