@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import enum
 import xmlrpc.client
 from datetime import datetime
@@ -544,13 +545,88 @@ class Values(SiteTestCase):
             self.assertEqual(len(self.flushLoggedErrors(TypeError, ValueError)), 1)
 
     def test_requests_in_other_encodings(self) -> None:
-        for encoding in ("iso-8859-1", "utf-16"):
-            document = (
-                f'<?xml version="1.0" encoding="{encoding}"?><methodCall>'
-                "<methodName>Küche</methodName></methodCall>"
-            )
+        for said, encoding in (
+            ("iso-8859-1", "latin-1"),
+            ("ISO-8859-1", "latin-1"),
+            ("latin1", "latin-1"),
+            ("windows-1252", "cp1252"),
+            ("utf-8", "utf-8"),
+            ("UTF8", "utf-8"),
+            ("utf-8", "utf-8-sig"),
+            ("utf-16", "utf-16"),
+            ("UTF-16", "utf-16-le"),
+            ("utf-16BE", "utf-16-be"),
+        ):
+            body = self.post_in(said, encoding, "Küche")
+            self.assertFault(faults.NO_SUCH_METHOD, body, "Küche")
+        self.assertFault(
+            faults.NO_SUCH_METHOD, self.post_in("windows-1252", "cp1252", "5€"), "5€"
+        )
+        self.assertFault(faults.NO_SUCH_METHOD, self.post_in("us-ascii", "ascii", "x"), "'x'")
+
+    def test_utf_16_without_a_declaration(self) -> None:
+        document = method_call("Küche").decode()
+        for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
             _, _, body = self.post(document.encode(encoding))
             self.assertFault(faults.NO_SUCH_METHOD, body, "Küche")
+
+    def test_encodings_that_are_not_those_that_are_said(self) -> None:
+        for said, encoding in (("utf-8", "latin-1"), ("us-ascii", "utf-8"), ("utf-16", "utf-8")):
+            body = self.post_in(said, encoding, "Küche")
+            self.assertFault(faults.BAD_REQUEST, body, said.removeprefix("us-"))
+        # A byte order mark knows better.
+        self.assertFault(
+            faults.NO_SUCH_METHOD, self.post_in("windows-1252", "utf-16", "Küche"), "Küche"
+        )
+
+    def test_other_encodings_are_refused(self) -> None:
+        for said in ("utf-7", "utf-32", "cp037", "zlib_codec", "idna", "unicode_escape", "x" * 999):
+            for encoding in ("ascii", "utf-8-sig", "utf-16", "utf-16-be"):
+                body = self.post_in(said, encoding, "list")
+                text = self.assertFault(faults.BAD_REQUEST, body, said[:50], "utf-8")
+                self.assertLess(len(text), 200)
+
+    def test_no_invented_encoding_is_looked_for(self) -> None:
+        """Python would remember each name for ever."""
+        looked_for: list[str] = []
+        search = looked_for.append
+        codecs.register(search)
+        self.addCleanup(codecs.unregister, search)
+        for number in range(1000):
+            encoding = ("ascii", "utf-8-sig", "utf-16", "utf-16-le")[number % 4]
+            body = self.post_in(f"invented-{number}", encoding, "list")
+            self.assertFault(faults.BAD_REQUEST, body, f"invented-{number}")
+        # Where it may be said, but is not as it should be.
+        for declaration in (
+            '<?xml version="1.0" encoding="invented" encoding="utf-8"?>',
+            '<?xml version="1.0" encoding="utf-8" encoding="invented"?>',
+            '<?xml version="1.0 encoding=\'utf-8\'" encoding="invented"?>',
+            '<?xml encoding="invented"?>',
+            ' <?xml version="1.0" encoding="invented"?>',
+            '<?xml version="1.0"\nencoding\t= \'invented\'?>',
+            "<?xml version='1.0' encoding='invented",
+            f"<?xml version='1.0' {' ' * 5000} encoding='invented'?>",
+        ):
+            _, _, body = self.post(declaration.encode() + method_call("list"))
+            self.assertFault(faults.BAD_REQUEST, body)
+        self.assertEqual(looked_for, [])
+
+    def post_in(self, said: str, encoding: str, name: str) -> bytes:
+        """Call a method in a document that says that its encoding is `said`."""
+        declaration = f'<?xml version="1.0" encoding="{said}"?>'
+        document = declaration + method_call(name).decode()
+        transport = self.connect()
+        transport.protocol.dataReceived(request(document.encode(encoding)))
+        transport.loseConnection()
+        return parse_response(transport.value())[2]
+
+    def test_text_is_read_in_large_pieces(self) -> None:
+        """Else a megabyte of line ends would be a million calls."""
+        pieces: list[str] = []
+        self.patch(xmlrpc.client.Unmarshaller, "data", lambda _, text: pieces.append(text))
+        self.post(b"<methodCall>" + b"\n" * 100_000 + b"</methodCall>")
+        self.assertEqual(len("".join(pieces)), 100_000)
+        self.assertLess(len(pieces), 100)
 
 
 class Failures(SiteTestCase):
