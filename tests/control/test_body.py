@@ -12,7 +12,7 @@ from twisted.internet.testing import StringTransport
 from twisted.web import http as twisted_http
 
 from tests.control.test_site import NODE, SiteTestCase, method_call, parse_response, request
-from tests.control.web.support import HOST, ConsoleTestCase
+from tests.control.web.support import ConsoleTestCase
 from zbtwist.control import faults
 from zbtwist.control.body import MAXIMUM_BODY
 

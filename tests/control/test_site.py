@@ -189,6 +189,33 @@ class Addresses(SiteTestCase):
             transport.protocol.dataReceived(request(method_call("list")))
             self.assertEqual(parse_response(transport.value())[0], 200)
 
+    def test_a_whole_address(self) -> None:
+        """As a client asks that takes the gateway for its proxy."""
+        for address in (
+            "http://gateway:27000/RPC2",
+            "HTTP://x/rpc2/",
+            "http://gateway",
+            "http://x?a",
+        ):
+            _, _, body = self.post(method_call("list"), address)
+            self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],), address)
+        self.assertEqual(self.post(method_call("list"), "http://x/nothing")[0], 404)
+        # The address prevails over the header.
+        for address in ("http://evil.example/RPC2", "http://localhost@evil.example/"):
+            self.assertEqual(self.post(method_call("list"), address)[0], 403, address)
+
+    def test_a_client_that_asks_before_it_sends(self) -> None:
+        """As curl does with a large body."""
+        body = method_call("list")
+        transport = self.connect()
+        head = request(body, headers="Expect: 100-continue\r\n").removesuffix(body)
+        transport.protocol.dataReceived(head)
+        self.assertEqual(transport.value(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        transport.clear()
+        transport.protocol.dataReceived(body)
+        _, _, answer = parse_response(transport.value())
+        self.assertEqual(xmlrpc.client.loads(answer)[0], ([NODE],))
+
     def test_web_pages_of_other_sites_may_not_call(self) -> None:
         for origin in ("http://evil.example", "null", "http://gateway:1"):
             status, _, _ = self.post(method_call("discover"), headers=f"Origin: {origin}\r\n")
@@ -242,6 +269,27 @@ class BadRequests(SiteTestCase):
         for document in (b"", b"hello", b"<methodCall>", b"\xff\xfe\x00", b"<methodCall>\0"):
             self.assertRefused(document, "XML")
         self.assertRefused(b'<?xml version="1.0" encoding="fnord"?><methodCall/>')
+
+    def test_headers_of_any_bytes(self) -> None:
+        for header in (b"Host", b"Origin", b"Accept", b"Content-Type", b"Last-Event-Id", b"Cookie"):
+            for path in (b"/", b"/RPC2", b"/nothing"):
+                data = b"GET %b HTTP/1.1\r\n%b: \xff\xfe\r\n\r\n" % (path, header)
+                self.assertIn(self.exchange(data)[0], (200, 404, 405), data)
+
+    def test_lengths_that_are_none(self) -> None:
+        for length in ("-1", "+5", "0x10", "5, 5", "", "9" * 5000):
+            data = f"POST /RPC2 HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode()
+            transport = self.connect()
+            transport.protocol.dataReceived(data)
+            self.assertTrue(transport.value().startswith(b"HTTP/1.1 400 "), length[:10])
+            self.assertFalse(transport.connected)
+
+    def test_two_lengths(self) -> None:
+        for header in ("Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n"):
+            transport = self.connect()
+            transport.protocol.dataReceived(request(method_call("discover"), headers=header))
+            self.assertTrue(transport.value().startswith(b"HTTP/1.1 400 "), header)
+        self.assertEqual(self.operations.searches, [])
 
     def test_not_a_method_call(self) -> None:
         self.assertRefused(b"<html/>", "'html'", "methodCall")
@@ -559,9 +607,7 @@ class Values(SiteTestCase):
         ):
             body = self.post_in(said, encoding, "Küche")
             self.assertFault(faults.NO_SUCH_METHOD, body, "Küche")
-        self.assertFault(
-            faults.NO_SUCH_METHOD, self.post_in("windows-1252", "cp1252", "5€"), "5€"
-        )
+        self.assertFault(faults.NO_SUCH_METHOD, self.post_in("windows-1252", "cp1252", "5€"), "5€")
         self.assertFault(faults.NO_SUCH_METHOD, self.post_in("us-ascii", "ascii", "x"), "'x'")
 
     def test_utf_16_without_a_declaration(self) -> None:
@@ -603,7 +649,7 @@ class Values(SiteTestCase):
             '<?xml version="1.0 encoding=\'utf-8\'" encoding="invented"?>',
             '<?xml encoding="invented"?>',
             ' <?xml version="1.0" encoding="invented"?>',
-            '<?xml version="1.0"\nencoding\t= \'invented\'?>',
+            "<?xml version=\"1.0\"\nencoding\t= 'invented'?>",
             "<?xml version='1.0' encoding='invented",
             f"<?xml version='1.0' {' ' * 5000} encoding='invented'?>",
         ):

@@ -37,7 +37,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 import zbtwist
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
-from zbtwist.control.site import not_found, text_answer
+from zbtwist.control.site import not_found, refuse_method, text_answer
 from zbtwist.network import NetworkService, Node
 from zbtwist.radio.latency import Histogram
 from zbtwist.radio.service import RadioService
@@ -299,8 +299,7 @@ class MetricsPage(Resource):
 
     def render(self, request: Request) -> bytes | int:
         if request.method not in (b"GET", b"HEAD"):
-            request.setHeader(b"allow", b"GET, HEAD")
-            return text_answer(request, http.NOT_ALLOWED, "This answers GET and HEAD only.")
+            return refuse_method(request)
         answer = Deferred.fromCoroutine(self._text())
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)

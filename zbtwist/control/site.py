@@ -7,12 +7,14 @@ client can have done in one turn of the reactor.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
@@ -35,6 +37,8 @@ MAXIMUM_CONNECTIONS = 128
 
 #: How long a connection may be silent between requests, or within one, in seconds.
 IDLE_TIMEOUT = 60.0
+
+_WHOLE_ADDRESS = re.compile(rb"https?://(?P<host>[^/?]*)(?P<path>.*)", re.IGNORECASE)
 
 log = Logger()
 
@@ -135,7 +139,7 @@ def is_misled(request: Request) -> bool:
     if not _is_loopback(getattr(request.getHost(), "host", "")):
         return False
     # Programs of long ago send no Host; browsers always do.
-    host = (request.getHeader("host") or "localhost").rpartition("@")[2]
+    host = (header_of(request, b"host") or "localhost").rpartition("@")[2]
     name = host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
     name = name.rstrip(".").lower()
     return "." in name and not _is_address(name) and not name.endswith(".localhost")
@@ -161,6 +165,13 @@ class _ControlRequest(Request):
     def gotLength(self, length: int | None) -> None:
         self.content = BoundedBody()
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        if whole := _WHOLE_ADDRESS.fullmatch(path):
+            # It is a proxy that is asked so, but a server must understand (RFC 9112, 3.2.2).
+            self.requestHeaders.setRawHeaders(b"host", [whole["host"]])
+            path = whole["path"] if whole["path"].startswith(b"/") else b"/" + whole["path"]
+        super().requestReceived(command, path, version)
+
 
 class ControlChannel(http.HTTPChannel):
     """A connection that registers itself, and excuses itself if there are too many.
@@ -175,21 +186,37 @@ class ControlChannel(http.HTTPChannel):
 
     def connectionMade(self) -> None:
         if len(self.factory.channels) >= MAXIMUM_CONNECTIONS:
-            sentence = b"Too many control connections are open; close some.\n"
-            transport = self.transport
-            assert transport is not None
-            transport.write(
-                b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
-                b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(sentence), sentence)
+            self._refuse(
+                b"503 Service Unavailable", b"Too many control connections are open; close some."
             )
-            transport.loseConnection()
+            assert self.transport is not None
+            self.transport.loseConnection()
             return
         self.factory.channels.add(self)
         super().connectionMade()
 
+    def _refuse(self, status: bytes, sentence: bytes) -> None:
+        """Answer in the place of a request; the connection must be closed then."""
+        transport: Any = self.transport
+        transport.write(
+            b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\n"
+            b"Content-Length: %d\r\nConnection: close\r\n\r\n%b\n"
+            % (status, len(sentence) + 1, sentence)
+        )
+
     def dataReceived(self, data: bytes) -> None:
         if self in self.factory.channels:
             super().dataReceived(data)
+
+    def headerReceived(self, line: bytes) -> bool:
+        try:
+            taken: bool = super().headerReceived(line)
+        except ValueError:
+            # Python reads no number of thousands of digits.
+            self._refuse(b"400 Bad Request", b"The Content-Length is longer than any body.")
+            self.loseConnection()
+            return False
+        return taken
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self in self.factory.channels:
@@ -226,9 +253,7 @@ class ControlSite(Site):
     noisy = False
 
     def __init__(self, root: ControlRoot, reactor: IReactorTime | None = None) -> None:
-        super().__init__(
-            root, timeout=IDLE_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False
-        )
+        super().__init__(root, timeout=IDLE_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False)
         self.channels: set[ControlChannel] = set()
 
     def stopFactory(self) -> None:
@@ -303,7 +328,7 @@ class _FrontPage(Resource):
     """Says what this is and where the interface is."""
 
     def render(self, request: Request) -> bytes:
-        host = request.getHeader("host")
+        host = header_of(request, b"host")
         address = f"http://{host}/RPC2" if host else "/RPC2"
         return text_answer(
             request,
@@ -316,6 +341,17 @@ class _FrontPage(Resource):
 def not_found(request: Request) -> IResource:
     """Return what answers an address that leads nowhere."""
     return _Sentence(http.NOT_FOUND, "There is nothing here; the XML-RPC interface is at /RPC2.")
+
+
+def header_of(request: Request, name: bytes) -> str:
+    """Return a header of a request as text, whatever bytes it is of; empty if there is none."""
+    return (request.getHeader(name) or b"").decode("latin-1")
+
+
+def refuse_method(request: Request) -> bytes:
+    """Set up the answer to a method that is neither GET nor HEAD, and return its body."""
+    request.setHeader(b"allow", b"GET, HEAD")
+    return text_answer(request, http.NOT_ALLOWED, "This answers GET and HEAD only.")
 
 
 def text_answer(request: Request, code: int, text: str) -> bytes:

@@ -214,8 +214,8 @@ def _decoded(body: bytes) -> str:
         declared = match[1].lower() if match else "utf-8"
         if declared not in ENCODINGS:
             raise bad_request(
-                f"The request says that its encoding is {shown(declared)}, which is not taken; send "
-                "utf-8."
+                f"The request says that its encoding is {shown(declared)}, which is not taken; "
+                "send utf-8."
             )
         if seen:
             return text
