@@ -70,6 +70,7 @@ class SiteTestCase(SynchronousTestCase):
         """Send one request; return the status, the headers by lower-case name, and the body."""
         transport = self.connect()
         transport.protocol.dataReceived(data)
+        self.clock.advance(0)
         return parse_response(transport.value())
 
     def post(
@@ -391,6 +392,7 @@ class BadRequests(SiteTestCase):
             content = channel.requests[0].content
             self.assertLessEqual(len(content.getvalue()), MAXIMUM_BODY)
             channel.dataReceived(piece)
+            self.clock.advance(0)
         status, _, body = parse_response(transport.value())
         self.assertEqual(status, 200)
         self.assertFault(faults.BAD_REQUEST, body, str(MAXIMUM_BODY))
@@ -745,10 +747,132 @@ class Failures(SiteTestCase):
         transport = self.connect()
         body = xmlrpc.client.dumps(([call] * 100,), "system.multicall").encode()
         transport.protocol.dataReceived(request(body))
+        self.clock.advance(0)
         self.assertEqual(len(self.operations.searches), 1)
         transport.loseConnection()
         self.operations.searches[0].callback([])
         self.assertEqual(len(self.operations.searches), 1)
+
+
+class Pipelines(SiteTestCase):
+    """Clients that send requests without waiting for the answers."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.transport = self.connect()
+
+    def send(self, data: bytes) -> None:
+        self.transport.protocol.dataReceived(data)
+
+    @property
+    def answered(self) -> int:
+        return self.transport.value().count(b"HTTP/1.1 200 OK\r\n")
+
+    def turn(self) -> None:
+        self.clock.advance(0)
+
+    def test_each_has_a_turn_of_the_reactor(self) -> None:
+        """Nobody else would have one for seconds."""
+        for data in (
+            request(method_call("list")),
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ):
+            self.transport.clear()
+            seen: list[int] = []
+
+            def look(seen: list[int] = seen) -> None:
+                seen.append(self.answered)
+                if len(seen) < 100:
+                    self.clock.callLater(0, look)
+
+            self.send(data * 100)
+            look()
+            self.turn()
+            self.assertEqual(seen, [*range(1, 101)])
+            self.assertEqual(self.transport.producerState, "producing")
+
+    def test_so_has_each_piece_of_a_long_one(self) -> None:
+        size = 3 * site.PIECE
+        self.send(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (size + 1) + b"x" * size)
+        content = self.transport.protocol.requests[0].content
+        self.assertLess(len(content.getvalue()), site.PIECE)
+        self.assertEqual(self.transport.producerState, "paused")
+        self.turn()
+        self.assertEqual(len(content.getvalue()), size)
+        self.assertEqual(self.transport.producerState, "producing")
+
+    def test_they_are_answered_in_their_order(self) -> None:
+        names = ["status", "list", "discover", "status", "nothing", "list"]
+        data = b"".join(request(method_call(name)) for name in names)
+        for size in (7, 100, 1000, len(data)):
+            with self.subTest(size=size):
+                self.transport = self.connect()
+                for start in range(0, len(data), size):
+                    self.send(data[start : start + size])
+                    self.turn()
+                for _ in names:
+                    self.turn()
+                self.assertEqual(self.answered, 2)
+                self.operations.searches[-1].callback([])
+                for _ in names:
+                    self.turn()
+                self.assertEqual(self.answered, 6)
+                answers = self.transport.value().split(b"HTTP/1.1 ")[1:]
+                marks = [b"uptime", b"E2", b"<data></data>", b"uptime", b"8001", b"E2"]
+                for answer, mark in zip(answers, marks, strict=True):
+                    self.assertIn(mark, answer)
+
+    def test_what_comes_behind_a_call_in_hand_is_bounded(self) -> None:
+        self.send(request(method_call("discover")))
+        self.assertEqual(self.transport.producerState, "producing")
+        self.send(b"POST /RPC2 HTTP/1.1\r\n")
+        self.assertEqual(self.transport.producerState, "paused")
+        self.operations.searches[0].callback([])
+        self.turn()
+        self.assertEqual(self.transport.producerState, "producing")
+        self.transport.clear()
+        self.send(b"Content-Length: 0\r\n\r\n")
+        self.assertEqual(self.answered, 1)
+
+    def test_a_client_that_does_not_read_is_not_heard(self) -> None:
+        self.send(request(method_call("list")))
+        self.transport.producer.pauseProducing()
+        self.send(request(method_call("list")) * 2)
+        self.turn()
+        self.assertEqual(self.answered, 1)
+        self.assertEqual(self.transport.producerState, "paused")
+        self.transport.producer.resumeProducing()
+        for _ in range(3):
+            self.turn()
+        self.assertEqual(self.answered, 3)
+        self.assertEqual(self.transport.producerState, "producing")
+
+    def test_nor_while_an_answer_is_written(self) -> None:
+        self.send(request(method_call("discover")))
+        self.transport.producer.pauseProducing()
+        self.operations.searches[0].callback([])
+        self.send(request(method_call("list")))
+        self.turn()
+        self.assertEqual(self.answered, 1)
+        self.assertEqual(self.transport.producerState, "paused")
+        self.transport.producer.resumeProducing()
+        self.turn()
+        self.assertEqual(self.answered, 2)
+
+    def test_one_that_goes_is_forgotten(self) -> None:
+        self.send(request(method_call("list")) * 3)
+        self.transport.loseConnection()
+        self.turn()
+        self.assertEqual(self.answered, 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nothing_is_heard_behind_the_last_one(self) -> None:
+        self.send(request(method_call("list"), headers="Connection: close\r\n") * 3)
+        self.turn()
+        self.assertEqual(self.answered, 1)
+        self.assertFalse(self.transport.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class Bounds(SiteTestCase):
@@ -783,6 +907,29 @@ class Bounds(SiteTestCase):
         self.clock.advance(1)
         self.assertFalse(silent.connected or midway.connected or answered.connected)
         self.assertEqual(self.site.channels, set())
+
+    def test_a_request_that_takes_for_ever(self) -> None:
+        """A byte now and then is not enough to stay."""
+        for beginning in (b"", b"POST /RPC2 HTTP/1.1\r\nContent-Length: 10000\r\n\r\n"):
+            slow = self.connect()
+            slow.protocol.dataReceived(beginning + b"P")
+            for _ in range(int(site.REQUEST_TIMEOUT / 30) - 1):
+                self.clock.advance(30)
+                slow.protocol.dataReceived(b"P")
+            self.assertTrue(slow.connected)
+            self.clock.advance(30)
+            self.assertFalse(slow.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_a_client_may_stay_that_sends_whole_requests(self) -> None:
+        polling = self.connect()
+        for _ in range(int(site.REQUEST_TIMEOUT / 30) * 2):
+            data = request(method_call("list"))
+            polling.protocol.dataReceived(data[:20])
+            self.clock.advance(15)
+            polling.protocol.dataReceived(data[20:])
+            self.clock.advance(15)
+        self.assertTrue(polling.connected)
 
     def test_connections_are_closed_with_the_port(self) -> None:
         idle = self.connect()

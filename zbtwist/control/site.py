@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
@@ -37,6 +37,13 @@ MAXIMUM_CONNECTIONS = 128
 
 #: How long a connection may be silent between requests, or within one, in seconds.
 IDLE_TIMEOUT = 60.0
+
+#: How long a request may take to arrive, in seconds: the longest one over 28 kbit/s.
+REQUEST_TIMEOUT = 300.0
+
+#: How many bytes of a request are looked at in one turn of the reactor. A body may come in chunks
+#: of a byte each.
+PIECE = 16384
 
 _WHOLE_ADDRESS = re.compile(rb"https?://(?P<host>[^/?]*)(?P<path>.*)", re.IGNORECASE)
 
@@ -176,6 +183,11 @@ class _ControlRequest(Request):
 class ControlChannel(http.HTTPChannel):
     """A connection that registers itself, and excuses itself if there are too many.
 
+    It looks at one request in a turn of the reactor, or at a piece of it, and at none before the
+    answer to the one before is on its way and the client reads: thousands of them fit into what is
+    read at once, and the nodes' streams must not wait for them, nor may their answers pile up.
+    While something waits to be looked at, nothing more is read.
+
     @ivar end_websocket: ends the WebSocket that the connection has become; None if it has not.
     """
 
@@ -183,6 +195,16 @@ class ControlChannel(http.HTTPChannel):
     _log = Logger(observer=LogPublisher())
     factory: ControlSite
     end_websocket: Callable[[], object] | None = None
+    # What has come and was not looked at.
+    _unread = b""
+    # A request is here as a whole, and is not answered.
+    _in_hand = False
+    # The client does not read.
+    _blocked = False
+    # What is unread has its turn then.
+    _next_turn: IDelayedCall | None = None
+    # The request that comes must be here as a whole by then.
+    _deadline: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         if len(self.factory.channels) >= MAXIMUM_CONNECTIONS:
@@ -205,8 +227,50 @@ class ControlChannel(http.HTTPChannel):
         )
 
     def dataReceived(self, data: bytes) -> None:
-        if self in self.factory.channels:
-            super().dataReceived(data)
+        if self not in self.factory.channels:
+            return
+        self._unread += data
+        if not (self._in_hand or self._blocked or self._next_turn):
+            self._look()
+        self._read_or_not()
+
+    def _look(self) -> None:
+        """Look at a piece of what is unread, and not beyond the end of a request."""
+        data, self._unread = self._unread[:PIECE], self._unread[PIECE:]
+        if self._deadline is None:
+            self._deadline = self.callLater(REQUEST_TIMEOUT, self._too_slow)
+        super().dataReceived(data)
+
+    def _take_turn(self) -> None:
+        self._next_turn = None
+        if not self._blocked:
+            self._look()
+        self._read_or_not()
+
+    def _read_or_not(self) -> None:
+        transport: Any = self.transport
+        if (
+            self not in self.factory.channels
+            or self.end_websocket is not None
+            or transport.disconnecting
+        ):
+            return
+        if not self._unread:
+            if not self._blocked:
+                transport.resumeProducing()
+            return
+        transport.pauseProducing()
+        if not (self._in_hand or self._blocked or self._next_turn):
+            self._next_turn = self.callLater(0, self._take_turn)
+
+    def pauseProducing(self) -> None:
+        super().pauseProducing()
+        self._blocked = True
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self._blocked = False
+        self._read_or_not()
 
     def headerReceived(self, line: bytes) -> bool:
         try:
@@ -218,9 +282,35 @@ class ControlChannel(http.HTTPChannel):
             return False
         return taken
 
+    def allContentReceived(self) -> None:
+        self._in_hand = True
+        self._forget_deadline()
+        super().allContentReceived()
+
+    def requestDone(self, request: http.Request) -> None:
+        # Twisted hands over again what came with the request, which was before what came later.
+        later, self._unread = self._unread, b""
+        super().requestDone(request)
+        self._unread += self.clearLineBuffer() + later
+        self._in_hand = False
+        self._read_or_not()
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        self.setTimeout(None)
+        self.timeoutConnection()
+
+    def _forget_deadline(self) -> None:
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None:
+            deadline.cancel()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self in self.factory.channels:
             self.factory.channels.remove(self)
+            self._forget_deadline()
+            if self._next_turn is not None:
+                self._next_turn.cancel()
             super().connectionLost(reason)
 
     def close(self) -> None:
