@@ -3,13 +3,15 @@
 Values are written here, not by `xmlrpc.client`, so that nothing leaves that an old client cannot
 read: no nil, no integer beyond 32 bits, no control character, no exponent in a double. Requests are
 read by `xmlrpc.client`'s unmarshaller behind an XML parser that refuses document types, so that no
-entity is ever expanded, and deep nesting.
+entity is ever expanded, and deep nesting. The parser is given text: it never looks for an encoding,
+as Python remembers for ever each name that it was asked for, also of encodings that there are not.
 
 The format is that of the XML-RPC specification (UserLand, 1999).
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 import xmlrpc.client
 from base64 import encodebytes
@@ -26,14 +28,24 @@ from zbtwist.control.faults import BAD_REQUEST, ControlFault
 #: How many XML elements deep a request may nest; an array in an array is three deeper.
 MAX_DEPTH = 64
 
-#: Encodings in which a request may be written, in lower case: those that clients are known to send.
+#: The encodings that a request may say that it is in, in lower case.
 ENCODINGS = frozenset(
     (
         *("utf-8", "utf8", "utf-16", "utf-16le", "utf-16be", "us-ascii", "ascii"),
-        *("iso-8859-1", "iso-8859-15", "latin1", "latin-1", "windows-1252", "cp1252"),
+        *("iso-8859-1", "iso8859-1", "iso_8859-1", "latin-1", "latin1", "windows-1252", "cp1252"),
     )
 )
 
+#: How documents begin that show their encoding themselves (XML 1.0, appendix F).
+_BEGINNINGS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
+
+_DECLARATION = re.compile(r"""<\?xml\s[^>]*?\sencoding\s*=\s*["']([^"'>]*)""")
 
 # XML 1.0 has no way to write most of these. The others (DEL and the C1 controls) may be written,
 # but mean nothing good to the terminal that they end up on.
@@ -138,8 +150,7 @@ def fault_struct(fault: ControlFault) -> dict[str, object]:
 def read_call(body: bytes) -> tuple[str, list[object]]:
     """Read a ``methodCall``.
 
-    @param body: the whole XML document, in the one of `ENCODINGS` that its declaration or its byte
-        order mark names; UTF-8 if there is none.
+    @param body: the whole XML document, in one of `ENCODINGS`.
     @return: the method's name, and its arguments as int, bool, str, float, bytes, datetime, list
         and dict.
     @raise ControlFault: with `BAD_REQUEST`, for anything that is not a ``methodCall``.
@@ -163,15 +174,6 @@ def read_call(body: bytes) -> tuple[str, list[object]]:
         depth -= 1
         unmarshaller.end(tag)
 
-    def check_encoding(version: str, encoding: str | None, standalone: int) -> None:
-        # Python keeps each name of an encoding that it was asked for, whether there is such a one
-        # or not.
-        if encoding is not None and encoding.lower() not in ENCODINGS:
-            raise bad_request(
-                f"The request's encoding is {shown(encoding)}; send UTF-8, or one of "
-                f"{', '.join(sorted(ENCODINGS))}."
-            )
-
     def refuse_document_type(*_: object) -> None:
         raise bad_request("A DOCTYPE is not allowed in a request; leave it out.")
 
@@ -179,10 +181,11 @@ def read_call(body: bytes) -> tuple[str, list[object]]:
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = unmarshaller.data
-    parser.XmlDeclHandler = check_encoding
+    # Else each line end is a call.
+    parser.buffer_text = True
     parser.StartDoctypeDeclHandler = refuse_document_type
     try:
-        parser.Parse(body, True)
+        parser.Parse(_decoded(body), True)
         arguments: list[object] = [*unmarshaller.close()]
     except ControlFault:
         raise
@@ -195,6 +198,34 @@ def read_call(body: bytes) -> tuple[str, list[object]]:
     if not name:
         raise bad_request("The methodCall has no methodName.")
     return name, arguments
+
+
+def _decoded(body: bytes) -> str:
+    """Return an XML document as text.
+
+    @raise ControlFault: with `BAD_REQUEST`: it says that it is in no encoding of `ENCODINGS`, or is
+        in another one than it says.
+    """
+    seen = next((encoding for first, encoding in _BEGINNINGS if body.startswith(first)), "")
+    try:
+        # A declaration has nothing beyond ASCII.
+        text = body.decode(seen or "latin-1")
+        match = _DECLARATION.match(text)
+        declared = match[1].lower() if match else "utf-8"
+        if declared not in ENCODINGS:
+            raise bad_request(
+                f"The request says that its encoding is {shown(declared)}, which is not taken; "
+                "send utf-8."
+            )
+        if seen:
+            return text
+        if declared.startswith("utf-16"):
+            raise bad_request("The request says that it is utf-16, and is not; send utf-8.")
+        return body.decode(declared)
+    except UnicodeDecodeError as error:
+        raise bad_request(
+            f"The request is not well-formed XML: byte {error.start} is not {error.encoding}."
+        ) from None
 
 
 def bad_request(sentence: str) -> ControlFault:

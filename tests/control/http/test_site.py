@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import codecs
 import enum
-import gzip
-import tracemalloc
 import xmlrpc.client
 from datetime import datetime
 from typing import Any
@@ -16,11 +14,11 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web import http
 
 from zbtwist.control import faults
 from zbtwist.control import operations as methods
 from zbtwist.control.http import site
+from zbtwist.control.http.body import MAX_BODY
 
 NODE = {"addr_extended": "[00:13:a2:00:40:0a:3e:ff]!", "label": "E2", "tcp_port": 27001}
 
@@ -74,6 +72,7 @@ class SiteTestCase(SynchronousTestCase):
         """Send one request; return the status, the headers by lower-case name, and the body."""
         transport = self.connect()
         transport.protocol.dataReceived(data)
+        self.clock.advance(0)
         return parse_response(transport.value())
 
     def post(
@@ -124,7 +123,7 @@ class Addresses(SiteTestCase):
     """What is served at which address, to which HTTP method."""
 
     def test_calls_are_answered_at_both_addresses(self) -> None:
-        for path in ("/RPC2", "/", "/RPC2/", "/rpc2", "/Rpc2/"):
+        for path in ("/RPC2", "/", "/RPC2/", "/rpc2", "/Rpc2/", "/RPC2?a=b"):
             status, headers, body = self.post(method_call("list"), path)
             self.assertEqual((status, headers["content-type"]), (200, "text/xml"), path)
             self.assertEqual(int(headers["content-length"]), len(body))
@@ -193,11 +192,32 @@ class Addresses(SiteTestCase):
             transport.protocol.dataReceived(request(method_call("list")))
             self.assertEqual(parse_response(transport.value())[0], 200)
 
-    def test_a_form_content_type_does_not_matter(self) -> None:
-        # It is what curl says about what it is told to post.
-        headers = "Content-Type: application/x-www-form-urlencoded\r\n"
-        _, _, body = self.post(method_call("list"), headers=headers)
-        self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
+    def test_a_whole_address(self) -> None:
+        """As a client asks that takes the gateway for its proxy."""
+        for address in (
+            "http://gateway:27000/RPC2",
+            "HTTP://x/rpc2/",
+            "http://gateway",
+            "http://x?a",
+        ):
+            _, _, body = self.post(method_call("list"), address)
+            self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],), address)
+        self.assertEqual(self.post(method_call("list"), "http://x/nothing")[0], 404)
+        # The address prevails over the header.
+        for address in ("http://evil.example/RPC2", "http://localhost@evil.example/"):
+            self.assertEqual(self.post(method_call("list"), address)[0], 403, address)
+
+    def test_a_client_that_asks_before_it_sends(self) -> None:
+        """As curl does with a large body."""
+        body = method_call("list")
+        transport = self.connect()
+        head = request(body, headers="Expect: 100-continue\r\n").removesuffix(body)
+        transport.protocol.dataReceived(head)
+        self.assertEqual(transport.value(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        transport.clear()
+        transport.protocol.dataReceived(body)
+        _, _, answer = parse_response(transport.value())
+        self.assertEqual(xmlrpc.client.loads(answer)[0], ([NODE],))
 
     def test_web_pages_of_other_sites_may_not_call(self) -> None:
         for origin in ("http://evil.example", "null", "http://gateway:1"):
@@ -252,6 +272,27 @@ class BadRequests(SiteTestCase):
         for document in (b"", b"hello", b"<methodCall>", b"\xff\xfe\x00", b"<methodCall>\0"):
             self.assertRefused(document, "XML")
         self.assertRefused(b'<?xml version="1.0" encoding="fnord"?><methodCall/>')
+
+    def test_headers_of_any_bytes(self) -> None:
+        for header in (b"Host", b"Origin", b"Accept", b"Content-Type", b"Last-Event-Id", b"Cookie"):
+            for path in (b"/", b"/RPC2", b"/nothing"):
+                data = b"GET %b HTTP/1.1\r\n%b: \xff\xfe\r\n\r\n" % (path, header)
+                self.assertIn(self.exchange(data)[0], (200, 404, 405), data)
+
+    def test_lengths_that_are_none(self) -> None:
+        for length in ("-1", "+5", "0x10", "5, 5", "", "9" * 5000):
+            data = f"POST /RPC2 HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode()
+            transport = self.connect()
+            transport.protocol.dataReceived(data)
+            self.assertTrue(transport.value().startswith(b"HTTP/1.1 400 "), length[:10])
+            self.assertFalse(transport.connected)
+
+    def test_two_lengths(self) -> None:
+        for header in ("Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n"):
+            transport = self.connect()
+            transport.protocol.dataReceived(request(method_call("discover"), headers=header))
+            self.assertTrue(transport.value().startswith(b"HTTP/1.1 400 "), header)
+        self.assertEqual(self.operations.searches, [])
 
     def test_not_a_method_call(self) -> None:
         self.assertRefused(b"<html/>", "'html'", "methodCall")
@@ -332,10 +373,10 @@ class BadRequests(SiteTestCase):
 
     def test_a_body_at_the_bound_is_read(self) -> None:
         document = method_call("list")
-        document += b" " * (site.MAX_BODY - len(document))
+        document += b" " * (MAX_BODY - len(document))
         _, _, body = self.post(document)
         self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
-        self.assertRefused(document + b" ", str(site.MAX_BODY))
+        self.assertRefused(document + b" ", str(MAX_BODY))
 
     def test_a_huge_body_of_known_length_is_not_kept(self) -> None:
         self.send_huge(b"Content-Length: 10000000\r\n\r\n", [b"x" * 100_000] * 100)
@@ -351,11 +392,12 @@ class BadRequests(SiteTestCase):
         for piece in pieces:
             self.assertEqual(transport.value(), b"")
             content = channel.requests[0].content
-            self.assertLessEqual(len(content.getvalue()), site.MAX_BODY)
+            self.assertLessEqual(len(content.getvalue()), MAX_BODY)
             channel.dataReceived(piece)
+            self.clock.advance(0)
         status, _, body = parse_response(transport.value())
         self.assertEqual(status, 200)
-        self.assertFault(faults.BAD_REQUEST, body, str(site.MAX_BODY))
+        self.assertFault(faults.BAD_REQUEST, body, str(MAX_BODY))
         transport.clear()
         channel.dataReceived(request(method_call("list")))
         self.assertEqual(xmlrpc.client.loads(parse_response(transport.value())[2])[0], ([NODE],))
@@ -555,13 +597,86 @@ class Values(SiteTestCase):
             self.assertEqual(len(self.flushLoggedErrors(TypeError, ValueError)), 1)
 
     def test_requests_in_other_encodings(self) -> None:
-        for encoding in ("iso-8859-1", "utf-16"):
-            document = (
-                f'<?xml version="1.0" encoding="{encoding}"?><methodCall>'
-                "<methodName>Küche</methodName></methodCall>"
-            )
+        for said, encoding in (
+            ("iso-8859-1", "latin-1"),
+            ("ISO-8859-1", "latin-1"),
+            ("latin1", "latin-1"),
+            ("windows-1252", "cp1252"),
+            ("utf-8", "utf-8"),
+            ("UTF8", "utf-8"),
+            ("utf-8", "utf-8-sig"),
+            ("utf-16", "utf-16"),
+            ("UTF-16", "utf-16-le"),
+            ("utf-16BE", "utf-16-be"),
+        ):
+            body = self.post_in(said, encoding, "Küche")
+            self.assertFault(faults.NO_SUCH_METHOD, body, "Küche")
+        self.assertFault(faults.NO_SUCH_METHOD, self.post_in("windows-1252", "cp1252", "5€"), "5€")
+        self.assertFault(faults.NO_SUCH_METHOD, self.post_in("us-ascii", "ascii", "x"), "'x'")
+
+    def test_utf_16_without_a_declaration(self) -> None:
+        document = method_call("Küche").decode()
+        for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
             _, _, body = self.post(document.encode(encoding))
             self.assertFault(faults.NO_SUCH_METHOD, body, "Küche")
+
+    def test_encodings_that_are_not_those_that_are_said(self) -> None:
+        for said, encoding in (("utf-8", "latin-1"), ("us-ascii", "utf-8"), ("utf-16", "utf-8")):
+            body = self.post_in(said, encoding, "Küche")
+            self.assertFault(faults.BAD_REQUEST, body, said.removeprefix("us-"))
+        # A byte order mark knows better.
+        self.assertFault(
+            faults.NO_SUCH_METHOD, self.post_in("windows-1252", "utf-16", "Küche"), "Küche"
+        )
+
+    def test_other_encodings_are_refused(self) -> None:
+        for said in ("utf-7", "utf-32", "cp037", "zlib_codec", "idna", "unicode_escape", "x" * 999):
+            for encoding in ("ascii", "utf-8-sig", "utf-16", "utf-16-be"):
+                body = self.post_in(said, encoding, "list")
+                text = self.assertFault(faults.BAD_REQUEST, body, said[:50], "utf-8")
+                self.assertLess(len(text), 200)
+
+    def test_no_invented_encoding_is_looked_for(self) -> None:
+        """Python would remember each name for ever."""
+        looked_for: list[str] = []
+        search = looked_for.append
+        codecs.register(search)
+        self.addCleanup(codecs.unregister, search)
+        for number in range(1000):
+            encoding = ("ascii", "utf-8-sig", "utf-16", "utf-16-le")[number % 4]
+            body = self.post_in(f"invented-{number}", encoding, "list")
+            self.assertFault(faults.BAD_REQUEST, body, f"invented-{number}")
+        # Where it may be said, but is not as it should be.
+        for declaration in (
+            '<?xml version="1.0" encoding="invented" encoding="utf-8"?>',
+            '<?xml version="1.0" encoding="utf-8" encoding="invented"?>',
+            '<?xml version="1.0 encoding=\'utf-8\'" encoding="invented"?>',
+            '<?xml encoding="invented"?>',
+            ' <?xml version="1.0" encoding="invented"?>',
+            "<?xml version=\"1.0\"\nencoding\t= 'invented'?>",
+            "<?xml version='1.0' encoding='invented",
+            f"<?xml version='1.0' {' ' * 5000} encoding='invented'?>",
+        ):
+            _, _, body = self.post(declaration.encode() + method_call("list"))
+            self.assertFault(faults.BAD_REQUEST, body)
+        self.assertEqual(looked_for, [])
+
+    def post_in(self, said: str, encoding: str, name: str) -> bytes:
+        """Call a method in a document that says that its encoding is `said`."""
+        declaration = f'<?xml version="1.0" encoding="{said}"?>'
+        document = declaration + method_call(name).decode()
+        transport = self.connect()
+        transport.protocol.dataReceived(request(document.encode(encoding)))
+        transport.loseConnection()
+        return parse_response(transport.value())[2]
+
+    def test_text_is_read_in_large_pieces(self) -> None:
+        """Else a megabyte of line ends would be a million calls."""
+        pieces: list[str] = []
+        self.patch(xmlrpc.client.Unmarshaller, "data", lambda _, text: pieces.append(text))
+        self.post(b"<methodCall>" + b"\n" * 100_000 + b"</methodCall>")
+        self.assertEqual(len("".join(pieces)), 100_000)
+        self.assertLess(len(pieces), 100)
 
 
 class Failures(SiteTestCase):
@@ -634,10 +749,132 @@ class Failures(SiteTestCase):
         transport = self.connect()
         body = xmlrpc.client.dumps(([call] * 100,), "system.multicall").encode()
         transport.protocol.dataReceived(request(body))
+        self.clock.advance(0)
         self.assertEqual(len(self.operations.searches), 1)
         transport.loseConnection()
         self.operations.searches[0].callback([])
         self.assertEqual(len(self.operations.searches), 1)
+
+
+class Pipelines(SiteTestCase):
+    """Clients that send requests without waiting for the answers."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.transport = self.connect()
+
+    def send(self, data: bytes) -> None:
+        self.transport.protocol.dataReceived(data)
+
+    @property
+    def answered(self) -> int:
+        return self.transport.value().count(b"HTTP/1.1 200 OK\r\n")
+
+    def turn(self) -> None:
+        self.clock.advance(0)
+
+    def test_each_has_a_turn_of_the_reactor(self) -> None:
+        """Nobody else would have one for seconds."""
+        for data in (
+            request(method_call("list")),
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ):
+            self.transport.clear()
+            seen: list[int] = []
+
+            def look(seen: list[int] = seen) -> None:
+                seen.append(self.answered)
+                if len(seen) < 100:
+                    self.clock.callLater(0, look)
+
+            self.send(data * 100)
+            look()
+            self.turn()
+            self.assertEqual(seen, [*range(1, 101)])
+            self.assertEqual(self.transport.producerState, "producing")
+
+    def test_so_has_each_piece_of_a_long_one(self) -> None:
+        size = 3 * site.PIECE
+        self.send(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (size + 1) + b"x" * size)
+        content = self.transport.protocol.requests[0].content
+        self.assertLess(len(content.getvalue()), site.PIECE)
+        self.assertEqual(self.transport.producerState, "paused")
+        self.turn()
+        self.assertEqual(len(content.getvalue()), size)
+        self.assertEqual(self.transport.producerState, "producing")
+
+    def test_they_are_answered_in_their_order(self) -> None:
+        names = ["status", "list", "discover", "status", "nothing", "list"]
+        data = b"".join(request(method_call(name)) for name in names)
+        for size in (7, 100, 1000, len(data)):
+            with self.subTest(size=size):
+                self.transport = self.connect()
+                for start in range(0, len(data), size):
+                    self.send(data[start : start + size])
+                    self.turn()
+                for _ in names:
+                    self.turn()
+                self.assertEqual(self.answered, 2)
+                self.operations.searches[-1].callback([])
+                for _ in names:
+                    self.turn()
+                self.assertEqual(self.answered, 6)
+                answers = self.transport.value().split(b"HTTP/1.1 ")[1:]
+                marks = [b"uptime", b"E2", b"<data></data>", b"uptime", b"8001", b"E2"]
+                for answer, mark in zip(answers, marks, strict=True):
+                    self.assertIn(mark, answer)
+
+    def test_what_comes_behind_a_call_in_hand_is_bounded(self) -> None:
+        self.send(request(method_call("discover")))
+        self.assertEqual(self.transport.producerState, "producing")
+        self.send(b"POST /RPC2 HTTP/1.1\r\n")
+        self.assertEqual(self.transport.producerState, "paused")
+        self.operations.searches[0].callback([])
+        self.turn()
+        self.assertEqual(self.transport.producerState, "producing")
+        self.transport.clear()
+        self.send(b"Content-Length: 0\r\n\r\n")
+        self.assertEqual(self.answered, 1)
+
+    def test_a_client_that_does_not_read_is_not_heard(self) -> None:
+        self.send(request(method_call("list")))
+        self.transport.producer.pauseProducing()
+        self.send(request(method_call("list")) * 2)
+        self.turn()
+        self.assertEqual(self.answered, 1)
+        self.assertEqual(self.transport.producerState, "paused")
+        self.transport.producer.resumeProducing()
+        for _ in range(3):
+            self.turn()
+        self.assertEqual(self.answered, 3)
+        self.assertEqual(self.transport.producerState, "producing")
+
+    def test_nor_while_an_answer_is_written(self) -> None:
+        self.send(request(method_call("discover")))
+        self.transport.producer.pauseProducing()
+        self.operations.searches[0].callback([])
+        self.send(request(method_call("list")))
+        self.turn()
+        self.assertEqual(self.answered, 1)
+        self.assertEqual(self.transport.producerState, "paused")
+        self.transport.producer.resumeProducing()
+        self.turn()
+        self.assertEqual(self.answered, 2)
+
+    def test_one_that_goes_is_forgotten(self) -> None:
+        self.send(request(method_call("list")) * 3)
+        self.transport.loseConnection()
+        self.turn()
+        self.assertEqual(self.answered, 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nothing_is_heard_behind_the_last_one(self) -> None:
+        self.send(request(method_call("list"), headers="Connection: close\r\n") * 3)
+        self.turn()
+        self.assertEqual(self.answered, 1)
+        self.assertFalse(self.transport.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class Bounds(SiteTestCase):
@@ -673,6 +910,29 @@ class Bounds(SiteTestCase):
         self.assertFalse(silent.connected or midway.connected or answered.connected)
         self.assertEqual(self.site.channels, set())
 
+    def test_a_request_that_takes_for_ever(self) -> None:
+        """A byte now and then is not enough to stay."""
+        for beginning in (b"", b"POST /RPC2 HTTP/1.1\r\nContent-Length: 10000\r\n\r\n"):
+            slow = self.connect()
+            slow.protocol.dataReceived(beginning + b"P")
+            for _ in range(int(site.REQUEST_TIMEOUT / 30) - 1):
+                self.clock.advance(30)
+                slow.protocol.dataReceived(b"P")
+            self.assertTrue(slow.connected)
+            self.clock.advance(30)
+            self.assertFalse(slow.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_a_client_may_stay_that_sends_whole_requests(self) -> None:
+        polling = self.connect()
+        for _ in range(int(site.REQUEST_TIMEOUT / 30) * 2):
+            data = request(method_call("list"))
+            polling.protocol.dataReceived(data[:20])
+            self.clock.advance(15)
+            polling.protocol.dataReceived(data[20:])
+            self.clock.advance(15)
+        self.assertTrue(polling.connected)
+
     def test_connections_are_closed_with_the_port(self) -> None:
         idle = self.connect()
         self.site.doStart()
@@ -689,119 +949,3 @@ class Bounds(SiteTestCase):
 
     def test_http_2_is_not_offered(self) -> None:
         self.assertEqual(self.site.acceptableProtocols(), [b"http/1.1"])
-
-
-class Packed(SiteTestCase):
-    """Bodies in gzip, as clients send long ones; see RFC 9110, section 8.4.1."""
-
-    def send(self, body: bytes, coding: str = "gzip") -> bytes:
-        status, _, answer = self.post(body, headers=f"Content-Encoding: {coding}\r\n")
-        self.assertEqual(status, 200)
-        return answer
-
-    def test_gzip(self) -> None:
-        call = method_call("list")
-        for coding in ("gzip", "x-gzip", " GZIP"):
-            answer = self.send(gzip.compress(call), coding)
-            self.assertEqual(xmlrpc.client.loads(answer)[0], ([NODE],))
-        self.assertEqual(xmlrpc.client.loads(self.send(call, "identity"))[0], ([NODE],))
-
-    def test_what_pythons_client_sends(self) -> None:
-        body = xmlrpc.client.gzip_encode(method_call("list"))
-        self.assertEqual(xmlrpc.client.loads(self.send(body))[0], ([NODE],))
-
-    def test_bombs(self) -> None:
-        """No more is unpacked than a request may have."""
-        bomb = gzip.compress(bytes(300 << 20))
-        self.assertLess(len(bomb), site.MAX_BODY)
-        tracemalloc.start()
-        self.addCleanup(tracemalloc.stop)
-        self.assertFault(faults.BAD_REQUEST, self.send(bomb), str(site.MAX_BODY))
-        self.assertLess(tracemalloc.get_traced_memory()[1], 8 * site.MAX_BODY)
-
-    def test_just_as_long_as_it_may_be(self) -> None:
-        call = method_call("list")
-        whole = call + b" " * (site.MAX_BODY - len(call))
-        self.assertEqual(xmlrpc.client.loads(self.send(gzip.compress(whole)))[0], ([NODE],))
-        self.assertFault(faults.BAD_REQUEST, self.send(gzip.compress(whole + b" ")), "longer")
-
-    def test_no_gzip(self) -> None:
-        packed = gzip.compress(method_call("list"))
-        for body, word in (
-            (method_call("list"), "not gzip"),
-            (packed[:-1], "cut short"),
-            (packed[:10], "cut short"),
-            (b"", "cut short"),
-            (packed + packed, "behind its end"),
-            (packed[:-8] + bytes(8), "not gzip"),
-        ):
-            self.assertFault(faults.BAD_REQUEST, self.send(body), word)
-
-    def test_other_codings(self) -> None:
-        for coding in ("deflate", "br", "gzip, gzip", "x" * 5000):
-            text = self.assertFault(faults.BAD_REQUEST, self.send(b"", coding), "Content-Encoding")
-            self.assertLess(len(text), 200)
-
-
-class Forms(SiteTestCase):
-    """A form is what any page of the web can have its reader's browser send, whatever is in it."""
-
-    def setUp(self) -> None:
-        super().setUp()
-
-        def parse(*_: object) -> object:
-            raise AssertionError("a form is parsed")
-
-        self.patch(http, "_getMultiPartArgs", parse)
-
-    def test_multipart(self) -> None:
-        head = "Content-Type: multipart/form-data; boundary=x\r\n"
-        part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n'
-        for path in ("/RPC2", "/", "/nowhere"):
-            status, _, _ = self.post(part, path, head)
-            self.assertIn(status, (200, 404))
-        self.assertEqual(self.flushLoggedErrors(), [])
-
-    def test_urlencoded(self) -> None:
-        """As curl calls what it sends: it is taken for what it is, a call."""
-        asked: list[object] = []
-        parse_qs = http.parse_qs
-        self.patch(http, "parse_qs", lambda *_: asked.append(_) or parse_qs(*_))
-        head = "Content-Type: application/x-www-form-urlencoded\r\n"
-        _, _, body = self.post(method_call("list"), headers=head)
-        self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
-        self.assertEqual(asked, [])
-
-
-class Encodings(SiteTestCase):
-    """Names of encodings that Python is asked for stay in its memory, so few are."""
-
-    def send(self, name: str, coding: str) -> bytes:
-        document = f'<?xml version="1.0" encoding="{name}"?>' + method_call("list").decode()
-        return self.post(document.encode(coding))[2]
-
-    def test_known(self) -> None:
-        for name, coding in (
-            ("UTF-8", "utf-8"),
-            ("utf8", "utf-8"),
-            ("UTF-16", "utf-16"),
-            ("ISO-8859-1", "latin-1"),
-            ("US-ASCII", "ascii"),
-            ("windows-1252", "cp1252"),
-        ):
-            self.assertEqual(xmlrpc.client.loads(self.send(name, coding))[0], ([NODE],), name)
-
-    def test_invented(self) -> None:
-        asked: list[str] = []
-
-        def search(name: str) -> None:
-            asked.append(name)
-
-        codecs.register(search)
-        self.addCleanup(codecs.unregister, search)
-        for name in ("x-invented", "rot13", "idna", "x" * 5000):
-            for coding in ("ascii", "utf-16"):
-                body = self.send(name, coding)
-                text = self.assertFault(faults.BAD_REQUEST, body, "encoding", "UTF-8")
-                self.assertLess(len(text), 400)
-        self.assertEqual(asked, [])

@@ -53,6 +53,18 @@ class Opening(ConsoleTestCase):
             self.assertTrue(transport.value().startswith(b"HTTP/1.1 426 Upgrade Required\r\n"))
             self.assertIn(b"Upgrade: websocket\r\n", transport.value())
 
+    def test_other_methods(self) -> None:
+        """Whatever bytes the address is of."""
+        for path in (b"/live", b"/terminal/ECHO", b"/static/index.html"):
+            for method in (b"POST", b"OPTIONS", b"FNORD"):
+                transport = StringTransport()
+                channel = self.factory.buildProtocol(None)
+                channel.makeConnection(transport)
+                channel.dataReceived(b"%b %b?\x80 HTTP/1.1\r\nHost: x\r\n\r\n" % (method, path))
+                self.assertTrue(transport.value().startswith(b"HTTP/1.1 405 "))
+                self.assertIn(b"Allow: GET, HEAD\r\n", transport.value())
+                self.assertTrue(transport.value().endswith(b"only.\n"))
+
     def test_a_handshake_that_makes_no_sense(self) -> None:
         transport = StringTransport()
         channel = self.factory.buildProtocol(None)

@@ -23,7 +23,13 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
-from zbtwist.control.http.site import is_cross_site, not_found, text_answer
+from zbtwist.control.http.site import (
+    header_of,
+    is_cross_site,
+    not_found,
+    refuse_method,
+    text_answer,
+)
 from zbtwist.observing.event_log import Event, EventLog, Follower
 
 #: How many streams may be open at once.
@@ -73,8 +79,7 @@ class EventStreams(Resource):
 
     def render(self, request: Request) -> bytes | int:
         if request.method not in (b"GET", b"HEAD"):
-            request.setHeader(b"allow", b"GET, HEAD")
-            return text_answer(request, http.NOT_ALLOWED, "This answers GET only.")
+            return refuse_method(request)
         if is_cross_site(request):
             return text_answer(
                 request, http.FORBIDDEN, "Streams for web pages of other sites are refused."
@@ -107,7 +112,7 @@ class EventStreams(Resource):
         events = self._events
         words = request.args.get(b"from", [b""])[-1].decode("latin-1")
         # It comes from a browser that comes back, with the address that it had at first.
-        said = request.getHeader("last-event-id")
+        said = header_of(request, b"last-event-id")
         match = _ID.fullmatch(said or words)
         if match is None:
             if words and not said:

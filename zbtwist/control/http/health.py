@@ -10,7 +10,7 @@ from twisted.web import http
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from zbtwist.control.http.site import not_found, text_answer
+from zbtwist.control.http.site import not_found, refuse_method, text_answer
 from zbtwist.radio.interfaces import IRadio
 
 
@@ -29,8 +29,7 @@ class HealthPage(Resource):
 
     def render(self, request: Request) -> bytes:
         if request.method not in (b"GET", b"HEAD"):
-            request.setHeader(b"allow", b"GET, HEAD")
-            return text_answer(request, http.NOT_ALLOWED, "This answers GET and HEAD only.")
+            return refuse_method(request)
         request.setHeader(b"cache-control", b"no-store")
         if self._radio.facts is None:
             return text_answer(request, http.SERVICE_UNAVAILABLE, self._radio.offline_reason)

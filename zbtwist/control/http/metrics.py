@@ -37,7 +37,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 import zbtwist
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
-from zbtwist.control.http.site import not_found, text_answer
+from zbtwist.control.http.site import not_found, refuse_method, text_answer
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.histogram import Histogram
@@ -296,8 +296,7 @@ class MetricsPage(Resource):
 
     def render(self, request: Request) -> bytes | int:
         if request.method not in (b"GET", b"HEAD"):
-            request.setHeader(b"allow", b"GET, HEAD")
-            return text_answer(request, http.NOT_ALLOWED, "This answers GET and HEAD only.")
+            return refuse_method(request)
         answer = Deferred.fromCoroutine(self._text())
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)

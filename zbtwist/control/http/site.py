@@ -1,20 +1,20 @@
 """What listens on the control port: XML-RPC at ``/RPC2`` and for POSTs to ``/``, over HTTP.
 
 Whatever happens, a call is answered with a value or a fault; a traceback goes to the log only. The
-number of connections, of calls in hand, and the size of a request are bounded.
+number of connections, of calls in hand, and the size of a request are bounded, and so is what one
+client can have done in one turn of the reactor.
 """
 
 from __future__ import annotations
 
-import zlib
+import re
 from collections.abc import Callable
-from io import BytesIO
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
@@ -24,11 +24,9 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from zbtwist import __version__
 from zbtwist.control.faults import GATEWAY_FAILED, ControlFault
+from zbtwist.control.http.body import BoundedBody, read_document
 from zbtwist.control.operations import Methods, Operations
-from zbtwist.control.xmlrpc import bad_request, read_call, shown, write_fault, write_response
-
-#: The longest request body, in bytes. What comes beyond it is thrown away as it comes.
-MAX_BODY = 1 << 20
+from zbtwist.control.xmlrpc import read_call, write_fault, write_response
 
 #: How many requests that wait for something may be in hand at once, also of clients that have gone
 #: away since. Those that are answered at once (list, status) are not refused.
@@ -40,48 +38,16 @@ MAX_CONNECTIONS = 128
 #: How long a connection may be silent between requests, or within one, in seconds.
 IDLE_TIMEOUT = 60.0
 
+#: How long a request may take to arrive, in seconds: the longest one over 28 kbit/s.
+REQUEST_TIMEOUT = 300.0
+
+#: How many bytes of a request are looked at in one turn of the reactor. A body may come in chunks
+#: of a byte each.
+PIECE = 16384
+
+_WHOLE_ADDRESS = re.compile(rb"https?://(?P<host>[^/?]*)(?P<path>.*)", re.IGNORECASE)
+
 log = Logger()
-
-
-def unpack(body: bytes, coding: str) -> bytes:
-    """Undo the content coding of a request body.
-
-    @param coding: its name, in lower case (RFC 9110, section 8.4.1).
-    @raise ControlFault: with `BAD_REQUEST`: the coding is not known, the body is not of it, or it
-        has more than `MAX_BODY` bytes when it is unpacked.
-    """
-    if coding == "identity":
-        return body
-    if coding not in ("gzip", "x-gzip"):
-        raise bad_request(f"The request's Content-Encoding is {shown(coding)}; send gzip, or none.")
-    packed = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        # One more, so that what is too long is told from what fits.
-        body = packed.decompress(body, MAX_BODY + 1)
-    except zlib.error as error:
-        raise bad_request(f"The request's body is not gzip, as it claims: {error}.") from None
-    if len(body) > MAX_BODY:
-        raise bad_request(f"The request is longer than {MAX_BODY} bytes; send less.")
-    if not packed.eof or packed.unused_data:
-        raise bad_request("The request's gzip body is cut short, or has something behind its end.")
-    return body
-
-
-class _BoundedBody(BytesIO):
-    """A request body that remembers no more than `MAX_BODY` bytes.
-
-    The rest is still read: a client that is cut off while it sends never sees why.
-    """
-
-    too_long = False
-
-    def write(self, data: Any) -> int:
-        if self.too_long or self.tell() + len(data) > MAX_BODY:
-            self.too_long = True
-            self.truncate(0)
-            self.seek(0)
-            return len(data)
-        return super().write(data)
 
 
 class XMLRPCResource(Resource):
@@ -138,12 +104,7 @@ class XMLRPCResource(Resource):
         request.finish()
 
     async def _answer(self, request: Request, gone: list[Failure]) -> bytes:
-        content = request.content
-        if isinstance(content, _BoundedBody) and content.too_long:
-            raise bad_request(f"The request is longer than {MAX_BODY} bytes; send less.")
-        assert content is not None
-        coding = (request.getHeader("content-encoding") or "identity").strip().lower()
-        name, arguments = read_call(unpack(content.read(), coding))
+        name, arguments = read_call(read_document(request))
         if self.running >= MAX_RUNNING and self._methods.may_wait(name):
             raise ControlFault(
                 GATEWAY_FAILED,
@@ -185,7 +146,7 @@ def is_misled(request: Request) -> bool:
     if not _is_loopback(getattr(request.getHost(), "host", "")):
         return False
     # Programs of long ago send no Host; browsers always do.
-    host = (request.getHeader("host") or "localhost").rpartition("@")[2]
+    host = (header_of(request, b"host") or "localhost").rpartition("@")[2]
     name = host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
     name = name.rstrip(".").lower()
     return "." in name and not _is_address(name) and not name.endswith(".localhost")
@@ -209,11 +170,23 @@ class _ControlRequest(Request):
     """A request that reads no more of its body than is of use."""
 
     def gotLength(self, length: int | None) -> None:
-        self.content = _BoundedBody()
+        self.content = BoundedBody()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        if whole := _WHOLE_ADDRESS.fullmatch(path):
+            # It is a proxy that is asked so, but a server must understand (RFC 9112, 3.2.2).
+            self.requestHeaders.setRawHeaders(b"host", [whole["host"]])
+            path = whole["path"] if whole["path"].startswith(b"/") else b"/" + whole["path"]
+        super().requestReceived(command, path, version)
 
 
 class ControlChannel(http.HTTPChannel):
     """A connection that registers itself, and excuses itself if there are too many.
+
+    It looks at one request in a turn of the reactor, or at a piece of it, and at none before the
+    answer to the one before is on its way and the client reads: thousands of them fit into what is
+    read at once, and the nodes' streams must not wait for them, nor may their answers pile up.
+    While something waits to be looked at, nothing more is read.
 
     @ivar end_websocket: ends the WebSocket that the connection has become; None if it has not.
     """
@@ -222,28 +195,122 @@ class ControlChannel(http.HTTPChannel):
     _log = Logger(observer=LogPublisher())
     factory: ControlSite
     end_websocket: Callable[[], object] | None = None
+    # What has come and was not looked at.
+    _unread = b""
+    # A request is here as a whole, and is not answered.
+    _in_hand = False
+    # The client does not read.
+    _blocked = False
+    # What is unread has its turn then.
+    _next_turn: IDelayedCall | None = None
+    # The request that comes must be here as a whole by then.
+    _deadline: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         if len(self.factory.channels) >= MAX_CONNECTIONS:
-            sentence = b"Too many control connections are open; close some.\n"
-            transport = self.transport
-            assert transport is not None
-            transport.write(
-                b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
-                b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(sentence), sentence)
+            self._refuse(
+                b"503 Service Unavailable", b"Too many control connections are open; close some."
             )
-            transport.loseConnection()
+            assert self.transport is not None
+            self.transport.loseConnection()
             return
         self.factory.channels.add(self)
         super().connectionMade()
 
+    def _refuse(self, status: bytes, sentence: bytes) -> None:
+        """Answer in the place of a request; the connection must be closed then."""
+        transport: Any = self.transport
+        transport.write(
+            b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\n"
+            b"Content-Length: %d\r\nConnection: close\r\n\r\n%b\n"
+            % (status, len(sentence) + 1, sentence)
+        )
+
     def dataReceived(self, data: bytes) -> None:
-        if self in self.factory.channels:
-            super().dataReceived(data)
+        if self not in self.factory.channels:
+            return
+        self._unread += data
+        if not (self._in_hand or self._blocked or self._next_turn):
+            self._look()
+        self._read_or_not()
+
+    def _look(self) -> None:
+        """Look at a piece of what is unread, and not beyond the end of a request."""
+        data, self._unread = self._unread[:PIECE], self._unread[PIECE:]
+        if self._deadline is None:
+            self._deadline = self.callLater(REQUEST_TIMEOUT, self._too_slow)
+        super().dataReceived(data)
+
+    def _take_turn(self) -> None:
+        self._next_turn = None
+        if not self._blocked:
+            self._look()
+        self._read_or_not()
+
+    def _read_or_not(self) -> None:
+        transport: Any = self.transport
+        if (
+            self not in self.factory.channels
+            or self.end_websocket is not None
+            or transport.disconnecting
+        ):
+            return
+        if not self._unread:
+            if not self._blocked:
+                transport.resumeProducing()
+            return
+        transport.pauseProducing()
+        if not (self._in_hand or self._blocked or self._next_turn):
+            self._next_turn = self.callLater(0, self._take_turn)
+
+    def pauseProducing(self) -> None:
+        super().pauseProducing()
+        self._blocked = True
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self._blocked = False
+        self._read_or_not()
+
+    def headerReceived(self, line: bytes) -> bool:
+        try:
+            taken: bool = super().headerReceived(line)
+        except ValueError:
+            # Python reads no number of thousands of digits.
+            self._refuse(b"400 Bad Request", b"The Content-Length is longer than any body.")
+            self.loseConnection()
+            return False
+        return taken
+
+    def allContentReceived(self) -> None:
+        self._in_hand = True
+        self._forget_deadline()
+        super().allContentReceived()
+
+    def requestDone(self, request: http.Request) -> None:
+        # Twisted hands over again what came with the request, which was before what came later.
+        later, self._unread = self._unread, b""
+        super().requestDone(request)
+        self._unread += self.clearLineBuffer() + later
+        self._in_hand = False
+        self._read_or_not()
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        self.setTimeout(None)
+        self.timeoutConnection()
+
+    def _forget_deadline(self) -> None:
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None:
+            deadline.cancel()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self in self.factory.channels:
             self.factory.channels.remove(self)
+            self._forget_deadline()
+            if self._next_turn is not None:
+                self._next_turn.cancel()
             super().connectionLost(reason)
 
     def close(self) -> None:
@@ -276,8 +343,6 @@ class ControlSite(Site):
     noisy = False
 
     def __init__(self, root: ControlRoot, reactor: IReactorTime | None = None) -> None:
-        # Nobody here takes forms, and Twisted would parse one before anybody is asked, however long
-        # that takes: any page of the web can have its reader's browser send one.
         super().__init__(root, timeout=IDLE_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False)
         self.channels: set[ControlChannel] = set()
 
@@ -306,14 +371,14 @@ class ControlSite(Site):
 
 
 class ControlRoot(Resource):
-    """The root of the control port. More children can be put beside ``RPC2``.
+    """The root of the control port. Children can be put beside ``RPC2``.
 
     @ivar front_page: what answers a GET of ``/``.
     """
 
     def __init__(self, rpc: IResource) -> None:
         """
-        @param rpc: what answers ``/RPC2``, and POSTs to ``/``.
+        @param rpc: what answers ``/RPC2``, in capitals or not, and POSTs to ``/``.
         """
         super().__init__()
         self.front_page: IResource = _FrontPage()
@@ -321,7 +386,6 @@ class ControlRoot(Resource):
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         if path.upper() == b"RPC2":
-            # There is no rule for its case, and clients have it both ways.
             return self._rpc
         return self if path == b"" and not request.postpath else not_found(request)
 
@@ -354,7 +418,7 @@ class _FrontPage(Resource):
     """Says what this is and where the interface is."""
 
     def render(self, request: Request) -> bytes:
-        host = request.getHeader("host")
+        host = header_of(request, b"host")
         address = f"http://{host}/RPC2" if host else "/RPC2"
         return text_answer(
             request,
@@ -367,6 +431,17 @@ class _FrontPage(Resource):
 def not_found(request: Request) -> IResource:
     """Return what answers an address that leads nowhere."""
     return _Sentence(http.NOT_FOUND, "There is nothing here; the XML-RPC interface is at /RPC2.")
+
+
+def header_of(request: Request, name: bytes) -> str:
+    """Return a header of a request as text, whatever bytes it is of; empty if there is none."""
+    return (request.getHeader(name) or b"").decode("latin-1")
+
+
+def refuse_method(request: Request) -> bytes:
+    """Set up the answer to a method that is neither GET nor HEAD, and return its body."""
+    request.setHeader(b"allow", b"GET, HEAD")
+    return text_answer(request, http.NOT_ALLOWED, "This answers GET and HEAD only.")
 
 
 def text_answer(request: Request, code: int, text: str) -> bytes:

@@ -13,7 +13,7 @@ from twisted.web import http
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from zbtwist.control.http.site import not_found
+from zbtwist.control.http.site import header_of, not_found, refuse_method
 
 #: Where the files are.
 STATIC = Path(__file__).parent / "static"
@@ -56,7 +56,9 @@ class PageFile(Resource):
         super().__init__()
         self._path = path
 
-    def render_GET(self, request: Request) -> bytes:
+    def render(self, request: Request) -> bytes:
+        if request.method not in (b"GET", b"HEAD"):
+            return refuse_method(request)
         try:
             content = self._path.read_bytes()
         except OSError:
@@ -103,7 +105,7 @@ class FrontPage(Resource):
 
     def render(self, request: Request) -> bytes | int:
         request.setHeader("vary", "accept")
-        wants_page = "text/html" in (request.getHeader("accept") or "")
+        wants_page = "text/html" in header_of(request, b"accept")
         if wants_page and self._page.is_file():
             shown: IResource = PageFile(self._page)
         else:

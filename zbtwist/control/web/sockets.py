@@ -26,7 +26,13 @@ from twisted.web.websocket import WebSocketResource, WebSocketTransport
 from wsproto.utilities import LocalProtocolError
 from zope.interface import implementer
 
-from zbtwist.control.http.site import ControlChannel, is_cross_site, not_found, text_answer
+from zbtwist.control.http.site import (
+    ControlChannel,
+    is_cross_site,
+    not_found,
+    refuse_method,
+    text_answer,
+)
 from zbtwist.control.web.message_meter import MessageMeter
 
 #: The longest message that is taken, in bytes or characters.
@@ -314,7 +320,9 @@ class SocketResource(WebSocketResource):
     def getChild(self, path: bytes, request: Request) -> IResource:
         return not_found(request)
 
-    def render_GET(self, request: Request) -> bytes | int:
+    def render(self, request: Request) -> bytes | int:
+        if request.method not in (b"GET", b"HEAD"):
+            return refuse_method(request)
         if is_cross_site(request):
             return text_answer(
                 request, http.FORBIDDEN, "WebSockets of other sites' pages are refused."
@@ -332,4 +340,5 @@ class SocketResource(WebSocketResource):
                 http.SERVICE_UNAVAILABLE,
                 f"{MAX_SOCKETS} consoles and terminals are open; close some.",
             )
-        return super().render_GET(request)
+        opened: bytes | int = super().render_GET(request)
+        return opened
