@@ -800,7 +800,7 @@ class Addresses(CtlTestCase):
         self.assertIn("E1", self.done("--url", nowhere, "list", "--url", self.url, url=nowhere))
 
     def test_timeouts_are_positive(self) -> None:
-        for text in ("0", "-1", "x"):
+        for text in ("nan", "inf", "0", "-1", "x"):
             self.misused("list", "--timeout", text)
 
 

@@ -175,6 +175,8 @@ class World:
         self._write(path / "zbgate", f'exec {program} "$@" {options}\n')
         if shutil.which("nc") is None:
             self._write(path / "nc", f'exec {shlex.quote(sys.executable)} -c {NC} "$@"\n')
+        if shutil.which("curl") is None:
+            self._write(path / "curl", f'exec {shlex.quote(sys.executable)} -c {CURL} "$@"\n')
         # The environment that this runs in stands for the one of the pages.
         for program_file in BIN.iterdir():
             (installed / program_file.name).symlink_to(program_file)
@@ -284,6 +286,12 @@ NC = shlex.quote(
     "    s.shutdown(socket.SHUT_WR)\n"
     "threading.Thread(target=say, daemon=True).start()\n"
     "while data := s.recv(4096): os.write(1, data)\n"
+)
+
+
+CURL = shlex.quote(
+    "import sys, urllib.request\n"
+    "print(urllib.request.urlopen(sys.argv[-1]).read().decode(), end='')\n"
 )
 
 

@@ -398,6 +398,15 @@ class CommandTests(GatewayTestCase):
         self.assertEqual(status, 1)
         self.assertEqual(output, "zbgate: /dev/null is not a file: name a file with --state.\n")
 
+    def test_state_that_cannot_be_made(self) -> None:
+        """It is said once, in words, and by nobody else's name."""
+        gateway = self.start(QUICK, "--state", "/proc/zbtwist/state", program=ZBGATE)
+        status, output = gateway.finish()
+        self.assertEqual(status, 1)
+        self.assertEqual(output.count("/proc/zbtwist/state"), 1, output)
+        self.assertNotIn("twistd", output.splitlines()[-1])
+        self.assertNotIn("Errno", output)
+
     def test_new_state(self) -> None:
         """It is said when it is made, and only then."""
         os.makedirs(directory := os.path.abspath(self.mktemp()))

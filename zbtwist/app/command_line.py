@@ -96,6 +96,9 @@ class Options(usage.Options):
         print(f"zbtwist {zbtwist.__version__}")
         sys.exit(0)
 
+    # As zbctl has it.
+    opt_h = usage.Options.opt_help
+
     def parseArgs(self, *stray: str) -> None:
         if stray:
             raise self.failure(

@@ -8,6 +8,7 @@ from zope.interface import implementer
 
 from zbtwist.binding.service import BindingService
 from zbtwist.config.settings import Settings
+from zbtwist.control.http.service import zbctl_for
 from zbtwist.network.interfaces import INodeListener
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
@@ -16,7 +17,7 @@ from zbtwist.network.table import NodeTable
 _ADVICE = {
     "ECHO": "it sends back what it gets; try: nc {host} {port}",
     "METER": "an ECM-1220 power meter, a packet every 2 s; try: nc {host} {port} | xxd",
-    "SENSOR": "a wall router that measures temperature; zbctl temperatures asks it",
+    "SENSOR": "a wall router that measures temperature; try: {zbctl} temperatures",
     "PTY": "its serial line is a pty",
 }
 
@@ -50,10 +51,10 @@ class DemoGuide(Service):
         self._guided.add(node)
         advice = _ADVICE.get(node.label.rstrip("0123456789"))
         if advice:
-            host = self._settings.interface
+            host, control = self._settings.interface, self._settings.control_port
             self.log.info(
                 "{label} is on port {port}: {advice}",
                 label=node.label,
                 port=port.number,
-                advice=advice.format(host=host, port=port.number),
+                advice=advice.format(host=host, port=port.number, zbctl=zbctl_for(control)),
             )

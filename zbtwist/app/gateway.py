@@ -158,7 +158,7 @@ class Gateway(MultiService):
             self.store.open()
         except StoreError as error:
             log.critical("{problem} The gateway does not start.", problem=str(error))
-            raise SystemExit(f"twistd zbgate: {error}") from None
+            raise SystemExit(1) from None
         if self.store.is_new:
             log.warn(
                 "There was no state file {path}: it is a new, empty one, and every node gets a new "

@@ -73,6 +73,22 @@ class URL(click.ParamType):  # type: ignore[type-arg]  # generic only in later v
             )
 
 
+class _Seconds(click.ParamType):  # type: ignore[type-arg]  # generic only in later versions
+    name = "seconds"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = 0.0
+        # Which nan is not.
+        if not 0 < seconds <= 86400:
+            self.fail(f"{value!r} is no number of seconds up to 86400.", param, ctx)
+        return seconds
+
+
 class Words(click.ParamType):  # type: ignore[type-arg]  # generic only in later versions
     """Text that goes to the gateway."""
 
@@ -167,7 +183,7 @@ def shared_options(envvar: str | None = None) -> Callable[[F], F]:
             ),
             click.option(
                 "--timeout",
-                type=click.FloatRange(0, 86400, min_open=True),
+                type=_Seconds(),
                 metavar="SECONDS",
                 expose_value=False,
                 callback=_store,

@@ -263,7 +263,7 @@ NODE_KEYS = {
     "label": Option("label", values.printable(MAX_LABEL), is_unique=True),
     "port": Option("port", values.port, (int,), is_unique=True),
     "endpoint": Option("endpoint", values.endpoint, is_unique=True),
-    "name": Option("name", values.printable(MAX_NAME), is_unique=True),
+    "name": Option("name", values.name(MAX_NAME), is_unique=True),
     "delivery": _DELIVERY,
     "window": _WINDOW,
     "backlog": _BACKLOG,

@@ -95,6 +95,8 @@ def serial(text: str, context: Context) -> str:
     if not text:
         raise Mistake(NO_SERIAL)
     if is_path(text):
+        if not text.isprintable():
+            raise Mistake(f"must be printable, not {text!r}.")
         return text if text.startswith("/") else _absolute(text, context)
     if ":" not in text:
         raise Mistake(
@@ -182,6 +184,21 @@ def address(text: str, context: Context) -> Address64:
     if address in (COORDINATOR64, BROADCAST64, UNKNOWN64):
         raise Mistake(f"{text} stands for no single node: write the address on its label.")
     return address
+
+
+def name(longest: int) -> Parser:
+    """What a node may be called beside its address."""
+    parse_text = printable(longest)
+
+    def parse(text: str, context: Context) -> str:
+        parsed: str = parse_text(text, context)
+        try:
+            parse_address64(parsed)
+        except AddressError:
+            return parsed
+        raise Mistake(f"{text} reads as an address, perhaps another node's: write a name.")
+
+    return parse
 
 
 def printable(longest: int) -> Parser:

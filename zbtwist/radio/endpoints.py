@@ -29,15 +29,12 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.serialport import SerialPort
-from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.errors import SerialOpenError
-
-log = Logger()
 
 DEFAULT_BAUD_RATE = 9600
 
@@ -71,12 +68,10 @@ def open_exclusively(path: str, **settings: Any) -> serial.Serial:
     # killed would leave it behind for good. The lock alone has to do there.
     if not os.path.realpath(path).startswith("/dev/pts/"):
         fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
-    try:
-        # Adapters by FTDI hold back what comes for up to 16 ms, unless they are told otherwise.
+    # Adapters by FTDI hold back what comes for up to 16 ms, unless they are told otherwise. Most
+    # drivers hold nothing back and have no such mode.
+    with contextlib.suppress(NotImplementedError, ValueError):
         port.set_low_latency_mode(True)
-    except (NotImplementedError, ValueError) as error:
-        # Most drivers hold nothing back and have no such mode.
-        log.debug("{path} has no mode of low latency: {error}", path=path, error=error)
     return port
 
 

@@ -167,6 +167,11 @@ def _make_if_missing(path: Path) -> bool:
     return True
 
 
+def _reason_of(error: Exception) -> str:
+    """Say why in words, without the numbers of the system."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def _address64(text: str) -> Address64:
     """Read an address; quickly, if it is as this program writes it."""
     if len(text) == _ADDRESS_SIZE and text[2::3] == ":::::::":
@@ -204,7 +209,7 @@ class Store:
             self._database = _connect(path)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
-                f"The state file {path} cannot be opened: {error}. "
+                f"The state file {path} cannot be opened: {_reason_of(error)}. "
                 "Name another with --state, or mend its directory's permissions."
             ) from error
         try:

@@ -41,6 +41,16 @@ def zbctl() -> str:
     return shlex.quote(beside if os.path.exists(beside) else "zbctl")
 
 
+def zbctl_for(port: int) -> str:
+    """Return how a shell calls it for a gateway whose control port is that of this computer."""
+    # Without a word zbctl looks there by itself.
+    return zbctl() if port in (0, DEFAULT_PORT) else f"{zbctl()} --url {_local(port)}RPC2"
+
+
+def _local(port: int) -> str:
+    return f"http://127.0.0.1:{port}/"
+
+
 class ControlService(Service):
     """Serves a site at an endpoint. A taken port is a line in the log, not the end."""
 
@@ -99,9 +109,9 @@ class ControlService(Service):
         shown = f"[{host}]" if ":" in host else host
         scheme = "https" if self._name.startswith("ssl:") else "http"
         url = f"{scheme}://{shown}:{address.port}/"
-        # That is where zbctl looks by itself.
-        is_default = url == f"http://127.0.0.1:{DEFAULT_PORT}/"
-        command = zbctl() if is_default else f"{zbctl()} --url {url}RPC2"
+        command = (
+            zbctl_for(address.port) if url == _local(address.port) else f"{zbctl()} --url {url}RPC2"
+        )
         self.log.info("Console: {url}", url=url)
         self.log.info("List of nodes and ports: {command} list", command=command)
 
