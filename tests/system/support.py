@@ -22,6 +22,10 @@ T = TypeVar("T")
 #: Seconds that anything here may take; what holds takes a fraction of it.
 PATIENCE = 20.0
 
+#: Seconds within which a program must end. What waits for a client or a timeout takes longer, and
+#: what does not a fraction of it, also on a computer that has much to do.
+PROMPT = 10.0
+
 
 def wait_until(question: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
     """Ask again and again until the answer is true; return it."""

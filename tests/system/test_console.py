@@ -18,7 +18,7 @@ from wsproto.events import (
     TextMessage,
 )
 
-from tests.system.support import PATIENCE, Gateway
+from tests.system.support import PATIENCE, PROMPT, Gateway
 
 
 class Viewer:
@@ -96,7 +96,7 @@ class ConsoleTests(TestCase):
         self.assertEqual(terminal.stream(6), b"hello\r")
         while not any(node.get("bytes_sent") for node in live.message("changes")["nodes"]):
             pass
-        self.assertLess(gateway.stop(), 2.0)
+        self.assertLess(gateway.stop(), PROMPT)
         self.assertIn("closed", terminal.message("closed")["reason"])
         for viewer in (live, terminal):
             self.assertEqual(viewer.wait_for(CloseConnection).code, 1001)
@@ -124,5 +124,5 @@ class ConsoleTests(TestCase):
             while len(echoed) < len(piece):
                 echoed += client.recv(65536)
             self.assertEqual(echoed, piece)
-        self.assertLess(gateway.stop(), 2.0)
+        self.assertLess(gateway.stop(), PROMPT)
         self.assertNotIn("Traceback", gateway.output)

@@ -16,7 +16,15 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.system.support import PATIENCE, ROOT, Gateway, Program, free_ports, is_listening
+from tests.system.support import (
+    PATIENCE,
+    PROMPT,
+    ROOT,
+    Gateway,
+    Program,
+    free_ports,
+    is_listening,
+)
 from tests.system.test_gateway import QUICK, echo
 
 ZBCTL = ("-m", "zbtwist.cli.main")
@@ -163,9 +171,9 @@ class Surroundings(CtlTestCase):
                 break
             screen += piece
         self.assertEqual(process.wait(PATIENCE), 0)
+        # How many nodes it counts meanwhile depends on when it asks: see tests.control.test_ctl.
         progress, _, table = screen.decode().partition("address")
         self.assertIn("Searching", progress)
-        self.assertIn("2 nodes known", progress)
         self.assertNotIn("Searching", table)
         self.assertEqual(table.count("00:13:a2:00:"), 2)
 
@@ -178,7 +186,7 @@ class Surroundings(CtlTestCase):
             connection, _ = silent.accept()
             with connection:
                 self.assertIn(b"POST /RPC2", connection.recv(100))
-                self.assertLess(search.stop(signal.SIGINT), 5)
+                self.assertLess(search.stop(signal.SIGINT), PROMPT)
         self.assertEqual((search.process.returncode, search.output.strip()), (130, ""))
 
     def test_pipes_and_shells(self) -> None:

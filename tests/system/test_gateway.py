@@ -15,6 +15,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.system.support import (
+    PATIENCE,
+    PROMPT,
     TWISTD,
     ZBGATE,
     Gateway,
@@ -79,7 +81,7 @@ class GatewayTestCase(SynchronousTestCase):
         data = os.urandom(20_000)
         self.assertEqual(echo(nodes["ECHO"]["tcp_port"], data), data)
         first, second = map(parse_packet, meter_packets(nodes["METER"]["tcp_port"], 2))
-        self.assertIn(second.seconds - first.seconds, (0, 1))
+        self.assertGreaterEqual(second.seconds, first.seconds)
         self.assertGreaterEqual(second.absolute, first.absolute)
         self.assertTrue(90 < first.volts < 260)
         temperatures = {row["label"]: row["temperature"] for row in gateway.api.get_temperatures()}
@@ -87,11 +89,11 @@ class GatewayTestCase(SynchronousTestCase):
         self.assertNotIn("Traceback", gateway.output)
 
     def check_stop(self, gateway: Gateway, number: int) -> None:
-        """It ends in under two seconds, and leaves no socket behind."""
+        """It waits for no client, and leaves no socket behind."""
         ports = [gateway.control, *(row["tcp_port"] for row in gateway.api.list())]
         with socket.create_connection(("127.0.0.1", ports[1])) as connection:
-            self.assertLess(gateway.stop(number), 2.0)
-            connection.settimeout(5)
+            self.assertLess(gateway.stop(number), PROMPT)
+            connection.settimeout(PATIENCE)
             with contextlib.suppress(ConnectionResetError):
                 while connection.recv(100_000):
                     pass

@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.system.support import PATIENCE, Gateway, Program, wait_until
+from tests.system.support import PATIENCE, PROMPT, Gateway, Program, wait_until
 from tests.system.test_ctl import ZBCTL
 from tests.system.test_gateway import QUICK, echo
 
@@ -75,7 +75,7 @@ class Observing(ObservingTestCase):
         health = self.get("/healthz")
         self.assertEqual((health.status, health.read()), (200, b"ok\n"))
         # The stream, which is still open, does not hold the gateway up.
-        self.assertLess(self.gateway.stop(), 5)
+        self.assertLess(self.gateway.stop(), PROMPT)
         self.assertNotIn("Traceback", self.gateway.output)
         self.check_file(path)
 

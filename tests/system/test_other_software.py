@@ -149,7 +149,7 @@ class DigiXBeeTests(SimulatorTestCase):
         )
         sent = bytes(range(0x70, 0x84)) + b"\\x11\\x13\\x7d\\x7e"
         print(device.send_data(echo, sent).transmit_status.name)
-        print(received.get(timeout=5) == (str(echo), sent))
+        print(received.get(timeout=20) == (str(echo), sent))
 
         echo.set_parameter("NI", bytearray(b"RENAMED"))
         echo.read_device_info()
@@ -249,7 +249,7 @@ class ZigpyXBeeTests(SimulatorTestCase):
             async def main():
                 radio = api.XBee({"path": sys.argv[1], "baudrate": 9600})
                 await radio.connect()
-                api.AT_COMMAND_TIMEOUT = 3
+                api.AT_COMMAND_TIMEOUT = 20
                 print(await radio._at_command("AP"), hex(await radio._at_command("SL")))
                 meter = api.xbee_t.EUI64.convert("00:13:a2:00:40:0a:3e:01")
                 print(hex(await radio._remote_at_command(meter, 0xFFFE, 2, "DD")))
@@ -321,7 +321,7 @@ class CommandLineTests(SimulatorTestCase):
 class PseudoterminalTestCase(TestCase):
     """A pseudoterminal in this process; the program that opens it is the test."""
 
-    timeout = 20
+    timeout = 60
 
     def open(self, path: str) -> int:
         device = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
@@ -336,11 +336,8 @@ class PseudoterminalTestCase(TestCase):
 
     async def until(self, condition) -> None:
         """Let the reactor run until a condition holds."""
-        for _ in range(1000):
-            if condition():
-                return
+        while not condition():
             await task.deferLater(reactor, 0.005)
-        self.fail("it never came to be")
 
     async def read(self, device: int, size: int) -> bytes:
         """Read just so many bytes."""

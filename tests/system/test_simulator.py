@@ -36,7 +36,7 @@ def read_now(device: int) -> bytes | None:
 
 
 class SerialPortTests(TestCase):
-    timeout = 20
+    timeout = 60
 
     def setUp(self) -> None:
         self.network = SimulatedNetwork(reactor)
