@@ -171,7 +171,7 @@ class Surroundings(CtlTestCase):
                 break
             screen += piece
         self.assertEqual(process.wait(PATIENCE), 0)
-        # How many nodes it counts meanwhile depends on when it asks: see tests.control.test_ctl.
+        # How many nodes it counts meanwhile depends on when it asks: see tests.cli.test_main.
         progress, _, table = screen.decode().partition("address")
         self.assertIn("Searching", progress)
         self.assertNotIn("Searching", table)
