@@ -95,6 +95,15 @@ class Program:
         """Wait until it has printed `text`."""
         wait_until(lambda: text in self.output, f"{text!r} in\n{self.output}", patience)
 
+    def wait_until_asleep(self) -> None:
+        """Wait until it waits for something itself, on a system that tells.
+
+        Python's HTTP client raises an exception of its own if a signal comes at a wrong moment.
+        """
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        if stat.exists():
+            wait_until(lambda: stat.read_text().rpartition(") ")[2][0] == "S", "it sleeps")
+
     def finish(self) -> tuple[int, str]:
         """Wait for its end; return exit status and output."""
         status = self.process.wait(PATIENCE)

@@ -138,6 +138,7 @@ class EveryCommand(CtlTestCase):
         self.done("unbind", "ECHO")
         last = self.answer("trace", "--since", str(events[-1]["seq"]))[-1]
         follower.wait_for(last["text"])
+        follower.wait_until_asleep()
         follower.process.send_signal(signal.SIGINT)
         status, output = follower.finish()
         self.assertEqual(status, 130)
@@ -186,6 +187,7 @@ class Surroundings(CtlTestCase):
             connection, _ = silent.accept()
             with connection:
                 self.assertIn(b"POST /RPC2", connection.recv(100))
+                search.wait_until_asleep()
                 self.assertLess(search.stop(signal.SIGINT), PROMPT)
         self.assertEqual((search.process.returncode, search.output.strip()), (130, ""))
 

@@ -121,6 +121,7 @@ class Observing(ObservingTestCase):
         follower.wait_for("the gateway was restarted.")
         up = "Console: http://"
         wait_until(lambda: follower.output.count(up) == 2, follower.output)
+        follower.wait_until_asleep()
         follower.process.send_signal(signal.SIGINT)
         status, output = follower.finish()
         self.assertEqual(status, 130)

@@ -142,6 +142,10 @@ def _completions(row: Row, incomplete: str) -> Iterable[CompletionItem]:
         yield CompletionItem(form, help=called(row))
 
 
+#: Digits of a decimal number as the value of an AT command. The longest values have 16 bytes.
+MAX_DIGITS = 40
+
+
 class ATValue(click.ParamType):  # type: ignore[type-arg]  # generic only in later versions
     """A value for an AT command."""
 
@@ -157,6 +161,14 @@ class ATValue(click.ParamType):  # type: ignore[type-arg]  # generic only in lat
             except ValueError:
                 self.fail(f"{rest!r} is not an even number of hexadecimal digits.", param, ctx)
         if re.fullmatch(r"[0-9]+", value):
+            # Python refuses to read some that go on.
+            if len(value) > MAX_DIGITS:
+                self.fail(
+                    f"a number of {len(value)} digits is no AT command's; if it is a text, write "
+                    f"text: before it.",
+                    param,
+                    ctx,
+                )
             return int(value)
         if re.fullmatch(r"0[xX][0-9a-fA-F]+", value):
             return int(value, 16)
