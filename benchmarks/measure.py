@@ -7,6 +7,7 @@ the median counts, and the quartiles say how far to trust it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
@@ -72,5 +73,8 @@ def in_turn(runs: Sequence[Run], rounds: int) -> list[list[float]]:
 
 
 def ratio(theirs: Sequence[float], ours: Sequence[float]) -> Spread:
-    """How many times as long theirs took, round by round."""
-    return Spread.of([one / other for one, other in zip(theirs, ours)])
+    """How many times as long theirs took, round by round.
+
+    What took no time on a clock of coarse steps makes it infinite.
+    """
+    return Spread.of([one / other if other else math.inf for one, other in zip(theirs, ours)])

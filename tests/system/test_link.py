@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import termios
-import time
 import tty
 from collections.abc import Callable
 from typing import Any
@@ -39,9 +38,6 @@ from zbtwist.xbee.frames import ReceivePacket, TransmitStatus
 
 #: How often the port is pulled, in either API mode.
 PULLS = 5
-#: Seconds after its return within which data must flow again, in both directions. How long that
-#: really takes tests.radio.test_service has, on a clock of its own.
-SOON = 10.0
 #: Packets that are under way to the node all the time, of so many bytes.
 WINDOW = 4
 PAYLOAD = bytes(range(64))
@@ -165,7 +161,6 @@ class LinkTests(TestCase):
         self.plug()
         self.service.startService()
         await self.load.more()
-        took = []
         for _ in range(PULLS):
             await self.sleep(chance.uniform(0.01, 0.1))
             flowing = self.load.more()
@@ -174,11 +169,8 @@ class LinkTests(TestCase):
             # The shortest may be over before the reactor has looked at the port.
             await self.until(lambda: self.coordinator.facts is None)
             self.assertFalse(flowing.called)
-            back = time.monotonic()
             self.plug()
             await self.load.more()
-            took.append(time.monotonic() - back)
-        self.assertLess(max(took), SOON, took)
         self.assertEqual(len(self.load.facts), PULLS + 1)
         # Half a frame that comes while the radio is set up is said as well.
         self.assertGreaterEqual(len(self.load.downs), PULLS)
@@ -245,9 +237,7 @@ class LinkTests(TestCase):
         )
         other.stdin.close()
         other.wait()
-        free = time.monotonic()
         await self.load.more()
-        self.assertLess(time.monotonic() - free, SOON)
 
     async def test_line_gets_stuck(self) -> None:
         """Nothing is taken off the port, as with CTS off: little waits, and it goes on later."""
@@ -332,10 +322,8 @@ class ProgramTests(SynchronousTestCase):
                 simulator.stop(signal.SIGKILL)
                 client.sendall(b"meanwhile ")
                 simulator = self.start_simulator()
-            back = time.monotonic()
             self.until_reset(client)
             self.flow_again()
-            self.assertLess(time.monotonic() - back, SOON)
 
 
 def waiting_bytes(transport: Any) -> int:
