@@ -16,6 +16,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial import unittest
 
 from tests.radio.support import REMOTE, Wire
+from tests.runtime.support import Heard
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
@@ -28,16 +29,6 @@ from zbtwist.runtime.tcp import (
     QuietEndpoint,
     socket_of,
 )
-
-
-class Heard(Protocol):
-    def __init__(self, heard: Deferred[bytes]) -> None:
-        self.heard = heard
-
-    def dataReceived(self, data: bytes) -> None:
-        self.heard.callback(data)
-        assert self.transport is not None
-        self.transport.loseConnection()
 
 
 class QuietEndpointTests(unittest.TestCase):

@@ -10,23 +10,14 @@ import tempfile
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import TestCase
 
+from tests.runtime.support import Heard
 from zbtwist.runtime.listen_errors import advice
 from zbtwist.runtime.unix import server_from_string
-
-
-class Heard(Protocol):
-    def __init__(self, heard: Deferred[bytes]) -> None:
-        self.heard = heard
-
-    def dataReceived(self, data: bytes) -> None:
-        self.heard.callback(data)
-        assert self.transport is not None
-        self.transport.loseConnection()
 
 
 class QuietUNIXPortTests(TestCase):

@@ -1,9 +1,7 @@
 """A TCP server port that opens quickly and says nothing, for a gateway with thousands of them, and
 what its connections are to do when one of the two ends dies.
 
-Twisted's own writes a line to the log for each port that opens or closes, through its oldest
-interface; that takes longer than all the rest of it. Connections are read in smaller pieces than
-Twisted's.
+Connections are read in smaller pieces than Twisted's.
 """
 
 from __future__ import annotations
@@ -13,12 +11,11 @@ import struct
 from contextlib import suppress
 from typing import Any
 
-from twisted.internet import tcp
-from twisted.internet.defer import Deferred, execute
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
-from twisted.internet.tcp import Port, Server
-from zope.interface import implementer
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.tcp import Server
+
+from zbtwist.runtime.quiet_port import QuietPort, QuietServerEndpoint
 
 #: Bytes that are read from a client at once.
 READ_SIZE = 4096
@@ -68,38 +65,21 @@ class QuickConnection(Server):
     bufferSize = READ_SIZE
 
 
-class QuietPort(Port):
-    """A listening socket; see `twisted.internet.tcp.Port`."""
+class QuietTCPPort(QuietPort):
+    """A listening socket of an IPv4 address."""
 
     transport = QuickConnection
 
-    def startListening(self) -> None:
-        # With it Twisted accepts and closes what comes when the program may open no more files;
-        # else the connection waits, and is reported again in every turn of the reactor.
-        tcp._reservedFD.reserve()
-        listener = self.createInternetSocket()
-        try:
-            listener.bind((self.interface, self.port))
-        except OSError as error:
-            listener.close()
-            raise CannotListenError(self.interface, self.port, error) from None
-        listener.listen(self.backlog)
+    def _bind(self, listener: socket.socket) -> None:
+        listener.bind((self.interface, self.port))
         # It names itself, and its connections, by this.
         self._realPortNumber = self.port
-        factory: Any = self.factory
-        factory.doStart()
-        self.connected = True
-        self.socket = listener
-        self.fileno = listener.fileno  # type: ignore[method-assign]
-        self.numberAccepts = 100
-        self.startReading()
 
-    def _logConnectionLostMsg(self) -> None:
-        """Say as little when it closes."""
+    def _refusal(self, error: OSError) -> CannotListenError:
+        return CannotListenError(self.interface, self.port, error)
 
 
-@implementer(IStreamServerEndpoint)
-class QuietEndpoint:
+class QuietEndpoint(QuietServerEndpoint):
     """A TCP port of an IPv4 address."""
 
     def __init__(self, reactor: Any, port: int, backlog: int, interface: str) -> None:
@@ -112,15 +92,5 @@ class QuietEndpoint:
         self._backlog = backlog
         self._interface = interface
 
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Listen.
-
-        @return: fires with the port, or fails with `CannotListenError`.
-        """
-        return execute(self._listen, protocolFactory)
-
-    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
-        port = QuietPort(self._port, factory, self._backlog, self._interface, self._reactor)
-        port.startListening()
-        listening: IListeningPort = port
-        return listening
+    def _make_port(self, factory: IProtocolFactory) -> QuietPort:
+        return QuietTCPPort(self._port, factory, self._backlog, self._interface, self._reactor)

@@ -8,48 +8,39 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import stat
 from contextlib import suppress
 from typing import Any
 
-from twisted.internet import tcp, unix
-from twisted.internet.defer import Deferred, execute
+from twisted.internet import unix
 from twisted.internet.endpoints import UNIXServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.python.lockfile import FilesystemLock
-from zope.interface import implementer
+
+from zbtwist.runtime.quiet_port import QuietPort, QuietServerEndpoint
 
 
-class QuietUNIXPort(unix.Port):
+class QuietUNIXPort(QuietPort, unix.Port):
     """A listening socket; see `twisted.internet.unix.Port`."""
 
-    def startListening(self) -> None:
-        # As Twisted's: with it a connection that no more files can be opened for is closed at once.
-        tcp._reservedFD.reserve()
+    def _bind(self, listener: socket.socket) -> None:
         path: bytes = self._bindPath
-        # A name that begins with NUL is in no directory.
-        is_file = not path.startswith(b"\0")
-        listener = self.createInternetSocket()
         try:
             if self.wantPID:
                 self._lock(path)
             listener.bind(path)
-            if is_file:
+            # A name that begins with NUL is in no directory.
+            if not path.startswith(b"\0"):
                 os.chmod(path, self.mode)
-        except OSError as error:
-            listener.close()
+        except OSError:
             self._unlock()
-            raise CannotListenError(None, path, error) from None
-        listener.listen(self.backlog)
-        factory: Any = self.factory
-        factory.doStart()
-        self.connected = True
-        self.socket = listener
-        self.fileno = listener.fileno  # type: ignore[method-assign]
-        self.numberAccepts = 100
-        self.startReading()
+            raise
+
+    def _refusal(self, error: OSError) -> CannotListenError:
+        return CannotListenError(None, self._bindPath, error)
 
     def _lock(self, path: bytes) -> None:
         """Take the lock file, and remove the socket of a program that died with it.
@@ -71,12 +62,8 @@ class QuietUNIXPort(unix.Port):
         if lock is not None:
             lock.unlock()
 
-    def _logConnectionLostMsg(self) -> None:
-        """Say as little when it closes."""
 
-
-@implementer(IStreamServerEndpoint)
-class QuietUNIXEndpoint:
+class QuietUNIXEndpoint(QuietServerEndpoint):
     """A Unix socket."""
 
     def __init__(self, reactor: Any, address: str, backlog: int, mode: int, lock: bool) -> None:
@@ -94,21 +81,11 @@ class QuietUNIXEndpoint:
         self._mode = mode
         self._lock = lock
 
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Listen.
-
-        @return: fires with the port, or fails with `CannotListenError`.
-        """
-        return execute(self._listen, protocolFactory)
-
-    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
+    def _make_port(self, factory: IProtocolFactory) -> QuietPort:
         address: Any = self._address
-        port = QuietUNIXPort(
+        return QuietUNIXPort(
             address, factory, self._backlog, self._mode, self._reactor, int(self._lock)
         )
-        port.startListening()
-        listening: IListeningPort = port
-        return listening
 
 
 def server_from_string(reactor: Any, text: str) -> IStreamServerEndpoint:
