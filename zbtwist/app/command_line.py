@@ -25,10 +25,8 @@ from zbtwist.store.store import Store, StoreError
 
 #: The options that may name a file, and the attributes of `Settings` that have its absolute path.
 _PATHS = (
-    ("serial", "serial"),
-    ("state", "state"),
     ("config", "config"),
-    ("trace-file", "trace_file"),
+    *((name, OPTIONS[name].attribute) for name in ("serial", "state", "trace-file")),
 )
 
 

@@ -16,6 +16,9 @@ from zbtwist.binding.client import NodeClient
 if TYPE_CHECKING:
     from zbtwist.binding.port import NodePort
 
+#: The highest TCP port there is.
+LAST_PORT = 65535
+
 #: What a port can be: a TCP port number, or a server endpoint string.
 ListenAddress = int | str
 

@@ -28,7 +28,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
-from zbtwist.binding.listener import ListenAddress, Listener
+from zbtwist.binding.listener import LAST_PORT, ListenAddress, Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.policy import Policy
 from zbtwist.binding.port import NodePort
@@ -45,17 +45,11 @@ from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.store.store import Mapping, Store, StoreError
 from zbtwist.xbee.address import Address64, format_address64
 
-#: The highest TCP port there is.
-LAST_PORT = 65535
-
 #: Seconds before the first and between the last tries to get a port that somebody else has, and
 #: what they grow by.
 FIRST_RETRY = 1.0
 LAST_RETRY = 60.0
 RETRY_FACTOR = 2.0
-
-#: A node that was busy less than so many seconds before an outage was in the middle of something.
-IN_THE_MIDDLE = 1.0
 
 #: Seconds for which a port that another program has is not tried for new nodes.
 PASS_OVER = 60.0

@@ -43,11 +43,12 @@ from zbtwist.cli.options import (
 )
 from zbtwist.cli.tables import (
     GAP,
+    NO_NODES,
     STATS_COLUMNS,
     TEMPERATURE_COLUMNS,
     new_console,
     show_nodes,
-    show_table,
+    show_rows,
 )
 from zbtwist.cli.words import at_answer, at_line, duration, number_of
 from zbtwist.xbee.at import encode_value
@@ -133,10 +134,7 @@ def _discover_visibly(console: Console, gateway: Gateway, observer: Gateway) -> 
 def temperatures(session: Session) -> None:
     """Ask every node that can measure for its temperature."""
     rows = session.gateway().rows("get_temperatures")
-    if rows or session.as_json:
-        session.show(rows, lambda: show_table(new_console(), TEMPERATURE_COLUMNS, rows))
-    else:
-        click.echo("No node told a temperature.")
+    session.show(rows, lambda: show_rows(TEMPERATURE_COLUMNS, rows, "No node told a temperature."))
 
 
 @main.command(short_help="Give nodes their TCP ports.")
@@ -253,10 +251,7 @@ def _show_status(answer: Row) -> None:
 def stats(session: Session) -> None:
     """Show what went to and from each node."""
     rows = session.gateway().rows("stats")
-    if rows or session.as_json:
-        session.show(rows, lambda: show_table(new_console(), STATS_COLUMNS, rows))
-    else:
-        click.echo("No node is known yet; zbctl discover searches for them.")
+    session.show(rows, lambda: show_rows(STATS_COLUMNS, rows, NO_NODES))
 
 
 @main.command(short_help="Show the gateway's last events, and frames.")

@@ -94,6 +94,9 @@ STATS_COLUMNS = (
 
 GAP = 2
 
+#: In place of a table of nodes.
+NO_NODES = "No node is known yet; zbctl discover searches for them."
+
 
 def fit(
     columns: Sequence[Column], rows: Sequence[Row], width: int
@@ -148,12 +151,18 @@ def new_console() -> Console:
     return console
 
 
-def show_nodes(rows: list[Row]) -> None:
+def show_rows(columns: Sequence[Column], rows: Sequence[Row], if_none: str) -> None:
+    """Print a table, or the sentence `if_none` in its place."""
     console = new_console()
-    if not rows:
-        console.print("No node is known yet; zbctl discover searches for them.")
-        return
-    show_table(console, NODE_COLUMNS, rows)
+    if rows:
+        show_table(console, columns, rows)
+    else:
+        console.print(if_none, soft_wrap=True)
+
+
+def show_nodes(rows: list[Row]) -> None:
+    show_rows(NODE_COLUMNS, rows, NO_NODES)
+    console = new_console()
     reasons = [
         f"{name_of(row)}: {text_of(row, 'state_text')}" for row in rows if row.get("state_text")
     ]

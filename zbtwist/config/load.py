@@ -13,12 +13,12 @@ from typing import Any
 
 import platformdirs
 
+from zbtwist.binding.listener import LAST_PORT
 from zbtwist.config.options import NODE_KEYS, OPTIONS, Option, type_name
 from zbtwist.config.settings import (
     DEFAULT_BASE_PORT,
     DEFAULT_CONTROL,
     IN_MEMORY,
-    LAST_PORT,
     NodeSettings,
     Settings,
 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
+from zbtwist.binding.listener import LAST_PORT
 from zbtwist.binding.policy import MAX_BACKLOG, Policy
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
 from zbtwist.config import settings, values
@@ -193,7 +194,7 @@ OPTIONS = {
         (int,),
         help="Last TCP port that a node gets",
         default="the last below those of outgoing connections, mostly 32767",
-        more="It is 65535 if ``base-port`` is not below them.",
+        more=f"It is {LAST_PORT} if ``base-port`` is not below them.",
     ),
     "interface": Option(
         "interface",

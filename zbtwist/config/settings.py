@@ -13,6 +13,7 @@ from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, c
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.internet.posixbase import PosixReactorBase
 
+from zbtwist.binding.listener import LAST_PORT
 from zbtwist.binding.policy import Policy
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
 from zbtwist.control import DEFAULT_PORT
@@ -25,9 +26,6 @@ from zbtwist.xbee.address import Address64
 DEFAULT_CONTROL = str(DEFAULT_PORT)
 DEFAULT_BASE_PORT = 27001
 DEFAULT_INTERFACE = "127.0.0.1"
-
-#: The highest TCP port there is.
-LAST_PORT = 65535
 
 #: The state that is forgotten at the end.
 IN_MEMORY = ":memory:"

@@ -15,6 +15,7 @@ from typing import Any
 
 from twisted.internet.endpoints import clientFromString, serverFromString
 
+from zbtwist.binding.listener import LAST_PORT
 from zbtwist.config.settings import IN_MEMORY, is_path
 from zbtwist.config.toml_file import Mistake, reason_of
 from zbtwist.xbee.address import (
@@ -55,7 +56,7 @@ def number(low: int, high: int) -> Parser:
 
 
 #: A TCP port.
-port = number(1, 65535)
+port = number(1, LAST_PORT)
 
 
 def seconds(low: float, high: float) -> Parser:
@@ -116,8 +117,8 @@ def serial(text: str, context: Context) -> str:
 def _check_port(endpoint: object) -> None:
     """Refuse a TCP port that Twisted's parsers let pass, and that fails when it is used."""
     port = getattr(endpoint, "_port", None)
-    if isinstance(port, int) and not 0 < port <= 65535:
-        raise ValueError(f"{port} is no TCP port, those are 1 to 65535")
+    if isinstance(port, int) and not 0 < port <= LAST_PORT:
+        raise ValueError(f"{port} is no TCP port, those are 1 to {LAST_PORT}")
     if getattr(endpoint, "_address", None) == "":
         raise ValueError("the path is missing")
 
@@ -161,14 +162,12 @@ def interface(text: str, context: Context) -> str:
 def state(text: str, context: Context) -> str:
     if text == IN_MEMORY:
         return text
-    if not text or "\0" in text or text.endswith("/"):
-        raise Mistake(f"must be the path of a file, or {IN_MEMORY}, not {text!r}.")
-    return _absolute(text, context)
+    return file_path(text, context, f"the path of a file, or {IN_MEMORY}")
 
 
-def file_path(text: str, context: Context) -> str:
+def file_path(text: str, context: Context, wanted: str = "the path of a file") -> str:
     if not text or "\0" in text or text.endswith("/"):
-        raise Mistake(f"must be the path of a file, not {text!r}.")
+        raise Mistake(f"must be {wanted}, not {text!r}.")
     return _absolute(text, context)
 
 

@@ -15,9 +15,9 @@ from twisted.logger import Logger
 
 import zbtwist
 from zbtwist.binding.errors import BindingError, Configured, NoMapping
-from zbtwist.binding.listener import ListenAddress
+from zbtwist.binding.listener import LAST_PORT, ListenAddress
 from zbtwist.binding.port import NodePort
-from zbtwist.binding.service import LAST_PORT, BindingService
+from zbtwist.binding.service import BindingService
 from zbtwist.control.faults import (
     BAD_PORT,
     BAD_VALUE,

@@ -230,9 +230,13 @@ class ControlChannel(http.HTTPChannel):
         if self not in self.factory.channels:
             return
         self._unread += data
-        if not (self._in_hand or self._blocked or self._next_turn):
+        if self._may_look:
             self._look()
         self._read_or_not()
+
+    @property
+    def _may_look(self) -> bool:
+        return not (self._in_hand or self._blocked or self._next_turn)
 
     def _look(self) -> None:
         """Look at a piece of what is unread, and not beyond the end of a request."""
@@ -260,7 +264,7 @@ class ControlChannel(http.HTTPChannel):
                 transport.resumeProducing()
             return
         transport.pauseProducing()
-        if not (self._in_hand or self._blocked or self._next_turn):
+        if self._may_look:
             self._next_turn = self.callLater(0, self._take_turn)
 
     def pauseProducing(self) -> None:
