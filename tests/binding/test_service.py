@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -582,6 +583,23 @@ class WishTests(BindingTestCase):
         self.computer.taken.clear()
         self.wire.clock.advance(LAST_RETRY)
         self.assertEqual(self.slot(A), 30000)
+
+    def test_many_wishes_that_cannot_be_granted(self) -> None:
+        """Trying them again does not look through all nodes for each."""
+        self.computer.taken.update(range(30000, 30100))
+        self.restart(*(PortRequest(Address64(A + n), slot=30000 + n) for n in range(100)))
+        walks: list[NodeTable] = []
+        whole = NodeTable.__iter__
+
+        def walk(nodes: NodeTable) -> Iterator[Node]:
+            walks.append(nodes)
+            return whole(nodes)
+
+        self.patch(NodeTable, "__iter__", walk)
+        self.computer.tried.clear()
+        self.wire.clock.advance(LAST_RETRY)
+        self.assertEqual(sorted(self.computer.tried), list(range(30000, 30100)))
+        self.assertLess(len(walks), 10)
 
     def test_endpoint_that_fails_in_its_own_way(self) -> None:
         """It does not stop the others, is said, and tried again."""

@@ -365,9 +365,9 @@ class BindingService(MultiService, RadioListener):
                 await self._try_to_listen(port)
             elif port.problem and self._has_room():
                 await self._give_port(port.node)
-        for request in self._requests:
+        for request, nodes in self._requests.with_nodes(self._nodes):
             if request.problem:
-                await self._apply(request)
+                await self._apply_to(request, nodes)
         self._retry_later()
 
     def _has_room(self) -> bool:
