@@ -319,8 +319,8 @@ class ProgramTests(SynchronousTestCase):
                 simulator.process.send_signal(signal.SIGUSR1)
                 wait_until(lambda: os.path.exists(self.path), "the radio is there")
             else:
-                # A program that is killed leaves its link behind, and the next pseudoterminal on this
-                # computer, whoever makes it, may be the one that it then leads to.
+                # A program that is killed leaves its link behind, and it may come to lead to the
+                # pseudoterminal of the next program that makes one.
                 os.remove(self.path)
                 simulator.stop(signal.SIGKILL)
                 client.sendall(b"meanwhile ")
