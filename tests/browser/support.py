@@ -68,6 +68,12 @@ def browser() -> Any:
     return _driver
 
 
+def _click(button: WebElement, what: str) -> None:
+    # A click on a button that is disabled is lost without a word.
+    wait_until(button.is_enabled, f"{what}, to be clicked")
+    button.click()
+
+
 class Page:
     """The console in the browser."""
 
@@ -163,6 +169,16 @@ class Page:
             return None
 
         return wait_until(found, f"the row of {name!r}")
+
+    def click(self, name: str) -> None:
+        """Click a button, as soon as it can be clicked."""
+        _click(self.id(name), f"#{name}")
+
+    def open_terminal(self, name: str) -> None:
+        """Open a terminal to a node, by the button in its row."""
+        button = self.row(name).find_element(By.CSS_SELECTOR, "td.do button")
+        _click(button, f"the terminal of {name!r}")
+        self.wait_text("terminal-title", name)
 
     def open_node(self, name: str) -> None:
         """Open the dialog of a node."""

@@ -6,6 +6,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from wsproto.events import TextMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
@@ -324,6 +325,18 @@ class Viewers(LiveTestCase):
                 else [{**node} for node in page.messages()[0]["nodes"]]
             )
             self.assertEqual(row["bytes_received"], 1)
+
+    def test_one_that_comes_later_soon_sees_what_is(self) -> None:
+        """What it was shown first may be as old as the last look."""
+        self.opened()
+        self.run_for(INTERVAL / 2)
+        self.successResultOf(Deferred.fromCoroutine(self.gateway.api.remove_mapping("ECHO")))
+        second = self.open()
+        second.texts()
+        self.run_for(SOON)
+        [changes] = second.messages()
+        [row] = changes["nodes"]
+        self.assertEqual((row["port"], row["unbound"]), (0, True))
 
     def test_slow_one_gets_everything_anew(self) -> None:
         """Nothing piles up for it, and others are not kept waiting."""

@@ -84,6 +84,9 @@ class Feed:
             began = perf_counter()
             self._look()
             self._plan(perf_counter() - began)
+        else:
+            # What it is shown is as old as the last look.
+            self.soon()
         self._viewers[viewer] = None
         viewer.send_text(self._everything())
 
