@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pages import DOCS, ROOT, blocks_of
 from zbtwist.config.load import load
-from zbtwist.config.options import OPTIONS
+from zbtwist.config.settings import OPTIONS
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.simulator.nodes import EchoNode
 from zbtwist.xbee.status import AT_STATUSES, DELIVERED, DELIVERY_STATUSES, MODEM_STATUSES

@@ -20,7 +20,7 @@ from zbtwist.store.store import StoreError
 from zbtwist.xbee.address import Address64
 
 METER = Address64(0x0013A200_400A3E01)
-SETTINGS = Settings("sim:nt=0.3:interval=0")
+SETTINGS = Settings(serial="sim:nt=0.3:interval=0")
 
 
 class GatewayTestCase(SynchronousTestCase):

@@ -15,7 +15,7 @@ from zbtwist.binding.outbound import (
     NODE_LIMIT,
     Outbound,
 )
-from zbtwist.binding.policy import Policy
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import EXTENDED_TRANSMIT_TIMEOUT, TRANSMIT_TIMEOUT
 from zbtwist.xbee import devices
@@ -23,7 +23,7 @@ from zbtwist.xbee.address import UNKNOWN16, Address16
 from zbtwist.xbee.frames import OPTION_EXTENDED_TIMEOUT, TransmitRequest, TransmitStatus
 from zbtwist.xbee.status import DELIVERED
 
-OUTAGE = Policy.outage
+OUTAGE = PortSettings.outage
 
 
 class Writer:
@@ -51,12 +51,12 @@ class OutboundTests(SynchronousTestCase):
         self.writer = Writer()
 
     def follow(self, **policy: Any) -> None:
-        self.outbound.policy = Policy(**policy)
+        self.outbound.settings = PortSettings(**policy)
 
     def write(self, data: bytes, writer: Writer | None = None) -> None:
         """Bytes come, and have waited for more long enough."""
         self.outbound.write(writer or self.writer, data)
-        self.wire.clock.advance(Policy.coalesce)
+        self.wire.clock.advance(PortSettings.coalesce)
 
     def status(self, delivery: int = DELIVERED) -> None:
         """The status of the packet in the air comes."""
@@ -85,7 +85,7 @@ class OutboundTests(SynchronousTestCase):
         while True:
             count = len(self.wire.sent)
             self.status()
-            self.wire.clock.advance(Policy.coalesce)
+            self.wire.clock.advance(PortSettings.coalesce)
             if len(self.wire.sent) == count:
                 return b"".join(self.data)
 
@@ -113,10 +113,10 @@ class OutboundTests(SynchronousTestCase):
         self.outbound.write(self.writer, b"two")
         self.status()
         self.assertEqual(self.data, [b"one"])
-        self.wire.clock.advance(Policy.coalesce / 2)
+        self.wire.clock.advance(PortSettings.coalesce / 2)
         self.outbound.write(self.writer, b"three")
         self.assertEqual(self.data, [b"one"])
-        self.wire.clock.advance(Policy.coalesce / 2)
+        self.wire.clock.advance(PortSettings.coalesce / 2)
         self.assertEqual(self.data, [b"one", b"twothree"])
         self.outbound.write(self.writer, b"x" * FACTS.payload_limit)
         self.status()
@@ -211,7 +211,7 @@ class OutboundTests(SynchronousTestCase):
             self.write(b"first")
             self.write(b"second")
             backoff = FIRST_BACKOFF
-            for _ in range(Policy.retries):
+            for _ in range(PortSettings.retries):
                 self.status(delivery)
                 sent = len(self.wire.sent)
                 self.wire.clock.advance(backoff - 0.01)
@@ -221,7 +221,7 @@ class OutboundTests(SynchronousTestCase):
                 backoff *= 2
             self.assertEqual(self.drain()[-11:], b"firstsecond")
         self.assertEqual(self.losses, [])
-        self.assertEqual(self.outbound.retries, 3 * Policy.retries)
+        self.assertEqual(self.outbound.retries, 3 * PortSettings.retries)
         self.assertEqual((self.outbound.failures, self.outbound.bytes_lost), (0, 0))
 
     def test_backoff_has_an_end(self) -> None:
@@ -378,7 +378,7 @@ class OutboundTests(SynchronousTestCase):
         for delivery in (0x24, 0x25, 0x75):
             self.write(b"x")
             begin = self.wire.clock.seconds()
-            while self.wire.clock.seconds() - begin < Policy.sleep:
+            while self.wire.clock.seconds() - begin < PortSettings.sleep:
                 self.assertEqual(self.losses, [])
                 self.status(delivery)
                 self.wire.clock.advance(LAST_BACKOFF)

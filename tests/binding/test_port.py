@@ -22,8 +22,8 @@ from tests.radio.support import REMOTE, REMOTE16, Wire
 from zbtwist.binding.client import REPLY_POLL, NodeClient
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import HIGH_WATER, Outbound
-from zbtwist.binding.policy import Policy
 from zbtwist.binding.port import CLOSE_TIMEOUT, MAX_CLIENTS, MAX_UNSENT, REPLY_TIME, NodePort
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.xbee.frames import TransmitStatus
@@ -305,7 +305,7 @@ class NodePortTests(SynchronousTestCase):
         client, transport = self.connect()
         client.readConnectionLost()
         self.assertTrue(transport.disconnecting)
-        self.port.outbound.policy = Policy(backlog=100)
+        self.port.outbound.settings = PortSettings(backlog=100)
         client, transport = self.connect()
         client.dataReceived(b"question")
         self.status()
@@ -352,7 +352,7 @@ class NodePortTests(SynchronousTestCase):
 
     def test_backlog(self) -> None:
         """The last bytes are kept for the next client; those before them are counted."""
-        self.port.outbound.policy = Policy(backlog=10)
+        self.port.outbound.settings = PortSettings(backlog=10)
         for piece in (b"0123", b"4567", b"89ab"):
             self.port.deliver(piece)
         self.assertEqual(self.port.bytes_unread, 2)

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, Wire
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
-from zbtwist.binding.policy import Policy
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequest
 from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingService
 from zbtwist.network.node import Node
@@ -755,7 +755,7 @@ class InterruptionTests(BindingTestCase):
 
     def test_backlog(self) -> None:
         """What is kept for the next client must not have a hole either."""
-        self.bindings.configure([], 27001, policy=Policy(backlog=100))
+        self.bindings.configure([], 27001, settings=PortSettings(backlog=100))
         self.clients[A].protocol.connectionLost()
         self.hear(A)
         self.wire.coordinator.frames_damaged([A])
@@ -778,24 +778,24 @@ class InterruptionTests(BindingTestCase):
 
 
 class PolicyTests(BindingTestCase):
-    def policy(self, address64: Address64) -> Policy:
+    def policy(self, address64: Address64) -> PortSettings:
         port = self.bindings.port_of(self.node(address64))
         assert port is not None
-        return port.outbound.policy
+        return port.outbound.settings
 
     def test_policies(self) -> None:
-        general, special = Policy(retries=9), Policy(window=3)
-        self.bindings.configure([PortRequest(A, policy=special)], 27001, policy=general)
+        general, special = PortSettings(retries=9), PortSettings(window=3)
+        self.bindings.configure([PortRequest(A, settings=special)], 27001, settings=general)
         self.see(A, B)
         self.assertEqual((self.policy(A), self.policy(B)), (special, general))
-        self.bindings.configure([PortRequest(B, policy=special)], 27001)
-        self.assertEqual((self.policy(A), self.policy(B)), (Policy(), special))
+        self.bindings.configure([PortRequest(B, settings=special)], 27001)
+        self.assertEqual((self.policy(A), self.policy(B)), (PortSettings(), special))
 
     def test_node_that_is_named_by_its_label(self) -> None:
-        special = Policy(window=3)
-        self.bindings.configure([PortRequest(label="METER", policy=special)], 27001)
+        special = PortSettings(window=3)
+        self.bindings.configure([PortRequest(label="METER", settings=special)], 27001)
         self.see(A)
-        self.assertEqual(self.policy(A), Policy())
+        self.assertEqual(self.policy(A), PortSettings())
         self.node(A).label = "METER"
         self.bindings.node_changed(self.node(A))
         self.assertEqual(self.policy(A), special)

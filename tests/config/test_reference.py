@@ -1,20 +1,23 @@
-"""The page of the options has them all, as they are."""
+"""The pages of the options have them all, as they are."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pages import DOCS
-from zbtwist.config.options import OPTIONS
-from zbtwist.config.reference import with_table
+from zbtwist.config.reference import PAGES, with_options
+from zbtwist.config.settings import OPTIONS
 
 PAGE = DOCS / "configuration.rst"
 
 
 class ReferenceTests(SynchronousTestCase):
-    def test_page_is_as_the_table(self) -> None:
-        page = PAGE.read_text()
-        self.assertEqual(with_table(page), page, f"python -m zbtwist.config.reference {PAGE}")
+    def test_pages_are_as_the_settings(self) -> None:
+        for name, mark, make in PAGES:
+            page = (DOCS / name).read_text()
+            self.assertEqual(
+                with_options(page, mark, make()), page, f"python -m zbtwist.config.reference {DOCS}"
+            )
 
     def test_every_option(self) -> None:
         page = PAGE.read_text()
@@ -26,4 +29,4 @@ class ReferenceTests(SynchronousTestCase):
         self.assertLessEqual(max(map(len, PAGE.read_text().splitlines())), 103)
 
     def test_page_without_a_place(self) -> None:
-        self.assertRaises(ValueError, with_table, "Options\n")
+        self.assertRaises(ValueError, with_options, "Options\n", "..", "")

@@ -32,7 +32,7 @@ class GatewayTestCase(SynchronousTestCase):
             **{"discovery_time": 1.0, "interval": 0.0, **options}
         ).build(self.reactor)
         self.gateway = Gateway(
-            settings or Settings("sim:"),
+            settings or Settings(serial="sim:"),
             self.reactor,
             SimulatorEndpoint(self.reactor, self.network),
             self.reactor.seconds,
@@ -467,14 +467,14 @@ class TracingTests(GatewayTestCase):
         self.stop_now()
         path = os.path.join(os.path.abspath(self.mktemp()), "trace.pcapng")
         os.mkdir(os.path.dirname(path))
-        self.build(Settings("sim:", trace_file=path))
+        self.build(Settings(serial="sim:", trace_file=path))
         self.run_for(3)
         self.assertEqual(self.api.frames(), {"all": False, "nodes": [], "file": path})
         self.assertEqual(self.frames(), [])
-        self.gateway.reconfigure(Settings("sim:", trace_file=path + "2"))
+        self.gateway.reconfigure(Settings(serial="sim:", trace_file=path + "2"))
         self.assertEqual(self.api.frames()["file"], path + "2")
         self.assertGreater(os.path.getsize(path), os.path.getsize(path + "2"))
-        self.gateway.reconfigure(Settings("sim:"))
+        self.gateway.reconfigure(Settings(serial="sim:"))
         self.assertEqual(self.api.frames()["file"], "")
 
     def test_a_new_name_is_told(self) -> None:
@@ -494,7 +494,9 @@ class RestartTests(GatewayTestCase):
         state = os.path.join(self.mktemp(), "state.sqlite3")
         ports: dict[str, int] = {}
         for restart in range(20):
-            self.build(Settings("sim:", state=state), kinds=("echo",), nodes=50, seed=restart)
+            self.build(
+                Settings(serial="sim:", state=state), kinds=("echo",), nodes=50, seed=restart
+            )
             for node in list(self.network.nodes.values())[30 + restart :]:
                 self.network.remove_node(node)
             # Before the radio has said a word, every known node has its port.
@@ -512,7 +514,7 @@ class RestartTests(GatewayTestCase):
         return {row["addr_extended"]: row["tcp_port"] for row in self.api.list_nodes()}
 
     def test_names_are_there_before_the_radio(self) -> None:
-        settings = Settings("sim:", state=os.path.join(self.mktemp(), "state.sqlite3"))
+        settings = Settings(serial="sim:", state=os.path.join(self.mktemp(), "state.sqlite3"))
         self.build(settings)
         self.run_for(3)
         before = self.api.list_nodes()
@@ -526,7 +528,7 @@ class RestartTests(GatewayTestCase):
 
     def test_names_are_saved_while_it_runs(self) -> None:
         """A crash does not cost them."""
-        settings = Settings("sim:", state=os.path.join(self.mktemp(), "state.sqlite3"))
+        settings = Settings(serial="sim:", state=os.path.join(self.mktemp(), "state.sqlite3"))
         self.build(settings)
         self.run_for(3 + SAVE_DELAY, 0.05)
         stored = {node.label for node in self.gateway.store.nodes()}

@@ -28,6 +28,7 @@ from tests.faults.connection import CLOSED
 from tests.faults.runs import BEFORE, DIRECTIONS, INBOUND, OUTBOUND, RATE, Scene, Undo
 from tests.faults.signs import modem_status, status
 from tests.faults.world import Device, World
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.simulator.channel import DIGI_RATE
 from zbtwist.xbee.status import MODEM_LEFT
 
@@ -745,7 +746,7 @@ FAULTS = (
     Fault(
         "window of 4, and nothing is lost",
         nothing,
-        settings={"window": 4},
+        settings={"port_settings": PortSettings(window=4)},
         lasts=2,
         seen=((signs.BESIDE, 10),),
         directions=(OUTBOUND,),
@@ -760,20 +761,20 @@ OTHER_POLICIES = tuple(
             "at least once: 21, delivered",
             partial(fail, 0x21, 1, DELIVERED),
             DOUBLED,
-            settings={"at_least_once": True},
+            settings={"port_settings": PortSettings(at_least_once=True)},
             seen=((status(0x21), 1),),
         ),
         Fault(
             "at least once: 21, not delivered",
             partial(fail, 0x21, 1, NOT_DELIVERED),
-            settings={"at_least_once": True},
+            settings={"port_settings": PortSettings(at_least_once=True)},
             seen=((status(0x21), 1),),
         ),
         Fault(
             "at least once: status lost",
             lose_status,
             DOUBLED,
-            settings={"at_least_once": True},
+            settings={"port_settings": PortSettings(at_least_once=True)},
             lasts=25,
             seen=((signs.LOST_STATUS, 1),),
         ),
@@ -781,14 +782,14 @@ OTHER_POLICIES = tuple(
             "window of 4: 02 once",
             partial(fail, 0x02, 1, NOT_DELIVERED),
             REORDERED,
-            settings={"window": 4},
+            settings={"port_settings": PortSettings(window=4)},
             seen=((status(0x02), 1),),
         ),
         Fault(
             "window of 4: 40 % of tries lost",
             partial(lose, 0.4),
             REORDERED,
-            settings={"window": 4},
+            settings={"port_settings": PortSettings(window=4)},
             lasts=8,
             seen=((signs.LOST_TRIES, 20),),
         ),
@@ -796,7 +797,7 @@ OTHER_POLICIES = tuple(
             "window of 4: packets overtaken in the radio's queue",
             partial(spoil_air, "reorder", 0.3),
             REORDERED,
-            settings={"window": 4},
+            settings={"port_settings": PortSettings(window=4)},
             lasts=4,
             seen=((signs.OVERTAKEN, 1),),
         ),

@@ -163,7 +163,9 @@ class World:
         self.endpoint = SimulatorEndpoint(self.clock, self.network)
         if prepare is not None:
             prepare(self)
-        self.gateway = Gateway(Settings("sim:", **(settings or {})), self.clock, self.endpoint)
+        self.gateway = Gateway(
+            Settings(serial="sim:", **(settings or {})), self.clock, self.endpoint
+        )
         self.gateway.startService()
         self.run(BEGINNING + discovery_time)
 

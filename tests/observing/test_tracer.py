@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -13,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Owner
 from tests.xbee.strategies import any_frame
+from zbtwist.config.settings import Settings
 from zbtwist.network.table import NodeTable
 from zbtwist.observing.event_log import FRAME, EventLog, one_line
 from zbtwist.observing.tracer import (
@@ -310,15 +312,18 @@ class Files(TracerTestCase):
 
     def test_another_file(self) -> None:
         service = self.start()
+        old = Settings(serial="sim:", trace_file=self.path)
         first = self.content()
         self.path += "2"
-        service.replace(self.path)
+        new = replace(old, trace_file=self.path)
+        service.reconfigure(old, new)
+        service.reconfigure(new, new)
         self.receive(DATA)
         self.assertGreater(len(self.content()), len(first))
-        service.replace(None)
+        service.reconfigure(new, replace(old, trace_file=None))
         self.assertIsNone(self.traffic.trace)
         service.stopService()
-        service.replace(self.path + "3")
+        service.reconfigure(old, replace(old, trace_file=self.path + "3"))
         self.assertFalse(os.path.exists(self.path + "3"))
 
     def test_a_file_that_cannot_be_made(self) -> None:

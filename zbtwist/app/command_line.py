@@ -17,10 +17,10 @@ import zbtwist
 from zbtwist.app.demo import DemoGuide
 from zbtwist.app.gateway import Gateway, Reloader, warn_if_open
 from zbtwist.config.load import load
-from zbtwist.config.options import OPTIONS, Option
-from zbtwist.config.settings import Settings
+from zbtwist.config.settings import OPTIONS, Settings
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.runtime.garbage import GCFreeze
+from zbtwist.runtime.option import Option
 from zbtwist.store.store import Store, StoreError
 
 #: The options that may name a file, and the attributes of `Settings` that have its absolute path.

@@ -16,9 +16,8 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from twisted.logger import Logger
 
 from zbtwist.binding.listener import ListenAddress
-from zbtwist.binding.requests import PortRequest
 from zbtwist.binding.service import BindingService
-from zbtwist.config.settings import POLICY, Settings, difference
+from zbtwist.config.settings import OPTIONS, Settings, difference
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.control.api import GatewayAPI
 from zbtwist.control.http.event_stream import EventStreams
@@ -167,7 +166,7 @@ class Gateway(MultiService):
                 path=self.store.path,
             )
         raise_open_files(self.store.mapping_count())
-        self._configure_bindings()
+        self.bindings.follow(self._settings)
         super().startService()
 
     def stopService(self) -> Deferred[Any]:
@@ -178,69 +177,39 @@ class Gateway(MultiService):
         self.store.close()
         return result
 
-    def _configure_bindings(self) -> None:
-        settings = self._settings
-        reserved = {settings.control_port} - {0}
-        wishes = [
-            PortRequest(
-                node.address64,
-                node.label,
-                node.port or node.endpoint,
-                node.name or "",
-                settings.policy_of(node) if node.own_policy else None,
-            )
-            for node in settings.nodes
-        ]
-        self.bindings.configure(
-            wishes,
-            settings.base_port,
-            settings.last_port,
-            reserved,
-            settings.policy,
-            settings.in_flight,
-        )
-
     def reconfigure(self, settings: Settings) -> None:
         """Follow new settings. What has not changed is not touched; clients of nodes that keep
         their port stay connected.
         """
-        changed = difference(self._settings, settings)
-        if "state" in changed:
-            log.warn("The state file is another from the next start on.")
-            settings = replace(settings, state=self._settings.state)
-        owner = self.bindings.owner_of(settings.control_port)
-        if "control" in changed and owner is not None:
-            log.error(
-                "Port {port} belongs to {node}: the control port stays where it is.",
-                port=settings.control_port,
-                node=owner,
-            )
-            changed.discard("control")
-            settings = replace(settings, control=self._settings.control)
-        self._settings = settings
-        self.radio.configure = settings.configure
-        self.radio.write_flash = settings.write_flash
-        if "heartbeat" in changed:
-            self.radio.heartbeat = settings.heartbeat
-        if changed & {"serial", "baud_rate", "api_mode", "rtscts"}:
-            self.radio.replace_endpoint(
-                settings.radio_endpoint(self._reactor), settings.serial, settings.api_mode
-            )
-        if changed & {"control", "interface"}:
-            self._control.replace_endpoint(
-                settings.control_endpoint(self._reactor), settings.control
-            )
-        if changed & {"nodes", "base_port", "last_port", "control", "in_flight", *POLICY}:
-            self._configure_bindings()
-        if "trace_file" in changed:
-            self._trace_file.replace(settings.trace_file)
-        if "interface" in changed:
-            self.bindings.listen_anew()
-        if changed - {"state"}:
+        old, new = self._settings, self._without_what_cannot_be(settings)
+        self._settings = new
+        changed = difference(old, new)
+        if changed:
+            for part in (self.radio, self._control, self.bindings, self._trace_file):
+                part.reconfigure(old, new)
             log.info("The configuration has changed: {what}.", what=", ".join(sorted(changed)))
         else:
             log.info("The configuration is as it was.")
-        warn_if_open(settings)
+        warn_if_open(new)
+
+    def _without_what_cannot_be(self, settings: Settings) -> Settings:
+        """Return new settings, with the old values of what cannot change now; say so."""
+        old = self._settings
+        for option in OPTIONS.values():
+            before: Any = getattr(old, option.attribute, None)
+            if option.at_start and getattr(settings, option.attribute) != before:
+                log.warn("{what} is another from the next start on.", what=option.at_start)
+                settings = replace(settings, **{option.attribute: before})
+        if settings.control != old.control:
+            owner = self.bindings.owner_of(settings.control_port)
+            if owner is not None:
+                log.error(
+                    "Port {port} belongs to {node}: the control port stays where it is.",
+                    port=settings.control_port,
+                    node=owner,
+                )
+                settings = replace(settings, control=old.control)
+        return settings
 
 
 class Reloader(Service):

@@ -4,15 +4,15 @@ Each writer (a TCP client of the node's port) has a buffer of its own, and the w
 a packet each, so that no packet mixes the bytes of two and none can starve the others. By default
 the next packet goes out when the Transmit Status of the last is in: the order is certain. A packet
 that finds the node idle goes at once; while the node is busy, bytes wait a moment for more
-(`Policy.coalesce`). A writer is paused while its buffer holds `HIGH_WATER` bytes, or all buffers of
-the node together `NODE_LIMIT`.
+(`PortSettings.coalesce`). A writer is paused while its buffer holds `HIGH_WATER` bytes, or all
+buffers of the node together `NODE_LIMIT`.
 
-A packet that did not arrive is sent again where that can help (`zbtwist.binding.policy.Verdict`),
+A packet that did not arrive is sent again where that can help (`zbtwist.binding.verdict.Verdict`),
 and nothing overtakes it. One that is given up is a hole in the stream, as is one of which nobody
 knows whether it arrived. The clients are told in the one way that a stream has: they are reset, and
 what they had still buffered is dropped with it, since it would arrive behind the hole. While the
-radio is away bytes wait for `Policy.outage`, then the clients are reset as well, and whoever writes
-later is reset at once: a device must not get an old command when the radio comes back.
+radio is away bytes wait for `PortSettings.outage`, then the clients are reset as well, and whoever
+writes later is reset at once: a device must not get an old command when the radio comes back.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from zbtwist.binding.policy import Policy, Verdict, verdict_of
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.scheduler import TransmitScheduler
+from zbtwist.binding.verdict import Verdict, verdict_of
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
@@ -108,7 +109,7 @@ def _nobody(reason: str) -> None:
 class Outbound:
     """The way to one node.
 
-    @ivar policy: how to send.
+    @ivar settings: how to send.
     @ivar broken: called with a sentence when bytes are lost; whoever reads or writes the node's
         stream must notice.
     @ivar last_delivery: when the node was last known to have got a packet, seconds of the clock.
@@ -130,7 +131,7 @@ class Outbound:
         nodes: NodeTable,
         node: Node,
         turns: TransmitScheduler | None = None,
-        policy: Policy | None = None,
+        settings: PortSettings | None = None,
     ) -> None:
         """
         @param turns: shared by all that use the radio; one for this node alone if None.
@@ -140,7 +141,7 @@ class Outbound:
         self._nodes = nodes
         self._node = node
         self._turns = turns or TransmitScheduler(clock)
-        self.policy = policy or Policy()
+        self.settings = settings or PortSettings()
         self.broken: Callable[[str], None] = _nobody
         self._buffers: dict[Writer, _Buffer] = {}
         self._order: deque[Writer] = deque()
@@ -258,7 +259,11 @@ class Outbound:
 
     def _advance(self) -> None:
         """Ask for a turn if there is something to send now; if there will be, later."""
-        if self._stopped or self._radio.facts is None or len(self._in_flight) >= self.policy.window:
+        if (
+            self._stopped
+            or self._radio.facts is None
+            or len(self._in_flight) >= self.settings.window
+        ):
             return
         if not (self._order or self._retransmits):
             return
@@ -280,7 +285,7 @@ class Outbound:
         buffers = self._buffers.values()
         if any(len(buffer.data) >= limit for buffer in buffers):
             return now
-        return min(buffer.since for buffer in buffers) + self.policy.coalesce
+        return min(buffer.since for buffer in buffers) + self.settings.coalesce
 
     def _awake(self) -> None:
         self._wake = None
@@ -297,7 +302,11 @@ class Outbound:
 
     def send_next(self) -> None:
         """It is this node's turn: see `zbtwist.binding.scheduler.Sender`."""
-        if self._stopped or self._radio.facts is None or len(self._in_flight) >= self.policy.window:
+        if (
+            self._stopped
+            or self._radio.facts is None
+            or len(self._in_flight) >= self.settings.window
+        ):
             return
         now = self._clock.seconds()
         if now + _EARLY < self._not_before:
@@ -323,7 +332,7 @@ class Outbound:
     def _cut(self, now: float) -> _Packet | None:
         """Take a packet from the writer whose turn it is, if its bytes need not wait for more."""
         limit = self._limit()
-        ripe = now + _EARLY - self.policy.coalesce
+        ripe = now + _EARLY - self.settings.coalesce
         for _ in range(len(self._order)):
             writer = self._order[0]
             buffer = self._buffers[writer]
@@ -397,11 +406,11 @@ class Outbound:
 
     def _failed(self, packet: _Packet, verdict: Verdict, why: str) -> None:
         """A packet did not arrive, as far as is known: send it again, or give it up."""
-        policy = self.policy
+        settings = self.settings
         if verdict is Verdict.TOO_LARGE and len(packet.data) > 1:
             self._shrink(packet)
             return
-        if verdict is Verdict.UNCERTAIN and policy.at_least_once:
+        if verdict is Verdict.UNCERTAIN and settings.at_least_once:
             verdict = Verdict.AGAIN
         if self._radio.facts is None and verdict in _REPEATED:
             # Until the radio is back, or patience is at its end.
@@ -417,11 +426,11 @@ class Outbound:
             verdict is Verdict.NO_ROUTE and self._node.role == devices.END_DEVICE
         )
         if asleep:
-            goes_on = waited < policy.sleep
+            goes_on = waited < settings.sleep
         elif verdict is Verdict.BUSY:
-            goes_on = waited < policy.outage
+            goes_on = waited < settings.outage
         else:
-            goes_on = verdict in _REPEATED and packet.tries <= policy.retries
+            goes_on = verdict in _REPEATED and packet.tries <= settings.retries
         if not goes_on:
             self._give_up(packet, why)
             return
@@ -489,7 +498,7 @@ class Outbound:
     def _is_patient(self) -> bool:
         """Whether bytes may wait for the radio; the first that do start the time."""
         if self._patience is None:
-            self._patience = self._clock.callLater(self.policy.outage, self._lose_patience)
+            self._patience = self._clock.callLater(self.settings.outage, self._lose_patience)
         return self._patience.active()
 
     def _lose_patience(self) -> None:

@@ -1,7 +1,7 @@
 """A node's port and its clients.
 
 Bytes from the node go to every client, and while there is none the last of them are kept for the
-next one if the node's policy says so (`Policy.backlog`). A client that reads too slowly is bounded:
+next one if the settings say so (`PortSettings.backlog`). A client that reads too slowly is bounded:
 Twisted says when the socket takes no more, and from then on at most `MAX_UNSENT` bytes are kept
 for it; then it is dropped, with a line in the log, because the other clients and the node must not
 wait for it.
@@ -158,7 +158,7 @@ class NodePort(Service):
         outbound = self.outbound
         if outbound.has_bytes_of(client):
             return True
-        if outbound.policy.backlog:
+        if outbound.settings.backlog:
             return False
         last = max(self._heard, outbound.last_delivery)
         return outbound.last_writer is client and self.clock.seconds() - last < REPLY_TIME
@@ -289,10 +289,10 @@ class NodePort(Service):
                 client.deliver(data)
 
     def _keep(self, data: bytes) -> None:
-        """Keep the last bytes for the next client, as many as the policy allows."""
+        """Keep the last bytes for the next client, as many as the settings allow."""
         backlog = self._backlog
         backlog += data
-        surplus = len(backlog) - self.outbound.policy.backlog
+        surplus = len(backlog) - self.outbound.settings.backlog
         if surplus > 0:
             del backlog[:surplus]
             self.bytes_unread += surplus

@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from zbtwist.binding.listener import ListenAddress
-from zbtwist.binding.policy import Policy
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.xbee.address import Address64
+
+
+class NodeWish(Protocol):
+    """What the settings say of one node; see `zbtwist.config.settings.NodeSettings`."""
+
+    @property
+    def address64(self) -> Address64 | None: ...
+    @property
+    def label(self) -> str | None: ...
+    @property
+    def port(self) -> int | None: ...
+    @property
+    def endpoint(self) -> str | None: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def port_settings(self) -> PortSettings | None: ...
+
+
+class BindingSettings(Protocol):
+    """What the ports need of the settings; see `zbtwist.config.settings.Settings`."""
+
+    @property
+    def base_port(self) -> int: ...
+    @property
+    def last_port(self) -> int: ...
+    @property
+    def control_port(self) -> int: ...
+    @property
+    def interface(self) -> str: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def port_settings(self) -> PortSettings: ...
+    @property
+    def nodes(self) -> Sequence[NodeWish]: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -20,7 +57,7 @@ class PortRequest:
     @ivar label: its node identifier; None if it is named by its address.
     @ivar slot: the port it is to have; None if the gateway chooses.
     @ivar name: what the user calls it; empty for nothing.
-    @ivar policy: how its bytes are sent and kept; None for as those of all.
+    @ivar settings: how its bytes are sent and kept; None for as those of all.
     @ivar problem: a sentence: why it does not have the port; empty if it has.
     """
 
@@ -28,8 +65,19 @@ class PortRequest:
     label: str | None = None
     slot: ListenAddress | None = None
     name: str = ""
-    policy: Policy | None = None
+    settings: PortSettings | None = None
     problem: str = ""
+
+    @classmethod
+    def of(cls, wish: NodeWish) -> PortRequest:
+        """Return what the settings say of a node as a request."""
+        return cls(
+            wish.address64,
+            wish.label,
+            wish.port or wish.endpoint,
+            wish.name or "",
+            wish.port_settings,
+        )
 
     def is_for(self, node: Node) -> bool:
         """Whether the node is the one that is meant."""

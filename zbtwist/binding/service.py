@@ -30,9 +30,9 @@ from zope.interface import implementer
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
 from zbtwist.binding.listener import LAST_PORT, ListenAddress, Listener
 from zbtwist.binding.outbound import Outbound
-from zbtwist.binding.policy import Policy
 from zbtwist.binding.port import NodePort
-from zbtwist.binding.requests import PortRequest, PortRequests
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.requests import BindingSettings, PortRequest, PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
 from zbtwist.network.interfaces import INodeListener
 from zbtwist.network.node import Node
@@ -58,6 +58,11 @@ PASS_OVER = 60.0
 #: Nodes whose ports are named in the log one by one when the gateway starts; if there are more,
 #: only their number is.
 MAX_LINES = 100
+
+
+def _wishes(settings: BindingSettings) -> tuple[object, ...]:
+    """Who is to have which port."""
+    return settings.nodes, settings.base_port, settings.last_port, settings.control_port
 
 
 async def _nothing() -> None:
@@ -111,7 +116,7 @@ class BindingService(MultiService, RadioListener):
         self._unsaved: dict[Address64, Mapping] = {}
         self._requests = PortRequests()
         self.turns = TransmitScheduler(clock)
-        self._policy = Policy()
+        self._settings = PortSettings()
         self.store_problem = ""
         nodes.add_listener(self)
         radio.add_listener(self)
@@ -200,7 +205,7 @@ class BindingService(MultiService, RadioListener):
             self._do(self._apply(request))
         port = self._ports.get(node.address64)
         if port is not None:
-            port.outbound.policy = self._policy_of(node)
+            port.outbound.settings = self._settings_of(node)
 
     def node_found(self, node: Node) -> None:
         """A search that a person asked for found a node: it gets a port even if it was unbound."""
@@ -271,20 +276,22 @@ class BindingService(MultiService, RadioListener):
         port = self._ports.get(node.address64)
         if port is None:
             outbound = Outbound(
-                self._clock, self._radio, self._nodes, node, self.turns, self._policy_of(node)
+                self._clock, self._radio, self._nodes, node, self.turns, self._settings_of(node)
             )
             port = NodePort(self._clock, node, outbound, self._burst)
             port.setServiceParent(self)
             self._ports[node.address64] = port
         return port
 
-    def _policy_of(self, node: Node) -> Policy:
+    def _settings_of(self, node: Node) -> PortSettings:
         asked = self._requests.for_node(node)
-        return next((request.policy for request in asked if request.policy), self._policy)
+        return next((request.settings for request in asked if request.settings), self._settings)
 
-    def _set_policies(self) -> None:
+    def _use(self, settings: PortSettings, in_flight: int) -> None:
+        self._settings = settings
+        self.turns.limit = in_flight
         for port in self._ports.values():
-            port.outbound.policy = self._policy_of(port.node)
+            port.outbound.settings = self._settings_of(port.node)
 
     def _own(self, port: NodePort, slot: ListenAddress, by_hand: bool) -> None:
         port.slot = slot
@@ -521,13 +528,33 @@ class BindingService(MultiService, RadioListener):
 
     # --- by the configuration ------------------------------------------------------------------
 
+    def reconfigure(self, old: BindingSettings, new: BindingSettings) -> None:
+        """Follow new settings."""
+        if _wishes(new) != _wishes(old):
+            self.follow(new)
+        else:
+            self._use(new.port_settings, new.in_flight)
+        if new.interface != old.interface:
+            self.listen_anew()
+
+    def follow(self, settings: BindingSettings) -> None:
+        """Take what the settings say, in place of what they said before; see `configure`."""
+        self.configure(
+            map(PortRequest.of, settings.nodes),
+            settings.base_port,
+            settings.last_port,
+            {settings.control_port} - {0},
+            settings.port_settings,
+            settings.in_flight,
+        )
+
     def configure(
         self,
         requests: Iterable[PortRequest],
         base_port: int,
         last_port: int = LAST_PORT,
         reserved: Iterable[int] = (),
-        policy: Policy | None = None,
+        settings: PortSettings | None = None,
         in_flight: int = DEFAULT_LIMIT,
     ) -> None:
         """Take what the configuration says, in place of what it said before.
@@ -538,21 +565,19 @@ class BindingService(MultiService, RadioListener):
         @param base_port: the first port that the gateway gives by itself.
         @param last_port: the last one.
         @param reserved: ports that no node may have: the control port.
-        @param policy: how bytes are sent and kept, where a request does not say.
+        @param settings: how bytes are sent and kept, where a request does not say.
         @param in_flight: packets that the radio is given at once, for all nodes together.
         """
         self._base_port = self._lowest = base_port
         self._last_port = last_port
         self._reserved = frozenset(reserved)
         self._requests = PortRequests(requests)
-        self._policy = policy or Policy()
-        self.turns.limit = in_flight
         for node in self._nodes:
             node.name = ""
         for request in self._requests:
             if request.address64 is not None:
                 self._nodes.add(request.address64)
-        self._set_policies()
+        self._use(settings or PortSettings(), in_flight)
         if self.running:
             self._do(self._apply_all())
             self._try_again_soon()

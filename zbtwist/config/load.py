@@ -9,26 +9,31 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import platformdirs
 
 from zbtwist.binding.listener import LAST_PORT
-from zbtwist.config.options import NODE_KEYS, OPTIONS, Option, type_name
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.config.settings import (
     DEFAULT_BASE_PORT,
     DEFAULT_CONTROL,
-    IN_MEMORY,
+    NODE_KEYS,
+    OPTIONS,
     NodeSettings,
     Settings,
 )
 from zbtwist.config.toml_file import FileMistake, Key, Mistakes, parse_toml, read
-from zbtwist.config.values import NO_SERIAL, Context
+from zbtwist.config.values import IN_MEMORY, NO_SERIAL
+from zbtwist.runtime.option import Context, Option, options_of, type_name
 
 #: Where the system says which ports it gives to outgoing connections, and which those are where it
 #: does not say so (the dynamic ports of RFC 6335, section 6).
 OUTGOING_PORTS = "/proc/sys/net/ipv4/ip_local_port_range"
 _FIRST_DYNAMIC_PORT = 49152
+
+_OF_PORTS = options_of(PortSettings)
 
 _STATE_FILE = "zbtwist.sqlite3"
 
@@ -67,17 +72,34 @@ def load(reactor: Any, options: Mapping[str, str | None]) -> Settings:
     if "serial" not in given and "serial" not in written and mistakes.of_whole_file is None:
         mistakes.add("--serial", NO_SERIAL)
     mistakes.check()
-    values = {OPTIONS[name].attribute: value for name, value in {**known, **said}.items()}
+    values, of_ports = _attributes({**known, **said})
     values.setdefault("state", _default_state(values["serial"]))
     values.setdefault("last_port", _default_last_port(values.get("base_port", DEFAULT_BASE_PORT)))
+    port_settings = PortSettings(**of_ports)
     return Settings(
         **values,
-        nodes=tuple(
-            NodeSettings(**{NODE_KEYS[key].attribute: value for key, value in row.items()})
-            for row in rows
-        ),
+        port_settings=port_settings,
+        nodes=tuple(_node(row, port_settings) for row in rows),
         config=None if path is None else os.path.abspath(path),
     )
+
+
+def _attributes(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return values by the attributes that they are: those of `PortSettings` are the second."""
+    of_ports = {
+        option.attribute: values[name] for name, option in _OF_PORTS.items() if name in values
+    }
+    known = {**NODE_KEYS, **OPTIONS}
+    others = {
+        known[name].attribute: value for name, value in values.items() if name not in _OF_PORTS
+    }
+    return others, of_ports
+
+
+def _node(row: Mapping[str, Any], port_settings: PortSettings) -> NodeSettings:
+    values, of_port = _attributes(row)
+    own = replace(port_settings, **of_port) if of_port else None
+    return NodeSettings(**values, port_settings=own)
 
 
 def _default_last_port(base: int) -> int:

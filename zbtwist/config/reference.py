@@ -1,8 +1,8 @@
-"""The table of options in docs/configuration.rst, made from the table of options.
+"""The options in docs/configuration.rst and in docs/examples/zbtwist.toml, made from the settings.
 
-    python -m zbtwist.config.reference docs/configuration.rst
+    python -m zbtwist.config.reference docs
 
-writes it into the page, between the two lines that say so.
+writes them into both, between the two lines that say so.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import sys
 import textwrap
 from pathlib import Path
 
-from zbtwist.config.options import OPTIONS, Option
+from zbtwist.config.settings import OPTIONS
+from zbtwist.runtime.option import Option
 
-BEGIN = "\n.. made by python -m zbtwist.config.reference\n\n"
-END = "\n.. end of what is made\n"
+_BEGIN = " made by python -m zbtwist.config.reference\n\n"
+_END = " end of what is made\n"
 
 #: Characters of the columns; lines of the page have 100.
 _COLUMNS = (15, 15, 66)
@@ -35,12 +36,14 @@ def table() -> str:
 
 def _row(name: str, option: Option) -> list[str]:
     text = f"{_marked(option.help)}."
-    default = "no" if option.is_flag else option.default
+    default = "no" if option.is_flag else f"{option.default} {option.unit}".strip()
     if len(default) > _MAX_DEFAULT:
         text += f" By default it is {_marked(default)}."
         default = ""
     if option.more:
         text += f" {option.more}"
+    if option.per_node:
+        text += " One node may have its own."
     lines = textwrap.wrap(text, _COLUMNS[2], break_long_words=False, break_on_hyphens=False)
     first = _line(f"``{name}``", default, lines[0])
     return [first, *(_line("", "", line) for line in lines[1:])]
@@ -59,20 +62,53 @@ def _line(*cells: str) -> str:
     return " ".join(cell.ljust(width) for cell, width in zip(cells, _COLUMNS)).rstrip()
 
 
-def with_table(page: str) -> str:
-    """Return a page with the table as it is now.
+def example() -> str:
+    """Return the options as a file has them, all but the one that must be said commented out."""
+    return "\n".join(map(_example_of, OPTIONS.items()))
 
-    @raise ValueError: the page has no place for it.
+
+def _example_of(item: tuple[str, Option]) -> str:
+    name, option = item
+    lines = textwrap.wrap(f"{option.help}.", 97, break_on_hyphens=False)
+    if option.default or option.is_flag:
+        said = f"# {name} = {option.example or _as_toml(option)}"
+    elif option.letter:
+        said = f"{name} = {option.example}"
+    else:
+        lines[-1] += " There is none unless you name it:"
+        said = f"#     {name} = {option.example}"
+    return "".join(f"# {line}\n" for line in lines) + said + "\n"
+
+
+def _as_toml(option: Option) -> str:
+    if option.is_flag:
+        return "false"
+    is_number = int in option.types and option.default.replace(".", "").isdecimal()
+    return option.default if is_number else f'"{option.default}"'
+
+
+def with_options(page: str, mark: str, options: str) -> str:
+    """Return a page with the options as they are now.
+
+    @param mark: how the lines begin that say where they are.
+    @raise ValueError: the page has no place for them.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = f"\n{mark}{_BEGIN}", f"\n{mark}{_END}"
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError("the page has no two lines that say where the table is")
-    return f"{before}{BEGIN}{table()}{END}{after}"
+        raise ValueError("the page has no two lines that say where the options are")
+    return f"{before}{first}{options}{last}{after}"
 
 
-def main(path: Path) -> None:
-    path.write_text(with_table(path.read_text()))
+#: Where the options stand, how the lines around them begin, and what makes them.
+PAGES = (("configuration.rst", "..", table), ("examples/zbtwist.toml", "#", example))
+
+
+def main(docs: Path) -> None:
+    for name, mark, make in PAGES:
+        page = docs / name
+        page.write_text(with_options(page.read_text(), mark, make()))
 
 
 if __name__ == "__main__":

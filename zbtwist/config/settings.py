@@ -1,12 +1,16 @@
-"""What the user asked for: one object, and the endpoints that follow from it."""
+"""What the user asked for: one object, and the endpoints that follow from it.
+
+Its fields are the table of options: to add one is to write its row here, or in
+`zbtwist.binding.port_settings` if it is about a node's port, and to run ``python -m
+zbtwist.config.reference``.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any
 
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, clientFromString
@@ -14,11 +18,14 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from twisted.internet.posixbase import PosixReactorBase
 
 from zbtwist.binding.listener import LAST_PORT
-from zbtwist.binding.policy import Policy
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
+from zbtwist.config import values
+from zbtwist.config.values import IN_MEMORY, is_path
 from zbtwist.control import DEFAULT_PORT
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
 from zbtwist.radio.service import DEFAULT_HEARTBEAT
+from zbtwist.runtime.option import flag, number, option, options_of, seconds
 from zbtwist.runtime.tcp import QuietEndpoint
 from zbtwist.runtime.unix import server_from_string
 from zbtwist.xbee.address import Address64
@@ -27,14 +34,15 @@ DEFAULT_CONTROL = str(DEFAULT_PORT)
 DEFAULT_BASE_PORT = 27001
 DEFAULT_INTERFACE = "127.0.0.1"
 
-#: The state that is forgotten at the end.
-IN_MEMORY = ":memory:"
+#: Characters of a node identifier (NI has 20 bytes), and of a name in the file.
+MAX_LABEL = 20
+MAX_NAME = 64
 
 #: Listen queue of the TCP servers.
 _BACKLOG = 50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NodeSettings:
     """What the file says about one node, which either `address64` or `label` names.
 
@@ -43,25 +51,18 @@ class NodeSettings:
     @ivar port: the TCP port that it has; None for the gateway's choice.
     @ivar endpoint: a Twisted server endpoint string in place of a port.
     @ivar name: what lists and the log call it, in place of its node identifier.
-    @ivar window, at_least_once, backlog: where its `Policy` differs from that of the others.
+    @ivar port_settings: those of its port; None if they are those of all.
     """
 
-    address64: Address64 | None = None
-    label: str | None = None
-    port: int | None = None
-    endpoint: str | None = None
-    name: str | None = None
-    window: int | None = None
-    at_least_once: bool | None = None
-    backlog: int | None = None
-
-    @property
-    def own_policy(self) -> dict[str, Any]:
-        """Where its `Policy` differs from that of the others."""
-        return {name: value for name in _OF_NODE if (value := getattr(self, name)) is not None}
+    address64: Address64 | None = option(None, values.address, name="address", is_unique=True)
+    label: str | None = option(None, values.printable(MAX_LABEL), is_unique=True)
+    port: int | None = option(None, values.port, (int,), is_unique=True)
+    endpoint: str | None = option(None, values.endpoint, is_unique=True)
+    name: str | None = option(None, values.name(MAX_NAME), is_unique=True)
+    port_settings: PortSettings | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """
     @ivar serial: where the radio is: the path of a port, or a Twisted client endpoint string.
@@ -72,43 +73,130 @@ class Settings:
     @ivar write_flash: have it keep that mode.
     @ivar heartbeat: seconds of silence after which the radio is asked whether it is there; 0 for
         never.
-    @ivar in_flight: packets that the radio is given at once, for all nodes together.
-    @ivar window, at_least_once, coalesce, retries, outage, sleep, backlog: see
-        `zbtwist.binding.policy.Policy`.
-    @ivar trace_file: the absolute path of the file that frames are written to, None for none.
     @ivar control: where the control API listens: a port number on `interface`, or a Twisted server
         endpoint string.
     @ivar base_port: the first TCP port that a node gets.
-    @ivar interface: the address that the ports listen at.
     @ivar last_port: the last TCP port that a node gets.
+    @ivar interface: the address that the ports listen at.
     @ivar state: the absolute path of the state file, or `IN_MEMORY`.
+    @ivar in_flight: packets that the radio is given at once, for all nodes together.
+    @ivar trace_file: the absolute path of the file that frames are written to, None for none.
+    @ivar port_settings: those of all ports, unless a node has its own word on something.
     @ivar nodes: what the file says about single nodes, in its order.
     @ivar config: the absolute path of the file, None if there is none.
     """
 
-    serial: str
-    baud_rate: int | None = DEFAULT_BAUD_RATE
-    api_mode: int | None = None
-    control: str = DEFAULT_CONTROL
-    base_port: int = DEFAULT_BASE_PORT
-    interface: str = DEFAULT_INTERFACE
-    last_port: int = LAST_PORT
-    state: str = IN_MEMORY
+    serial: str = option(
+        MISSING,
+        values.serial,
+        help="Where the radio is: a serial port such as /dev/ttyUSB0, a Twisted client endpoint "
+        "such as tcp:HOST:PORT (a serial server), or sim: (a network in software, to try)",
+        more="One must be named, here or in the file. `The simulator <simulator.rst>`_ has more on "
+        "the last.",
+        letter="s",
+        example='"/dev/ttyUSB0"',
+    )
+    baud_rate: int | None = option(
+        DEFAULT_BAUD_RATE,
+        values.baud_rate,
+        (int, str),
+        "Rate of the serial port, bits per second, or auto to find it",
+        name="baud",
+        unit="bit/s",
+        more="``auto`` tries 9600, 115200, 57600, 38400, 230400, then the other rates of an XBee. "
+        "The rate that was found comes first the next time, until the gateway ends.",
+        letter="b",
+    )
+    api_mode: int | None = option(
+        None,
+        values.api_mode,
+        (int, str),
+        "API mode of the radio: 1, 2, or auto to ask it",
+        default="auto",
+        letter="m",
+    )
+    rtscts: bool = option(
+        False,
+        flag,
+        (bool,),
+        "Honour the RTS and CTS lines of the serial port",
+        more="The XBee must do so, too (D6=1, D7=1).",
+    )
+    configure: bool = option(
+        False,
+        flag,
+        (bool,),
+        "Move a transparent radio to the API mode, until it is off; see --write-flash",
+        more="A radio in transparent mode (AP=0) is moved by ``+++``; one that is in another mode "
+        "than ``api-mode`` names, to that one. It is done when nobody answers to frames, and again "
+        "when the radio was without power and is back in its own mode. At a rate of ``auto`` a "
+        "round takes about 30 seconds.",
+    )
+    write_flash: bool = option(
+        False,
+        flag,
+        (bool,),
+        "With --configure: have the radio keep that mode",
+        more="It is written by WR; nothing else is ever written to its flash.",
+    )
+    heartbeat: float = option(
+        DEFAULT_HEARTBEAT,
+        seconds(0, 86400),
+        (int, float),
+        "Seconds of silence after which the radio is asked whether it is there; 0: never",
+        unit="s",
+    )
+    control: str = option(
+        DEFAULT_CONTROL,
+        values.control,
+        (int, str),
+        "Port of the control interface, or a Twisted server endpoint",
+        more="An endpoint is such as ``unix:/run/zbtwist/control``. See `the control interface "
+        "<control-api.rst>`_.",
+        letter="c",
+    )
+    base_port: int = option(
+        DEFAULT_BASE_PORT, values.port, (int,), "First TCP port that a node gets", letter="p"
+    )
+    last_port: int = option(
+        LAST_PORT,
+        values.port,
+        (int,),
+        "Last TCP port that a node gets",
+        default="the last below those of outgoing connections, mostly 32767",
+        more=f"It is {LAST_PORT} if ``base-port`` is not below them.",
+        example="32767",
+    )
+    interface: str = option(
+        DEFAULT_INTERFACE,
+        values.interface,
+        help="Address to listen at; 0.0.0.0 lets other computers in, and nobody is asked for a "
+        "password",
+        more="It is an IP address of this computer, of version 4 or 6.",
+        letter="i",
+    )
+    state: str = option(
+        IN_MEMORY,
+        values.state,
+        help="File that keeps which node has which port, or :memory: to forget it at the end",
+        default="zbtwist.sqlite3 in $STATE_DIRECTORY, in /var/lib/zbtwist as root, else in the "
+        "user's state directory; :memory: with sim:",
+        example='"/var/lib/zbtwist/zbtwist.sqlite3"',
+        at_start="The state file",
+    )
+    in_flight: int = option(
+        DEFAULT_LIMIT, number(1, 63), (int,), "Packets to all nodes at once, 1 to 63"
+    )
+    trace_file: str | None = option(
+        None,
+        values.file_path,
+        help="File that every frame is written to, for Wireshark (pcapng)",
+        more="See `events <events.rst>`_.",
+        example='"/var/log/zbtwist/frames.pcapng"',
+    )
+    port_settings: PortSettings = PortSettings()
     nodes: tuple[NodeSettings, ...] = ()
     config: str | None = None
-    rtscts: bool = False
-    configure: bool = False
-    write_flash: bool = False
-    heartbeat: float = DEFAULT_HEARTBEAT
-    in_flight: int = DEFAULT_LIMIT
-    window: int = Policy.window
-    at_least_once: bool = Policy.at_least_once
-    coalesce: float = Policy.coalesce
-    retries: int = Policy.retries
-    outage: float = Policy.outage
-    sleep: float = Policy.sleep
-    backlog: int = Policy.backlog
-    trace_file: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -123,15 +211,6 @@ class Settings:
         """The TCP port of the control API, 0 if it is another kind of socket."""
         number = re.match(r"(?:(?:tcp6?|ssl):)?(\d+)(?::|$)", self.control)
         return int(number[1]) if number else 0
-
-    @property
-    def policy(self) -> Policy:
-        """How bytes are sent and kept, unless a node has its own word on it."""
-        return Policy(**{name: getattr(self, name) for name in POLICY})
-
-    def policy_of(self, node: NodeSettings) -> Policy:
-        """How the bytes of one node are sent and kept."""
-        return dataclasses.replace(self.policy, **node.own_policy)
 
     def radio_endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """Return the endpoint of the radio."""
@@ -176,17 +255,25 @@ def is_open(endpoint: str) -> bool:
     return not address.is_loopback
 
 
-def is_path(serial: str) -> bool:
-    return serial.startswith(("/", "./", "../"))
+#: The options of the gateway, by name, in the order in which they are shown.
+OPTIONS = options_of(Settings, PortSettings)
 
-
-#: The attributes of `Settings` and `NodeSettings` that make a `Policy`.
-POLICY = tuple(field.name for field in dataclasses.fields(Policy))
-
-_OF_NODE = tuple(name for name in POLICY if hasattr(NodeSettings, name))
+#: The keys of a ``[[node]]`` table.
+NODE_KEYS = {
+    **options_of(NodeSettings),
+    **{name: each for name, each in options_of(PortSettings).items() if each.per_node},
+}
 
 
 def difference(old: Settings, new: Settings) -> set[str]:
-    """Return the names of the attributes of `Settings` that differ."""
-    names = (field.name for field in dataclasses.fields(Settings))
-    return {name for name in names if getattr(old, name) != getattr(new, name)}
+    """Return the names of the options that differ, and "nodes" if what is said of nodes does."""
+    pairs = ((Settings, old, new), (PortSettings, old.port_settings, new.port_settings))
+    changed = {
+        name
+        for kind, before, after in pairs
+        for name, each in options_of(kind).items()
+        if getattr(before, each.attribute) != getattr(after, each.attribute)
+    }
+    if old.nodes != new.nodes:
+        changed.add("nodes")
+    return changed

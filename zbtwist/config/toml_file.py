@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from zbtwist.runtime.option import Mistake
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -34,10 +36,6 @@ Key = tuple[str | int, ...]
 
 class ConfigError(ValueError):
     """The settings have mistakes. The text has a sentence for each, a line each."""
-
-
-class Mistake(Exception):
-    """What is wrong with a value: a sentence without its subject."""
 
 
 class FileMistake(Exception):

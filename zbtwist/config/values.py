@@ -1,23 +1,18 @@
 """What an option may be: from the text that a person writes to a value, or a sentence.
 
-Each parser takes the text of one value and what it is relative to, and returns the value, or raises
-a `Mistake`.
+Each parser is one of `zbtwist.runtime.option.Parser`; those that any option may have are there.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from twisted.internet.endpoints import clientFromString, serverFromString
 
 from zbtwist.binding.listener import LAST_PORT
-from zbtwist.config.settings import IN_MEMORY, is_path
-from zbtwist.config.toml_file import Mistake, reason_of
+from zbtwist.config.toml_file import reason_of
+from zbtwist.runtime.option import Context, Mistake, Parser, choice, number
 from zbtwist.xbee.address import (
     BROADCAST64,
     COORDINATOR64,
@@ -27,18 +22,8 @@ from zbtwist.xbee.address import (
     parse_address64,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """
-    @ivar directory: what relative paths are relative to.
-    """
-
-    reactor: Any
-    directory: str
-
-
-Parser = Callable[[str, Context], Any]
+#: The state that is forgotten at the end.
+IN_MEMORY = ":memory:"
 
 NO_SERIAL = (
     "is missing: name the port of the XBee (such as /dev/ttyUSB0), "
@@ -46,31 +31,8 @@ NO_SERIAL = (
 )
 
 
-def number(low: int, high: int) -> Parser:
-    def parse(text: str, context: Context) -> int:
-        if re.fullmatch(r"\s*[0-9]{1,9}\s*", text) and low <= int(text) <= high:
-            return int(text)
-        raise Mistake(f"must be a number from {low} to {high}, not {text!r}.")
-
-    return parse
-
-
 #: A TCP port.
 port = number(1, LAST_PORT)
-
-
-def seconds(low: float, high: float) -> Parser:
-    def parse(text: str, context: Context) -> float:
-        if re.fullmatch(r"\s*[0-9]{1,9}(\.[0-9]{1,9})?\s*", text) and low <= float(text) <= high:
-            return float(text)
-        raise Mistake(f"must be a number of seconds from {low:g} to {high:g}, not {text!r}.")
-
-    return parse
-
-
-def flag(text: str, context: Context) -> bool:
-    # The command line has only the name; the file has TOML's words as Python writes them.
-    return text != "False"
 
 
 def baud_rate(text: str, context: Context) -> int | None:
@@ -81,15 +43,6 @@ def baud_rate(text: str, context: Context) -> int | None:
     except Mistake:
         raise Mistake(f"must be auto or a number from 1 to 4000000, not {text!r}.") from None
     return rate
-
-
-_DELIVERY = ("at-most-once", "at-least-once")
-
-
-def delivery(text: str, context: Context) -> bool:
-    if text not in _DELIVERY:
-        raise Mistake(f"must be {' or '.join(_DELIVERY)}, not {text!r}.")
-    return text == "at-least-once"
 
 
 def serial(text: str, context: Context) -> str:
@@ -123,11 +76,8 @@ def _check_port(endpoint: object) -> None:
         raise ValueError("the path is missing")
 
 
-def api_mode(text: str, context: Context) -> int | None:
-    modes = {"auto": None, "1": 1, "2": 2}
-    if text not in modes:
-        raise Mistake(f"must be auto, 1 or 2, not {text!r}.")
-    return modes[text]
+#: None stands for whatever the radio is in.
+api_mode = choice({"auto": None, "1": 1, "2": 2})
 
 
 def control(text: str, context: Context) -> str:
@@ -210,3 +160,8 @@ def printable(longest: int) -> Parser:
         )
 
     return parse
+
+
+def is_path(serial: str) -> bool:
+    """Whether a radio is named by the path of its port."""
+    return serial.startswith(("/", "./", "../"))

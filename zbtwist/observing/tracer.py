@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.logger import Logger
@@ -172,6 +172,13 @@ def _found(frame: ATCommandResponse) -> Address64 | None:
         return None
 
 
+class TraceSettings(Protocol):
+    """What tracing needs of the settings; see `zbtwist.config.settings.Settings`."""
+
+    @property
+    def trace_file(self) -> str | None: ...
+
+
 class TraceFileService(Service):
     """Has a tracer write to a file while it runs. What is wrong with the file is a line in the log.
 
@@ -190,9 +197,11 @@ class TraceFileService(Service):
         self._interface = interface
         self._file: TraceFile | None = None
 
-    def replace(self, path: str | None) -> None:
-        """Write to another file from now on; None for nowhere."""
-        self._path = path
+    def reconfigure(self, old: TraceSettings, new: TraceSettings) -> None:
+        """Write to another file from now on, if the settings say so."""
+        if new.trace_file == old.trace_file:
+            return
+        self._path = new.trace_file
         if self.running:
             self._close()
             self._open()

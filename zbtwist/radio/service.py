@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.internet import ClientService
 from twisted.application.service import MultiService
@@ -79,6 +79,31 @@ def abort_connection(transport: Any) -> None:
 
 _RESETS = (MODEM_HARDWARE_RESET, MODEM_WATCHDOG_RESET)
 _JOINS = (MODEM_JOINED, MODEM_COORDINATOR_STARTED)
+
+
+class LinkSettings(Protocol):
+    """What the link needs of the settings; see `zbtwist.config.settings.Settings`."""
+
+    @property
+    def serial(self) -> str: ...
+    @property
+    def baud_rate(self) -> int | None: ...
+    @property
+    def api_mode(self) -> int | None: ...
+    @property
+    def rtscts(self) -> bool: ...
+    @property
+    def configure(self) -> bool: ...
+    @property
+    def write_flash(self) -> bool: ...
+    @property
+    def heartbeat(self) -> float: ...
+    def radio_endpoint(self, reactor: Any) -> IStreamClientEndpoint: ...
+
+
+def _place(settings: LinkSettings) -> tuple[object, ...]:
+    """Where the radio is, and how it is spoken to."""
+    return settings.serial, settings.baud_rate, settings.api_mode, settings.rtscts
 
 
 class _RadioFactory(Factory):
@@ -210,6 +235,15 @@ class RadioService(MultiService):
             clock=self._clock,
         )
         self._connecting.setServiceParent(self)
+
+    def reconfigure(self, old: LinkSettings, new: LinkSettings) -> None:
+        """Follow new settings."""
+        self.configure = new.configure
+        self.write_flash = new.write_flash
+        if new.heartbeat != old.heartbeat:
+            self.heartbeat = new.heartbeat
+        if _place(new) != _place(old):
+            self.replace_endpoint(new.radio_endpoint(self._clock), new.serial, new.api_mode)
 
     def replace_endpoint(
         self, endpoint: IStreamClientEndpoint, name: str, api_mode: int | None

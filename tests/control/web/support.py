@@ -29,7 +29,7 @@ from zbtwist.config.settings import Settings
 from zbtwist.control.web import live
 from zbtwist.network.node import Node
 
-SETTINGS = Settings("sim:nt=0.3:interval=0")
+SETTINGS = Settings(serial="sim:nt=0.3:interval=0")
 HOST = "127.0.0.1:27000"
 
 

@@ -397,7 +397,7 @@ class Viewers(LiveTestCase):
 
 
 class Signals(LiveTestCase):
-    settings = Settings("sim:nodes=8")
+    settings = Settings(serial="sim:nodes=8")
 
     def test_all_nodes_that_speak(self) -> None:
         """Also if they send at the same time."""

@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import sys
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -49,6 +49,16 @@ def zbctl_for(port: int) -> str:
 
 def _local(port: int) -> str:
     return f"http://127.0.0.1:{port}/"
+
+
+class ControlSettings(Protocol):
+    """What the control port needs of the settings; see `zbtwist.config.settings.Settings`."""
+
+    @property
+    def control(self) -> str: ...
+    @property
+    def interface(self) -> str: ...
+    def control_endpoint(self, reactor: Any) -> IStreamServerEndpoint: ...
 
 
 class ControlService(Service):
@@ -114,6 +124,11 @@ class ControlService(Service):
         )
         self.log.info("Console: {url}", url=url)
         self.log.info("List of nodes and ports: {command} list", command=command)
+
+    def reconfigure(self, old: ControlSettings, new: ControlSettings) -> None:
+        """Follow new settings."""
+        if (new.control, new.interface) != (old.control, old.interface):
+            self.replace_endpoint(new.control_endpoint(self._clock), new.control)
 
     def replace_endpoint(self, endpoint: IStreamServerEndpoint, name: str) -> None:
         """Listen somewhere else from now on."""

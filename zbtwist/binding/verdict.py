@@ -1,41 +1,12 @@
-"""How bytes are sent to a node, and kept for its clients: all that can be adjusted.
-
-And what each delivery status means for the packet: whether the node may have it, and whether
-sending it again can help.
+"""What a delivery status means: whether the node may have the packet, and whether sending it again
+can help.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from zbtwist.xbee.status import DELIVERED
-
-#: The most bytes that are kept for the next client.
-MAX_BACKLOG = 1 << 20
-
-
-@dataclass(frozen=True)
-class Policy:
-    """
-    @ivar window: packets to the node that are in the air at once. The order of bytes is certain
-        with 1 only: of several, one that has to be sent again arrives after those behind it.
-    @ivar at_least_once: send a packet again of which it is not known whether it arrived; else its
-        bytes count as lost.
-    @ivar coalesce: seconds that bytes wait, while the node is busy, for more to fill their packet.
-    @ivar retries: how often a packet that did not arrive is sent again.
-    @ivar outage: seconds that bytes wait for a radio that is away, not in a network, or full.
-    @ivar sleep: seconds that bytes wait for an end device that does not wake up.
-    @ivar backlog: bytes of the node that are kept for the next client while there is none.
-    """
-
-    window: int = 1
-    at_least_once: bool = False
-    coalesce: float = 0.01
-    retries: int = 5
-    outage: float = 10.0
-    sleep: float = 300.0
-    backlog: int = 0
 
 
 class Verdict(Enum):

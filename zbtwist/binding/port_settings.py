@@ -1,0 +1,78 @@
+"""All that may be set for the ports of all nodes, or for that of one.
+
+One object has it all. It is made once for every node that has its own word on something, and handed
+over whole: who needs a setting of a port reads it there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zbtwist.runtime.option import choice, number, option, seconds
+
+#: The most bytes that are kept for the next client.
+MAX_BACKLOG = 1 << 20
+
+
+@dataclass(frozen=True)
+class PortSettings:
+    """
+    @ivar window: packets to the node that are in the air at once. The order of bytes is certain
+        with 1 only: of several, one that has to be sent again arrives after those behind it.
+    @ivar at_least_once: send a packet again of which it is not known whether it arrived; else its
+        bytes count as lost.
+    @ivar coalesce: seconds that bytes wait, while the node is busy, for more to fill their packet.
+    @ivar retries: how often a packet that did not arrive is sent again.
+    @ivar outage: seconds that bytes wait for a radio that is away, not in a network, or full.
+    @ivar sleep: seconds that bytes wait for an end device that does not wake up.
+    @ivar backlog: bytes of the node that are kept for the next client while there is none.
+    """
+
+    at_least_once: bool = option(
+        False,
+        choice({"at-most-once": False, "at-least-once": True}),
+        help="What becomes of a packet that may have arrived or not: at-most-once resets the "
+        "clients, at-least-once sends it again",
+        name="delivery",
+        default="at-most-once",
+        more="`What happens to your bytes <delivery.rst>`_ has this and the following in full.",
+        per_node=True,
+    )
+    retries: int = option(5, number(0, 100), (int,), "How often a packet is sent again")
+    outage: float = option(
+        10.0,
+        seconds(0, 86400),
+        (int, float),
+        "Seconds that clients' bytes wait for a radio that is away",
+        unit="s",
+    )
+    sleep: float = option(
+        300.0,
+        seconds(0, 86400),
+        (int, float),
+        "Seconds that bytes wait for a node that sleeps",
+        unit="s",
+    )
+    window: int = option(
+        1,
+        number(1, 16),
+        (int,),
+        "Packets to one node at once, 1 to 16; with more than 1 a retry may change their order",
+        per_node=True,
+    )
+    coalesce: float = option(
+        0.01,
+        seconds(0, 10),
+        (int, float),
+        "Seconds that a packet is waited for to fill up while the node is busy",
+        unit="s",
+    )
+    backlog: int = option(
+        0,
+        number(0, MAX_BACKLOG),
+        (int,),
+        "Bytes of a node that are kept for the next client while none is connected",
+        unit="bytes",
+        more=f"The last ones are, at most {MAX_BACKLOG}.",
+        per_node=True,
+    )

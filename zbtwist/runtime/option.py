@@ -1,0 +1,192 @@
+"""An option: what a person may set, and what is known of it, said once.
+
+The settings are dataclasses, and each field that a person may set is made by `option`: its name,
+type, default, unit, bounds and help stand there and nowhere else. The command line, the check of
+the configuration file, and the tables of the documentation are made from `options_of` the class.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import date, datetime, time
+from typing import Any
+
+
+class Mistake(Exception):
+    """What is wrong with a value: a sentence without its subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """
+    @ivar directory: what relative paths are relative to.
+    """
+
+    reactor: Any
+    directory: str
+
+
+#: Takes the text of one value and what it is relative to, and returns the value, or raises a
+#: `Mistake`.
+Parser = Callable[[str, Context], Any]
+
+#: What TOML's types are called in a sentence. A date is a datetime, a whole number may be a bool.
+_TYPE_NAMES: tuple[tuple[type, str], ...] = (
+    (str, "text in quotes"),
+    (bool, "true or false"),
+    (int, "a whole number"),
+    (float, "a decimal number"),
+    (list, "a list"),
+    (dict, "a table"),
+    (datetime, "a date"),
+    (date, "a date"),
+    (time, "a time"),
+)
+
+_METADATA = "option"
+
+
+def type_name(kind: type) -> str:
+    """Return what a type of TOML is called in a sentence."""
+    return next(name for known, name in _TYPE_NAMES if issubclass(kind, known))
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """
+    @ivar name: what it is called on the command line, behind ``--``, and in the file.
+    @ivar attribute: of the settings.
+    @ivar parse: makes the attribute's value of a text, or raises `Mistake`.
+    @ivar types: what the file may have.
+    @ivar help: what it is, a sentence without its end, for the command line.
+    @ivar default: what it is unless somebody says so, as it would be written; empty for nothing.
+    @ivar unit: of the number, in words; empty for none.
+    @ivar more: sentences that only the documentation has, in reStructuredText.
+    @ivar letter: its short name on the command line.
+    @ivar per_node: whether a ``[[node]]`` table may have it, too.
+    @ivar is_unique: whether no two nodes may have the same value.
+    @ivar example: what it may be, as the file has it, where the default says nothing.
+    @ivar at_start: what it is about, if it counts only from the next start of the gateway on: the
+        beginning of a sentence. Empty if it counts at once.
+    """
+
+    name: str
+    attribute: str
+    parse: Parser
+    types: tuple[type, ...] = (str,)
+    help: str = ""
+    default: str = ""
+    unit: str = ""
+    more: str = ""
+    letter: str | None = None
+    per_node: bool = False
+    is_unique: bool = False
+    example: str = ""
+    at_start: str = ""
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it stands alone on the command line."""
+        return self.types == (bool,)
+
+    def of_file(self, value: Any, context: Context) -> Any:
+        """Return the attribute's value for a value of the file.
+
+        @raise Mistake: it is wrong.
+        """
+        if type(value) not in self.types:
+            wanted = " or ".join(map(type_name, self.types))
+            raise Mistake(f"must be {wanted}, not {type_name(type(value))}.")
+        # TOML's numbers end here; Python refuses to write some that go on.
+        if isinstance(value, int) and value.bit_length() > 63:
+            raise Mistake("is too large a number.")
+        return self.parse(str(value), context)
+
+
+def option(
+    value: Any,
+    parse: Parser,
+    types: tuple[type, ...] = (str,),
+    help: str = "",
+    *,
+    name: str = "",
+    default: str | None = None,
+    **more: Any,
+) -> Any:
+    """Return a field of the settings that a person may set; see `Option`.
+
+    @param value: the default; `MISSING` if somebody must say it.
+    @param name: as it is called, if that is not the field's name.
+    @param default: the same as it would be written, if that is not how Python writes it.
+    """
+    if default is None:
+        default = _as_written(value)
+
+    def made(attribute: str) -> Option:
+        return Option(
+            name or attribute.replace("_", "-"), attribute, parse, types, help, default, **more
+        )
+
+    return field(default=value, metadata={_METADATA: made})
+
+
+def _as_written(value: object) -> str:
+    if value is None or value is MISSING or isinstance(value, bool):
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def options_of(*settings: type) -> dict[str, Option]:
+    """Return the options of classes of settings, by name, in the order of their fields."""
+    made = (
+        each.metadata[_METADATA](each.name)
+        for kind in settings
+        for each in fields(kind)
+        if _METADATA in each.metadata
+    )
+    return {one.name: one for one in made}
+
+
+# --- what any option may be --------------------------------------------------------------------
+
+
+def number(low: int, high: int) -> Parser:
+    """A whole number."""
+
+    def parse(text: str, context: Context) -> int:
+        if re.fullmatch(r"\s*[0-9]{1,9}\s*", text) and low <= int(text) <= high:
+            return int(text)
+        raise Mistake(f"must be a number from {low} to {high}, not {text!r}.")
+
+    return parse
+
+
+def seconds(low: float, high: float) -> Parser:
+    """A time."""
+
+    def parse(text: str, context: Context) -> float:
+        if re.fullmatch(r"\s*[0-9]{1,9}(\.[0-9]{1,9})?\s*", text) and low <= float(text) <= high:
+            return float(text)
+        raise Mistake(f"must be a number of seconds from {low:g} to {high:g}, not {text!r}.")
+
+    return parse
+
+
+def flag(text: str, context: Context) -> bool:
+    """Yes or no."""
+    # The command line has only the name; the file has TOML's words as Python writes them.
+    return text != "False"
+
+
+def choice(meanings: dict[str, Any]) -> Parser:
+    """One of some words."""
+
+    def parse(text: str, context: Context) -> Any:
+        if text not in meanings:
+            *others, last = meanings
+            raise Mistake(f"must be {', '.join(others)} or {last}, not {text!r}.")
+        return meanings[text]
+
+    return parse
