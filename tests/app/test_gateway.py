@@ -177,7 +177,7 @@ class GuideTests(GatewayTestCase):
         """What to try, once for each node, with the right port."""
         self.reactor = MemoryReactorClock()
         self.gateway = Gateway(SETTINGS, self.reactor)
-        guide = DemoGuide(SETTINGS, self.gateway.network.nodes, self.gateway.bindings)
+        guide = DemoGuide(SETTINGS, self.gateway.bindings, self.gateway.bus)
         guide.setServiceParent(self.gateway)
         self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         self.gateway.startService()

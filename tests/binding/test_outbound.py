@@ -40,14 +40,14 @@ class Writer:
 class OutboundTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.wire = Wire()
-        self.nodes = NodeTable()
+        self.nodes = NodeTable(self.wire.bus)
         node = self.nodes.seen(REMOTE, REMOTE16, 0.0)
         assert node is not None
         self.node = node
         node.label = "E1"
         self.outbound = Outbound(self.wire.clock, self.wire.coordinator, self.nodes, self.node)
         self.losses: list[str] = []
-        self.outbound.broken = self.losses.append
+        self.outbound.lost = lambda lost, why: self.losses.append(f"{lost} bytes are lost: {why}")
         self.writer = Writer()
 
     def follow(self, **policy: Any) -> None:
@@ -242,7 +242,7 @@ class OutboundTests(SynchronousTestCase):
         self.status(0x24)
         self.assertEqual(
             self.losses,
-            ["201 bytes for E1 (00:13:a2:00:40:0a:3e:ff) are lost: address not found"],
+            ["201 bytes are lost: address not found"],
         )
         self.assertEqual((self.outbound.failures, self.outbound.bytes_lost), (1, 201))
         self.assertEqual((self.outbound.buffered, self.outbound.bytes_sent), (0, 0))
@@ -428,7 +428,7 @@ class OutboundTests(SynchronousTestCase):
         """What became of it is not known, so its writer is reset."""
         self.outbound.write(self.writer, b"in the air")
         self.wire.coordinator.link_down("It is gone.")
-        self.assertEqual(self.losses, [f"10 bytes for {self.node} are lost: It is gone."])
+        self.assertEqual(self.losses, ["10 bytes are lost: It is gone."])
 
     def test_at_least_once_without_a_radio(self) -> None:
         """What was in the air is sent again, before what waits, when the radio is back."""
@@ -475,9 +475,7 @@ class OutboundTests(SynchronousTestCase):
             self.outbound.write(writer, b"x" * HIGH_WATER)
             self.outbound.closed(writer)
         self.wire.clock.advance(OUTAGE)
-        self.assertEqual(
-            self.losses, [f"{3 * HIGH_WATER} bytes for {self.node} are lost: It is gone."]
-        )
+        self.assertEqual(self.losses, [f"{3 * HIGH_WATER} bytes are lost: It is gone."])
         self.assertEqual(self.outbound.bytes_lost, 3 * HIGH_WATER)
         # Nobody's patience starts anew while the radio is still away.
         self.outbound.write(self.writer, b"later")

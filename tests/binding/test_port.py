@@ -19,17 +19,19 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Wire
-from zbtwist.binding.client import REPLY_POLL, NodeClient
+from zbtwist.binding.client import MAX_UNSENT, REPLY_POLL, ConnectedClient
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import HIGH_WATER, Outbound
-from zbtwist.binding.port import CLOSE_TIMEOUT, MAX_CLIENTS, MAX_UNSENT, REPLY_TIME, NodePort
+from zbtwist.binding.port import CLOSE_TIMEOUT, MAX_CLIENTS, REPLY_TIME, NodePort
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
+from zbtwist.observing.log_lines import LogLines
+from zbtwist.runtime.write_at_once import SocketWriteAtOnce
 from zbtwist.xbee.frames import TransmitStatus
 
 
-class TCPConnection(Connection):
+class TCPConnection(SocketWriteAtOnce, Connection):
     """Twisted's own, on a pair of sockets that have no addresses."""
 
     connected = 1
@@ -68,15 +70,18 @@ class NodePortTests(SynchronousTestCase):
         self.wire = Wire()
         self.node = Node(REMOTE, REMOTE16, label="E1")
         self.endpoint = Endpoint()
-        outbound = Outbound(self.wire.clock, self.wire.coordinator, NodeTable(), self.node)
-        self.port = NodePort(self.wire.clock, self.node, outbound)
+        outbound = Outbound(
+            self.wire.clock, self.wire.coordinator, NodeTable(self.wire.bus), self.node
+        )
+        self.port = NodePort(self.wire.clock, self.node, outbound, self.wire.bus)
+        LogLines(self.wire.bus)
         self.listener = Listener(27001, self.endpoint)  # type: ignore[arg-type]
         self.port.startService()
         self.successResultOf(Deferred.fromCoroutine(self.listener.open()))
         self.port.serve(self.listener)
         self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
 
-    def connect(self) -> tuple[NodeClient, Any]:
+    def connect(self) -> tuple[ConnectedClient, Any]:
         client = self.listener.buildProtocol(None)
         assert client is not None
         transport = StringTransport()
@@ -108,7 +113,7 @@ class NodePortTests(SynchronousTestCase):
         self.assertEqual(transport.producerState, "paused")
         self.port.outbound.stop()
 
-    def connect_tcp(self) -> tuple[NodeClient, socket.socket, MemoryReactorClock]:
+    def connect_tcp(self) -> tuple[ConnectedClient, socket.socket, MemoryReactorClock]:
         """A client behind a real socket, whose reactor has not had its turn yet."""
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
@@ -129,11 +134,11 @@ class NodePortTests(SynchronousTestCase):
 
     def test_burst_is_written_as_one(self) -> None:
         _, theirs, _ = self.connect_tcp()
-        self.port.burst.begin()
+        self.port.batch.begin()
         self.port.deliver(b"one")
         self.port.deliver(b"two")
         self.assertRaises(BlockingIOError, theirs.recv, 100)
-        self.port.burst.end()
+        self.port.batch.end()
         self.assertEqual(theirs.recv(100), b"onetwo")
 
     def test_rest_is_written_by_the_reactor(self) -> None:
@@ -174,19 +179,19 @@ class NodePortTests(SynchronousTestCase):
     def test_close_in_a_burst(self) -> None:
         """What came before goes out before."""
         client, theirs, _ = self.connect_tcp()
-        self.port.burst.begin()
+        self.port.batch.begin()
         self.port.deliver(b"one")
         client.close()
         self.assertEqual(theirs.recv(100), b"one")
-        self.port.burst.end()
+        self.port.batch.end()
 
     def test_reset_in_a_burst(self) -> None:
         """What came before is not sent behind the back of the reset."""
         client, theirs, _ = self.connect_tcp()
-        self.port.burst.begin()
+        self.port.batch.begin()
         self.port.deliver(b"one")
         client.reset("Bytes are lost.")
-        self.port.burst.end()
+        self.port.batch.end()
         self.assertRaises(BlockingIOError, theirs.recv, 100)
 
     def test_slow_reader_is_dropped(self) -> None:

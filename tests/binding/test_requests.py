@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zbtwist.binding.requests import PortRequest, PortRequests
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import Address64
 
 A, B, C = map(Address64, (1, 2, 3))
@@ -45,7 +46,7 @@ class PortRequestsTests(SynchronousTestCase):
         self.assertEqual(self.requests.slots, {5000, 5001, "unix:/x"})
 
     def test_with_nodes(self) -> None:
-        nodes = NodeTable()
+        nodes = NodeTable(EventBus())
         for address64, label in ((A, "E9"), (B, "E1"), (C, "E1")):
             node = nodes.add(address64)
             assert node is not None

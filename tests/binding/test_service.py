@@ -20,6 +20,7 @@ from zbtwist.binding.requests import PortRequest
 from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingService
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
+from zbtwist.observing.log_lines import LogLines
 from zbtwist.store.store import Mapping, Store, StoreError
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import TransmitStatus
@@ -80,9 +81,15 @@ class BindingTestCase(SynchronousTestCase):
         self.wire = Wire()
         # A node that was seen at 0 was never seen.
         self.wire.clock.advance(1000)
-        self.nodes = NodeTable()
+        self.nodes = NodeTable(self.wire.bus)
+        LogLines(self.wire.bus)
         self.bindings = BindingService(
-            self.wire.clock, self.wire.coordinator, self.nodes, self.store, self.computer.endpoint
+            self.wire.clock,
+            self.wire.coordinator,
+            self.nodes,
+            self.store,
+            self.computer.endpoint,
+            self.wire.bus,
         )
         self.bindings.configure(wishes, base, last, **more)
         self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
@@ -797,5 +804,5 @@ class PolicyTests(BindingTestCase):
         self.see(A)
         self.assertEqual(self.policy(A), PortSettings())
         self.node(A).label = "METER"
-        self.bindings.node_changed(self.node(A))
+        self.nodes.changed(self.node(A))
         self.assertEqual(self.policy(A), special)

@@ -407,7 +407,7 @@ class TracingTests(GatewayTestCase):
     def test_off(self) -> None:
         self.assertEqual(self.api.frames(), {"all": False, "nodes": [], "file": ""})
         self.assertEqual(self.frames(), [])
-        self.assertIsNone(self.gateway.radio.traffic.trace)
+        self.assertFalse(self.gateway.radio.traffic.watchers)
 
     def test_all(self) -> None:
         self.assertEqual(self.api.frames(True), {"all": True, "nodes": [], "file": ""})

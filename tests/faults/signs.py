@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.faults.world import Device, World
-from zbtwist.radio.interfaces import RadioListener
+from zbtwist.radio.events import LinkDown, LinkSilent
 from zbtwist.simulator.air import Transmission, TxResult
 from zbtwist.simulator.serial_line import Wire
 from zbtwist.xbee.address import UNKNOWN16
@@ -70,7 +70,7 @@ def modem_status(number: int) -> str:
     return f"x 8A {number:02X}"
 
 
-class Signs(RadioListener):
+class Signs:
     """Watches a world.
 
     @ivar counts: how often what was seen.
@@ -94,15 +94,14 @@ class Signs(RadioListener):
         self._watch_air(world.air)
         for wire in world.endpoint.line.directions:
             self._watch_wire(wire)
-        world.gateway.radio.coordinator.add_listener(self)
+        bus = world.gateway.bus
+        bus.subscribe(LinkDown, lambda event: self._count(OUTAGE))
+        bus.subscribe(LinkSilent, lambda event: self._count(NO_ANSWER))
 
     # --- the radio ------------------------------------------------------------------------------
 
-    def radio_down(self, reason: str) -> None:
-        self.counts[OUTAGE] += 1
-
-    def radio_deaf(self) -> None:
-        self.counts[NO_ANSWER] += 1
+    def _count(self, sign: str) -> None:
+        self.counts[sign] += 1
 
     def _said(self, frame: Frame) -> None:
         if isinstance(frame, TransmitStatus):

@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.connection import READ_SIZE, SOCKET, WRITE_BUFFER, Connection
 from tests.faults.world import World
+from zbtwist.binding.client import MAX_UNSENT
 from zbtwist.binding.outbound import HIGH_WATER, NODE_LIMIT
-from zbtwist.binding.port import MAX_UNSENT
 
 MUCH = 100_000_000
 

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire
+from zbtwist.network.events import NodeAdded, NodeChanged
 from zbtwist.network.node import Node
 from zbtwist.network.service import (
     INQUIRY_PAUSE,
@@ -19,6 +20,7 @@ from zbtwist.network.service import (
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import DISCOVERY_MARGIN
 from zbtwist.radio.errors import RadioOffline
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
@@ -41,22 +43,18 @@ SEARCH = FACTS.discovery_time + DISCOVERY_MARGIN
 
 
 class Listener:
-    def __init__(self) -> None:
+    def __init__(self, bus: EventBus) -> None:
         self.added: list[Node] = []
         self.changed: list[Node] = []
-
-    def node_added(self, node: Node) -> None:
-        self.added.append(node)
-
-    def node_changed(self, node: Node) -> None:
-        self.changed.append(node)
+        bus.subscribe(NodeAdded, lambda event: self.added.append(event.node))
+        bus.subscribe(NodeChanged, lambda event: self.changed.append(event.node))
 
 
 class NodeTableTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.table = NodeTable(wall=lambda: 1e9)
-        self.listener = Listener()
-        self.table.add_listener(self.listener)
+        bus = EventBus()
+        self.table = NodeTable(bus, wall=lambda: 1e9)
+        self.listener = Listener(bus)
 
     def test_seen(self) -> None:
         node = self.table.seen(REMOTE, REMOTE16, 5.0)
@@ -127,7 +125,7 @@ class NodeTableTests(SynchronousTestCase):
         self.assertEqual((node.label, node.device_type_identifier), ("new", 0x30005))
 
     def test_bound(self) -> None:
-        table = NodeTable(maximum=2)
+        table = NodeTable(EventBus(), maximum=2)
         for address in (1, 2, 3, 4):
             table.seen(Address64(address), Address16(address), 0.0)
         self.assertEqual([node.address64 for node in table], [1, 2])
@@ -136,7 +134,7 @@ class NodeTableTests(SynchronousTestCase):
 class NetworkServiceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.wire = Wire(ready=False)
-        self.network = NetworkService(self.wire.clock, self.wire.coordinator)
+        self.network = NetworkService(self.wire.clock, self.wire.coordinator, self.wire.bus)
         self.network.startService()
         self.received: list[bytes] = []
 

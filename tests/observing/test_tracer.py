@@ -26,6 +26,7 @@ from zbtwist.observing.tracer import (
 )
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.statistics import Traffic
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import UNKNOWN64, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
@@ -142,9 +143,10 @@ class TracerTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1234.5)
         self.events = EventLog()
-        self.nodes = NodeTable(wall=self.clock.seconds)
-        self.traffic = Traffic()
-        self.tracer = FrameTracer(self.traffic, self.events, self.nodes)
+        self.nodes = NodeTable(EventBus(), wall=self.clock.seconds)
+        self.bus = EventBus()
+        self.traffic = Traffic(self.bus)
+        self.tracer = FrameTracer(self.bus, self.events, self.nodes)
         self.protocol = RadioProtocol(self.clock, 1, Owner(), self.traffic)
         self.transport = StringTransport()
         self.protocol.makeConnection(self.transport)
@@ -165,17 +167,17 @@ class Switching(TracerTestCase):
 
     def test_off(self) -> None:
         """Off is no tracer at all: the serial line has nobody to call."""
-        self.assertIsNone(self.traffic.trace)
+        self.assertFalse(self.traffic.watchers)
         self.receive(DATA)
         self.tracer.switch(True)
-        self.assertIsNotNone(self.traffic.trace)
+        self.assertTrue(self.traffic.watchers)
         self.tracer.switch(True, REMOTE)
         self.tracer.switch(False)
-        self.assertIsNone(self.traffic.trace)
+        self.assertFalse(self.traffic.watchers)
         self.tracer.switch(True, REMOTE)
-        self.assertIsNotNone(self.traffic.trace)
+        self.assertTrue(self.traffic.watchers)
         self.tracer.switch(False, REMOTE)
-        self.assertIsNone(self.traffic.trace)
+        self.assertFalse(self.traffic.watchers)
         self.receive(DATA)
         self.assertEqual(self.texts(), [])
 
@@ -255,7 +257,7 @@ class Switching(TracerTestCase):
             protocol.dataReceived(encode(DATA.to_bytes(), 1))
         self.assertEqual(received, [DATA] * 3)
         self.assertIn("tracing is off", log[0]["log_format"])
-        self.assertEqual((len(log), self.traffic.trace), (1, None))
+        self.assertEqual((len(log), list(self.traffic.watchers)), (1, []))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
@@ -295,7 +297,7 @@ class Files(TracerTestCase):
         self.assertIn(encode(DATA.to_bytes(), 2), content)
         self.assertIn(b"received ReceivePacket: ", content)
         service.stopService()
-        self.assertIsNone(self.traffic.trace)
+        self.assertFalse(self.traffic.watchers)
         self.receive(DATA)
         self.assertEqual(self.content(), content)
         self.assertEqual(self.lines(), [f"All frames are written to {self.path}."])
@@ -321,7 +323,7 @@ class Files(TracerTestCase):
         self.receive(DATA)
         self.assertGreater(len(self.content()), len(first))
         service.reconfigure(new, replace(old, trace_file=None))
-        self.assertIsNone(self.traffic.trace)
+        self.assertFalse(self.traffic.watchers)
         service.stopService()
         service.reconfigure(old, replace(old, trace_file=self.path + "3"))
         self.assertFalse(os.path.exists(self.path + "3"))
@@ -334,7 +336,7 @@ class Files(TracerTestCase):
             "The trace file /nowhere/trace cannot be written: No such file or directory. "
             "The gateway runs without it.",
         )
-        self.assertIsNone(self.traffic.trace)
+        self.assertFalse(self.traffic.watchers)
 
     def test_a_full_disk(self) -> None:
         """One line in the log, and no end of anything else."""
@@ -350,7 +352,7 @@ class Files(TracerTestCase):
             self.receive(DATA)
         self.assertEqual(len(self.lines()), 1)
         self.assertIn("No space left on device. No more frames", self.lines()[0])
-        self.assertIsNone(self.traffic.trace)
+        self.assertFalse(self.traffic.watchers)
         self.assertEqual(self.protocol.decoder.good_frames, 3)
 
 

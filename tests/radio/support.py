@@ -13,9 +13,11 @@ from zope.interface import implementer
 
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
 from zbtwist.radio.info import RadioInfo
-from zbtwist.radio.interfaces import IProtocolOwner, IRadioListener
+from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import FRAME_CLASSES, ATCommandResponse, Frame, TransmitStatus
@@ -52,21 +54,19 @@ class Owner:
         self.lost.append(protocol)
 
 
-@implementer(IRadioListener)
 class Listener:
     """Remembers what becomes of a radio's link, and the frames that come."""
 
-    def __init__(self, coordinator: Coordinator) -> None:
+    def __init__(self, coordinator: Coordinator, bus: EventBus) -> None:
         self.heard: list[object] = []
-        coordinator.add_listener(self)
+        heard = self.heard.append
+        bus.subscribe(LinkUp, lambda event: heard(event.info))
+        bus.subscribe(LinkDown, lambda event: heard(event.reason))
+        bus.subscribe(LinkSilent, lambda event: heard("deaf"))
+        bus.subscribe(LinkHeard, lambda event: heard("heard"))
+        bus.subscribe(FramesDamaged, lambda event: heard(event.senders))
         for frame_type in FRAME_CLASSES.values():
             coordinator.subscribe(frame_type, self.frame_received)
-
-    def radio_up(self, facts: RadioInfo) -> None:
-        self.heard.append(facts)
-
-    def radio_down(self, reason: str) -> None:
-        self.heard.append(reason)
 
     def frame_received(self, frame: Frame) -> None:
         # An answer is of interest to who asked, except that of a node to a search.
@@ -74,24 +74,16 @@ class Listener:
         if not is_answer or (isinstance(frame, ATCommandResponse) and frame.command == "ND"):
             self.heard.append(frame)
 
-    def radio_deaf(self) -> None:
-        self.heard.append("deaf")
-
-    def radio_heard(self) -> None:
-        self.heard.append("heard")
-
-    def frames_damaged(self, senders: list[Address64] | None) -> None:
-        self.heard.append(senders)
-
 
 class Wire:
     """A coordinator whose link is up, and what it sent."""
 
     def __init__(self, ready: bool = True) -> None:
         self.clock = Clock()
-        self.coordinator = Coordinator(self.clock)
+        self.bus = EventBus()
+        self.coordinator = Coordinator(self.clock, self.bus)
         self.sent: list[Any] = []
-        self.listener = Listener(self.coordinator)
+        self.listener = Listener(self.coordinator, self.bus)
         self.coordinator.link_up(self.sent.append)
         if ready:
             self.coordinator.ready(FACTS)

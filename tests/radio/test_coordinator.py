@@ -454,8 +454,8 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(wire.coordinator.down_since, 1)
 
     def test_offline(self) -> None:
-        clock = Wire().clock
-        offline = coordinator.Coordinator(clock)
+        wire = Wire()
+        offline = coordinator.Coordinator(wire.clock, wire.bus)
         self.assertEqual(
             self.failureResultOf(start(offline.at("NP")), RadioOffline).getErrorMessage(),
             "The gateway has not opened the radio yet.",

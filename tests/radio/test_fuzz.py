@@ -21,6 +21,7 @@ from zbtwist.binding.service import BindingService
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import EchoNode
@@ -154,18 +155,25 @@ class FuzzTests(SynchronousTestCase):
         self.simulated = SimulatedNetwork(self.clock, api_mode=api_mode, discovery_time=0.1)
         for number, address64 in enumerate(NODES):
             self.simulated.add_node(EchoNode(self.simulated, address64, f"E{number}"))
-        self.coordinator = Coordinator(self.clock)
-        self.network = NetworkService(self.clock, self.coordinator)
+        bus = EventBus()
+        self.coordinator = Coordinator(self.clock, bus)
+        self.network = NetworkService(self.clock, self.coordinator, bus)
         self.store = Store().open()
         self.addCleanup(self.store.close)
         self.bindings = BindingService(
-            self.clock, self.coordinator, self.network.nodes, self.store, Computer().endpoint
+            self.clock,
+            self.coordinator,
+            self.network.nodes,
+            self.store,
+            Computer().endpoint,
+            bus,
         )
         self.bindings.configure([], 27001, 65535)
         self.radio = RadioService(
             self.clock,
             SimulatorEndpoint(self.clock, self.simulated),
             self.coordinator,
+            bus,
             "sim:",
             heartbeat=1.0,
         )

@@ -26,6 +26,7 @@ from zbtwist.radio.service import (
     REOPEN_AFTER,
     RadioService,
 )
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.xbee.address import Address16, Address64
@@ -73,10 +74,11 @@ class LinkCase(SynchronousTestCase):
         self.start_with(self.switch, wanted, **settings)
 
     def start_with(self, endpoint: Any, wanted: int | None = None, **settings: Any) -> None:
-        self.coordinator = Coordinator(self.clock)
-        self.listener = Listener(self.coordinator)
+        bus = EventBus()
+        self.coordinator = Coordinator(self.clock, bus)
+        self.listener = Listener(self.coordinator, bus)
         self.service = RadioService(
-            self.clock, endpoint, self.coordinator, "sim:", wanted, **settings
+            self.clock, endpoint, self.coordinator, bus, "sim:", wanted, **settings
         )
         self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         self.addCleanup(self.network.stop)

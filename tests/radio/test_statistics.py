@@ -7,8 +7,10 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Owner
+from zbtwist.radio.events import FramePassed
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.statistics import Traffic
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.frames import ReceivePacket, TransmitRequest
 from zbtwist.xbee.framing import encode
 
@@ -17,7 +19,8 @@ DATA = ReceivePacket(REMOTE, REMOTE16, 1, b"12.5 C\r\n")
 
 class Counting(SynchronousTestCase):
     def setUp(self) -> None:
-        self.traffic = Traffic()
+        self.bus = EventBus()
+        self.traffic = Traffic(self.bus)
 
     def connect(self, api_mode: int) -> RadioProtocol:
         protocol = RadioProtocol(Clock(), api_mode, Owner(), self.traffic)
@@ -46,11 +49,14 @@ class Counting(SynchronousTestCase):
         self.assertGreaterEqual(traffic.discarded_bytes, 10)
 
     def test_tracing(self) -> None:
-        seen: list[tuple[bool, bytes, int]] = []
+        seen: list[FramePassed] = []
         protocol = self.connect(2)
-        self.assertIsNone(self.traffic.trace)
-        self.traffic.trace = lambda *arguments: seen.append(arguments)
+        self.assertFalse(self.traffic.watchers)
+        self.bus.subscribe(FramePassed, seen.append)
         request = TransmitRequest(1, REMOTE, REMOTE16, 0, 0, b"x")
         protocol.send(request)
         protocol.dataReceived(encode(DATA.to_bytes(), 2))
-        self.assertEqual(seen, [(True, request.to_bytes(), 2), (False, DATA.to_bytes(), 2)])
+        self.assertEqual(
+            seen,
+            [FramePassed(True, request.to_bytes(), 2), FramePassed(False, DATA.to_bytes(), 2)],
+        )

@@ -110,7 +110,9 @@ class DeadEndsTests(unittest.TestCase):
 
         wire = Wire()
         node = Node(REMOTE)
-        port = NodePort(wire.clock, node, Outbound(wire.clock, wire.coordinator, NodeTable(), node))
+        nodes = NodeTable(wire.bus)
+        outbound = Outbound(wire.clock, wire.coordinator, nodes, node)
+        port = NodePort(wire.clock, node, outbound, wire.bus)
         listener = Listener(0, QuietEndpoint(reactor, 0, 50, "127.0.0.1"))
         await listener.open()
         self.addCleanup(listener.close)

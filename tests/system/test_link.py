@@ -28,9 +28,10 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.system.support import PATIENCE, Gateway, Program, wait_until
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
+from zbtwist.radio.events import LinkDown, LinkUp
 from zbtwist.radio.info import RadioInfo
-from zbtwist.radio.interfaces import RadioListener
 from zbtwist.radio.service import RadioService
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import EchoNode
 from zbtwist.simulator.pseudoterminal import Pseudoterminal
@@ -56,10 +57,10 @@ _SPEEDS = {
 }
 
 
-class Load(RadioListener):
+class Load:
     """Sends to a node whenever it may, and notes when something arrived."""
 
-    def __init__(self, coordinator: Coordinator, address64: Any) -> None:
+    def __init__(self, coordinator: Coordinator, bus: EventBus, address64: Any) -> None:
         self._coordinator = coordinator
         self.address64 = address64
         self.delivered = 0
@@ -67,16 +68,14 @@ class Load(RadioListener):
         self.facts: list[RadioInfo] = []
         self.downs: list[str] = []
         self._waiting: list[tuple[int, int, Deferred[None]]] = []
-        coordinator.add_listener(self)
+        bus.subscribe(LinkUp, self._link_up)
+        bus.subscribe(LinkDown, lambda event: self.downs.append(event.reason))
         coordinator.subscribe(ReceivePacket, self.echo_received)
 
-    def radio_up(self, facts: RadioInfo) -> None:
-        self.facts.append(facts)
+    def _link_up(self, event: LinkUp) -> None:
+        self.facts.append(event.info)
         for _ in range(WINDOW):
             self._send()
-
-    def radio_down(self, reason: str) -> None:
-        self.downs.append(reason)
 
     def echo_received(self, frame: ReceivePacket) -> None:
         self.echoed += 1
@@ -122,12 +121,14 @@ class LinkTests(TestCase):
         self.network = SimulatedNetwork(self.reactor, api_mode=api_mode, discovery_time=0.5)
         self.addCleanup(self.network.stop)
         node = self.network.add_node(EchoNode(self.network, 0x0013A200_400A3E01, "E1"))
-        self.coordinator = Coordinator(self.reactor)
-        self.load = Load(self.coordinator, node.address64)
+        bus = EventBus()
+        self.coordinator = Coordinator(self.reactor, bus)
+        self.load = Load(self.coordinator, bus, node.address64)
         self.service = RadioService(
             self.reactor,
             SerialEndpoint(self.reactor, self.path, baud_rate),
             self.coordinator,
+            bus,
             self.path,
             **settings,
         )

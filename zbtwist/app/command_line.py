@@ -149,7 +149,7 @@ def makeService(options: Options) -> IService:
         sys.exit(f"{options.program}: {error}")
     gateway = Gateway(settings, reactor)
     if settings.serial.startswith("sim:"):
-        DemoGuide(settings, gateway.network.nodes, gateway.bindings).setServiceParent(gateway)
+        DemoGuide(settings, gateway.bindings, gateway.bus).setServiceParent(gateway)
     if settings.config is not None:
         Reloader(gateway, lambda: load(reactor, options.texts), reactor).setServiceParent(gateway)
     # The last of all, so that it starts when everything else is there.

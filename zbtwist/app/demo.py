@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from twisted.application.service import Service
 from twisted.logger import Logger
-from zope.interface import implementer
 
+from zbtwist.binding.events import MappingChanged
 from zbtwist.binding.service import BindingService
 from zbtwist.config.settings import Settings
 from zbtwist.control.http.service import zbctl_for
-from zbtwist.network.interfaces import INodeListener
+from zbtwist.network.events import NodeEvent, NodeNamed
 from zbtwist.network.node import Node
-from zbtwist.network.table import NodeTable
+from zbtwist.runtime.event_bus import EventBus
 
 #: What to try with a node, by how the simulator names it.
 _ADVICE = {
@@ -22,17 +22,18 @@ _ADVICE = {
 }
 
 
-@implementer(INodeListener)
 class DemoGuide(Service):
     """Writes the lines, each once."""
 
     log = Logger()
 
-    def __init__(self, settings: Settings, nodes: NodeTable, bindings: BindingService) -> None:
+    def __init__(self, settings: Settings, bindings: BindingService, bus: EventBus) -> None:
         self._settings = settings
         self._bindings = bindings
         self._guided: set[Node] = set()
-        nodes.add_listener(self)
+        # A node has its name before its port, or its port before its name.
+        bus.subscribe(NodeNamed, self._advise)
+        bus.subscribe(MappingChanged, self._advise)
 
     def startService(self) -> None:
         super().startService()
@@ -41,10 +42,8 @@ class DemoGuide(Service):
             "Stop: Control-C."
         )
 
-    def node_added(self, node: Node) -> None:
-        self.node_changed(node)
-
-    def node_changed(self, node: Node) -> None:
+    def _advise(self, event: NodeEvent) -> None:
+        node = event.node
         port = self._bindings.port_of(node)
         if not node.label or port is None or not port.number or node in self._guided:
             return

@@ -27,13 +27,14 @@ from zbtwist.control.http.service import ControlService
 from zbtwist.control.http.site import ControlRoot, control_site
 from zbtwist.control.web.console import Console
 from zbtwist.control.web.view import Reachability
-from zbtwist.network.node_log import NodeLog
 from zbtwist.network.persistence import NodePersister
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_log import EventLog, EventLogService
+from zbtwist.observing.log_lines import LogLines
 from zbtwist.observing.tracer import FrameTracer, TraceFileService
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.open_files import raise_open_files
 from zbtwist.runtime.unix import server_from_string
 from zbtwist.runtime.write_batch import WriteBatch
@@ -56,6 +57,7 @@ def warn_if_open(settings: Settings) -> None:
 class Gateway(MultiService):
     """The whole gateway as one service; starting it opens the state file, the ports and the radio.
 
+    @ivar bus: tells what happens.
     @ivar radio: the link to the local radio.
     @ivar network: the nodes.
     @ivar bindings: their ports.
@@ -78,27 +80,28 @@ class Gateway(MultiService):
         self._settings = settings
         self._reactor = reactor
         self.store = Store(settings.state)
-        coordinator = Coordinator(reactor)
+        self.bus = bus = EventBus()
+        LogLines(bus)
+        coordinator = Coordinator(reactor, bus)
         events = EventLog()
-        burst = WriteBatch()
-        self.network = NetworkService(reactor, coordinator, wall)
+        batch = WriteBatch()
+        self.network = NetworkService(reactor, coordinator, bus, wall)
         self.bindings = BindingService(
-            reactor, coordinator, self.network.nodes, self.store, self._port_endpoint, burst
+            reactor, coordinator, self.network.nodes, self.store, self._port_endpoint, bus, batch
         )
         self.radio = RadioService(
             reactor,
             endpoint or settings.radio_endpoint(reactor),
             coordinator,
+            bus,
             settings.serial,
             settings.api_mode,
             configure=settings.configure,
             write_flash=settings.write_flash,
             heartbeat=settings.heartbeat,
-            burst=burst,
+            burst=batch,
         )
-        # Behind the network, which hears the radio first.
-        NodeLog(reactor, self.network.nodes, coordinator)
-        tracer = FrameTracer(self.radio.traffic, events, self.network.nodes)
+        tracer = FrameTracer(bus, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
         self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events, tracer)
         site = control_site(self.api, reactor)
@@ -137,7 +140,7 @@ class Gateway(MultiService):
         for service in (
             EventLogService(events),
             self._trace_file,
-            NodePersister(reactor, self.network.nodes, self.store),
+            NodePersister(reactor, self.network.nodes, self.store, bus),
             console,
             self._control,
             self.bindings,

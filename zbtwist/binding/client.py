@@ -1,234 +1,252 @@
-"""A client of a node's port: what each is, and the one behind a TCP connection.
+"""A client of a node's port: what all have in common, and the one behind a connection.
 
-What a burst of frames brings for a client is given to its TCP socket at once, at the end of the
-burst; only what the socket does not take waits for the reactor. Twisted's own transports do that
-one turn of the reactor later, which costs a third of the time of the whole way.
+What is common is who hears and writes: that a client that reads too slowly is bounded, that one
+which has ended its side is kept for what is still to come, and what is said of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from socket import socket
 from typing import TYPE_CHECKING, Any
-from typing import Protocol as Shape
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IHalfCloseableProtocol,
-    IPushProducer,
-)
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.tcp import Connection
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from zbtwist.binding.outbound import Writer
+from zbtwist.binding.events import ClientDropped
+from zbtwist.binding.protocols import PROTOCOLS, PortProtocol
 from zbtwist.runtime.tcp import notice_the_dead, reset_if_killed, socket_of
+from zbtwist.runtime.write_at_once import WriteAtOnce
 
 if TYPE_CHECKING:
     from zbtwist.binding.port import NodePort
+
+#: Bytes kept for a client whose socket takes no more, on top of what the socket's own buffers hold.
+MAX_UNSENT = 262144
 
 #: Seconds between two looks whether a client that has ended its side may be let go.
 REPLY_POLL = 0.1
 
 
-class PortClient(Writer, Shape):
-    """Who hears a node and writes to it: a TCP connection, or what stands for one.
+class NodeClient:
+    """Who hears a node and writes to it: to the node's `Outbound` it is a writer.
+
+    A subclass says how bytes come to the other end (`write`), how it is held (`pause`, `resume`)
+    and how it ends (`close`, `cut`, `abort`). It calls `attach` when the other end is there, and
+    `detach` when it is gone; `received` with its bytes; `block` and `unblock` as its buffers fill
+    and are empty again.
 
     @ivar peer: who it is, for the log.
     @ivar has_ended: it writes no more, and is only waiting for what is still to come.
     @ivar gone: fires when it will neither hear nor write any more.
+    @ivar received: takes what the other end sends.
+    @ivar deliver: takes bytes of the node; does not block, and keeps a bounded number of them.
     """
 
-    peer: str
-    has_ended: bool
+    peer = "?"
+    has_ended = False
+
     gone: Deferred[None]
 
-    def deliver(self, data: bytes) -> None:
-        """Take bytes of the node; must not block, and keeps a bounded number of them."""
+    def __init__(self) -> None:
+        self._port: NodePort | None = None
+        self._protocol: PortProtocol | None = None
+        self._blocked = False
+        self._unsent = 0
+        self._ending: IDelayedCall | None = None
+
+    # --- for a subclass to say -----------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the other end; to be bounded by `is_too_slow`."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Read no more of the other end until `resume`."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Read again."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """The port goes away: pass on what is buffered, then end, soon."""
+        raise NotImplementedError
 
-    def reset(self, reason: str) -> None:
-        """Bytes are lost: end at once, so that the other end notices. `reason` is a sentence."""
+    def cut(self, reason: str) -> None:
+        """End at once, so that the other end notices. `reason` is a clause."""
+        raise NotImplementedError
 
     def abort(self) -> None:
         """End at once."""
+        raise NotImplementedError
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is about to be gone."""
+        raise NotImplementedError
+
+    # --- what is common ------------------------------------------------------------------------
+
+    def attach(self, port: NodePort) -> None:
+        """The other end is there: hear the node from now on."""
+        self._port = port
+        make = PROTOCOLS[port.outbound.settings.protocol]
+        self._protocol = make(partial(port.outbound.write, self), self.write)
+        self.received = self._protocol.from_client
+        self.deliver = self._protocol.from_node
+        port.client_opened(self)
+
+    def detach(self) -> None:
+        """The other end is gone."""
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+        port, self._port = self._port, None
+        if port is not None:
+            port.client_closed(self)
+        if self._protocol is not None:
+            self._protocol.ended()
+
+    def block(self) -> None:
+        """The other end takes no more: what is written from now on has to wait."""
+        self._blocked = True
+
+    def unblock(self) -> None:
+        """It has taken everything."""
+        self._blocked = False
+        self._unsent = 0
+
+    def is_too_slow(self, size: int) -> bool:
+        """Count bytes that are about to wait for the other end. If they are too many it is reset,
+        and what it wrote and was not sent goes with it.
+        """
+        self._unsent += size
+        if self._unsent <= MAX_UNSENT or self._port is None:
+            return False
+        self._port.outbound.forget(self)
+        self.reset(f"it reads too slowly, {self._unsent} bytes wait for it")
+        return True
+
+    def reset(self, reason: str) -> None:
+        """Bytes are lost: end at once, so that the other end notices.
+
+        @param reason: a sentence.
+        """
+        port = self._port
+        if port is None or self.is_over:
+            return
+        reason = reason.rstrip(".")
+        port.bus.publish(ClientDropped(port.node, port.number, self.peer, reason))
+        self.cut(reason)
+
+    def end_when_all_is_said(self) -> None:
+        """The other end writes no more. It is kept until what it sent has arrived, so that it can
+        be reset if that is lost, and then for `REPLY_TIME`, since it may wait for the answer. But
+        where bytes are kept for the next client, none may be given to one that is gone.
+        """
+        self.has_ended = True
+        self._ending = None
+        if self._port is None or self.is_over:
+            return
+        if self._port.has_business_with(self):
+            later = self._port.clock.callLater
+            self._ending = later(REPLY_POLL, self.end_when_all_is_said)
+        else:
+            self.close()
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
-class NodeClient(Protocol):
-    """One TCP connection to a node's port; to the node's `Outbound` it is a writer.
-
-    A client that ends its side is not left at once: the end of ours would say that all has arrived,
-    and it may want to read the answer. See `readConnectionLost`.
-    """
-
-    log = Logger()
+class ConnectedClient(NodeClient, Protocol):
+    """One connection to a node's port, over TCP or what is like it."""
 
     def __init__(self, port: NodePort) -> None:
-        self._port = port
-        self._blocked = False
-        self._unsent = 0
+        super().__init__()
+        self.gone = Deferred()
+        self._serves = port
         # No more to be done with the transport: it is lost, or about to be.
         self._over = False
         self._closing = False
-        # Writes at once what the socket takes; None if the transport cannot.
-        self._send: Callable[[bytes], int] | None = None
-        self._fresh: list[bytes] = []
-        self.has_ended = False
-        self._ending: IDelayedCall | None = None
         self._socket: socket | None = None
-        self.gone: Deferred[None] = Deferred()
-        self.peer = "?"
 
     @property
-    def _tcp(self) -> Any:
+    def _connection(self) -> Any:
         return self.transport
 
+    @property
+    def is_over(self) -> bool:
+        return self._over
+
     def connectionMade(self) -> None:
-        tcp = self._tcp
-        peer = tcp.getPeer()
+        connection = self._connection
+        peer = connection.getPeer()
         host, number = getattr(peer, "host", None), getattr(peer, "port", None)
         self.peer = f"{host}:{number}" if host else str(peer)
         # A Unix socket has no such thing.
-        getattr(tcp, "setTcpNoDelay", bool)(True)
-        self._socket = socket_of(tcp)
+        getattr(connection, "setTcpNoDelay", bool)(True)
+        self._socket = socket_of(connection)
         if self._socket is not None:
             notice_the_dead(self._socket)
             # While it is served, the end of the program is not the end of the stream.
             reset_if_killed(self._socket, True)
-        if isinstance(tcp, Connection):
-            # To a producer that is pulled it says each time when nothing waits any more.
-            tcp.registerProducer(self, False)
-            self._send = tcp.socket.send
-        else:
-            tcp.registerProducer(self, True)
-        self._port.client_opened(self)
+        if isinstance(connection, WriteAtOnce):
+            connection.batch = self._serves.batch
+        connection.registerProducer(self, True)
+        self.attach(self._serves)
+        # With no step in between.
+        self.dataReceived = self.received  # type: ignore[method-assign]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._over = True
+        self.detach()
+        self.gone.callback(None)
 
     def readConnectionLost(self) -> None:
-        """The client has ended its side, or the whole; which of them it is cannot be told.
-
-        It is kept until what it sent has arrived, so that it can be reset if that is lost, and then
-        for `REPLY_TIME`, since it may wait for the answer. But where bytes are kept for the next
-        client, none may be given to one that is gone.
+        """The client has ended its side, or the whole; which of them it is cannot be told. The end
+        of ours would say that all has arrived.
         """
-        self.has_ended = True
-        self._end_when_all_is_said()
+        self.end_when_all_is_said()
 
     def writeConnectionLost(self) -> None:
         """Ours is never ended without the client's."""
 
-    def _end_when_all_is_said(self) -> None:
-        self._ending = None
-        if self._over or self._closing:
-            return
-        if self._port.has_business_with(self):
-            self._ending = self._port.clock.callLater(REPLY_POLL, self._end_when_all_is_said)
-        else:
-            self.close()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._over = True
-        if self._ending is not None:
-            self._ending.cancel()
-            self._ending = None
-        self._port.client_closed(self)
-        self.gone.callback(None)
-
-    def dataReceived(self, data: bytes) -> None:
-        self._port.outbound.write(self, data)
-
-    # --- from the node -------------------------------------------------------------------------
-
-    def deliver(self, data: bytes) -> None:
-        """Send bytes of the node to this client."""
-        if self._over:
-            return
-        if self._blocked:
-            self._unsent += len(data)
-            if self._port.drop_if_slow(self, self._unsent):
-                return
-            self._tcp.write(data)
-        elif self._send is None:
-            self._tcp.write(data)
-        elif self._port.burst.is_on:
-            self._fresh.append(data)
-            if len(self._fresh) == 1:
-                self._port.burst.at_end(self._write_fresh)
-        else:
-            self._write_now(self._send, data)
-
-    def _write_fresh(self) -> None:
-        data = b"".join(self._fresh)
-        self._fresh.clear()
-        if data and self._send is not None and not self._over:
-            self._write_now(self._send, data)
-
-    def _write_now(self, send: Callable[[bytes], int], data: bytes) -> None:
-        try:
-            sent = send(data)
-        except OSError:
-            # It takes nothing, or is broken; the reactor finds that out as well, and ends the
-            # connection as it should be.
-            sent = 0
-        if sent < len(data):
-            self.pauseProducing()
-            self._unsent = len(data) - sent
-            self._tcp.write(data[sent:])
+    def write(self, data: bytes) -> None:
+        if not (self._over or (self._blocked and self.is_too_slow(len(data)))):
+            self._connection.write(data)
 
     def pauseProducing(self) -> None:
-        """The socket takes no more: count from now on."""
-        self._blocked = True
-        self._unsent = 0
+        self.block()
 
     def resumeProducing(self) -> None:
-        """The socket has taken everything."""
-        self._blocked = False
+        self.unblock()
 
     def stopProducing(self) -> None:
         """The connection is going away; nothing to do."""
 
-    # --- to the node: see zbtwist.binding.outbound.Writer --------------------------------------
-
     def pause(self) -> None:
         if not self._over:
-            self._tcp.pauseProducing()
+            self._connection.pauseProducing()
 
     def resume(self) -> None:
         if not (self._over or self.has_ended):
-            self._tcp.resumeProducing()
-
-    def reset(self, reason: str) -> None:
-        if self._over:
-            return
-        self.log.warn(
-            "Client {peer} of {node} on port {port} is dropped: {reason}.",
-            peer=self.peer,
-            node=self._port.node,
-            port=self._port.number,
-            reason=reason.rstrip("."),
-        )
-        self.abort()
-
-    # --- the end -------------------------------------------------------------------------------
+            self._connection.resumeProducing()
 
     def close(self) -> None:
-        """Send what is buffered and close."""
         if self._over or self._closing:
             return
         self._closing = self.has_ended = True
-        self._write_fresh()
         if self._socket is not None:
             reset_if_killed(self._socket, False)
-        self._tcp.unregisterProducer()
-        self._tcp.loseConnection()
+        self._connection.unregisterProducer()
+        self._connection.loseConnection()
+
+    def cut(self, reason: str) -> None:
+        self.abort()
 
     def abort(self) -> None:
-        """Close without sending what is buffered."""
         if not self._over:
             self._over = True
-            self._tcp.abortConnection()
+            self._connection.abortConnection()

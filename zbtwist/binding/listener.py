@@ -11,9 +11,8 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import ServerFactory
 
-from zbtwist.binding.client import NodeClient
-
 if TYPE_CHECKING:
+    from zbtwist.binding.client import ConnectedClient
     from zbtwist.binding.port import NodePort
 
 #: The highest TCP port there is.
@@ -62,5 +61,5 @@ class Listener(ServerFactory):
         host = self._listening.getHost() if self._listening is not None else None
         return getattr(host, "port", 0)
 
-    def buildProtocol(self, addr: object) -> NodeClient | None:
+    def buildProtocol(self, addr: object) -> ConnectedClient | None:
         return self.server.accept() if self.server is not None else None

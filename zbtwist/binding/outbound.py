@@ -102,7 +102,7 @@ class _Packet:
         self.since = 0.0
 
 
-def _nobody(reason: str) -> None:
+def _nobody(lost: int, why: str) -> None:
     """Nobody has to be told."""
 
 
@@ -110,8 +110,8 @@ class Outbound:
     """The way to one node.
 
     @ivar settings: how to send.
-    @ivar broken: called with a sentence when bytes are lost; whoever reads or writes the node's
-        stream must notice.
+    @ivar lost: called with their number, and why in a sentence, when bytes are lost; whoever reads
+        or writes the node's stream must notice.
     @ivar last_delivery: when the node was last known to have got a packet, seconds of the clock.
     @ivar last_writer: whose packet that was.
     @ivar bytes_sent: delivered bytes.
@@ -142,7 +142,7 @@ class Outbound:
         self._node = node
         self._turns = turns or TransmitScheduler(clock)
         self.settings = settings or PortSettings()
-        self.broken: Callable[[str], None] = _nobody
+        self.lost: Callable[[int, str], None] = _nobody
         self._buffers: dict[Writer, _Buffer] = {}
         self._order: deque[Writer] = deque()
         self._paused: set[Writer] = set()
@@ -229,16 +229,17 @@ class Outbound:
             self.bytes_lost += len(buffer.data)
             self._release_backpressure()
 
-    def abandon(self, why: str) -> None:
-        """Reset everybody, and drop what they wrote and was not sent: whoever is reset sends again
-        what it wants to be sent.
+    def abandon(self, why: str) -> bool:
+        """Drop what was written and not sent: everybody is reset, and sends again what it wants to
+        be sent.
 
         @param why: a sentence.
+        @return: whether there was anything, so that everybody is reset.
         """
-        if self.buffered:
-            self._drop(0, why)
-        else:
-            self.broken(why)
+        if not self.buffered:
+            return False
+        self._drop(0, why)
+        return True
 
     def stop(self) -> int:
         """Send nothing more; drop what is buffered.
@@ -463,10 +464,7 @@ class Outbound:
         lost += self.buffered
         self.bytes_lost += lost
         self._forget()
-        self.log.warn(
-            "{lost} bytes for {node} are lost: {why}", lost=lost, node=self._node, why=why
-        )
-        self.broken(f"{lost} bytes for {self._node} are lost: {why}")
+        self.lost(lost, why)
 
     def _forget(self) -> None:
         self._buffers.clear()

@@ -2,9 +2,8 @@
 
 Bytes from the node go to every client, and while there is none the last of them are kept for the
 next one if the settings say so (`PortSettings.backlog`). A client that reads too slowly is bounded:
-Twisted says when the socket takes no more, and from then on at most `MAX_UNSENT` bytes are kept
-for it; then it is dropped, with a line in the log, because the other clients and the node must not
-wait for it.
+when its socket takes no more, at most `zbtwist.binding.client.MAX_UNSENT` bytes are kept for it;
+then it is dropped, because the other clients and the node must not wait for it.
 """
 
 from __future__ import annotations
@@ -16,16 +15,22 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import (
     IReactorTime,
 )
-from twisted.logger import Logger
 
-from zbtwist.binding.client import NodeClient, PortClient
+from zbtwist.binding.client import ConnectedClient, NodeClient
+from zbtwist.binding.events import (
+    FROM_NODE,
+    TO_NODE,
+    ClientClosed,
+    ClientOpened,
+    ClientRefused,
+    ClientsEnded,
+    StreamBroken,
+)
 from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.network.node import Node
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.write_batch import WriteBatch
-
-#: Bytes kept for a client whose socket takes no more, on top of what the socket's own buffers hold.
-MAX_UNSENT = 262144
 
 #: Clients that one node's port serves at once, without those that have ended their side.
 MAX_CLIENTS = 64
@@ -55,17 +60,22 @@ class NodePort(Service):
         kept.
     """
 
-    log = Logger()
-
     def __init__(
-        self, clock: IReactorTime, node: Node, outbound: Outbound, burst: WriteBatch | None = None
+        self,
+        clock: IReactorTime,
+        node: Node,
+        outbound: Outbound,
+        bus: EventBus,
+        batch: WriteBatch | None = None,
     ) -> None:
         """
-        @param burst: the frames that are being handled, at whose end is written.
+        @param bus: is told what happens to clients and to the stream.
+        @param batch: what is being read at the moment, at whose end clients are written to.
         """
         self.clock = clock
-        self.burst = burst or WriteBatch()
-        self._clients: dict[PortClient, None] = {}
+        self.bus = bus
+        self.batch = batch or WriteBatch()
+        self._clients: dict[NodeClient, None] = {}
         self.listener: Listener | None = None
         self.node = node
         self.outbound = outbound
@@ -80,7 +90,7 @@ class NodePort(Service):
         # Since when the radio may have missed what the node said; None if it does not.
         self._deaf_since: float | None = None
         node.receiver = self.deliver
-        outbound.broken = self.reset_clients
+        outbound.lost = self._bytes_lost
 
     @property
     def clients(self) -> int:
@@ -110,19 +120,14 @@ class NodePort(Service):
         if listener is not None:
             listener.server = None
         if self._clients:
-            self.log.warn(
-                "The {count} clients of {node} are disconnected: {reason}.",
-                count=len(self._clients),
-                node=self.node,
-                reason=reason,
-            )
+            self.bus.publish(ClientsEnded(self.node, len(self._clients), reason))
         self._end_clients(reason)
         return listener
 
     def _end_clients(self, reason: str) -> Deferred[Any]:
         """Close them in order, unless what they sent has not all arrived."""
         if self.outbound.unconfirmed:
-            self.outbound.abandon(f"{reason[:1].upper()}{reason[1:]} before all was sent")
+            self._abandon(f"{reason[:1].upper()}{reason[1:]} before all was sent")
         return self._close_clients()
 
     def stopService(self) -> Deferred[Any]:
@@ -151,7 +156,7 @@ class NodePort(Service):
         for client in list(self._clients):
             client.reset(reason)
 
-    def has_business_with(self, client: PortClient) -> bool:
+    def has_business_with(self, client: NodeClient) -> bool:
         """Whether a client that says nothing any more is to be kept: what it sent has not arrived,
         or the answer may still come.
         """
@@ -207,69 +212,53 @@ class NodePort(Service):
         """
         self.bytes_unread += len(self._backlog)
         self._backlog.clear()
-        self.outbound.abandon(reason)
+        self.bus.publish(StreamBroken(self.node, FROM_NODE, None, reason))
+        self._abandon(reason)
+
+    def _abandon(self, reason: str) -> None:
+        if not self.outbound.abandon(reason):
+            self.reset_clients(reason)
+
+    def _bytes_lost(self, lost: int, why: str) -> None:
+        """Bytes of clients did not come to the node."""
+        broken = StreamBroken(self.node, TO_NODE, lost, why)
+        self.bus.publish(broken)
+        self.reset_clients(str(broken))
 
     @staticmethod
-    def _abort_all(clients: list[PortClient]) -> None:
+    def _abort_all(clients: list[NodeClient]) -> None:
         for client in clients:
             client.abort()
 
-    def accept(self) -> NodeClient | None:
+    def accept(self) -> ConnectedClient | None:
         """Return a client for a new connection; None refuses it."""
-        return NodeClient(self) if self.has_room() else None
+        return ConnectedClient(self) if self.has_room() else None
 
     def has_room(self) -> bool:
-        """Whether one more client may come; if not, that is said in the log.
+        """Whether one more client may come; if not, that is published.
 
         Those that have ended their side do not count, until there are as many of them again.
         """
         staying = sum(not client.has_ended for client in self._clients)
         if staying >= MAX_CLIENTS or len(self._clients) >= 2 * MAX_CLIENTS:
-            self.log.warn(
-                "A client of {node} on port {port} is refused: {count} are connected already.",
-                node=self.node,
-                port=self.number,
-                count=len(self._clients),
-            )
+            self.bus.publish(ClientRefused(self.node, self.number, len(self._clients)))
             return False
         return True
 
-    def drop_if_slow(self, client: PortClient, unsent: int) -> bool:
-        """Reset a client that does not read; what it wrote and was not sent goes with it.
-
-        @param unsent: bytes that wait for it.
-        @return: whether there were too many.
-        """
-        if unsent <= MAX_UNSENT:
-            return False
-        self.outbound.forget(client)
-        client.reset(f"it reads too slowly, {unsent} bytes wait for it")
-        return True
-
-    def client_opened(self, client: PortClient) -> None:
+    def client_opened(self, client: NodeClient) -> None:
         """A client is there: it hears the node, and may write to `outbound`, from now on."""
         self._clients[client] = None
-        self.log.info(
-            "Client {peer} is connected to {node} on port {port}.",
-            peer=client.peer,
-            node=self.node,
-            port=self.number,
-        )
+        self.bus.publish(ClientOpened(self.node, self.number, client.peer))
         self.outbound.opened(client)
         if self._backlog:
             kept, self._backlog = self._backlog, bytearray()
             client.deliver(bytes(kept))
 
-    def client_closed(self, client: PortClient) -> None:
+    def client_closed(self, client: NodeClient) -> None:
         """A client is gone. What it wrote before is sent all the same."""
         self._clients.pop(client, None)
         self.outbound.closed(client)
-        self.log.info(
-            "Client {peer} is gone from {node} on port {port}.",
-            peer=client.peer,
-            node=self.node,
-            port=self.number,
-        )
+        self.bus.publish(ClientClosed(self.node, self.number, client.peer))
 
     def deliver(self, data: bytes) -> None:
         """Send bytes of the node to every client."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zbtwist.binding.protocols import PROTOCOLS
 from zbtwist.runtime.option import choice, number, option, seconds
 
 #: The most bytes that are kept for the next client.
@@ -25,6 +26,7 @@ class PortSettings:
     @ivar retries: how often a packet that did not arrive is sent again.
     @ivar outage: seconds that bytes wait for a radio that is away, not in a network, or full.
     @ivar sleep: seconds that bytes wait for an end device that does not wake up.
+    @ivar protocol: what clients speak: one of `zbtwist.binding.protocols.PROTOCOLS`.
     @ivar backlog: bytes of the node that are kept for the next client while there is none.
     """
 
@@ -66,6 +68,12 @@ class PortSettings:
         (int, float),
         "Seconds that a packet is waited for to fill up while the node is busy",
         unit="s",
+    )
+    protocol: str = option(
+        "raw",
+        choice({name: name for name in PROTOCOLS}),
+        help="What a client's bytes mean: raw passes them as they are",
+        per_node=True,
     )
     backlog: int = option(
         0,

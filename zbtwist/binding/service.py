@@ -25,20 +25,21 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamServerEndpoint
 from twisted.logger import Logger
-from zope.interface import implementer
 
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
+from zbtwist.binding.events import MappingChanged, PortFailed
 from zbtwist.binding.listener import LAST_PORT, ListenAddress, Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import BindingSettings, PortRequest, PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
-from zbtwist.network.interfaces import INodeListener
+from zbtwist.network.events import NodeAdded, NodeChanged
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
-from zbtwist.radio.info import RadioInfo
-from zbtwist.radio.interfaces import IRadio, RadioListener
+from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
+from zbtwist.radio.interfaces import IRadio
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.listen_errors import advice, is_about_this_port
 from zbtwist.runtime.serial_queue import SerialQueue
 from zbtwist.runtime.write_batch import WriteBatch
@@ -69,8 +70,7 @@ async def _nothing() -> None:
     pass
 
 
-@implementer(INodeListener)
-class BindingService(MultiService, RadioListener):
+class BindingService(MultiService):
     """Gives every node a port; each `NodePort` is a child service.
 
     @ivar turns: whose packet the radio gets next.
@@ -86,12 +86,14 @@ class BindingService(MultiService, RadioListener):
         nodes: NodeTable,
         store: Store,
         make_endpoint: Callable[[ListenAddress], IStreamServerEndpoint],
-        burst: WriteBatch | None = None,
+        bus: EventBus,
+        batch: WriteBatch | None = None,
     ) -> None:
         """Which ports there are to give is for `configure`.
 
         @param make_endpoint: returns the server endpoint for a port.
-        @param burst: the frames that are being handled, at whose end clients are written to.
+        @param bus: tells what happens to nodes and to the radio, and is told what happens to ports.
+        @param batch: what is being read at the moment, at whose end clients are written to.
         """
         super().__init__()
         self._clock = clock
@@ -99,7 +101,7 @@ class BindingService(MultiService, RadioListener):
         self._nodes = nodes
         self._store = store
         self._make_endpoint = make_endpoint
-        self._burst = burst or WriteBatch()
+        self._batch = batch or WriteBatch()
         self._base_port = self._lowest = 1
         self._last_port = 0
         self._reserved: frozenset[int] = frozenset()
@@ -118,8 +120,14 @@ class BindingService(MultiService, RadioListener):
         self.turns = TransmitScheduler(clock)
         self._settings = PortSettings()
         self.store_problem = ""
-        nodes.add_listener(self)
-        radio.add_listener(self)
+        self._bus = bus
+        bus.subscribe(NodeAdded, lambda event: self._see_to(event.node))
+        bus.subscribe(NodeChanged, self._node_changed)
+        bus.subscribe(LinkUp, self._link_up)
+        bus.subscribe(LinkDown, self._link_down)
+        bus.subscribe(LinkSilent, self._link_silent)
+        bus.subscribe(LinkHeard, self._link_heard)
+        bus.subscribe(FramesDamaged, self._frames_damaged)
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -163,7 +171,7 @@ class BindingService(MultiService, RadioListener):
         self._do(self._listen_all())
         self._do(self._apply_all())
         for node in self._nodes:
-            self.node_added(node)
+            self._see_to(node)
 
     async def _listen_all(self) -> None:
         ports = list(self._ports.values())
@@ -193,14 +201,15 @@ class BindingService(MultiService, RadioListener):
 
     # --- ports by themselves -------------------------------------------------------------------
 
-    def node_added(self, node: Node) -> None:
+    def _see_to(self, node: Node) -> None:
         """A node is new, or was found by a search: see to it that it has a port."""
         if node.address64 in self._ports or self.is_unbound(node):
             return
         if not any(request.slot is not None for request in self._requests.for_node(node)):
             self._do(self._give_port(node))
 
-    def node_changed(self, node: Node) -> None:
+    def _node_changed(self, event: NodeChanged) -> None:
+        node = event.node
         for request in self._requests.labelled(node.label):
             self._do(self._apply(request))
         port = self._ports.get(node.address64)
@@ -210,7 +219,7 @@ class BindingService(MultiService, RadioListener):
     def node_found(self, node: Node) -> None:
         """A search that a person asked for found a node: it gets a port even if it was unbound."""
         self._unbound.discard(node.address64)
-        self.node_added(node)
+        self._see_to(node)
 
     async def _give_port(self, node: Node) -> None:
         """Give a node the lowest port that no node has."""
@@ -241,7 +250,7 @@ class BindingService(MultiService, RadioListener):
             self._own(port, number, by_hand=False)
             port.serve(listener)
             self._lowest_free()
-            self.log.info("{node} is on port {slot}.", node=node, slot=number)
+            self._bus.publish(MappingChanged(node, number))
             return
         self._cannot(
             port,
@@ -253,11 +262,7 @@ class BindingService(MultiService, RadioListener):
         """A node has no port, or its port does not listen: say it once, and try again later."""
         if problem != port.problem:
             port.problem = problem
-            self.log.error(
-                "{node} cannot be reached. {problem} The gateway goes on trying.",
-                node=port.node,
-                problem=problem,
-            )
+            self._bus.publish(PortFailed(port.node, problem))
         self._retry_later()
 
     def _is_given(self, number: int) -> bool:
@@ -278,7 +283,7 @@ class BindingService(MultiService, RadioListener):
             outbound = Outbound(
                 self._clock, self._radio, self._nodes, node, self.turns, self._settings_of(node)
             )
-            port = NodePort(self._clock, node, outbound, self._burst)
+            port = NodePort(self._clock, node, outbound, self._bus, self._batch)
             port.setServiceParent(self)
             self._ports[node.address64] = port
         return port
@@ -324,7 +329,7 @@ class BindingService(MultiService, RadioListener):
     async def _try_to_listen(self, port: NodePort, is_quiet: bool = False) -> bool:
         """Let a node's port listen. Return whether it does.
 
-        @param is_quiet: do not log that it does.
+        @param is_quiet: it is one of many, whose number is said.
         """
         if port.listener is not None or port.slot is None or not self.running:
             return port.listener is not None
@@ -337,8 +342,7 @@ class BindingService(MultiService, RadioListener):
             self._cannot(port, f"Port {port.slot} does not open: {why}.")
             return False
         port.serve(listener)
-        if not is_quiet:
-            self.log.info("{node} is on port {slot}.", node=port.node, slot=port.slot)
+        self._bus.publish(MappingChanged(port.node, port.slot, port.slot, is_one_of_many=is_quiet))
         return True
 
     def _retry_later(self) -> None:
@@ -465,7 +469,7 @@ class BindingService(MultiService, RadioListener):
     async def _hand_over(self, wanted: dict[Address64, ListenAddress]) -> None:
         """Every socket is open and everything is saved: let the sockets change hands."""
         left: list[Listener] = []
-        moving = []
+        moving: list[tuple[NodePort, ListenAddress, ListenAddress | None]] = []
         for address64, slot in wanted.items():
             node = self._nodes.add(address64)
             assert node is not None, "_check has seen to it that there is room"
@@ -473,16 +477,16 @@ class BindingService(MultiService, RadioListener):
             port.by_hand = True
             if port.slot == slot and port.listener is not None:
                 continue
-            moving.append((port, slot))
+            moving.append((port, slot, port.slot))
             old = port.leave(f"it moves to port {slot}")
             if old is not None:
                 left.append(old)
             if port.slot is not None and self._owners.get(port.slot) is port:
                 del self._owners[port.slot]
-        for port, slot in moving:
+        for port, slot, before in moving:
             self._own(port, slot, by_hand=True)
             port.serve(self._listeners[slot])
-            self.log.info("{node} is on port {slot} now, by hand.", node=port.node, slot=slot)
+            self._bus.publish(MappingChanged(port.node, slot, before, by_hand=True))
         for listener in left:
             if listener.server is None:
                 await self._close(listener)
@@ -515,7 +519,7 @@ class BindingService(MultiService, RadioListener):
             await self._close(listener)
         # Its clients have a moment to take what is buffered; nobody has to wait for that.
         port.disownServiceParent()
-        self.log.info("{node} has no port any more; it had {slot}.", node=node, slot=slot)
+        self._bus.publish(MappingChanged(node, None, slot, by_hand=True))
         if not node.last_seen:
             # A mapping that was made for nobody leaves nobody behind. The mapping itself is removed
             # already, whatever comes of this.
@@ -608,7 +612,7 @@ class BindingService(MultiService, RadioListener):
             await self._apply_to(request, nodes)
         # A node may be known from the configuration alone, and have been seen since.
         for node in self._nodes:
-            self.node_added(node)
+            self._see_to(node)
         self._retry_later()
 
     def _has(self, node: Node, slot: ListenAddress) -> bool:
@@ -670,27 +674,28 @@ class BindingService(MultiService, RadioListener):
 
     # --- the radio -----------------------------------------------------------------------------
 
-    def radio_up(self, facts: RadioInfo) -> None:
+    def _link_up(self, event: LinkUp) -> None:
         for port in self._ports.values():
             port.radio_is_heard()
             port.outbound.radio_up()
 
-    def radio_down(self, reason: str) -> None:
+    def _link_down(self, event: LinkDown) -> None:
         since = self._radio.down_since
         for port in self._ports.values():
             port.radio_is_deaf(since)
             port.outbound.radio_down()
 
-    def radio_deaf(self) -> None:
+    def _link_silent(self, event: LinkSilent) -> None:
         since = self._radio.down_since
         for port in self._ports.values():
             port.radio_is_deaf(since)
 
-    def radio_heard(self) -> None:
+    def _link_heard(self, event: LinkHeard) -> None:
         for port in self._ports.values():
             port.radio_is_heard()
 
-    def frames_damaged(self, senders: list[Address64] | None) -> None:
+    def _frames_damaged(self, event: FramesDamaged) -> None:
+        senders = event.senders
         ports = [self._ports.get(address64) for address64 in senders or ()]
         if senders is None or None in ports:
             # The address is what was damaged: it may have been anybody's.

@@ -43,7 +43,7 @@ def _row(name: str, option: Option) -> list[str]:
     if option.more:
         text += f" {option.more}"
     if option.per_node:
-        text += " One node may have its own."
+        text += " A node may have its own."
     lines = textwrap.wrap(text, _COLUMNS[2], break_long_words=False, break_on_hyphens=False)
     first = _line(f"``{name}``", default, lines[0])
     return [first, *(_line("", "", line) for line in lines[1:])]

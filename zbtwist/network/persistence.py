@@ -12,11 +12,11 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
-from zope.interface import implementer
 
-from zbtwist.network.interfaces import INodeListener
+from zbtwist.network.events import NodeAdded, NodeChanged, NodeEvent
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.store.store import Store, StoredNode, StoreError
 
 #: Seconds between a change and its writing.
@@ -37,20 +37,20 @@ _REMEMBERED = (
 )
 
 
-@implementer(INodeListener)
 class NodePersister(Service):
     """Reads the nodes when it starts, and writes them as they change."""
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, nodes: NodeTable, store: Store) -> None:
+    def __init__(self, clock: IReactorTime, nodes: NodeTable, store: Store, bus: EventBus) -> None:
         self._clock = clock
         self._nodes = nodes
         self._store = store
         self._changed: set[Node] = set()
         self._calls: dict[Any, IDelayedCall] = {}
         self._reported = False
-        nodes.add_listener(self)
+        for kind in (NodeAdded, NodeChanged):
+            bus.subscribe(kind, self._note)
 
     def startService(self) -> None:
         super().startService()
@@ -69,12 +69,9 @@ class NodePersister(Service):
         self._calls.clear()
         self._save(self._nodes)
 
-    def node_added(self, node: Node) -> None:
-        self.node_changed(node)
-
-    def node_changed(self, node: Node) -> None:
+    def _note(self, event: NodeEvent) -> None:
         if self.running:
-            self._changed.add(node)
+            self._changed.add(event.node)
             self._later(SAVE_DELAY, self._save_changed)
 
     def _later(self, seconds: float, what: Any) -> None:

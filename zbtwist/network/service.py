@@ -18,11 +18,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from zbtwist.network.announcements import Announcements
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
-from zbtwist.radio.info import RadioInfo
-from zbtwist.radio.interfaces import IRadio, RadioListener
+from zbtwist.radio.events import LinkUp
+from zbtwist.radio.interfaces import IRadio
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.single_flight import SingleFlight
 from zbtwist.xbee.address import (
     Address64,
@@ -66,7 +68,7 @@ SIGNAL_PATIENCE = 600.0
 MAX_HOPS = 30
 
 
-class NetworkService(Service, RadioListener):
+class NetworkService(Service):
     """Keeps a `NodeTable` by what the radio says, and hands each node its bytes.
 
     @ivar nodes: the table.
@@ -77,14 +79,20 @@ class NetworkService(Service, RadioListener):
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, radio: IRadio, wall: Callable[[], float] = time.time
+        self,
+        clock: IReactorTime,
+        radio: IRadio,
+        bus: EventBus,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """
+        @param bus: is told what happens to nodes.
         @param wall: says the seconds since 1970.
         """
         self._clock = clock
         self._radio = radio
-        self.nodes = NodeTable(wall=wall)
+        self.nodes = NodeTable(bus, wall=wall)
+        self._announcements = Announcements(clock, bus)
         self.unattributed_frames = 0
         self.search_answers = 0
         # Whether the next packet may be a reason to ask for the strength of its signal.
@@ -97,7 +105,7 @@ class NetworkService(Service, RadioListener):
         self._search = SingleFlight(self._run_search)
         self._inquiries: deque[Node] = deque()
         self._inquiring: set[Deferred[None]] = set()
-        radio.add_listener(self)
+        bus.subscribe(LinkUp, self._radio_up)
         radio.subscribe(ReceivePacket, self._data)
         radio.subscribe(ExplicitReceive, self._explicit)
         radio.subscribe(IODataSample, self._sampled)
@@ -133,7 +141,7 @@ class NetworkService(Service, RadioListener):
 
     # --- what the radio says -------------------------------------------------------------------
 
-    def radio_up(self, facts: RadioInfo) -> None:
+    def _radio_up(self, event: LinkUp) -> None:
         search = Deferred.fromCoroutine(self.discover())
         search.addErrback(
             lambda failure: self.log.info(
@@ -156,7 +164,7 @@ class NetworkService(Service, RadioListener):
         elif frame.cluster_id == SERIAL_CLUSTER:
             self._data(frame)
         elif frame.cluster_id == NODE_IDENTIFICATION_CLUSTER:
-            self._describe(frame.data)
+            self._describe(frame.data, is_unasked=True)
         else:
             self._heard(frame)
 
@@ -181,7 +189,7 @@ class NetworkService(Service, RadioListener):
             node.route = tuple(frame.hops[:MAX_HOPS])
 
     def _identified(self, frame: NodeIdentification) -> None:
-        self._note(frame.description)
+        self._note(frame.description, is_unasked=True)
 
     def _found(self, frame: ATCommandResponse) -> None:
         if frame.command == "ND" and frame.status == AT_OK and frame.value:
@@ -196,18 +204,20 @@ class NetworkService(Service, RadioListener):
             self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
         self._last_heard = None
 
-    def _describe(self, data: bytes) -> None:
+    def _describe(self, data: bytes, is_unasked: bool = False) -> None:
         try:
             description = NodeDescription.parse(data)
         except ValueError as error:
             self.log.warn("A node's description of itself makes no sense: {error}", error=error)
         else:
-            self._note(description)
+            self._note(description, is_unasked)
 
-    def _note(self, description: NodeDescription) -> None:
+    def _note(self, description: NodeDescription, is_unasked: bool) -> None:
         if self._is_local(description.address64):
             return
         self._last_heard = node = self.nodes.described(description, self._clock.seconds())
+        if node is not None and is_unasked:
+            self._announcements.heard(node, description.event)
         if node is not None and not node.is_described:
             self._inquire(node)
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 
 from twisted.logger import Logger
 
-from zbtwist.network.interfaces import INodeListener
+from zbtwist.network.events import NodeAdded, NodeChanged, NodeForgotten
 from zbtwist.network.node import Node
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import (
     BROADCAST64,
     COORDINATOR64,
@@ -31,24 +32,26 @@ NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
 
 
 class NodeTable:
-    """The nodes by address. Tells its listeners what is new."""
+    """The nodes by address. What is new of them is published."""
 
     log = Logger()
 
-    def __init__(self, maximum: int = MAX_NODES, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        bus: EventBus,
+        maximum: int = MAX_NODES,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         """
+        @param bus: is told what is new.
         @param wall: says the seconds since 1970.
         """
         self.wall = wall
         self._nodes: dict[Address64, Node] = {}
         self._by_address16: dict[Address16, Node] = {}
-        self._listeners: list[INodeListener] = []
+        self._bus = bus
         self._maximum = maximum
         self._full = False
-
-    def add_listener(self, listener: INodeListener) -> None:
-        """Tell `listener` of all that comes from now on."""
-        self._listeners.append(listener)
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -61,7 +64,7 @@ class NodeTable:
         return self._nodes.get(address64)
 
     def add(self, address64: Address64) -> Node | None:
-        """Return the node with that address, which need not have been seen. Listeners hear nothing.
+        """Return the node with that address, which need not have been seen. Nobody is told.
 
         @return: None if it is not there and the table is full.
         """
@@ -72,9 +75,11 @@ class NodeTable:
 
     def remove(self, node: Node) -> None:
         """Forget a node."""
-        self._nodes.pop(node.address64, None)
+        known = self._nodes.pop(node.address64, None)
         if self._by_address16.get(node.address16) is node:
             del self._by_address16[node.address16]
+        if known is not None:
+            self._bus.publish(NodeForgotten(node))
 
     def has_room_for(self, count: int) -> bool:
         """Whether so many more nodes fit in."""
@@ -130,15 +135,13 @@ class NodeTable:
             self._move(node, address16)
 
     def changed(self, node: Node) -> None:
-        """Tell the listeners that a node is not as it was."""
-        for listener in self._listeners:
-            listener.node_changed(node)
+        """Say that a node is not as it was."""
+        self._bus.publish(NodeChanged(node))
 
     def _appeared(self, address64: Address64) -> Node | None:
         node = self.add(address64)
         if node is not None:
-            for listener in self._listeners:
-                listener.node_added(node)
+            self._bus.publish(NodeAdded(node))
         elif not self._full:
             self._full = True
             self.log.warn(

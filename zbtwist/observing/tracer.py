@@ -3,7 +3,7 @@
 Tracing is switched on for all nodes or for single ones while the gateway runs, and then each frame
 is an event of a line (see `zbtwist.observing.event_log`); a trace file has all of them, whatever is
 switched. While nothing is switched on and there is no file, the serial line knows of no tracer at
-all: see `zbtwist.radio.statistics.Traffic.trace`.
+all: see `zbtwist.radio.statistics.Traffic.watchers`.
 
 A frame that names no node is about one all the same: a Transmit Status belongs to the node of the
 request whose frame id it has.
@@ -21,7 +21,8 @@ from twisted.logger import Logger
 from zbtwist.network.table import NodeTable
 from zbtwist.observing.event_log import EventLog, one_line
 from zbtwist.observing.pcapng import TraceFile, TraceFileError
-from zbtwist.radio.statistics import Traffic
+from zbtwist.radio.events import FramePassed
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import UNKNOWN64, Address64, format_address64
 from zbtwist.xbee.at import decode_value
 from zbtwist.xbee.description import NodeDescription
@@ -65,13 +66,14 @@ class FrameTracer:
 
     log = Logger()
 
-    def __init__(self, traffic: Traffic, events: EventLog, nodes: NodeTable) -> None:
+    def __init__(self, bus: EventBus, events: EventLog, nodes: NodeTable) -> None:
         """
-        @param traffic: where all frames pass.
+        @param bus: where frames are published.
         @param events: takes the frames in words.
         @param nodes: knows the nodes' names, and what time it is.
         """
-        self._traffic = traffic
+        self._bus = bus
+        self._is_watching = False
         self._events = events
         self._nodes = nodes
         self._asked: list[Address64 | None] = [None] * 256
@@ -104,12 +106,16 @@ class FrameTracer:
         self._hook()
 
     def _hook(self) -> None:
-        wanted = self.is_on_for_all or self.addresses or self.file is not None
-        self._traffic.trace = self._passed if wanted else None
+        wanted = self.is_on_for_all or bool(self.addresses) or self.file is not None
+        if wanted and not self._is_watching:
+            self._bus.subscribe(FramePassed, self._passed)
+        elif self._is_watching and not wanted:
+            self._bus.unsubscribe(FramePassed, self._passed)
+        self._is_watching = wanted
 
-    def _passed(self, outgoing: bool, frame_data: bytes, api_mode: int) -> None:
+    def _passed(self, event: FramePassed) -> None:
         try:
-            self._show(outgoing, frame_data, api_mode)
+            self._show(event.outgoing, event.frame_data, event.api_mode)
         except Exception:
             # A mistake of ours here must not cost the frame, nor fill the log.
             self.log.failure("A frame could not be traced; tracing is off now")

@@ -32,9 +32,11 @@ from zbtwist.radio.errors import (
     RadioOffline,
     TooManyRequests,
 )
+from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
 from zbtwist.radio.histogram import Histogram
 from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME
-from zbtwist.radio.interfaces import IRadio, IRadioListener
+from zbtwist.radio.interfaces import IRadio
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
@@ -134,12 +136,13 @@ class Coordinator:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, bus: EventBus) -> None:
         """
         @param clock: times the requests.
+        @param bus: is told what becomes of the link.
         """
         self._clock = clock
-        self._listeners: list[IRadioListener] = []
+        self._bus = bus
         # Who wants frames of a type. What is news of a node is news even if it is an answer.
         self._subscribers: dict[type[Frame], list[Callable[[Any], None]]] = {
             TransmitStatus: [self._transmit_status],
@@ -178,9 +181,6 @@ class Coordinator:
 
     # --- the link ------------------------------------------------------------------------------
 
-    def add_listener(self, listener: IRadioListener) -> None:
-        self._listeners.append(listener)
-
     def subscribe(self, frame_type: type[F], received: Callable[[F], None]) -> None:
         self._subscribers.setdefault(frame_type, []).append(received)
 
@@ -195,11 +195,10 @@ class Coordinator:
             self._start_waiting()
 
     def ready(self, facts: RadioInfo) -> None:
-        """The radio is set up: tell the listeners."""
+        """The radio is set up: say so."""
         self.facts = facts
         self.offline_reason = ""
-        for listener in self._listeners:
-            listener.radio_up(facts)
+        self._bus.publish(LinkUp(facts))
 
     def link_down(self, reason: str, since: float | None = None) -> None:
         """Fail what is outstanding with `RadioOffline(reason)`, and all that comes until `link_up`.
@@ -222,8 +221,7 @@ class Coordinator:
         for request in [*pending.values(), *waiting]:
             self._finish(request, RadioOffline(reason))
         if was_heard:
-            for listener in self._listeners:
-                listener.radio_down(reason)
+            self._bus.publish(LinkDown(reason))
 
     def close(self) -> None:
         """Let go of the clock, after `link_down`: nothing more will be asked."""
@@ -242,27 +240,23 @@ class Coordinator:
         @param since: from when on it may have heard nobody, by the clock.
         """
         self.down_since = since
-        for listener in self._listeners:
-            listener.radio_deaf()
+        self._bus.publish(LinkSilent())
 
     def mark_responsive(self) -> None:
         """After `mark_unresponsive`: it says something again."""
-        for listener in self._listeners:
-            listener.radio_heard()
+        self._bus.publish(LinkHeard())
 
     def frames_damaged(self, senders: list[Address64] | None) -> None:
-        """Frames of the radio were lost on the serial line; see `IRadioListener`.
+        """Frames of the radio were lost on the serial line; see `FramesDamaged`.
 
         While it is being set up that is a part of the outage: the rest of a frame that was cut off
         by it concerns nobody who was not busy before.
         """
         if self.facts is None:
             self.down_since = self._clock.seconds()
-        for listener in self._listeners:
-            if self.facts is None:
-                listener.radio_down(self.offline_reason)
-            else:
-                listener.frames_damaged(senders)
+            self._bus.publish(LinkDown(self.offline_reason))
+        else:
+            self._bus.publish(FramesDamaged(senders))
 
     # --- requests ------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ from zope.interface import implementer
 
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.errors import SerialOpenError
+from zbtwist.runtime.write_at_once import WriteAtOnce
 
 DEFAULT_BAUD_RATE = 9600
 
@@ -76,7 +77,7 @@ def open_exclusively(path: str, **settings: Any) -> serial.Serial:
 
 
 @implementer(ISerialLine)
-class ExclusiveSerialPort(SerialPort):
+class ExclusiveSerialPort(WriteAtOnce, SerialPort):
     """A SerialPort that nobody else has open, and that closes even if nobody reads."""
 
     reactor: Any
@@ -84,8 +85,6 @@ class ExclusiveSerialPort(SerialPort):
     _closing: IDelayedCall | None = None
     _received: Callable[[bytes], None]
     _descriptor = -1
-    # Something that was written is still to be taken by the line.
-    _waits = False
     _serialFactory = staticmethod(open_exclusively)  # type: ignore[assignment]
 
     def startReading(self) -> None:
@@ -118,26 +117,8 @@ class ExclusiveSerialPort(SerialPort):
         self._received(data)
         return None
 
-    def write(self, data: bytes) -> None:
-        """Write at once what the line takes; the reactor writes the rest."""
-        if self.connected and not self._waits:
-            try:
-                sent = os.write(self._descriptor, data)
-            except OSError:
-                # It takes nothing, or is lost, which the reactor finds out as well.
-                sent = 0
-            if sent == len(data):
-                return
-            data = data[sent:]
-        super().write(data)
-
-    def startWriting(self) -> None:
-        self._waits = True
-        super().startWriting()
-
-    def stopWriting(self) -> None:
-        self._waits = False
-        super().stopWriting()
+    def write_some(self, data: bytes) -> int:
+        return os.write(self._descriptor, data)
 
     def loseConnection(self) -> None:
         """Write what is buffered and close; after `CLOSE_TIMEOUT`, close all the same."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
-from zope.interface import Attribute, Interface, implementer
+from zope.interface import Attribute, Interface
 
 from zbtwist.radio.info import RadioInfo
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
@@ -18,55 +18,6 @@ if TYPE_CHECKING:
     from zbtwist.radio.protocol import RadioProtocol
 
 F = TypeVar("F", bound=Frame)
-
-
-class IRadioListener(Interface):
-    """Hears what becomes of a radio's link."""
-
-    def radio_up(facts: RadioInfo) -> None:
-        """The radio answers and is set up; requests may be made."""
-
-    def radio_down(reason: str) -> None:
-        """The link is gone; every outstanding request has failed.
-
-        It is said again when the link is lost once more while the radio was being set up, during
-        which frames of nodes may come already.
-        """
-
-    def radio_deaf() -> None:
-        """The radio does not answer though its link is up: what nodes have said since
-        `IRadio.down_since` may be missed. `radio_heard` follows, or `radio_down`.
-        """
-
-    def radio_heard() -> None:
-        """The radio says something again, and its link was never down."""
-
-    def frames_damaged(senders: list[Address64] | None) -> None:
-        """Frames of the radio were lost on the serial line.
-
-        @param senders: the nodes whose they were, as far as the rest of the frames can be trusted;
-            None for anybody's.
-        """
-
-
-@implementer(IRadioListener)
-class RadioListener:
-    """Hears nothing: a listener is one of these, and overrides what it wants to hear."""
-
-    def radio_up(self, facts: RadioInfo) -> None:
-        pass
-
-    def radio_down(self, reason: str) -> None:
-        pass
-
-    def radio_deaf(self) -> None:
-        pass
-
-    def radio_heard(self) -> None:
-        pass
-
-    def frames_damaged(self, senders: list[Address64] | None) -> None:
-        pass
 
 
 class IRadio(Interface):
@@ -82,9 +33,6 @@ class IRadio(Interface):
         "Since when the link was down, the last time; or if that is not known, such as of a radio "
         "that hung, when it was certainly up for the last time. Seconds of the clock."
     )
-
-    def add_listener(listener: IRadioListener) -> None:
-        """Tell `listener` of all that becomes of the link from now on."""
 
     def subscribe(frame_type: type[F], received: Callable[[F], None]) -> None:
         """Call `received` with each frame of that type that comes from now on, also with answers.

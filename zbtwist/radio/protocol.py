@@ -14,6 +14,7 @@ from zbtwist.radio.damage import senders_of
 from zbtwist.radio.frame_timeout import FrameTimeout
 from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.statistics import Traffic
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
 from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
@@ -47,14 +48,14 @@ class RadioProtocol(Protocol):
         @param clock: times how long a frame's beginning is waited for.
         @param api_mode: 1 or 2, to begin with.
         @param owner: who is told of frames and of the line.
-        @param traffic: counts the frames, and may trace them.
+        @param traffic: counts the frames, and shows them.
         @param burst: told when frames that were read at once begin and end.
         """
         self._owner = owner
         self._bad: list[bytes] = []
         self._decoder = self._new_decoder(api_mode)
         self._discarded = 0
-        self._traffic = traffic or Traffic()
+        self._traffic = traffic or Traffic(EventBus())
         self._burst = burst or WriteBatch()
         self._patience = FrameTimeout(clock, self._given_up)
         self._raw: Callable[[bytes], None] | None = None
@@ -127,8 +128,8 @@ class RadioProtocol(Protocol):
         kind = frame_data[0]
         traffic.frames_out[kind] += 1
         traffic.bytes_out[kind] += len(frame_data)
-        if traffic.trace is not None:
-            traffic.trace(True, frame_data, api_mode)
+        if traffic.watchers:
+            traffic.show(True, frame_data, api_mode)
 
     def write(self, data: bytes) -> None:
         """Write bytes that are no frame."""
@@ -193,8 +194,8 @@ class RadioProtocol(Protocol):
             kind = frame_data[0]
             frames_in[kind] += 1
             bytes_in[kind] += len(frame_data)
-            if traffic.trace is not None:
-                traffic.trace(False, frame_data, self._decoder.api_mode)
+            if traffic.watchers:
+                traffic.show(False, frame_data, self._decoder.api_mode)
             frame = parse_frame(frame_data)
             if isinstance(frame, UnparsedFrame):
                 self.malformed_frames += 1

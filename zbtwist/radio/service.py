@@ -37,6 +37,7 @@ from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.probe import AS_IT_IS, Probe, ProbePlan
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.statistics import Traffic
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.address import Address64, format_address64
 from zbtwist.xbee.frames import Frame, ModemStatus
@@ -172,6 +173,7 @@ class RadioService(MultiService):
         clock: Any,
         endpoint: IStreamClientEndpoint,
         coordinator: Coordinator,
+        bus: EventBus,
         name: str,
         api_mode: int | None = None,
         *,
@@ -183,6 +185,7 @@ class RadioService(MultiService):
         """
         @param clock: the reactor.
         @param endpoint: where the radio is.
+        @param bus: is told what passes on the line.
         @param name: the endpoint, as the user wrote it, for the log.
         @param api_mode: 1 or 2 if the user named one. Without `configure`, what the radio says
             counts all the same.
@@ -196,7 +199,7 @@ class RadioService(MultiService):
         self.frame_received: Callable[[Frame], None] = coordinator.frame_received
         coordinator.subscribe(ModemStatus, self._modem_status)
         self.protocol: RadioProtocol | None = None
-        self.traffic = Traffic()
+        self.traffic = Traffic(bus)
         self.configure = configure
         self.write_flash = write_flash
         self._clock = clock

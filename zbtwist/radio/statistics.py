@@ -1,13 +1,15 @@
-"""What passes on the serial line: counted by frame type, and shown to whoever traces.
+"""What passes on the serial line: counted by frame type, and shown to whoever watches.
 
 It outlives the links, each of which has a protocol of its own. Counting is an addition to a list of
-plain ints; while nobody traces, `Traffic.trace` is None, and that is all that is looked at.
+plain ints; while nobody watches, `Traffic.watchers` is empty, and that is all that is looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
+from zbtwist.radio.events import FramePassed
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.frames import FRAME_CLASSES
 
 #: A frame type is one byte.
@@ -32,11 +34,11 @@ class Traffic:
         the following are of links that have ended: each link's protocol has its own.
     @ivar bad_frames: false starts and bad checksums.
     @ivar discarded_bytes: bytes that were of no frame.
-    @ivar trace: called with each frame: whether it goes to the radio, its frame data, and the API
-        mode. None while nobody wants to know.
+    @ivar watchers: who wants to see the frames: see `show`.
     """
 
     __slots__ = (
+        "_bus",
         "bad_frames",
         "bytes_in",
         "bytes_out",
@@ -44,10 +46,12 @@ class Traffic:
         "frames_in",
         "frames_out",
         "malformed_frames",
-        "trace",
+        "watchers",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
+        self.watchers: Sequence[object] = bus.subscribers(FramePassed)
         self.frames_in = [0] * _TYPES
         self.bytes_in = [0] * _TYPES
         self.frames_out = [0] * _TYPES
@@ -55,4 +59,7 @@ class Traffic:
         self.malformed_frames = 0
         self.bad_frames = 0
         self.discarded_bytes = 0
-        self.trace: Callable[[bool, bytes, int], None] | None = None
+
+    def show(self, outgoing: bool, frame_data: bytes, api_mode: int) -> None:
+        """Show the watchers a frame, see `FramePassed`; to be called only if there are any."""
+        self._bus.publish(FramePassed(outgoing, frame_data, api_mode))

@@ -186,7 +186,8 @@ def choice(meanings: dict[str, Any]) -> Parser:
     def parse(text: str, context: Context) -> Any:
         if text not in meanings:
             *others, last = meanings
-            raise Mistake(f"must be {', '.join(others)} or {last}, not {text!r}.")
+            words = f"{', '.join(others)} or {last}" if others else last
+            raise Mistake(f"must be {words}, not {text!r}.")
         return meanings[text]
 
     return parse

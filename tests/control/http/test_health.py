@@ -10,12 +10,13 @@ from tests.radio.support import FACTS
 from zbtwist.control.http.health import HealthPage
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.interfaces import IRadio
+from zbtwist.runtime.event_bus import EventBus
 
 
 class Health(SiteTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.radio = Coordinator(Clock())
+        self.radio = Coordinator(Clock(), EventBus())
         verifyObject(IRadio, self.radio)
         self.site.resource.putChild(b"healthz", HealthPage(self.radio))
 

@@ -8,8 +8,8 @@ from twisted.logger import globalLogPublisher
 from wsproto.events import BytesMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
-from zbtwist.binding.client import NodeClient
-from zbtwist.binding.port import MAX_CLIENTS, MAX_UNSENT
+from zbtwist.binding.client import MAX_UNSENT, NodeClient
+from zbtwist.binding.port import MAX_CLIENTS
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL
 
 ADDRESS = "0013a200400a3e03"

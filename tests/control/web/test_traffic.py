@@ -13,6 +13,7 @@ from zbtwist.control.web.traffic import INTERVAL, KEPT, TrafficHistory
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import Coordinator
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import Address64
 
 ONE, TWO = Address64(1), Address64(2)
@@ -31,7 +32,8 @@ class Ports:
 class TrafficTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.nodes = NodeTable(wall=self.clock.seconds)
+        self.bus = EventBus()
+        self.nodes = NodeTable(self.bus, wall=self.clock.seconds)
         self.ports: Any = Ports()
         for address64 in (ONE, TWO, Address64(3)):
             self.add_port(address64)
@@ -44,8 +46,8 @@ class TrafficTests(SynchronousTestCase):
     def add_port(self, address64: Address64) -> NodePort:
         node = self.nodes.add(address64)
         assert node is not None
-        outbound = Outbound(self.clock, Coordinator(self.clock), self.nodes, node)
-        port = self.ports.ports[address64] = NodePort(self.clock, node, outbound)
+        outbound = Outbound(self.clock, Coordinator(self.clock, self.bus), self.nodes, node)
+        port = self.ports.ports[address64] = NodePort(self.clock, node, outbound, self.bus)
         return port
 
     def pass_bytes(self, address64: Address64, received: int, sent: int = 0) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
+from zbtwist.binding.client import NodeClient
 from zbtwist.binding.port import NodePort
 from zbtwist.control.faults import ControlFault
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL, Session
@@ -21,19 +22,17 @@ from zbtwist.control.web.sockets import GOING_AWAY, NORMAL, Session
 FindPort = Callable[[str], NodePort]
 
 
-class TerminalSession(Session):
-    """One terminal: a `zbtwist.binding.client.PortClient`."""
-
-    # A WebSocket has no half that could end before the other.
-    has_ended = False
+class TerminalSession(Session, NodeClient):
+    """One terminal."""
 
     def __init__(self, request: Request, clock: IReactorTime, find_port: FindPort) -> None:
-        super().__init__(request, clock)
+        Session.__init__(self, request, clock)
+        NodeClient.__init__(self)
         self._find_port = find_port
         self._address = b"/".join(request.postpath or []).decode("latin-1")
-        self._port: NodePort | None = None
-        self._unsent = 0
         self.peer = f"{self.peer} (terminal)"
+
+    # --- as a WebSocket ------------------------------------------------------------------------
 
     def opened(self) -> None:
         try:
@@ -44,24 +43,21 @@ class TerminalSession(Session):
         if not port.has_room():
             self._say_closed(f"{port.node} has as many clients as it may have; close one.")
             return
-        self._port = port
         self.send_text(json.dumps({"type": "open"}))
-        port.client_opened(self)
+        self.attach(port)
 
     def bytes_received(self, message: bytes) -> None:
         if self._port is not None:
-            self._port.outbound.write(self, message)
+            self.received(message)
 
     def unblocked(self) -> None:
-        self._unsent = 0
+        self.unblock()
 
     def stopping(self) -> None:
         self._say("The gateway is stopping.")
 
     def ended(self) -> None:
-        port, self._port = self._port, None
-        if port is not None:
-            port.client_closed(self)
+        self.detach()
 
     def _say(self, reason: str) -> None:
         self.send_text(json.dumps({"type": "closed", "reason": reason}))
@@ -72,13 +68,13 @@ class TerminalSession(Session):
 
     # --- as a client of the port ---------------------------------------------------------------
 
-    def deliver(self, data: bytes) -> None:
-        if self.blocked and self._port is not None:
-            self._unsent += len(data)
-            if self._port.drop_if_slow(self, self._unsent):
-                self.abort()
-                return
-        self.send_bytes(data)
+    @property
+    def is_over(self) -> bool:
+        return self.over
+
+    def write(self, data: bytes) -> None:
+        if not (self.blocked and self.is_too_slow(len(data))):
+            self.send_bytes(data)
 
     def pause(self) -> None:
         self.hold(True)
@@ -86,16 +82,8 @@ class TerminalSession(Session):
     def resume(self) -> None:
         self.hold(False)
 
-    def reset(self, reason: str) -> None:
-        if self.over or self._port is None:
-            return
-        self.log.warn(
-            "Client {peer} of {node} is dropped: {reason}.",
-            peer=self.peer,
-            node=self._port.node,
-            reason=reason.rstrip("."),
-        )
-        self._say_closed(f"{reason[:1].upper()}{reason[1:].rstrip('.')}.")
+    def cut(self, reason: str) -> None:
+        self._say_closed(f"{reason[:1].upper()}{reason[1:]}.")
 
     def close(self) -> None:
         self._say_closed(

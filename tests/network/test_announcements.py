@@ -5,12 +5,11 @@ from __future__ import annotations
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface.verify import verifyObject
 
 from tests.radio.support import REMOTE, REMOTE16, Wire
-from zbtwist.network.interfaces import INodeListener
-from zbtwist.network.node_log import REPEAT_INTERVAL, NodeLog
+from zbtwist.network.announcements import REPEAT_INTERVAL
 from zbtwist.network.service import NetworkService
+from zbtwist.observing.log_lines import LogLines
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import ExplicitReceive, NodeIdentification, ReceivePacket
 
@@ -21,9 +20,9 @@ class News(SynchronousTestCase):
     def setUp(self) -> None:
         self.wire = Wire()
         self.clock = self.wire.clock
-        self.network = NetworkService(self.clock, self.wire.coordinator)
+        self.network = NetworkService(self.clock, self.wire.coordinator, self.wire.bus)
         self.nodes = self.network.nodes
-        self.news = NodeLog(self.clock, self.nodes, self.wire.coordinator)
+        LogLines(self.wire.bus)
         self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         self.addCleanup(self.network.stopService)
 
@@ -38,9 +37,6 @@ class News(SynchronousTestCase):
             REMOTE16, REMOTE, label, event=event, device_type_identifier=0
         )
         self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, description))
-
-    def test_interfaces(self) -> None:
-        verifyObject(INodeListener, self.news)
 
     def test_a_node_appears(self) -> None:
         for _ in range(2):

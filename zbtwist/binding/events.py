@@ -1,0 +1,168 @@
+"""What happens to the ports of nodes, their clients and their streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twisted.logger import LogLevel
+
+from zbtwist.binding.listener import ListenAddress
+from zbtwist.network.events import NodeEvent
+from zbtwist.runtime.event_bus import LogSeverity
+
+
+@dataclass(frozen=True)
+class MappingChanged(NodeEvent):
+    """A node's port listens, and it is another one than before or did not listen before; or the
+    node has none any more.
+
+    @ivar port: where it listens: a TCP port, or a server endpoint string; None for nowhere.
+    @ivar before: what it had; None for none.
+    @ivar by_hand: a person chose it just now.
+    @ivar is_one_of_many: there are so many more at the same moment that their number is said.
+    """
+
+    name: ClassVar = "mapping_changed"
+    port: ListenAddress | None
+    before: ListenAddress | None = None
+    by_hand: bool = False
+    is_one_of_many: bool = False
+
+    @property
+    def level(self) -> LogSeverity | None:
+        return None if self.is_one_of_many else LogLevel.info
+
+    def __str__(self) -> str:
+        if self.port is None:
+            return f"{self.node} has no port any more; it had {self.before}."
+        now = " now, by hand" if self.by_hand else ""
+        return f"{self.node} is on port {self.port}{now}."
+
+
+@dataclass(frozen=True)
+class PortFailed(NodeEvent):
+    """A node cannot be reached.
+
+    @ivar problem: why, a sentence.
+    """
+
+    name: ClassVar = "port_failed"
+    severity: ClassVar = LogLevel.error
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.node} cannot be reached. {self.problem} The gateway goes on trying."
+
+
+@dataclass(frozen=True)
+class ClientEvent(NodeEvent):
+    """Something that has happened to a client of a node.
+
+    @ivar port: the TCP port, 0 if it is another kind of socket.
+    @ivar peer: who it is.
+    """
+
+    port: int
+    peer: str
+
+
+@dataclass(frozen=True)
+class ClientOpened(ClientEvent):
+    """A client hears a node, and may write to it."""
+
+    name: ClassVar = "client_opened"
+
+    def __str__(self) -> str:
+        return f"Client {self.peer} is connected to {self.node} on port {self.port}."
+
+
+@dataclass(frozen=True)
+class ClientClosed(ClientEvent):
+    """It is gone."""
+
+    name: ClassVar = "client_closed"
+
+    def __str__(self) -> str:
+        return f"Client {self.peer} is gone from {self.node} on port {self.port}."
+
+
+@dataclass(frozen=True)
+class ClientDropped(ClientEvent):
+    """It is reset; `ClientClosed` follows.
+
+    @ivar reason: a clause.
+    """
+
+    name: ClassVar = "client_dropped"
+    severity: ClassVar = LogLevel.warn
+    reason: str
+
+    def __str__(self) -> str:
+        return f"Client {self.peer} of {self.node} on port {self.port} is dropped: {self.reason}."
+
+
+@dataclass(frozen=True)
+class ClientRefused(NodeEvent):
+    """There are too many clients for one more.
+
+    @ivar clients: how many there are.
+    """
+
+    name: ClassVar = "client_refused"
+    severity: ClassVar = LogLevel.warn
+    port: int
+    clients: int
+
+    def __str__(self) -> str:
+        return (
+            f"A client of {self.node} on port {self.port} is refused: {self.clients} are "
+            "connected already."
+        )
+
+
+@dataclass(frozen=True)
+class ClientsEnded(NodeEvent):
+    """A node's port leaves its clients; `ClientClosed` follows for each.
+
+    @ivar clients: how many there are.
+    @ivar reason: a clause.
+    """
+
+    name: ClassVar = "clients_ended"
+    severity: ClassVar = LogLevel.warn
+    clients: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The {self.clients} clients of {self.node} are disconnected: {self.reason}."
+
+
+#: Which way bytes were on when a stream broke.
+TO_NODE = "to_node"
+FROM_NODE = "from_node"
+
+
+@dataclass(frozen=True)
+class StreamBroken(NodeEvent):
+    """Bytes are lost, or may be: the clients are reset.
+
+    @ivar direction: `TO_NODE` or `FROM_NODE`.
+    @ivar bytes_lost: how many; None if nobody knows.
+    @ivar reason: a sentence.
+    """
+
+    name: ClassVar = "stream_broken"
+    direction: str
+    bytes_lost: int | None
+    reason: str
+
+    @property
+    def level(self) -> LogSeverity | None:
+        # What comes from a node concerns its clients, and of each of them it is said.
+        return LogLevel.warn if self.direction == TO_NODE else None
+
+    def __str__(self) -> str:
+        if self.direction == TO_NODE:
+            return f"{self.bytes_lost} bytes for {self.node} are lost: {self.reason}"
+        return f"{self.reason}."
