@@ -476,7 +476,7 @@ class FileTests(ConfigTestCase):
     def test_example_shows_the_defaults(self) -> None:
         """What is commented out there can be put in, and changes nothing."""
         text, changed = re.subn(r"(?m)^# (?=[a-z-]+ = )", "", EXAMPLE.read_text("utf-8"))
-        self.assertEqual(changed, 19)
+        self.assertEqual(changed, 20)
         self.patch(os, "environ", {})
         self.patch(os, "geteuid", lambda: 0)
         settings = self.load_file(text)

@@ -17,7 +17,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.runtime.support import Heard
 from zbtwist.runtime.listen_errors import advice
-from zbtwist.runtime.unix import server_from_string
+from zbtwist.runtime.server_endpoint import server_from_string
 
 
 class QuietUNIXPortTests(TestCase):
@@ -108,8 +108,8 @@ class QuietUNIXPortTests(TestCase):
         await listening.stopListening()
 
     def test_others_are_twisteds(self) -> None:
-        self.assertIsInstance(server_from_string(self.reactor, "tcp:0"), TCP4ServerEndpoint)
         memory = MemoryReactorClock()
         self.assertIsInstance(server_from_string(memory, "unix:/x"), UNIXServerEndpoint)
+        self.assertIsInstance(server_from_string(memory, "tcp:0"), TCP4ServerEndpoint)
         with self.assertRaises(ValueError):
             server_from_string(self.reactor, "fnord:1")

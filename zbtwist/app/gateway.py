@@ -36,7 +36,7 @@ from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.open_files import raise_open_files
-from zbtwist.runtime.unix import server_from_string
+from zbtwist.runtime.server_endpoint import server_from_string
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.store.store import Store, StoreError
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
 from dataclasses import MISSING, dataclass
 from typing import Any
 
-from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, clientFromString
+from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
-from twisted.internet.posixbase import PosixReactorBase
 
 from zbtwist.binding.listener import LAST_PORT
 from zbtwist.binding.port_settings import PortSettings
@@ -26,8 +24,7 @@ from zbtwist.control import DEFAULT_PORT
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
 from zbtwist.radio.service import DEFAULT_HEARTBEAT
 from zbtwist.runtime.option import flag, number, option, options_of, seconds
-from zbtwist.runtime.tcp import QuietEndpoint
-from zbtwist.runtime.unix import server_from_string
+from zbtwist.runtime.server_endpoint import server_from_string, tcp_endpoint
 from zbtwist.xbee.address import Address64
 
 DEFAULT_CONTROL = str(DEFAULT_PORT)
@@ -37,9 +34,6 @@ DEFAULT_INTERFACE = "127.0.0.1"
 #: Characters of a node identifier (NI has 20 bytes), and of a name in the file.
 MAX_LABEL = 20
 MAX_NAME = 64
-
-#: Listen queue of the TCP servers.
-_BACKLOG = 50
 
 
 @dataclass(frozen=True)
@@ -233,13 +227,7 @@ class Settings:
 
     def port_endpoint(self, reactor: Any, port: int) -> IStreamServerEndpoint:
         """Return the endpoint of a TCP port on the interface."""
-        kind: Callable[..., IStreamServerEndpoint] = TCP4ServerEndpoint
-        if ":" in self.interface:
-            kind = TCP6ServerEndpoint
-        elif isinstance(reactor, PosixReactorBase):
-            kind = QuietEndpoint
-        endpoint: IStreamServerEndpoint = kind(reactor, port, _BACKLOG, self.interface)
-        return endpoint
+        return tcp_endpoint(reactor, port, self.interface)
 
 
 def is_open(endpoint: str) -> bool:

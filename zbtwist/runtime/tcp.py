@@ -67,21 +67,21 @@ class QuickConnection(SocketWriteAtOnce, Server):
 
 
 class QuietTCPPort(QuietPort):
-    """A listening socket of an IPv4 address."""
+    """A listening socket of an IP address."""
 
     transport = QuickConnection
 
     def _bind(self, listener: socket.socket) -> None:
         listener.bind((self.interface, self.port))
         # It names itself, and its connections, by this.
-        self._realPortNumber = self.port
+        self._realPortNumber = self.port or listener.getsockname()[1]
 
     def _refusal(self, error: OSError) -> CannotListenError:
         return CannotListenError(self.interface, self.port, error)
 
 
 class QuietEndpoint(QuietServerEndpoint):
-    """A TCP port of an IPv4 address."""
+    """A TCP port of an IP address."""
 
     def __init__(self, reactor: Any, port: int, backlog: int, interface: str) -> None:
         """

@@ -14,17 +14,22 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.internet import unix
-from twisted.internet.endpoints import UNIXServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
-from twisted.internet.posixbase import PosixReactorBase
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.python.lockfile import FilesystemLock
 
 from zbtwist.runtime.quiet_port import QuietPort, QuietServerEndpoint
+from zbtwist.runtime.write_at_once import SocketWriteAtOnce
+
+
+class QuickUNIXConnection(SocketWriteAtOnce, unix.Server):
+    """A connection; see `twisted.internet.unix.Server`."""
 
 
 class QuietUNIXPort(QuietPort, unix.Port):
     """A listening socket; see `twisted.internet.unix.Port`."""
+
+    transport = QuickUNIXConnection
 
     def _bind(self, listener: socket.socket) -> None:
         path: bytes = self._bindPath
@@ -86,21 +91,3 @@ class QuietUNIXEndpoint(QuietServerEndpoint):
         return QuietUNIXPort(
             address, factory, self._backlog, self._mode, self._reactor, int(self._lock)
         )
-
-
-def server_from_string(reactor: Any, text: str) -> IStreamServerEndpoint:
-    """As Twisted's `serverFromString`, but a Unix socket can be tried again and again.
-
-    @raise ValueError: and whatever else the parsers of endpoints raise: it is no endpoint.
-    """
-    endpoint: Any = serverFromString(reactor, text)
-    if type(endpoint) is UNIXServerEndpoint and isinstance(reactor, PosixReactorBase):
-        endpoint = QuietUNIXEndpoint(
-            reactor,
-            endpoint._address,
-            endpoint._backlog,
-            endpoint._mode,
-            bool(endpoint._wantPID),
-        )
-    found: IStreamServerEndpoint = endpoint
-    return found

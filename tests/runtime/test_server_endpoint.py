@@ -1,0 +1,60 @@
+"""Which kind of server endpoint an endpoint string becomes, on real sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.trial import unittest
+
+from zbtwist.runtime.server_endpoint import server_from_string, tcp_endpoint
+from zbtwist.runtime.write_at_once import WriteAtOnce
+
+
+class WriteAtOnceTests(unittest.TestCase):
+    """Whatever a port listens on, what is written to its connections goes out at once."""
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor = reactor
+        self.made: Deferred[Protocol] = Deferred()
+
+    async def listen(self, endpoint: object) -> object:
+        made = self.made
+
+        class Greeter(Protocol):
+            def connectionMade(self) -> None:
+                made.callback(self)
+
+        listening = await endpoint.listen(Factory.forProtocol(Greeter))  # type: ignore[attr-defined]
+        self.addCleanup(listening.stopListening)
+        return listening.getHost()
+
+    async def check(self, client: socket.socket) -> None:
+        self.addCleanup(client.close)
+        greeter = await self.made
+        self.assertIsInstance(greeter.transport, WriteAtOnce)
+        assert greeter.transport is not None
+        greeter.transport.write(b"at once")
+        # The reactor has had no turn since.
+        client.setblocking(False)
+        self.assertEqual(client.recv(100), b"at once")
+
+    async def test_ipv4(self) -> None:
+        host = await self.listen(server_from_string(self.reactor, "tcp:0:interface=127.0.0.1"))
+        address = ("127.0.0.1", host.port)  # type: ignore[attr-defined]
+        await self.check(socket.create_connection(address))
+
+    async def test_ipv6(self) -> None:
+        host = await self.listen(tcp_endpoint(self.reactor, 0, "::1"))
+        await self.check(socket.create_connection(("::1", host.port)))  # type: ignore[attr-defined]
+
+    async def test_unix(self) -> None:
+        path = os.path.abspath(self.mktemp())
+        await self.listen(server_from_string(self.reactor, f"unix:{path}"))
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(path)
+        await self.check(client)

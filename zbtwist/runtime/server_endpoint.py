@@ -1,0 +1,57 @@
+"""Server endpoints by Twisted's endpoint strings, of our own kinds where there are such: those open
+quietly, can be tried again and again, and their connections write at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.endpoints import (
+    TCP4ServerEndpoint,
+    TCP6ServerEndpoint,
+    UNIXServerEndpoint,
+    serverFromString,
+)
+from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.posixbase import PosixReactorBase
+
+from zbtwist.runtime.tcp import QuietEndpoint
+from zbtwist.runtime.unix import QuietUNIXEndpoint
+
+#: How many connections the kernel lets wait.
+BACKLOG = 50
+
+
+def tcp_endpoint(reactor: Any, port: int, interface: str) -> IStreamServerEndpoint:
+    """Return the endpoint of a TCP port.
+
+    @param interface: an IP address, of version 4 or 6.
+    """
+    if isinstance(reactor, PosixReactorBase):
+        return QuietEndpoint(reactor, port, BACKLOG, interface)
+    kind = TCP6ServerEndpoint if ":" in interface else TCP4ServerEndpoint
+    endpoint: IStreamServerEndpoint = kind(reactor, port, BACKLOG, interface)
+    return endpoint
+
+
+def server_from_string(reactor: Any, text: str) -> IStreamServerEndpoint:
+    """As Twisted's `serverFromString`, with our own kinds.
+
+    @raise ValueError: and whatever else the parsers of endpoints raise: it is no endpoint.
+    """
+    endpoint: Any = serverFromString(reactor, text)
+    if isinstance(reactor, PosixReactorBase):
+        if type(endpoint) is UNIXServerEndpoint:
+            endpoint = QuietUNIXEndpoint(
+                reactor,
+                endpoint._address,
+                endpoint._backlog,
+                endpoint._mode,
+                bool(endpoint._wantPID),
+            )
+        elif type(endpoint) in (TCP4ServerEndpoint, TCP6ServerEndpoint):
+            endpoint = QuietEndpoint(
+                reactor, endpoint._port, endpoint._backlog, endpoint._interface
+            )
+    found: IStreamServerEndpoint = endpoint
+    return found
