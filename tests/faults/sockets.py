@@ -89,8 +89,9 @@ def _wait_for(end: socket.socket, count: int) -> None:
 
 
 class _Connection(SocketWriteAtOnce, Server):
-    """As the gateway's own, but reads as much at once as Twisted's: with many small reads the kernel
-    lets the sender wait, and nobody knows for how long.
+    """As the gateway's own, but reads as much at once as Twisted's.
+
+    With many small reads the kernel lets the sender wait, and nobody knows for how long.
     """
 
 

@@ -10,19 +10,25 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from zbtwist.network.events import NodeChanged, NodeNamed
+from zbtwist.network.node import Node
 from zbtwist.observing.event_log import (
     FRAME,
+    LOG,
     MAX_TEXT,
-    Event,
+    Entry,
     EventLog,
     EventLogService,
     Follower,
 )
+from zbtwist.observing.log_lines import LogLines
+from zbtwist.runtime.event_bus import EventBus
+from zbtwist.xbee.address import Address64
 
 
 class EventLogTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.events = EventLog(3)
+        self.events = EventLog(EventBus(), 3)
         self.log = Logger("zbtwist.test", observer=self.events)
 
     def texts(self, seq: int = 0) -> list[str]:
@@ -46,7 +52,28 @@ class Ring(EventLogTestCase):
                 "name": "E2",
             }
         )
-        self.assertEqual(self.events.since(0), [Event(1, 1234.5, "warn", "E2 is gone")])
+        self.assertEqual(self.events.since(0), [Entry(1, 1234.5, "warn", "E2 is gone")])
+
+    def test_an_event_of_the_bus(self) -> None:
+        """It is kept once, also if it is a line of the log; with its name and values."""
+        bus = EventBus()
+        self.events = EventLog(bus)
+        LogLines(bus)
+        service = EventLogService(self.events)
+        service.startService()
+        self.addCleanup(service.stopService)
+        node = Node(Address64(1), label="E2")
+        bus.publish(NodeNamed(node, "a\nb" * MAX_TEXT))
+        (entry,) = self.events.since(0)
+        self.assertEqual((entry.name, entry.level, entry.kind), ("node_named", "info", LOG))
+        self.assertIn("is called E2 now", entry.text)
+        self.assertEqual(entry.values["label"], "E2")
+        before = entry.values["before"]
+        assert isinstance(before, str)
+        self.assertTrue(before.isprintable() and len(before.encode()) <= MAX_TEXT)
+        # What is for subscribers alone is not.
+        bus.publish(NodeChanged(node))
+        self.assertEqual(self.events.last_seq, 1)
 
     def test_the_number_of_events_is_bounded_and_the_numbers_go_on(self) -> None:
         for number in range(1, 6):
@@ -64,7 +91,7 @@ class Ring(EventLogTestCase):
 
     def test_no_more_than_are_wanted(self) -> None:
         """The oldest of them, whichever ring they are in, wherever one begins."""
-        events = EventLog(5, 7)
+        events = EventLog(EventBus(), 5, 7)
         log = Logger("zbtwist.test", observer=events)
         for kinds in ("lflfff", "", "llflflfffflffl", "ffffffffl", "llllll"):
             for kind in kinds:
@@ -78,7 +105,7 @@ class Ring(EventLogTestCase):
     def test_no_more_are_looked_at_than_are_wanted(self) -> None:
         """However many there are."""
 
-        class Counting(deque[Event]):
+        class Counting(deque[Entry]):
             looks = 0
 
             def __getitem__(self, index: Any) -> Any:
@@ -90,7 +117,7 @@ class Ring(EventLogTestCase):
 
             __reversed__ = __iter__
 
-        events = EventLog()
+        events = EventLog(EventBus())
         log = Logger("zbtwist.test", observer=events)
         for _ in range(1000):
             log.info("x")
@@ -135,10 +162,10 @@ class Frames(EventLogTestCase):
 
     def test_a_frame(self) -> None:
         self.events.frame(1234.5, "sent\nx")
-        self.assertEqual(self.events.since(0), [Event(1, 1234.5, "debug", "sent x", FRAME)])
+        self.assertEqual(self.events.since(0), [Entry(1, 1234.5, "debug", "sent x", FRAME)])
 
     def test_frames_push_no_events_out(self) -> None:
-        events = EventLog(3, 2)
+        events = EventLog(EventBus(), 3, 2)
         log = Logger("zbtwist.test", observer=events)
         log.info("a")
         for number in range(50):
@@ -152,7 +179,7 @@ class Frames(EventLogTestCase):
         self.assertEqual(events.since(52), [])
 
     def test_runs_have_names(self) -> None:
-        self.assertNotEqual(EventLog().run, EventLog().run)
+        self.assertNotEqual(EventLog(EventBus()).run, EventLog(EventBus()).run)
 
 
 class Following(EventLogTestCase):
@@ -190,7 +217,7 @@ class Following(EventLogTestCase):
         self.assertEqual(self.take(quick), (0, [11]))
 
     def test_lost_frames_count_where_events_are_left(self) -> None:
-        events = EventLog(10, 2)
+        events = EventLog(EventBus(), 10, 2)
         follower = Follower(events)
         log = Logger("zbtwist.test", observer=events)
         log.info("a")
@@ -247,7 +274,7 @@ class Observing(SynchronousTestCase):
 
     def test_start_and_stop(self) -> None:
         publisher = LogPublisher()
-        events = EventLog()
+        events = EventLog(EventBus())
         service = EventLogService(events, publisher)
         log = Logger("zbtwist.test", observer=publisher)
         for _ in range(2):
@@ -259,7 +286,7 @@ class Observing(SynchronousTestCase):
         self.assertEqual([event.text for event in events.since(0)], ["while", "while"])
 
     def test_the_log_of_the_program(self) -> None:
-        service = EventLogService(EventLog())
+        service = EventLogService(EventLog(EventBus()))
         service.startService()
         self.addCleanup(globalLogPublisher.removeObserver, service.events)
         Logger("zbtwist.test").info("to everyone")

@@ -142,7 +142,7 @@ class TracerTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1234.5)
-        self.events = EventLog()
+        self.events = EventLog(EventBus())
         self.nodes = NodeTable(EventBus(), wall=self.clock.seconds)
         self.bus = EventBus()
         self.traffic = Traffic(self.bus)

@@ -29,6 +29,7 @@ from zbtwist.control.web.console import Console
 from zbtwist.control.web.view import Reachability
 from zbtwist.network.persistence import NodePersister
 from zbtwist.network.service import NetworkService
+from zbtwist.observing.event_counts import EventCounts
 from zbtwist.observing.event_log import EventLog, EventLogService
 from zbtwist.observing.log_lines import LogLines
 from zbtwist.observing.tracer import FrameTracer, TraceFileService
@@ -83,7 +84,7 @@ class Gateway(MultiService):
         self.bus = bus = EventBus()
         LogLines(bus)
         coordinator = Coordinator(reactor, bus)
-        events = EventLog()
+        events = EventLog(bus)
         batch = WriteBatch()
         self.network = NetworkService(reactor, coordinator, bus, wall)
         self.bindings = BindingService(
@@ -118,6 +119,7 @@ class Gateway(MultiService):
                 "packets_in_flight": lambda: self.bindings.turns.in_flight,
                 "nodes_waiting": lambda: self.bindings.turns.waiting,
             },
+            EventCounts(bus),
         )
         root.putChild(b"events", EventStreams(reactor, events))
         root.putChild(b"metrics", MetricsPage(reactor, metrics))
@@ -130,6 +132,7 @@ class Gateway(MultiService):
             self.network,
             self.bindings,
             lambda: Reachability(self._settings.control, self._settings.is_local),
+            bus,
         )
         console.mount(root)
         self._control = ControlService(

@@ -8,7 +8,7 @@ from typing import ClassVar
 from twisted.logger import LogLevel
 
 from zbtwist.binding.listener import ListenAddress
-from zbtwist.network.events import NodeEvent
+from zbtwist.network.events import TO_NODE, NodeEvent
 from zbtwist.runtime.event_bus import LogSeverity
 
 
@@ -138,11 +138,6 @@ class ClientsEnded(NodeEvent):
         return f"The {self.clients} clients of {self.node} are disconnected: {self.reason}."
 
 
-#: Which way bytes were on when a stream broke.
-TO_NODE = "to_node"
-FROM_NODE = "from_node"
-
-
 @dataclass(frozen=True)
 class StreamBroken(NodeEvent):
     """Bytes are lost, or may be: the clients are reset.
@@ -160,7 +155,7 @@ class StreamBroken(NodeEvent):
     @property
     def level(self) -> LogSeverity | None:
         # What comes from a node concerns its clients, and of each of them it is said.
-        return LogLevel.warn if self.direction == TO_NODE else None
+        return LogLevel.warn if self.direction == TO_NODE else LogLevel.debug
 
     def __str__(self) -> str:
         if self.direction == TO_NODE:

@@ -30,6 +30,7 @@ from twisted.python.failure import Failure
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.scheduler import TransmitScheduler
 from zbtwist.binding.verdict import Verdict, verdict_of
+from zbtwist.network.events import TO_NODE, BytesPassed
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
@@ -140,6 +141,7 @@ class Outbound:
         self._radio = radio
         self._nodes = nodes
         self._node = node
+        self._observers = nodes.bus.subscribers(BytesPassed)
         self._turns = turns or TransmitScheduler(clock)
         self.settings = settings or PortSettings()
         self.lost: Callable[[int, str], None] = _nobody
@@ -358,6 +360,9 @@ class Outbound:
 
     def _packet(self, data: bytes, writer: Writer) -> _Packet:
         """Make a packet of the next bytes of the stream."""
+        if self._observers:
+            now = self._nodes.wall()
+            self._nodes.bus.publish(BytesPassed(self._node, TO_NODE, data, now))
         packet = _Packet(self._offset, data, writer)
         self._offset += len(data)
         return packet

@@ -18,8 +18,6 @@ from twisted.internet.interfaces import (
 
 from zbtwist.binding.client import ConnectedClient, NodeClient
 from zbtwist.binding.events import (
-    FROM_NODE,
-    TO_NODE,
     ClientClosed,
     ClientOpened,
     ClientRefused,
@@ -28,6 +26,7 @@ from zbtwist.binding.events import (
 )
 from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.outbound import Outbound
+from zbtwist.network.events import FROM_NODE, TO_NODE
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.write_batch import WriteBatch

@@ -90,3 +90,36 @@ class NodeForgotten(NodeEvent):
 
     def __str__(self) -> str:
         return f"{self.node} is forgotten."
+
+
+#: Which way bytes go.
+TO_NODE = "to_node"
+FROM_NODE = "from_node"
+
+
+@dataclass(frozen=True)
+class BytesPassed(NodeEvent):
+    """Bytes of a node's stream: whoever observes streams subscribes to this.
+
+    An observer is no client: it is not closed when the node's port moves or goes away, takes
+    nothing from what is kept for the next client, and nobody is reset for it. It is published only
+    while somebody has subscribed: see `EventBus.subscribers`.
+
+    @ivar direction: `FROM_NODE`, as they have come; or `TO_NODE`, as they are cut into packets. Of
+        those it is not known yet whether they arrive: `StreamBroken` tells if not.
+    @ivar data: the bytes of one packet.
+    @ivar time: when that was, seconds since 1970.
+    """
+
+    name: ClassVar = "bytes_passed"
+    severity: ClassVar = None
+    direction: str
+    data: bytes
+    time: float
+
+    def __str__(self) -> str:
+        way = "to" if self.direction == TO_NODE else "from"
+        return f"{len(self.data)} bytes {way} {self.node}: {self.data.hex(' ')}"
+
+    def values(self) -> dict[str, Plain]:
+        return {**super().values(), "data": self.data.hex()}

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from zbtwist.network.announcements import Announcements
+from zbtwist.network.events import FROM_NODE, BytesPassed
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
@@ -105,6 +106,8 @@ class NetworkService(Service):
         self._search = SingleFlight(self._run_search)
         self._inquiries: deque[Node] = deque()
         self._inquiring: set[Deferred[None]] = set()
+        self._bus = bus
+        self._observers = bus.subscribers(BytesPassed)
         bus.subscribe(LinkUp, self._radio_up)
         radio.subscribe(ReceivePacket, self._data)
         radio.subscribe(ExplicitReceive, self._explicit)
@@ -153,6 +156,9 @@ class NetworkService(Service):
         node = self._sender(frame)
         if node is None:
             return
+        if self._observers:
+            now = self.nodes.wall()
+            self._bus.publish(BytesPassed(node, FROM_NODE, frame.data, now))
         if node.receiver is not None:
             node.receiver(frame.data)
         if self._wants_signal:

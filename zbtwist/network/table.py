@@ -32,7 +32,10 @@ NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
 
 
 class NodeTable:
-    """The nodes by address. What is new of them is published."""
+    """The nodes by address. What is new of them is published.
+
+    @ivar bus: where.
+    """
 
     log = Logger()
 
@@ -49,7 +52,7 @@ class NodeTable:
         self.wall = wall
         self._nodes: dict[Address64, Node] = {}
         self._by_address16: dict[Address16, Node] = {}
-        self._bus = bus
+        self.bus = bus
         self._maximum = maximum
         self._full = False
 
@@ -79,7 +82,7 @@ class NodeTable:
         if self._by_address16.get(node.address16) is node:
             del self._by_address16[node.address16]
         if known is not None:
-            self._bus.publish(NodeForgotten(node))
+            self.bus.publish(NodeForgotten(node))
 
     def has_room_for(self, count: int) -> bool:
         """Whether so many more nodes fit in."""
@@ -136,12 +139,12 @@ class NodeTable:
 
     def changed(self, node: Node) -> None:
         """Say that a node is not as it was."""
-        self._bus.publish(NodeChanged(node))
+        self.bus.publish(NodeChanged(node))
 
     def _appeared(self, address64: Address64) -> Node | None:
         node = self.add(address64)
         if node is not None:
-            self._bus.publish(NodeAdded(node))
+            self.bus.publish(NodeAdded(node))
         elif not self._full:
             self._full = True
             self.log.warn(

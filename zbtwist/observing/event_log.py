@@ -1,8 +1,9 @@
 """The last events of this program, with numbers to ask for what came after one.
 
-The control API shows them to people who cannot see the log. Each event is turned into text when it
-comes, so that nothing it speaks of is kept alive; the text is cleaned and cut, and the number of
-events is bounded.
+The control API shows them to people who cannot see the log, and to programs that follow them. They
+are what is published on the bus, and whatever else is said in the log. Each is turned into text and
+plain values when it comes, so that nothing it speaks of is kept alive; the text is cleaned and cut,
+and the number of events is bounded.
 
 Frames, which the `zbtwist.observing.tracer` shows when asked to, are events too. They come by the
 hundred, so they have a ring of their own, and push nothing else out; the numbers are those of one
@@ -16,7 +17,8 @@ import secrets
 import time
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from operator import attrgetter
 from threading import Lock
 
@@ -32,6 +34,8 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from zbtwist.runtime.event_bus import Event, EventBus, Plain
+
 #: How many events of the log are kept, and how many frames.
 MAX_EVENTS = 1000
 MAX_FRAMES = 1000
@@ -44,17 +48,22 @@ LOG = "log"
 FRAME = "frame"
 
 _NAMESPACE = "zbtwist"
+_NO_VALUES: Mapping[str, Plain] = {}
 _ELLIPSIS = "…"
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """
+class Entry:
+    """An event that is kept.
+
     @ivar seq: its number; the first event of a run of the program has 1.
     @ivar time: seconds since 1970.
     @ivar level: ``info``, ``warn``, ``error`` or ``critical``; ``debug`` for a frame.
     @ivar text: one line without control characters, at most `MAX_TEXT` bytes of UTF-8.
     @ivar kind: `LOG` or `FRAME`.
+    @ivar name: what it is called for programs; empty for a line of the log that is no event of the
+        bus, and for a frame.
+    @ivar values: what else is to be known of it.
     """
 
     seq: int
@@ -62,6 +71,8 @@ class Event:
     level: str
     text: str
     kind: str = LOG
+    name: str = ""
+    values: Mapping[str, Plain] = field(default_factory=dict)
 
 
 @implementer(ILogObserver)
@@ -72,20 +83,40 @@ class EventLog:
     @ivar run: names this run of the program: another one gives the same numbers to other events.
     """
 
-    def __init__(self, maximum: int = MAX_EVENTS, maximum_frames: int = MAX_FRAMES) -> None:
+    def __init__(
+        self, bus: EventBus, maximum: int = MAX_EVENTS, maximum_frames: int = MAX_FRAMES
+    ) -> None:
         """
+        @param bus: what is published there is kept.
         @param maximum: how many events are kept.
         @param maximum_frames: how many frames.
         """
         self.last_seq = 0
         self.run = secrets.token_hex(4)
-        self._events: deque[Event] = deque(maxlen=maximum)
-        self._frames: deque[Event] = deque(maxlen=maximum_frames)
+        self._events: deque[Entry] = deque(maxlen=maximum)
+        self._frames: deque[Entry] = deque(maxlen=maximum_frames)
         # Whoever logs in another thread calls the observers there.
         self._lock = Lock()
+        bus.subscribe(Event, self._happened)
+
+    def _happened(self, event: Event) -> None:
+        level = event.level
+        if level is not None:
+            self._add(
+                self._events,
+                time.time(),
+                level.name,
+                one_line(str(event)),
+                LOG,
+                event.name,
+                {name: _short(value) for name, value in event.values().items()},
+            )
 
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level")
+        if isinstance(event.get("event"), Event):
+            # It has come from the bus.
+            return
         if level is None or level < LogLevel.info or not _is_ours(event.get("log_namespace")):
             return
         when = float(event.get("log_time") or time.time())
@@ -99,12 +130,21 @@ class EventLog:
         """
         self._add(self._frames, when, "debug", one_line(text), FRAME)
 
-    def _add(self, ring: deque[Event], when: float, level: str, text: str, kind: str) -> None:
+    def _add(
+        self,
+        ring: deque[Entry],
+        when: float,
+        level: str,
+        text: str,
+        kind: str,
+        name: str = "",
+        values: Mapping[str, Plain] = _NO_VALUES,
+    ) -> None:
         with self._lock:
             self.last_seq += 1
-            ring.append(Event(self.last_seq, when, level, text, kind))
+            ring.append(Entry(self.last_seq, when, level, text, kind, name, values))
 
-    def since(self, seq: int, maximum: int | None = None) -> list[Event]:
+    def since(self, seq: int, maximum: int | None = None) -> list[Entry]:
         """Return the events after the one numbered `seq`, oldest first.
 
         @param maximum: return only so many, the oldest of them, and look at twice as many at the
@@ -124,7 +164,7 @@ class EventLog:
         return sorted(events + frames, key=attrgetter("seq"))[:maximum]
 
 
-def _later(ring: deque[Event], seq: int, maximum: int | None) -> list[Event]:
+def _later(ring: deque[Entry], seq: int, maximum: int | None) -> list[Entry]:
     """Return what came after `seq`."""
     first = bisect_right(ring, seq, key=attrgetter("seq"))
     last = len(ring) if maximum is None else min(len(ring), first + maximum)
@@ -148,7 +188,7 @@ class Follower:
             seq = oldest[0].seq - 1 if oldest else events.last_seq
         self.seq = seq if seq <= events.last_seq else 0
 
-    def take(self, maximum: int) -> tuple[int, list[Event]]:
+    def take(self, maximum: int) -> tuple[int, list[Entry]]:
         """
         @param maximum: how many events to take at most.
         @return: how many events were lost before or among those that follow, and the next events.
@@ -193,6 +233,10 @@ def _text(event: LogEvent) -> str:
         # The log itself has the traceback; here a line must do.
         text = f"{text}: {type(failure.value).__name__}: {failure.getErrorMessage()}"
     return one_line(text)
+
+
+def _short(value: Plain) -> Plain:
+    return one_line(value) if isinstance(value, str) else value
 
 
 def one_line(text: str) -> str:

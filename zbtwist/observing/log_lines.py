@@ -6,7 +6,7 @@ reads it.
 
 from __future__ import annotations
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from zbtwist.runtime.event_bus import Event, EventBus
 
@@ -20,7 +20,7 @@ class LogLines:
 
     def _say(self, event: Event) -> None:
         level = event.level
-        if level is not None:
+        if level is not None and level is not LogLevel.debug:
             kind = type(event)
             log = self._logs.get(kind)
             if log is None:

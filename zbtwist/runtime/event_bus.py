@@ -30,7 +30,8 @@ class Event:
     """Something that has happened; a frozen dataclass.
 
     @cvar name: what it is called for programs; it does not change.
-    @cvar severity: how much it matters in the log; None if it is no line of the log.
+    @cvar severity: how much it matters. What is `LogLevel.debug` is no line of the log, but told to
+        those who follow the events; None is for subscribers alone.
     """
 
     name: ClassVar[str]
@@ -38,7 +39,7 @@ class Event:
 
     @property
     def level(self) -> LogSeverity | None:
-        """How much this one matters in the log; None if it is no line of the log."""
+        """How much this one matters; see `severity`."""
         return self.severity
 
     def __str__(self) -> str:

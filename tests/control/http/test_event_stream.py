@@ -13,6 +13,7 @@ from zbtwist.control.http import event_stream
 from zbtwist.control.http.event_stream import HEARTBEAT, INTERVAL, STALL_TIMEOUT, EventStreams
 from zbtwist.control.http.site import IDLE_TIMEOUT
 from zbtwist.observing.event_log import EventLog
+from zbtwist.runtime.event_bus import EventBus
 
 Transport = StringTransportWithDisconnection
 
@@ -22,7 +23,7 @@ class StreamTestCase(SiteTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.events = EventLog(10, 5)
+        self.events = EventLog(EventBus(), 10, 5)
         self.log = Logger("zbtwist.test", observer=self.events)
         self.mount()
 
@@ -132,7 +133,7 @@ class Events(StreamTestCase):
         """It is told, and begins again, however many events either run has had."""
         old = self.events.run
         for count in (2, 8):
-            self.events = EventLog(10, 5)
+            self.events = EventLog(EventBus(), 10, 5)
             self.log = Logger("zbtwist.test", observer=self.events)
             self.mount()
             self.add(count)

@@ -474,6 +474,17 @@ class Calling(LiveTestCase):
         [row] = changes["nodes"]
         self.assertEqual((row["port"], row["unbound"]), (0, True))
 
+    def test_what_others_have_changed_is_seen_at_once(self) -> None:
+        """A port that moves, a client that comes: who looks does not wait for the next look."""
+        page, _ = self.opened()
+        self.run_for(INTERVAL / 2)
+        page.texts()
+        self.successResultOf(Deferred.fromCoroutine(self.gateway.api.remove_mapping("ECHO")))
+        self.run_for(SOON)
+        [changes] = page.messages()
+        [row] = changes["nodes"]
+        self.assertEqual((row["port"], row["unbound"]), (0, True))
+
     def test_temperatures(self) -> None:
         page, _ = self.opened()
         count = self.answer(page, "temperatures")

@@ -30,7 +30,7 @@ from zbtwist.control.http.site import (
     refuse_method,
     text_answer,
 )
-from zbtwist.observing.event_log import Event, EventLog, Follower
+from zbtwist.observing.event_log import Entry, EventLog, Follower
 
 #: How many streams may be open at once.
 MAX_STREAMS = 32
@@ -182,11 +182,16 @@ class _Stream:
         elif now - self._paused_at >= STALL_TIMEOUT:
             self.abort()
 
-    def _event(self, event: Event) -> str:
-        return f"id: {event.seq}-{self._run}\n" + _message(
-            event.kind,
-            {"seq": event.seq, "time": event.time, "level": event.level, "text": event.text},
-        )
+    def _event(self, entry: Entry) -> str:
+        data: dict[str, object] = {
+            "seq": entry.seq,
+            "time": entry.time,
+            "level": entry.level,
+            "text": entry.text,
+        }
+        if entry.name:
+            data = {**data, "event": entry.name, **entry.values}
+        return f"id: {entry.seq}-{self._run}\n" + _message(entry.kind, data)
 
     def _write(self, text: str) -> None:
         self._written = self._clock.seconds()

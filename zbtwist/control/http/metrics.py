@@ -98,16 +98,19 @@ class GatewayCollector(Collector):
         bindings: BindingService,
         transmit_seconds: Histogram | None = None,
         queues: Mapping[str, Callable[[], int]] | None = None,
+        events: Mapping[str, int] | None = None,
     ) -> None:
         """
         @param transmit_seconds: how long packets took, from the request to its status.
         @param queues: returns the length of each queue, by the queue's name.
+        @param events: how often each kind of event has happened.
         """
         self._radio = radio
         self._network = network
         self._bindings = bindings
         self._transmit_seconds = transmit_seconds
         self._queues = queues or {}
+        self._events = {} if events is None else events
 
     def collect(self) -> Iterator[Metric]:
         yield from self._gateway()
@@ -134,6 +137,12 @@ class GatewayCollector(Collector):
         for name, length in self._queues.items():
             queues.add_metric([name], length())
         yield queues
+        events = CounterMetricFamily(
+            "zbtwist_events", "What has happened, by the name of the event.", labels=["event"]
+        )
+        for name, count in sorted(self._events.items()):
+            events.add_metric([name], count)
+        yield events
         if self._transmit_seconds is not None:
             yield _histogram(
                 "zbtwist_transmit_seconds",

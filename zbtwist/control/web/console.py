@@ -25,6 +25,7 @@ from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.control.web.view import Link, Reachability, View
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.interfaces import IRadio
+from zbtwist.runtime.event_bus import EventBus
 
 
 class Console(MultiService):
@@ -42,11 +43,13 @@ class Console(MultiService):
         network: NetworkService,
         bindings: BindingService,
         place: Callable[[], Reachability],
+        bus: EventBus,
     ) -> None:
         """
         @param operations: what does what the page asks for.
         @param link: the serial line to the radio.
         @param place: returns where the gateway is to be reached; it may change.
+        @param bus: tells what pages should show at once.
         """
         super().__init__()
         self._clock = clock
@@ -58,7 +61,7 @@ class Console(MultiService):
         traffic.setServiceParent(self)
         self._calls = Calls(operations, self._directory, traffic)
         self._sessions: set[Session] = set()
-        self.feed = Feed(clock, View(radio, link, network, bindings, place), network)
+        self.feed = Feed(clock, View(radio, link, network, bindings, place), network, bus)
 
     def stopService(self) -> Deferred[Any]:
         # The program waits for this: else its end would come before the sockets' last words.

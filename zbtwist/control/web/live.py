@@ -22,12 +22,16 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.web.server import Request
 
+from zbtwist.binding.events import ClientClosed, ClientOpened, MappingChanged, PortFailed
 from zbtwist.control.faults import GATEWAY_FAILED, ControlFault
 from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.sockets import POLICY, Session
 from zbtwist.control.web.view import Changes, View
+from zbtwist.network.events import NodeAdded, NodeForgotten, NodeNamed
 from zbtwist.network.service import NetworkService
+from zbtwist.radio.events import LinkDown, LinkUp
 from zbtwist.radio.interfaces import IRadio
+from zbtwist.runtime.event_bus import Event, EventBus
 
 #: Seconds from one look to the next.
 INTERVAL = 1.0
@@ -53,6 +57,14 @@ CALLS_AT_ONCE = 4
 MAX_ID = 64
 
 
+#: What pages show at once; the rest waits for the next look.
+_SEEN_SOON: tuple[type[Event], ...] = (
+    *(LinkUp, LinkDown),
+    *(NodeAdded, NodeNamed, NodeForgotten),
+    *(MappingChanged, PortFailed, ClientOpened, ClientClosed),
+)
+
+
 def message(kind: str, values: dict[str, Any]) -> str:
     """Write a message to the page."""
     return json.dumps({"type": kind, **values}, separators=(",", ":"))
@@ -63,7 +75,9 @@ class Feed:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, view: View, network: NetworkService) -> None:
+    def __init__(
+        self, clock: IReactorTime, view: View, network: NetworkService, bus: EventBus
+    ) -> None:
         self._clock = clock
         self._view = view
         self._network = network
@@ -72,6 +86,8 @@ class Feed:
         # When the next look may be, by what the last one took.
         self._earliest = 0.0
         self._snapshot: str | None = None
+        for kind in _SEEN_SOON:
+            bus.subscribe(kind, lambda event: self.soon())
 
     @property
     def viewers(self) -> int:

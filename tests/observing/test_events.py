@@ -1,0 +1,175 @@
+"""What happens in a whole gateway: every event as it is documented, and observers of streams."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.logger import LogLevel
+from twisted.trial.unittest import SynchronousTestCase
+
+import zbtwist.binding.events
+import zbtwist.network.events
+import zbtwist.radio.events
+from tests.pages import DOCS
+from zbtwist.app.gateway import Gateway
+from zbtwist.binding.client import ConnectedClient
+from zbtwist.binding.events import StreamBroken
+from zbtwist.config.settings import Settings
+from zbtwist.network.events import FROM_NODE, TO_NODE, BytesPassed
+from zbtwist.runtime.event_bus import Event
+from zbtwist.xbee.frames import ReceivePacket
+
+ROOMS = (zbtwist.radio.events, zbtwist.network.events, zbtwist.binding.events)
+
+#: The values that every event of a node has.
+OF_A_NODE = {"address", "label"}
+
+
+def kinds() -> list[type[Event]]:
+    """Every class of events that has a name."""
+    found = {
+        one
+        for room in ROOMS
+        for one in vars(room).values()
+        if isinstance(one, type) and issubclass(one, Event) and hasattr(one, "name")
+    }
+    return sorted(found, key=lambda kind: kind.name)
+
+
+class GatewayTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor: Any = MemoryReactorClock()
+        self.gateway = Gateway(Settings(serial="sim:nt=0.3:interval=0"), self.reactor)
+        self.events: list[Event] = []
+        self.gateway.bus.subscribe(Event, self.events.append)
+        self.gateway.startService()
+        self.addCleanup(self.gateway.stopService)
+        self.run_for(2)
+        self.events.clear()
+
+    def run_for(self, seconds: float) -> None:
+        self.reactor.pump([0.01] * round(seconds / 0.01))
+
+    def names(self) -> list[str]:
+        names = [event.name for event in self.events]
+        self.events.clear()
+        return names
+
+    def connect(self, port: int) -> tuple[ConnectedClient, StringTransport]:
+        (factory,) = (server[1] for server in self.reactor.tcpServers if server[0] == port)
+        client = factory.buildProtocol(None)
+        transport = StringTransport()
+        client.makeConnection(transport)
+        return client, transport
+
+    def port(self, label: str) -> int:
+        rows = self.gateway.api.list_nodes()
+        return next(int(row["tcp_port"]) for row in rows if row["label"] == label)
+
+    def move(self, label: str, port: int) -> None:
+        moving = Deferred.fromCoroutine(self.gateway.api.create_mapping(label, port))
+        self.successResultOf(moving)
+
+
+class Documented(GatewayTestCase):
+    def test_page_has_every_event(self) -> None:
+        """Each that those who follow are told of, with its values."""
+        page = (DOCS / "events.rst").read_text()
+        for kind in kinds():
+            if kind.severity is None:
+                continue
+            match = re.search(rf"(?m)^``{kind.name}``((?:.*\n)(?:  +.*\n)*)", page)
+            assert match is not None, kind.name
+            for field in fields(kind):  # type: ignore[arg-type]
+                # What they all have is said once; the number of a start's ports is for the log.
+                if field.name in ("node", "is_one_of_many"):
+                    continue
+                told = f"``{field.name}``" in match[1] or "the same" in match[1]
+                self.assertTrue(told, f"{kind.name}: {field.name}")
+
+    def test_a_client_and_a_move(self) -> None:
+        """Values are what JSON can say, and sentences are sentences."""
+        client, _ = self.connect(self.port("ECHO"))
+        self.move("ECHO", 30000)
+        client.connectionLost()
+        for event in self.events:
+            values = event.values()
+            json.dumps(values)
+            self.assertLessEqual(OF_A_NODE, set(values))
+            self.assertTrue(str(event).endswith("."), event)
+        self.assertEqual(
+            self.names(), ["client_opened", "clients_ended", "mapping_changed", "client_closed"]
+        )
+
+    def test_which_way_a_stream_broke(self) -> None:
+        """What is lost on the way to a node is a line of the log; the other is for who follows."""
+        node = next(iter(self.gateway.network.nodes))
+        self.assertIs(StreamBroken(node, TO_NODE, 5, "Why.").level, LogLevel.warn)
+        broken = StreamBroken(node, FROM_NODE, None, "The radio was away")
+        self.assertIs(broken.level, LogLevel.debug)
+        self.assertEqual(
+            (str(broken), broken.values()["bytes_lost"]), ("The radio was away.", None)
+        )
+
+
+class Observers(GatewayTestCase):
+    """Whoever observes streams is no client of them."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.seen: list[tuple[str, str | None, bytes]] = []
+        self.gateway.network.nodes.wall = lambda: 1e9
+        self.gateway.bus.subscribe(BytesPassed, self.observe)
+
+    def observe(self, event: BytesPassed) -> None:
+        self.seen.append((event.direction, event.node.label, event.data))
+        self.assertEqual(event.time, 1e9)
+
+    def passes(self, data: bytes) -> None:
+        """Bytes go to the echo node and come back."""
+        client, transport = self.connect(self.port("ECHO"))
+        client.received(data)
+        self.run_for(1)
+        self.assertEqual(transport.value(), data)
+        client.connectionLost()
+
+    def test_both_directions(self) -> None:
+        self.passes(b"hello")
+        self.assertEqual(self.seen, [(TO_NODE, "ECHO", b"hello"), (FROM_NODE, "ECHO", b"hello")])
+
+    def test_not_closed_when_the_port_moves(self) -> None:
+        self.passes(b"before")
+        self.reactor.tcpServers.clear()
+        self.move("ECHO", 30000)
+        self.passes(b"after")
+        self.assertEqual([data for *_, data in self.seen], [b"before"] * 2 + [b"after"] * 2)
+
+    def test_no_client(self) -> None:
+        """It is not counted, and takes nothing from what is kept for the next client."""
+        (node,) = (node for node in self.gateway.network.nodes if node.label == "ECHO")
+        port = self.gateway.bindings.port_of(node)
+        assert port is not None and node.receiver is not None
+        node.receiver(b"nobody reads this")
+        self.assertEqual((port.clients, port.bytes_unread), (0, len(b"nobody reads this")))
+
+    def test_a_node_without_a_port(self) -> None:
+        """It is heard all the same."""
+        self.successResultOf(Deferred.fromCoroutine(self.gateway.api.remove_mapping("ECHO")))
+        (node,) = (node for node in self.gateway.network.nodes if node.label == "ECHO")
+        frame = ReceivePacket(node.address64, node.address16, 1, b"alone")
+        self.gateway.radio.coordinator.frame_received(frame)
+        self.assertEqual(self.seen, [(FROM_NODE, "ECHO", b"alone")])
+
+    def test_a_packet_that_is_sent_again_is_seen_once(self) -> None:
+        client, _ = self.connect(self.port("ECHO"))
+        client.received(b"x" * 10)
+        self.gateway.radio.coordinator.link_down("It is gone.")
+        self.run_for(3)
+        sent = [data for direction, _, data in self.seen if direction == TO_NODE]
+        self.assertEqual(b"".join(sent), b"x" * 10)
+        client.connectionLost()
