@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.binding.events import ClientDropped
-from zbtwist.binding.protocols import PROTOCOLS, PortProtocol
+from zbtwist.binding.protocols import PROTOCOLS, PortProtocol, Raw
 from zbtwist.runtime.tcp import notice_the_dead, reset_if_killed, socket_of
 from zbtwist.runtime.write_at_once import WriteAtOnce
 
@@ -171,17 +171,15 @@ class ConnectedClient(NodeClient, Protocol):
         self._over = False
         self._closing = False
         self._socket: socket | None = None
-
-    @property
-    def _connection(self) -> Any:
-        return self.transport
+        self._connection: Any = None
 
     @property
     def is_over(self) -> bool:
         return self._over
 
     def connectionMade(self) -> None:
-        connection = self._connection
+        connection: Any = self.transport
+        self._connection = connection
         peer = connection.getPeer()
         host, number = getattr(peer, "host", None), getattr(peer, "port", None)
         self.peer = f"{host}:{number}" if host else str(peer)
@@ -196,11 +194,22 @@ class ConnectedClient(NodeClient, Protocol):
             connection.batch = self._serves.batch
         connection.registerProducer(self, True)
         self.attach(self._serves)
-        # With no step in between.
+        # With no step in between that does nothing.
         self.dataReceived = self.received  # type: ignore[method-assign]
+        self._choose_way()
+
+    def _choose_way(self) -> None:
+        """Have bytes of the node go to the connection itself while nothing has to be counted and
+        nothing has to be made of them.
+        """
+        if isinstance(self._protocol, Raw) and not (self._blocked or self._over):
+            self.deliver = self._connection.write
+        elif self._protocol is not None:
+            self.deliver = self._protocol.from_node
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._over = True
+        self._choose_way()
         self.detach()
         self.gone.callback(None)
 
@@ -219,9 +228,11 @@ class ConnectedClient(NodeClient, Protocol):
 
     def pauseProducing(self) -> None:
         self.block()
+        self._choose_way()
 
     def resumeProducing(self) -> None:
         self.unblock()
+        self._choose_way()
 
     def stopProducing(self) -> None:
         """The connection is going away; nothing to do."""
@@ -249,4 +260,5 @@ class ConnectedClient(NodeClient, Protocol):
     def abort(self) -> None:
         if not self._over:
             self._over = True
+            self._choose_way()
             self._connection.abortConnection()

@@ -90,6 +90,7 @@ class PortRequests:
     """All of them, in the order of the configuration.
 
     @ivar slots: the ports that are asked for.
+    @ivar have_settings: whether any has settings of its own.
     """
 
     def __init__(self, requests: Iterable[PortRequest] = ()) -> None:
@@ -101,6 +102,7 @@ class PortRequests:
                 self._by_address.setdefault(request.address64, []).append(request)
             elif request.label is not None:
                 self._by_label.setdefault(request.label, []).append(request)
+        self.have_settings = any(request.settings for request in self._requests)
         self.slots = frozenset(
             request.slot for request in self._requests if request.slot is not None
         )
@@ -118,7 +120,8 @@ class PortRequests:
 
     def for_node(self, node: Node) -> list[PortRequest]:
         """Return what is asked for a node, by its address first."""
-        by_address, by_label = self.at(node.address64), self.labelled(node.label)
+        by_address = self._by_address.get(node.address64, [])
+        by_label = self._by_label.get(node.label or "")
         return [*by_address, *by_label] if by_label else by_address
 
     def with_nodes(self, nodes: NodeTable) -> Iterator[tuple[PortRequest, list[Node]]]:

@@ -39,12 +39,13 @@ class Sender(Protocol):
 
 class TransmitScheduler:
     """
-    @ivar limit: packets that the radio is given at once, without the slow ones.
+    @ivar are_free: whether a sender may send a packet without asking, since nobody waits.
     """
 
     def __init__(self, clock: IReactorTime, limit: int = DEFAULT_LIMIT) -> None:
         self._clock = clock
-        self.limit = limit
+        self.are_free = True
+        self._limit = limit
         self._queue: deque[Sender] = deque()
         self._queued: set[Sender] = set()
         # When each packet was sent, by what stands for it; the oldest first.
@@ -52,6 +53,16 @@ class TransmitScheduler:
         self._slow: set[object] = set()
         self._timer: IDelayedCall | None = None
         self._going = False
+
+    @property
+    def limit(self) -> int:
+        """Packets that the radio is given at once, without the slow ones."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self._limit = limit
+        self._look()
 
     @property
     def in_flight(self) -> int:
@@ -68,13 +79,13 @@ class TransmitScheduler:
         if sender not in self._queued:
             self._queued.add(sender)
             self._queue.append(sender)
+            self.are_free = False
         self.go()
 
-    @property
-    def are_free(self) -> bool:
-        """Whether a sender may send a packet without asking, since nobody waits."""
+    def _look(self) -> None:
         quick = len(self._quick)
-        return not self._queue and quick < self.limit and quick + len(self._slow) < MAX_IN_FLIGHT
+        has_place = quick < self._limit and quick + len(self._slow) < MAX_IN_FLIGHT
+        self.are_free = has_place and not self._queue
 
     def done(self, packet: object) -> None:
         """The radio does not have a packet any more."""
@@ -82,6 +93,7 @@ class TransmitScheduler:
             self._slow.discard(packet)
         if self._queue:
             self.go()
+        self._look()
 
     def go(self) -> None:
         """Give turns while there is room; the senders may call back meanwhile."""
@@ -89,23 +101,26 @@ class TransmitScheduler:
             return
         self._going = True
         try:
-            while self._queue and len(self._quick) < self.limit and self.in_flight < MAX_IN_FLIGHT:
+            while self._queue and len(self._quick) < self._limit and self.in_flight < MAX_IN_FLIGHT:
                 sender = self._queue.popleft()
                 self._queued.discard(sender)
                 sender.send_next()
         finally:
             self._going = False
+            self._look()
         if self._queue and self._timer is None and self._quick:
             self._watch()
 
     def sent(self, packet: object) -> None:
         """A sender has just given the radio a packet, and does not know yet what becomes of it."""
         self._quick[packet] = self._clock.seconds()
+        self._look()
 
     def stop(self) -> None:
         """Give no more turns."""
         self._queue.clear()
         self._queued.clear()
+        self._look()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

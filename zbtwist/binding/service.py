@@ -289,14 +289,18 @@ class BindingService(MultiService):
         return port
 
     def _settings_of(self, node: Node) -> PortSettings:
-        asked = self._requests.for_node(node)
-        return next((request.settings for request in asked if request.settings), self._settings)
+        for request in self._requests.for_node(node):
+            if request.settings is not None:
+                return request.settings
+        return self._settings
 
     def _use(self, settings: PortSettings, in_flight: int) -> None:
         self._settings = settings
-        self.turns.limit = in_flight
+        if in_flight != self.turns.limit:
+            self.turns.limit = in_flight
+        own = self._requests.have_settings
         for port in self._ports.values():
-            port.outbound.settings = self._settings_of(port.node)
+            port.outbound.settings = self._settings_of(port.node) if own else settings
 
     def _own(self, port: NodePort, slot: ListenAddress, by_hand: bool) -> None:
         port.slot = slot

@@ -195,10 +195,8 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether only programs on this computer can reach the ports."""
-        others = [self.control, *(node.endpoint or "" for node in self.nodes)]
-        return ipaddress.ip_address(self.interface).is_loopback and not any(
-            is_open(endpoint) for endpoint in others
-        )
+        others = [self.control, *(node.endpoint for node in self.nodes if node.endpoint)]
+        return ipaddress.ip_address(self.interface).is_loopback and not any(map(is_open, others))
 
     @property
     def control_port(self) -> int:

@@ -170,6 +170,8 @@ class Mistakes:
         @raise ConfigError: there are mistakes: those of the command line, and then those of the
             file by line.
         """
+        if not self._found and self.of_whole_file is None:
+            return
         sentences = [f"{place} {text}" for place, text in self._found if isinstance(place, str)]
         if self.of_whole_file is not None:
             line = self.of_whole_file.line
@@ -181,8 +183,7 @@ class Mistakes:
         for line, place, text in sorted(located, key=lambda row: row[0] or 0):
             where = f"{self._path}:" if line is None else f"{self._path}:{line}:"
             sentences.append(f"{where} {_show(place)} {text}")
-        if sentences:
-            raise ConfigError("\n".join(map(_one_line, sentences)))
+        raise ConfigError("\n".join(map(_one_line, sentences)))
 
 
 def _line_of(place: Key, lines: Mapping[Key, int]) -> int | None:

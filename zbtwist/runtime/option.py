@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime, time
+from functools import cache
 from typing import Any
 
 
@@ -138,6 +139,7 @@ def _as_written(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+@cache
 def options_of(*settings: type) -> dict[str, Option]:
     """Return the options of classes of settings, by name, in the order of their fields."""
     made = (

@@ -22,7 +22,9 @@ class WriteAtOnce:
     disconnected: Any = False
     # Something that was written is still to be taken.
     _waits = False
+    # What the batch has brought so far.
     _fresh: list[bytes] | None = None
+    _is_flushing = False
 
     def write_some(self, data: bytes) -> int:
         """Give the socket or line bytes; return how many it has taken.
@@ -33,32 +35,32 @@ class WriteAtOnce:
 
     def write(self, data: bytes) -> None:
         """Write at once, or at the end of the batch."""
-        if self._waits or self.disconnected:
-            super().write(data)  # type: ignore[misc]
-        elif self.batch.is_on:
-            if self._fresh is None:
-                self._fresh = [data]
-                self.batch.at_end(self.flush)
-            else:
-                self._fresh.append(data)
-        else:
-            self._write_now(data)
-
-    def _write_now(self, data: bytes) -> None:
-        try:
-            sent = self.write_some(data)
-        except OSError:
-            # It takes nothing, or is broken; the reactor finds that out as well, and ends the
-            # connection as it should be.
-            sent = 0
-        if sent < len(data):
-            super().write(data[sent:])  # type: ignore[misc]
+        if not (self._waits or self.disconnected):
+            if self.batch.is_on and not self._is_flushing:
+                if self._fresh is None:
+                    self._fresh = [data]
+                    self.batch.at_end(self.flush)
+                else:
+                    self._fresh.append(data)
+                return
+            try:
+                sent = self.write_some(data)
+            except OSError:
+                # It takes nothing, or is broken; the reactor finds that out as well, and ends the
+                # connection as it should be.
+                sent = 0
+            if sent == len(data):
+                return
+            data = data[sent:]
+        super().write(data)  # type: ignore[misc]
 
     def flush(self) -> None:
         """Write what the batch has brought."""
         fresh, self._fresh = self._fresh, None
-        if fresh and not self.disconnected:
-            self._write_now(b"".join(fresh))
+        if fresh:
+            self._is_flushing = True
+            self.write(b"".join(fresh))
+            self._is_flushing = False
 
     def startWriting(self) -> None:
         self._waits = True
