@@ -17,7 +17,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.binding.events import ClientDropped
-from zbtwist.binding.protocols import PROTOCOLS, PortProtocol, Raw
+from zbtwist.binding.port_protocol import PortProtocol, Raw
+from zbtwist.binding.protocols import PROTOCOLS
 from zbtwist.runtime.tcp import notice_the_dead, reset_if_killed, socket_of
 from zbtwist.runtime.write_at_once import WriteAtOnce
 

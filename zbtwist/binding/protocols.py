@@ -1,48 +1,7 @@
-"""What the bytes of a client mean: the protocols that a port can speak.
-
-A protocol stands between one client and the node's stream. It is a class of its own; to add one,
-write it, and give it a row in `PROTOCOLS`.
-"""
+"""The protocols that a port can speak, by what they are called in the configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from zbtwist.binding.port_protocol import PortProtocol, Raw
 
-#: Takes bytes that go on.
-_Pass = Callable[[bytes], None]
-
-
-class PortProtocol:
-    """Passes all bytes as they are; others override `from_client`, `from_node` or both."""
-
-    def __init__(self, to_node: _Pass, to_client: _Pass) -> None:
-        """
-        @param to_node: takes what is to be sent to the node.
-        @param to_client: takes what is to be sent to the client.
-        """
-        self.to_node = to_node
-        self.to_client = to_client
-
-    def from_client(self, data: bytes) -> None:
-        """The client has sent bytes."""
-        self.to_node(data)
-
-    def from_node(self, data: bytes) -> None:
-        """The node has sent bytes."""
-        self.to_client(data)
-
-    def ended(self) -> None:
-        """The client is gone."""
-
-
-class Raw(PortProtocol):
-    """Bytes as they are, and with no step on the way that does nothing."""
-
-    def __init__(self, to_node: _Pass, to_client: _Pass) -> None:
-        super().__init__(to_node, to_client)
-        self.from_client = to_node  # type: ignore[assignment, method-assign]
-        self.from_node = to_client  # type: ignore[assignment, method-assign]
-
-
-#: The protocols by what they are called in the configuration.
 PROTOCOLS: dict[str, type[PortProtocol]] = {"raw": Raw}
