@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from twisted.internet.defer import Deferred, execute, fail
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from zbtwist.app.demo import DemoGuide
-from zbtwist.app.gateway import Gateway, Reloader
+from zbtwist.app.gateway import Gateway
+from zbtwist.app.reload import Reloader
 from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
@@ -136,7 +139,7 @@ class ReloaderTests(GatewayTestCase):
             return answer
 
         before = signal.getsignal(signal.SIGHUP)
-        reloader = Reloader(self.gateway, load, self.reactor)
+        reloader = Reloader(self.gateway, load, self.reactor, execute)
         reloader.startService()
         ports = self.ports()
         for expected in (ports, {**ports, "METER": 30000}):
@@ -148,6 +151,38 @@ class ReloaderTests(GatewayTestCase):
             self.assertIn(line, self.lines())
         reloader.stopService()
         self.assertEqual(signal.getsignal(signal.SIGHUP), before)
+
+    def test_signals_while_it_is_read(self) -> None:
+        """They are one, and what was read when the gateway stops is not followed."""
+        self.start()
+        readings: list[Deferred[Settings]] = []
+
+        def read(load: Callable[[], Settings]) -> Deferred[Settings]:
+            readings.append(Deferred())
+            return readings[-1]
+
+        reloader = Reloader(self.gateway, lambda: SETTINGS, self.reactor, read)
+        reloader.startService()
+        for _ in range(5):
+            reloader.reload()
+        self.assertEqual(len(readings), 1)
+        readings[0].callback(replace(SETTINGS, base_port=28000))
+        self.assertIn("The configuration has changed: base-port.", self.lines())
+        self.assertEqual(len(readings), 2)
+        reloader.stopService()
+        readings[1].callback(SETTINGS)
+        self.assertNotIn("The configuration is as it was.", self.lines())
+        self.assertEqual(sum("has changed" in line for line in self.lines()), 1)
+
+    def test_mistake_of_ours(self) -> None:
+        self.start()
+        reloader = Reloader(
+            self.gateway, lambda: SETTINGS, self.reactor, lambda load: fail(ZeroDivisionError())
+        )
+        reloader.startService()
+        self.addCleanup(reloader.stopService)
+        reloader.reload()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
 class MemoryTests(GatewayTestCase):

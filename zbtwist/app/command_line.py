@@ -15,7 +15,8 @@ from twisted.python import usage
 
 import zbtwist
 from zbtwist.app.demo import DemoGuide
-from zbtwist.app.gateway import Gateway, Reloader, warn_if_open
+from zbtwist.app.gateway import Gateway, warn_if_open
+from zbtwist.app.reload import Reloader
 from zbtwist.config.load import load
 from zbtwist.config.settings import OPTIONS, Settings
 from zbtwist.config.toml_file import ConfigError

@@ -4,13 +4,12 @@ changes. The one room that knows all the others.
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -18,7 +17,6 @@ from twisted.logger import Logger
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.service import BindingService
 from zbtwist.config.settings import OPTIONS, Settings, difference
-from zbtwist.config.toml_file import ConfigError
 from zbtwist.control.api import GatewayAPI
 from zbtwist.control.http.event_stream import EventStreams
 from zbtwist.control.http.health import HealthPage
@@ -216,37 +214,3 @@ class Gateway(MultiService):
                 )
                 settings = replace(settings, control=old.control)
         return settings
-
-
-class Reloader(Service):
-    """On SIGHUP, reads the configuration again, and follows it if it is without mistakes."""
-
-    def __init__(self, gateway: Gateway, load: Callable[[], Settings], reactor: Any) -> None:
-        """
-        @param load: returns the settings as they are now, or raises `ConfigError`.
-        """
-        self._gateway = gateway
-        self._load = load
-        self._reactor = reactor
-        self._previous: Any = signal.SIG_DFL
-
-    def startService(self) -> None:
-        super().startService()
-        self._previous = signal.signal(
-            signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload)
-        )
-
-    def stopService(self) -> None:
-        super().stopService()
-        signal.signal(signal.SIGHUP, self._previous)
-
-    def reload(self) -> None:
-        """Read the configuration, and follow it, or say why not."""
-        try:
-            settings = self._load()
-        except ConfigError as error:
-            for mistake in str(error).splitlines():
-                log.error("{mistake}", mistake=mistake)
-            log.error("The configuration has mistakes: nothing was changed.")
-        else:
-            self._gateway.reconfigure(settings)

@@ -1,0 +1,91 @@
+"""On SIGHUP, reads the configuration again, and follows it if it is without mistakes.
+
+To read thousands of ``[[node]]`` tables takes a second. A thread does that, and the streams go on.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+
+from zbtwist.app.gateway import Gateway
+from zbtwist.config.settings import Settings
+from zbtwist.config.toml_file import ConfigError
+
+Load = Callable[[], Settings]
+
+
+class Reloader(Service):
+    """Follows the configuration. Signals that come while it is read are one."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        load: Load,
+        reactor: Any,
+        read: Callable[[Load], Deferred[Settings]] | None = None,
+    ) -> None:
+        """
+        @param load: returns the settings as they are now, or raises `ConfigError`.
+        @param read: calls `load` elsewhere; in a thread of the reactor's if None.
+        """
+        self._gateway = gateway
+        self._load = load
+        self._reactor = reactor
+        self._read = read or self._read_in_thread
+        self._wanted = False
+        self._is_reading = False
+        self._previous: Any = signal.SIG_DFL
+
+    def startService(self) -> None:
+        super().startService()
+        self._previous = signal.signal(
+            signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload)
+        )
+
+    def stopService(self) -> None:
+        super().stopService()
+        signal.signal(signal.SIGHUP, self._previous)
+
+    def reload(self) -> None:
+        """Read the configuration, and follow it, or say why not."""
+        self._wanted = True
+        if not self._is_reading:
+            self._is_reading = True
+            reading = Deferred.fromCoroutine(self._read_while_wanted())
+            reading.addErrback(
+                lambda failure: self.log.failure("The configuration was not read", failure=failure)
+            )
+
+    async def _read_while_wanted(self) -> None:
+        try:
+            while self._wanted and self.running:
+                self._wanted = False
+                await self._reload()
+        finally:
+            self._is_reading = False
+
+    async def _reload(self) -> None:
+        try:
+            settings = await self._read(self._load)
+        except ConfigError as error:
+            for mistake in str(error).splitlines():
+                self.log.error("{mistake}", mistake=mistake)
+            self.log.error("The configuration has mistakes: nothing was changed.")
+        else:
+            if self.running:
+                self._gateway.reconfigure(settings)
+
+    def _read_in_thread(self, load: Load) -> Deferred[Settings]:
+        reading: Deferred[Settings] = deferToThreadPool(
+            self._reactor, self._reactor.getThreadPool(), load
+        )
+        return reading
