@@ -22,6 +22,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Protocol
 
+from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -54,6 +55,7 @@ NODE_LIMIT = 65536
 FIRST_BACKOFF = 0.1
 BACKOFF_FACTOR = 2.0
 LAST_BACKOFF = 5.0
+_backoff = backoffPolicy(FIRST_BACKOFF, LAST_BACKOFF, BACKOFF_FACTOR, jitter=lambda: 0.0)
 
 #: What is left of the payload limit after "payload too large" (74).
 SHRINKAGE = 0.75
@@ -442,8 +444,7 @@ class Outbound:
             return
         self.retries += 1
         self._send_again(packet)
-        backoff = FIRST_BACKOFF * BACKOFF_FACTOR ** min(packet.tries - 1, 20)
-        self._not_before = now + min(backoff, LAST_BACKOFF)
+        self._not_before = now + _backoff(packet.tries - 1)
 
     def _send_again(self, *packets: _Packet) -> None:
         self._retransmits += packets

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
+from twisted.application.internet import backoffPolicy
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.error import CannotListenError
@@ -51,6 +52,7 @@ from zbtwist.xbee.address import Address64, format_address64
 FIRST_RETRY = 1.0
 LAST_RETRY = 60.0
 RETRY_FACTOR = 2.0
+_retry_delay = backoffPolicy(FIRST_RETRY, LAST_RETRY, RETRY_FACTOR, jitter=lambda: 0.0)
 
 #: Seconds for which a port that another program has is not tried for new nodes.
 PASS_OVER = 60.0
@@ -114,7 +116,7 @@ class BindingService(MultiService):
         self._passed_over: dict[int, float] = {}
         self._work = SerialQueue()
         self._retry: IDelayedCall | None = None
-        self._retry_delay = FIRST_RETRY
+        self._retries = 0
         self._unsaved: dict[Address64, Mapping] = {}
         self._requests = PortRequests()
         self.turns = TransmitScheduler(clock)
@@ -357,14 +359,14 @@ class BindingService(MultiService):
             or any(request.problem for request in self._requests)
         )
         if not waiting:
-            self._retry_delay = FIRST_RETRY
+            self._retries = 0
         elif self._retry is None and self.running:
-            self._retry = self._clock.callLater(self._retry_delay, self._try_again)
-            self._retry_delay = min(self._retry_delay * RETRY_FACTOR, LAST_RETRY)
+            self._retry = self._clock.callLater(_retry_delay(self._retries), self._try_again)
+            self._retries += 1
 
     def _try_again_soon(self) -> None:
         """What could not be had before may be had now."""
-        self._retry_delay = FIRST_RETRY
+        self._retries = 0
         if self._retry is not None:
             self._retry.reset(FIRST_RETRY)
 

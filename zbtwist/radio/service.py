@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from twisted.application.internet import ClientService
+from twisted.application.internet import ClientService, backoffPolicy
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, maybeDeferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
@@ -59,6 +59,7 @@ OPEN_TIMEOUT = 5.0
 FIRST_RETRY = 0.25
 LAST_RETRY = 1.0
 RETRY_FACTOR = 1.5
+_retry_delay = backoffPolicy(FIRST_RETRY, LAST_RETRY, RETRY_FACTOR, jitter=lambda: 0.0)
 #: After so many bring-ups that failed on one connection it is opened anew.
 REOPEN_AFTER = 5
 #: After so many, an odd number, a radio that was there before is looked for everywhere.
@@ -484,8 +485,7 @@ class RadioService(MultiService):
         self._is_pausing = True
         self.frame_received = self._unsorted
         try:
-            delay = FIRST_RETRY * RETRY_FACTOR ** min(self._failures - 1, 50)
-            await deferLater(self._clock, min(delay, LAST_RETRY))
+            await deferLater(self._clock, _retry_delay(self._failures - 1))
         finally:
             self._is_pausing = False
             self.frame_received = self.coordinator.frame_received
