@@ -19,13 +19,8 @@ from zbtwist.radio.errors import RadioOffline, SerialOpenError
 from zbtwist.radio.heartbeat import JOIN_POLL, TRIES, TRY_TIMEOUT
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.probe import WAITS
-from zbtwist.radio.service import (
-    LAST_RETRY,
-    OPEN_RETRY,
-    OPEN_TIMEOUT,
-    REOPEN_AFTER,
-    RadioService,
-)
+from zbtwist.radio.retrying_endpoint import OPEN_RETRY, OPEN_TIMEOUT
+from zbtwist.radio.service import LAST_RETRY, REOPEN_AFTER, RadioService
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.application.service import MultiService
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, maybeDeferred
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -30,12 +30,13 @@ from zbtwist.radio.baud_rates import ISerialLine, rates_to_try
 from zbtwist.radio.bring_up import bring_up
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
-from zbtwist.radio.errors import ATRefused, RadioError, SerialOpenError
+from zbtwist.radio.errors import ATRefused, RadioError
 from zbtwist.radio.heartbeat import Heartbeat
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.probe import AS_IT_IS, Probe, ProbePlan
 from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.radio.retrying_endpoint import OPEN_RETRY, RetryingEndpoint
 from zbtwist.radio.statistics import Traffic
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.write_batch import WriteBatch
@@ -51,10 +52,6 @@ from zbtwist.xbee.status import (
     modem_status_text,
 )
 
-#: Seconds between two tries to open the radio. An open that fails costs next to nothing.
-OPEN_RETRY = 0.3
-#: Seconds that one try may take: a serial server that is there answers sooner, or not at all.
-OPEN_TIMEOUT = 5.0
 #: Seconds before the first bring-up after one that failed, what they grow by, and up to what.
 FIRST_RETRY = 0.25
 LAST_RETRY = 1.0
@@ -116,40 +113,6 @@ class _RadioFactory(Factory):
 
     def buildProtocol(self, addr: object) -> RadioProtocol:
         return self._service._build_protocol()
-
-
-@implementer(IStreamClientEndpoint)
-class _PatientEndpoint:
-    """Tries until it is connected. ClientService would write a line into the log for each try, and
-    keep the reason to itself.
-    """
-
-    def __init__(self, clock: Any, endpoint: IStreamClientEndpoint, service: RadioService) -> None:
-        self._clock = clock
-        self._endpoint = endpoint
-        self._service = service
-
-    def __repr__(self) -> str:
-        return self._service.radio_name
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        return Deferred.fromCoroutine(self._connect(protocolFactory))
-
-    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        while True:
-            try:
-                connecting = self._endpoint.connect(factory)
-                protocol: IProtocol = await connecting.addTimeout(OPEN_TIMEOUT, self._clock)
-            except CancelledError:  # noqa: PERF203
-                raise
-            except TimeoutError:
-                await self._service.open_failed(
-                    TimeoutError(f"There was no connection within {OPEN_TIMEOUT:g} s")
-                )
-            except Exception as error:
-                await self._service.open_failed(error)
-            else:
-                return protocol
 
 
 @implementer(IProtocolOwner)
@@ -233,7 +196,7 @@ class RadioService(MultiService):
 
     def _connect_to(self, endpoint: IStreamClientEndpoint) -> None:
         self._connecting = ClientService(
-            _PatientEndpoint(self._clock, endpoint, self),
+            RetryingEndpoint(self._clock, endpoint, self.radio_name, self._failed),
             _RadioFactory(self),
             retryPolicy=lambda attempt: OPEN_RETRY,
             clock=self._clock,
@@ -304,14 +267,6 @@ class RadioService(MultiService):
 
     def congestion_changed(self, congested: bool) -> None:
         self.coordinator.set_congested(congested)
-
-    def open_failed(self, error: Exception) -> Deferred[None]:
-        """The radio could not be connected: say why, and fire when it is time to try again."""
-        text = str(error) or type(error).__name__
-        if not isinstance(error, SerialOpenError):
-            text = f"{text.rstrip('.')}: see that it is there and reachable."
-        self._failed(text)
-        return deferLater(self._clock, OPEN_RETRY)
 
     def _failed(self, sentence: str) -> None:
         self.coordinator.link_down(sentence)
