@@ -18,9 +18,10 @@ from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import RadioOffline, SerialOpenError
 from zbtwist.radio.heartbeat import JOIN_POLL, TRIES, TRY_TIMEOUT
 from zbtwist.radio.info import RadioInfo
+from zbtwist.radio.link_work import FIRST_RETRY, LAST_RETRY, REOPEN_AFTER
 from zbtwist.radio.probe import WAITS
 from zbtwist.radio.retrying_endpoint import OPEN_RETRY, OPEN_TIMEOUT
-from zbtwist.radio.service import LAST_RETRY, REOPEN_AFTER, RadioService
+from zbtwist.radio.service import RadioService
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
@@ -162,8 +163,10 @@ class RadioServiceTests(LinkCase):
         self.run_for(0.5)
         self.switch.protocol.transport.abortConnection()
         self.run_for(0.01)
-        built = self.service._build_protocol()
-        self.assertEqual(built.api_mode, 2)
+        while (protocol := self.service.protocol) is None:
+            self.run_for(0.001, 0.001)
+        self.assertEqual(protocol.api_mode, 2)
+        self.assertTrue(self.coordinator.offline_reason)
         self.run_for(1)
         self.stop()
 
@@ -443,6 +446,62 @@ class RadioServiceTests(LinkCase):
         self.assertEqual(self.switch.tries, 2)
         self.assertEqual(len(self.lines("warn")), 1)
         self.stop()
+
+    def test_pauses_grow(self) -> None:
+        self.build(api_mode=0)
+        asked: list[float] = []
+        self.patch(
+            self.network.radio, "receive_bytes", lambda data: asked.append(self.clock.seconds())
+        )
+        self.service.startService()
+        self.run_for(20)
+        # Of each try the last question, and the first one of the next.
+        pauses = [
+            asked[number] - asked[number - 1] - WAITS[-1]
+            for number in range(len(WAITS), len(asked), len(WAITS))
+        ]
+        expected = [0.25, 0.375, 0.5625, 0.84375, OPEN_RETRY, 1.0, 1.0]
+        self.assertGreaterEqual(len(pauses), len(expected))
+        for pause, wanted in zip(pauses, expected):
+            self.assertTrue(wanted - 0.001 <= pause < wanted + 0.05, (pause, wanted))
+        self.stop()
+
+    def test_frames_take_no_detour(self) -> None:
+        """Once the radio is found, the line gives them to the coordinator itself."""
+        self.build()
+        work = self.service._work
+        self.service.startService()
+        self.run_for(0.001, 0.001)
+        self.assertIsNotNone(self.service.protocol)
+        self.assertNotEqual(work.frame_received, self.coordinator.frame_received)
+        self.run_for(QUICK)
+        self.assertEqual(len(self.ups()), 1)
+        self.assertEqual(work.frame_received, self.coordinator.frame_received)
+        self.stop()
+
+    def test_mistake_of_ours(self) -> None:
+        """It does not leave the link half up: it is said, and tried again."""
+        self.build()
+        broken = ValueError("no such thing")
+        ready = self.coordinator.ready
+
+        def break_once(facts: RadioInfo) -> None:
+            self.patch(self.coordinator, "ready", ready)
+            raise broken
+
+        self.patch(self.coordinator, "ready", break_once)
+        self.service.startService()
+        self.run_for(QUICK)
+        self.assertEqual([failure.value for failure in self.flushLoggedErrors()], [broken])
+        self.assertEqual(
+            self.coordinator.offline_reason, "The radio could not be set up; see the log."
+        )
+        self.run_for(FIRST_RETRY + QUICK)
+        self.assertEqual(len(self.ups()), 1)
+        self.assertEqual(self.switch.tries, 1)
+        self.stop()
+        self.network.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_replaced(self) -> None:
         """Another endpoint: nothing is kept of the old one, and its radio surprises nobody."""

@@ -9,7 +9,7 @@ only the id, so the id of a packet whose status did not come in time is kept fro
 Requests that find no free id wait, and their time runs. Remote AT commands, of which many may be
 under way to nodes that sleep, leave `IDS_FOR_DATA` ids to the rest.
 
-The coordinator outlives links. `link_up` and `link_down` are for its owner, the radio service.
+The coordinator outlives links. `link_up` and `link_down` are for `zbtwist.radio.link_work`.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import Frame, TransmitStatus
 
 if TYPE_CHECKING:
+    from zbtwist.radio.probe import ProbeResult
     from zbtwist.radio.protocol import RadioProtocol
 
 F = TypeVar("F", bound=Frame)
@@ -88,3 +89,48 @@ class IProtocolOwner(Interface):
 
     def protocol_lost(protocol: RadioProtocol, reason: Failure) -> None:
         """The transport is gone."""
+
+
+class ILinkOwner(Interface):
+    """What the machine of `zbtwist.radio.link` asks for: it says when, its owner knows how.
+
+    Whatever is begun ends what was under way before.
+    """
+
+    def probe() -> None:
+        """Look for the radio on the open line. `found` follows, or `failed` or `given_up`."""
+
+    def bring_up(found: ProbeResult) -> None:
+        """Set the radio up. `ready` or `ready_alone` follows, or `failed` or `given_up`."""
+
+    def pause() -> None:
+        """Wait until it is time to look for the radio again. `pause_over` follows."""
+
+    def announce(facts: RadioInfo) -> None:
+        """The radio is there: tell everybody, and watch it. `silent` may follow."""
+
+    def announce_left(association: int) -> None:
+        """The radio has left its network: say so, and watch for its return. `joined` follows."""
+
+    def watch_alone(association: int) -> None:
+        """The radio is still in no network, for the reason that AI says now."""
+
+    def begin_again(reason: str) -> None:
+        """What is known of the radio is out of date, as the sentence says: look for it anew."""
+
+    def say_silent() -> None:
+        """Say that the radio has fallen silent. One more failure shall be enough on this line."""
+
+    def no_radio(sentence: str) -> None:
+        """The radio cannot be had: say why."""
+
+    def line_lost() -> None:
+        """The line of a radio that was up is gone: say so."""
+
+    def link_down(reason: str | None) -> None:
+        """End what is under way; there is no link, as the sentence says; None: for the same
+        reason as before.
+        """
+
+    def close_line() -> None:
+        """Close the line, if it is open, whatever is still buffered. `lost` follows."""

@@ -1,7 +1,7 @@
 """``/healthz``: whether the radio answers, for whoever watches over the gateway.
 
 200 while it does; else 503 with the reason as a sentence. It asks nobody: the link to the radio is
-watched all the time anyway (see `zbtwist.radio.service`).
+watched all the time anyway (see `zbtwist.radio.heartbeat`).
 """
 
 from __future__ import annotations

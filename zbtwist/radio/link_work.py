@@ -1,0 +1,312 @@
+"""What is done in the states of the link: the radio is looked for, brought up, waited for, watched.
+
+When which of it is done is for the machine of `zbtwist.radio.link`. The radio is found (see
+`zbtwist.radio.probe`) and brought up (`zbtwist.radio.bring_up`); again and again while it does not
+answer; and again when it says that it was reset or has joined, since what bring-up sets and reads
+does not outlive that. A radio that is up is watched (`zbtwist.radio.heartbeat`).
+
+A line that is open to a radio that does not answer is closed now and then, to be opened anew: what
+hangs may be the connection to a serial server, or the USB adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from twisted.application.internet import backoffPolicy
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from zbtwist.radio.baud_rates import ISerialLine
+from zbtwist.radio.bring_up import bring_up
+from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.errors import ATRefused, RadioError
+from zbtwist.radio.heartbeat import Heartbeat
+from zbtwist.radio.info import RadioInfo
+from zbtwist.radio.interfaces import ILinkOwner, IProtocolOwner
+from zbtwist.radio.last_radio import LastRadio
+from zbtwist.radio.link import make_link
+from zbtwist.radio.link_log import LinkLog
+from zbtwist.radio.probe import Probe, ProbeResult
+from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.xbee.address import Address64
+from zbtwist.xbee.frames import Frame, ModemStatus
+from zbtwist.xbee.status import (
+    ASSOCIATED,
+    MODEM_COORDINATOR_STARTED,
+    MODEM_HARDWARE_RESET,
+    MODEM_JOINED,
+    MODEM_LEFT,
+    MODEM_WATCHDOG_RESET,
+)
+
+T = TypeVar("T")
+
+#: Seconds before the first bring-up after one that failed, what they grow by, and up to what.
+FIRST_RETRY = 0.25
+LAST_RETRY = 1.0
+RETRY_FACTOR = 1.5
+_retry_delay = backoffPolicy(FIRST_RETRY, LAST_RETRY, RETRY_FACTOR, jitter=lambda: 0.0)
+#: After so many bring-ups that failed on one connection it is opened anew.
+REOPEN_AFTER = 5
+#: Seconds that the radio may take to write its flash.
+FLASH_TIMEOUT = 5.0
+#: AI of a radio that left its network and was not asked yet; any but `ASSOCIATED` would do.
+_LEFT = 0xFF
+
+_RESETS = (MODEM_HARDWARE_RESET, MODEM_WATCHDOG_RESET)
+_JOINS = (MODEM_JOINED, MODEM_COORDINATOR_STARTED)
+
+
+@implementer(IProtocolOwner, ILinkOwner)
+class LinkWork:
+    """Does what a link's machine asks for, and hears what comes on the line.
+
+    @ivar link: is told what happens to the link.
+    @ivar frame_received: see `IProtocolOwner`: the coordinator's, unless the radio is being looked
+        for.
+    @ivar protocol: the line while it is open, with its counters.
+    @ivar last: what is known of the radio.
+    @ivar log: says what becomes of the link.
+    @ivar configure: see `zbtwist.radio.probe.ProbePlan`, as for `write_flash`. Both count from the
+        next time on that the radio is looked for.
+    @ivar heartbeat: watches the radio while it is up.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        coordinator: Coordinator,
+        heartbeat: float,
+        log: LinkLog,
+        last: LastRadio,
+    ) -> None:
+        """
+        @param clock: times it.
+        @param heartbeat: seconds, see `Heartbeat`.
+        @param log: see `begin_with`, as for `last`.
+        """
+        self.configure = False
+        self.write_flash = False
+        self.frame_received: Callable[[Frame], None] = coordinator.frame_received
+        self.protocol: RadioProtocol | None = None
+        self.link = make_link(self)
+        self.heartbeat = Heartbeat(
+            clock, coordinator, self.link.silent, self._association_changed, heartbeat
+        )
+        self._clock = clock
+        self._coordinator = coordinator
+        # What the link's state is for, where that takes time.
+        self._under_way: Deferred[Any] | None = None
+        self.begin_with(log, last)
+        coordinator.subscribe(ModemStatus, self._modem_status)
+
+    def begin_with(self, log: LinkLog, last: LastRadio) -> None:
+        """It is about this radio from now on, of which nothing is known yet but what `last` says.
+        What the old line still says is no news.
+        """
+        self.log = log
+        self.last = last
+        self.protocol = None
+        self._failures = 0
+        self._tries_left = REOPEN_AFTER
+        self._left_at = 0.0
+
+    @property
+    def baud_rate(self) -> int | None:
+        """Bits per second of the serial port; None while it is closed, or where there is none."""
+        if self.protocol is None:
+            return None
+        line = ISerialLine(self.protocol.transport, None)
+        return None if line is None else line.baud_rate
+
+    # --- the line ------------------------------------------------------------------------------
+
+    def frames_damaged(self, senders: list[Address64] | None) -> None:
+        self._coordinator.frames_damaged(senders)
+
+    def congestion_changed(self, congested: bool) -> None:
+        self._coordinator.set_congested(congested)
+
+    def protocol_made(self, protocol: RadioProtocol) -> None:
+        self.protocol = protocol
+        self._tries_left = REOPEN_AFTER
+        self.link.opened()
+
+    def protocol_lost(self, protocol: RadioProtocol, reason: Failure) -> None:
+        if protocol is self.protocol:
+            self.protocol = None
+            self.link.lost()
+
+    def close_line(self) -> None:
+        self.frame_received = self._pass_on
+        if self.protocol is not None:
+            transport: Any = self.protocol.transport
+            # Without writing what is buffered, where it can do that.
+            getattr(transport, "abortConnection", transport.loseConnection)()
+
+    # --- what is under way ---------------------------------------------------------------------
+
+    def _begin(self, work: Deferred[T], done: Callable[[T], None]) -> None:
+        self._under_way = work
+        work.addCallback(done).addErrback(self._work_failed)
+
+    def _end_work(self) -> None:
+        self.heartbeat.stop()
+        if self._under_way is not None:
+            work, self._under_way = self._under_way, None
+            work.cancel()
+
+    def _work_failed(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
+        sentence = failure.getErrorMessage()
+        if not failure.check(RadioError):
+            self.log.broke(failure)
+            sentence = "The radio could not be set up; see the log."
+        self._failures += 1
+        self._tries_left -= 1
+        if self._tries_left > 0:
+            self.link.failed(sentence)
+        else:
+            self.link.given_up(sentence)
+
+    def probe(self) -> None:
+        self._end_work()
+        if self.protocol is None:
+            # That it is lost is said next.
+            return
+        plan = self.last.plan(self._failures, self.configure, self.write_flash)
+        probe = Probe(self._clock, self.protocol, plan)
+
+        def look(frame: Frame) -> None:
+            if not probe.frame_received(frame):
+                self._pass_on(frame)
+
+        self.frame_received = look
+        self._begin(Deferred.fromCoroutine(probe.find()), self.link.found)
+
+    def bring_up(self, found: ProbeResult) -> None:
+        self._end_work()
+        if self.protocol is None:
+            return
+        self.protocol.set_api_mode(found.api_mode)
+        self.last.found(found, self.baud_rate)
+        self.frame_received = self._coordinator.frame_received
+        self._coordinator.link_up(self.protocol.send)
+        self._coordinator.set_congested(self.protocol.is_congested)
+        self._begin(Deferred.fromCoroutine(self._bring_up(found)), self._brought_up)
+
+    async def _bring_up(self, found: ProbeResult) -> RadioInfo:
+        if found.to_be_written:
+            try:
+                await self._coordinator.at("WR", timeout=FLASH_TIMEOUT)
+            except ATRefused as error:
+                self.log.keeps_no_mode(error)
+        return await bring_up(self._coordinator, found.api_mode)
+
+    def _brought_up(self, facts: RadioInfo) -> None:
+        if facts.joined:
+            self.link.ready(facts)
+        else:
+            self.link.ready_alone(facts)
+
+    def pause(self) -> None:
+        self._end_work()
+
+        def end(frame: Frame) -> None:
+            self._pass_on(frame)
+            self.link.frame_came()
+
+        self.frame_received = end
+        delay = _retry_delay(self._failures - 1)
+        pause: Deferred[None] = deferLater(self._clock, delay)
+        self._begin(pause, lambda _: self.link.pause_over())
+
+    def _pass_on(self, frame: Frame) -> None:
+        """Take what came while nobody knows whether there is a radio.
+
+        At another rate, or in another mode, chance makes frames of what is none. So a frame counts
+        only if the radio was there before and the line is as it was then; what it says of itself
+        counts always, since looking again does no harm.
+        """
+        if self.last.was_at(self.baud_rate):
+            self._coordinator.frame_received(frame)
+        elif isinstance(frame, ModemStatus):
+            self._modem_status(frame)
+
+    # --- what becomes of the link --------------------------------------------------------------
+
+    def announce(self, facts: RadioInfo) -> None:
+        self._failures = 0
+        self._tries_left = REOPEN_AFTER
+        self.log.up(facts, self.baud_rate, self.last)
+        self.last.address64 = facts.address64
+        if not facts.joined:
+            self._left_at = self._coordinator.down_since
+        self.heartbeat.start(facts.association)
+        self._coordinator.ready(facts)
+
+    def begin_again(self, reason: str) -> None:
+        self._end_work()
+        # A radio that was reset, or is silent, may have been deaf for longer than that.
+        self._coordinator.link_down(reason, self._deaf_since(self._coordinator.last_frame))
+        self.probe()
+
+    def no_radio(self, sentence: str) -> None:
+        self.link_down(sentence)
+        self.log.no_radio(sentence)
+
+    def line_lost(self) -> None:
+        self._end_work()
+        self.log.lost()
+        self._coordinator.link_down(
+            "The link to the radio is lost; the gateway reopens it.",
+            self._deaf_since(self._clock.seconds()),
+        )
+
+    def link_down(self, reason: str | None) -> None:
+        self._end_work()
+        self._coordinator.link_down(reason or self._coordinator.offline_reason)
+
+    def _deaf_since(self, moment: float) -> float:
+        """Since when no node could be heard: that moment, or when the radio left its network."""
+        facts = self._coordinator.facts
+        return moment if facts is None or facts.joined else self._left_at
+
+    # --- watching ------------------------------------------------------------------------------
+
+    def say_silent(self) -> None:
+        self.log.silent()
+        self._tries_left = 1
+
+    def announce_left(self, association: int) -> None:
+        self._left_at = self._coordinator.last_frame
+        self.log.left()
+        self.watch_alone(association)
+
+    def watch_alone(self, association: int) -> None:
+        # It is there and answers, but reaches nobody.
+        if self._coordinator.facts is not None:
+            self._coordinator.facts = replace(self._coordinator.facts, association=association)
+        self.heartbeat.start(association)
+
+    def _association_changed(self, association: int) -> None:
+        if association == ASSOCIATED:
+            self.link.joined()
+        else:
+            self.link.left(association)
+
+    def _modem_status(self, frame: ModemStatus) -> None:
+        self.log.says(frame.status)
+        if frame.status in _RESETS:
+            self.link.reset()
+        elif frame.status in _JOINS:
+            self.link.joined()
+        elif frame.status == MODEM_LEFT:
+            self.link.left(_LEFT)
