@@ -1,0 +1,29 @@
+"""What the log says of the link, as often as it is news; test_service.py has the sentences."""
+
+from __future__ import annotations
+
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.radio.support import FACTS
+from zbtwist.radio.last_radio import LastRadio
+from zbtwist.radio.link_log import MAX_REASONS, LinkLog
+
+
+class ReasonTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.observer = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.log = LinkLog("sim:")
+
+    def warnings(self) -> int:
+        return sum(event["log_level"].name == "warn" for event in self.observer)
+
+    def test_reasons_are_bounded(self) -> None:
+        """So many are said, each once, until the radio is up; then all are news again."""
+        for ups in (1, 2):
+            for _ in range(2):
+                for number in range(2 * MAX_REASONS):
+                    self.log.no_radio(f"There is no port {number}.")
+            self.assertEqual(self.warnings(), ups * MAX_REASONS)
+            self.log.up(FACTS, None, LastRadio(False, None, 1))
