@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from benchmarks.report import Options, Table
 from tests.faults.connection import Connection
 from tests.faults.world import Device, World
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.simulator.channel import DIGI_RATE, FULL_PACKET
 from zbtwist.xbee.devices import COORDINATOR, ROUTER
 
@@ -130,7 +131,7 @@ class Streams:
 
 def on_a_line(count: int, baud: int, window: int, seconds: float) -> tuple[str, str]:
     """The end of a row: goodput, share."""
-    streams = Streams(count, True, {"window": window}, baud)
+    streams = Streams(count, True, {"port_settings": PortSettings(window=window)}, baud)
     goodput, _, share, _ = streams.measure(seconds)
     return goodput, share
 

@@ -105,12 +105,12 @@ class MistakeTests(SynchronousTestCase):
         fault = next(fault for fault in FAULTS if fault.name.startswith(name))
         return run(fault, INBOUND).verdict
 
-    def test_damage_that_is_said_behind_the_burst(self) -> None:
+    def test_damage_that_is_said_behind_the_batch(self) -> None:
         """What is behind the hole is in the sockets by then, and is read before the reset."""
         look = RadioProtocol._look_at_damage
 
         def later(protocol: RadioProtocol) -> None:
-            protocol._burst.at_end(lambda: look(protocol))
+            protocol._batch.at_end(lambda: look(protocol))
 
         for which in ("first", "last"):
             name = f"data of the {which} of several"

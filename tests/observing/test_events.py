@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,12 +15,42 @@ import zbtwist.binding.events
 import zbtwist.network.events
 import zbtwist.radio.events
 from tests.pages import DOCS
+from tests.radio.support import FACTS
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.client import ConnectedClient
-from zbtwist.binding.events import StreamBroken
+from zbtwist.binding.events import (
+    ClientClosed,
+    ClientDropped,
+    ClientOpened,
+    ClientRefused,
+    ClientsEnded,
+    MappingChanged,
+    PortFailed,
+    StreamBroken,
+)
 from zbtwist.config.settings import Settings
-from zbtwist.network.events import FROM_NODE, TO_NODE, BytesPassed
+from zbtwist.network.events import (
+    FROM_NODE,
+    TO_NODE,
+    BytesPassed,
+    NodeAdded,
+    NodeEvent,
+    NodeIdentified,
+    NodeNamed,
+)
+from zbtwist.network.node import Node
+from zbtwist.radio.events import (
+    LinkDown,
+    LinkFailed,
+    LinkLost,
+    LinkUp,
+    ModemStatusCame,
+    NetworkLeft,
+    RadioReplaced,
+    RadioSilent,
+)
 from zbtwist.runtime.event_bus import Event
+from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import ReceivePacket
 
 ROOMS = (zbtwist.radio.events, zbtwist.network.events, zbtwist.binding.events)
@@ -80,17 +109,40 @@ class Documented(GatewayTestCase):
     def test_page_has_every_event(self) -> None:
         """Each that those who follow are told of, with its values."""
         page = (DOCS / "events.rst").read_text()
-        for kind in kinds():
-            if kind.severity is None:
-                continue
-            match = re.search(rf"(?m)^``{kind.name}``((?:.*\n)(?:  +.*\n)*)", page)
-            assert match is not None, kind.name
-            for field in fields(kind):  # type: ignore[arg-type]
-                # What they all have is said once; the number of a start's ports is for the log.
-                if field.name in ("node", "is_one_of_many"):
-                    continue
-                told = f"``{field.name}``" in match[1] or "the same" in match[1]
-                self.assertTrue(told, f"{kind.name}: {field.name}")
+        node = Node(Address64(1), label="E1")
+        samples: list[Event] = [
+            LinkUp(FACTS),
+            LinkDown("Why."),
+            LinkLost("sim:"),
+            LinkFailed("sim:", "Why."),
+            RadioSilent("sim:"),
+            RadioReplaced("sim:", Address64(1), Address64(2)),
+            ModemStatusCame(6),
+            NetworkLeft(0xFF, was_joined=True),
+            NodeAdded(node),
+            NodeNamed(node, "E0"),
+            NodeIdentified(node, 2),
+            MappingChanged(node, 27001),
+            PortFailed(node, "Why."),
+            ClientOpened(node, 27001, "peer"),
+            ClientClosed(node, 27001, "peer"),
+            ClientDropped(node, 27001, "peer", "why"),
+            ClientRefused(node, 27001, 64),
+            ClientsEnded(node, 1, "why"),
+            StreamBroken(node, TO_NODE, 1, "Why."),
+        ]
+        followed = {kind for kind in kinds() if kind.severity is not None}
+        self.assertEqual({type(sample) for sample in samples}, followed)
+        for sample in samples:
+            values = set(sample.values())
+            if isinstance(sample, NodeEvent):
+                # What they all have is said once.
+                values -= OF_A_NODE
+            match = re.search(rf"(?m)^``{sample.name}``((?:.*\n)(?:  +.*\n)*)", page)
+            assert match is not None, sample.name
+            if "the same" not in match[1]:
+                self.assertLessEqual(values, set(re.findall("``([a-z_]+)``", match[1])), sample)
+            self.assertTrue(str(sample).endswith("."), sample)
 
     def test_a_client_and_a_move(self) -> None:
         """Values are what JSON can say, and sentences are sentences."""

@@ -7,14 +7,18 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS
+from zbtwist.observing.log_lines import LogLines
 from zbtwist.radio.last_radio import LastRadio
 from zbtwist.radio.link_log import MAX_REASONS, LinkLog
+from zbtwist.runtime.event_bus import EventBus
 
 
 class ReasonTests(SynchronousTestCase):
     def setUp(self) -> None:
+        bus = EventBus()
+        LogLines(bus)
         self.observer = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
-        self.log = LinkLog("sim:")
+        self.log = LinkLog("sim:", bus)
 
     def warnings(self) -> int:
         return sum(event["log_level"].name == "warn" for event in self.observer)
@@ -26,4 +30,4 @@ class ReasonTests(SynchronousTestCase):
                 for number in range(2 * MAX_REASONS):
                     self.log.no_radio(f"There is no port {number}.")
             self.assertEqual(self.warnings(), ups * MAX_REASONS)
-            self.log.up(FACTS, None, LastRadio(False, None, 1))
+            self.log.up(FACTS, LastRadio(False, None, 1))

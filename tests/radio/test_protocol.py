@@ -78,10 +78,10 @@ class ProtocolTests(SynchronousTestCase):
     def test_damage_is_said_before_anything_is_written(self) -> None:
         """Nobody may read what was behind the hole before the connection ends."""
         said: list[object] = []
-        burst = WriteBatch()
-        owner = Owner(lambda frame: burst.at_end(lambda: said.append("written")))
+        batch = WriteBatch()
+        owner = Owner(lambda frame: batch.at_end(lambda: said.append("written")))
         owner.frames_damaged = said.append  # type: ignore[method-assign]
-        protocol = RadioProtocol(self.clock, 1, owner, burst=burst)
+        protocol = RadioProtocol(self.clock, 1, owner, batch=batch)
         good = encode(PACKET.to_bytes(), 1)
         bad = good[:-1] + bytes([good[-1] ^ 1])
         for data in (bad + good, good + bad, good + bad + good, b"noise" + good):

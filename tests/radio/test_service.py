@@ -13,6 +13,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import Listener, SimulatedPort, start
+from zbtwist.observing.log_lines import LogLines
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import RadioOffline, SerialOpenError
@@ -73,6 +74,7 @@ class LinkCase(SynchronousTestCase):
         bus = EventBus()
         self.coordinator = Coordinator(self.clock, bus)
         self.listener = Listener(self.coordinator, bus)
+        LogLines(bus)
         self.service = RadioService(
             self.clock, endpoint, self.coordinator, bus, "sim:", wanted, **settings
         )

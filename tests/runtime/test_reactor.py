@@ -22,7 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from zbtwist.runtime import reactor
-from zbtwist.runtime.reactor import MOST_EVENTS, QuickReactor
+from zbtwist.runtime.reactor import MAX_EVENTS, QuickReactor
 
 
 class End(FileDescriptor):
@@ -177,11 +177,11 @@ class QuickReactorTests(SynchronousTestCase):
         self.assertEqual(len(self.heard), 1)
 
     def test_more_than_are_taken_at_once(self) -> None:
-        ends = [self.end() for _ in range(MOST_EVENTS + 10)]
+        ends = [self.end() for _ in range(MAX_EVENTS + 10)]
         for end in ends:
             end.theirs.send(b"x")
         self.reactor.doIteration(0)
-        self.assertEqual(len(self.heard), MOST_EVENTS)
+        self.assertEqual(len(self.heard), MAX_EVENTS)
         self.reactor.doIteration(0)
         self.assertEqual(len(self.heard), len(ends))
 

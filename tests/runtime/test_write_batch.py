@@ -1,4 +1,4 @@
-"""Calls wait for the end of a burst."""
+"""Calls wait for the end of a batch."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from twisted.trial import unittest
 from zbtwist.runtime.write_batch import WriteBatch
 
 
-class BurstTests(unittest.SynchronousTestCase):
+class WriteBatchTests(unittest.SynchronousTestCase):
     def setUp(self) -> None:
-        self.burst = WriteBatch()
+        self.batch = WriteBatch()
         self.called: list[str] = []
 
     def test_at_the_end(self) -> None:
         """In their order, and once."""
-        self.burst.begin()
-        self.burst.at_end(lambda: self.called.append("a"))
-        self.burst.at_end(lambda: self.called.append("b"))
+        self.batch.begin()
+        self.batch.at_end(lambda: self.called.append("a"))
+        self.batch.at_end(lambda: self.called.append("b"))
         self.assertEqual(self.called, [])
-        self.burst.end()
+        self.batch.end()
         self.assertEqual(self.called, ["a", "b"])
-        self.burst.begin()
-        self.burst.end()
+        self.batch.begin()
+        self.batch.end()
         self.assertEqual(self.called, ["a", "b"])
 
-    def test_without_a_burst(self) -> None:
-        self.burst.at_end(lambda: self.called.append("a"))
+    def test_without_a_batch(self) -> None:
+        self.batch.at_end(lambda: self.called.append("a"))
         self.assertEqual(self.called, ["a"])
 
     def test_failure(self) -> None:
         """One that fails is logged, and costs the others nothing."""
-        self.burst.begin()
-        self.burst.at_end(lambda: self.called.append("a"))
-        self.burst.at_end(lambda: 1 // 0)
-        self.burst.at_end(lambda: self.called.append("b"))
-        self.burst.end()
+        self.batch.begin()
+        self.batch.at_end(lambda: self.called.append("a"))
+        self.batch.at_end(lambda: 1 // 0)
+        self.batch.at_end(lambda: self.called.append("b"))
+        self.batch.end()
         self.assertEqual(self.called, ["a", "b"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -98,7 +98,7 @@ class Gateway(MultiService):
             configure=settings.configure,
             write_flash=settings.write_flash,
             heartbeat=settings.heartbeat,
-            burst=batch,
+            batch=batch,
         )
         tracer = FrameTracer(bus, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)

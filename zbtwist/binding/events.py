@@ -9,7 +9,7 @@ from twisted.logger import LogLevel
 
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.network.events import TO_NODE, NodeEvent
-from zbtwist.runtime.event_bus import LogSeverity
+from zbtwist.runtime.event_bus import LogSeverity, Plain
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ class MappingChanged(NodeEvent):
     before: ListenAddress | None = None
     by_hand: bool = False
     is_one_of_many: bool = False
+
+    def values(self) -> dict[str, Plain]:
+        values = super().values()
+        del values["is_one_of_many"]
+        return values
 
     @property
     def level(self) -> LogSeverity | None:

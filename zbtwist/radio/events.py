@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from twisted.logger import LogLevel
+
 from zbtwist.radio.info import RadioInfo
 from zbtwist.runtime.event_bus import Event, Plain
 from zbtwist.xbee.address import Address64, format_address64
+from zbtwist.xbee.status import modem_status_text
 
 
 @dataclass(frozen=True)
@@ -15,18 +18,25 @@ class LinkUp(Event):
     """The radio answers and is set up; requests may be made."""
 
     name: ClassVar = "link_up"
-    severity: ClassVar = None
     info: RadioInfo
 
     def __str__(self) -> str:
-        return f"The radio {format_address64(self.info.address64)} is up."
+        info, values = self.info, self.values()
+        rate = "" if info.baud_rate is None else f", {info.baud_rate} baud"
+        return (
+            f"The radio {values['address']} on {info.line} is up: firmware {values['firmware']}, "
+            f"API mode {info.api_mode}{rate}, PAN {values['pan']}, payloads of "
+            f"{info.payload_limit} bytes."
+        )
 
     def values(self) -> dict[str, Plain]:
         info = self.info
         return {
+            "line": info.line,
             "address": format_address64(info.address64),
             "firmware": f"{info.firmware_version:04x}",
             "api_mode": info.api_mode,
+            "baud_rate": info.baud_rate,
             "pan": f"{info.operating_pan_id:016x}",
         }
 
@@ -42,11 +52,119 @@ class LinkDown(Event):
     """
 
     name: ClassVar = "link_down"
-    severity: ClassVar = None
+    severity: ClassVar = LogLevel.debug
     reason: str
 
     def __str__(self) -> str:
         return self.reason
+
+
+@dataclass(frozen=True)
+class LinkFailed(Event):
+    """There is no radio to be had; each reason is told once until there is one.
+
+    @ivar line: the endpoint at which it is looked for.
+    @ivar reason: a sentence.
+    """
+
+    name: ClassVar = "link_failed"
+    severity: ClassVar = LogLevel.warn
+    line: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"No radio on {self.line}: {self.reason} The gateway goes on trying."
+
+
+@dataclass(frozen=True)
+class LinkLost(Event):
+    """The line of a radio that was up is gone; `LinkDown` follows."""
+
+    name: ClassVar = "link_lost"
+    severity: ClassVar = LogLevel.warn
+    line: str
+
+    def __str__(self) -> str:
+        return f"The link to the radio on {self.line} is lost."
+
+
+@dataclass(frozen=True)
+class RadioSilent(Event):
+    """The radio was up, and answers no more; `LinkDown` follows."""
+
+    name: ClassVar = "radio_silent"
+    severity: ClassVar = LogLevel.warn
+    line: str
+
+    def __str__(self) -> str:
+        return (
+            f"The radio on {self.line} has fallen silent: it does not even answer AI. The gateway "
+            "tries to set it up again, and opens its port anew if that fails."
+        )
+
+
+@dataclass(frozen=True)
+class RadioReplaced(Event):
+    """The radio is another one than before.
+
+    @ivar address64, before: its address, and that of the one before.
+    """
+
+    name: ClassVar = "radio_replaced"
+    severity: ClassVar = LogLevel.warn
+    line: str
+    address64: Address64
+    before: Address64
+
+    def __str__(self) -> str:
+        return (
+            f"The radio on {self.line} is another one: {format_address64(self.address64)}, not "
+            f"{format_address64(self.before)} as before. Nodes that are in its network keep their "
+            "ports; the others stay silent."
+        )
+
+    def values(self) -> dict[str, Plain]:
+        return {
+            "line": self.line,
+            "address": format_address64(self.address64),
+            "before": format_address64(self.before),
+        }
+
+
+@dataclass(frozen=True)
+class NetworkLeft(Event):
+    """The radio is there, and in no network: it reaches nobody.
+
+    @ivar association: what AI says (90000976, "AI (Association Indication)").
+    @ivar was_joined: it was in one before.
+    """
+
+    name: ClassVar = "network_left"
+    severity: ClassVar = LogLevel.warn
+    association: int
+    was_joined: bool
+
+    def __str__(self) -> str:
+        if self.was_joined:
+            return "The radio has left its network: no node can be reached until it joins again."
+        return (
+            f"The radio is not in a network yet (AI={self.association:02x}); nodes appear when it "
+            "is."
+        )
+
+
+@dataclass(frozen=True)
+class ModemStatusCame(Event):
+    """The radio says what has become of it.
+
+    @ivar status: see `zbtwist.xbee.status.modem_status_text`.
+    """
+
+    name: ClassVar = "modem_status"
+    status: int
+
+    def __str__(self) -> str:
+        return f"The radio says: {modem_status_text(self.status)}."
 
 
 @dataclass(frozen=True)

@@ -245,7 +245,8 @@ class LinkWork:
     def announce(self, facts: RadioInfo) -> None:
         self._failures = 0
         self._tries_left = REOPEN_AFTER
-        self.log.up(facts, self.baud_rate, self.last)
+        facts = replace(facts, line=self.log.name, baud_rate=self.baud_rate)
+        self.log.up(facts, self.last)
         self.last.address64 = facts.address64
         if not facts.joined:
             self._left_at = self._coordinator.down_since
@@ -287,7 +288,7 @@ class LinkWork:
 
     def announce_left(self, association: int) -> None:
         self._left_at = self._coordinator.last_frame
-        self.log.left()
+        self.log.left(association)
         self.watch_alone(association)
 
     def watch_alone(self, association: int) -> None:

@@ -42,21 +42,21 @@ class RadioProtocol(Protocol):
         api_mode: int,
         owner: IProtocolOwner,
         traffic: Traffic | None = None,
-        burst: WriteBatch | None = None,
+        batch: WriteBatch | None = None,
     ) -> None:
         """
         @param clock: times how long a frame's beginning is waited for.
         @param api_mode: 1 or 2, to begin with.
         @param owner: who is told of frames and of the line.
         @param traffic: counts the frames, and shows them.
-        @param burst: told when frames that were read at once begin and end.
+        @param batch: told when frames that were read at once begin and end.
         """
         self._owner = owner
         self._bad: list[bytes] = []
         self._decoder = self._new_decoder(api_mode)
         self._discarded = 0
         self._traffic = traffic or Traffic(EventBus())
-        self._burst = burst or WriteBatch()
+        self._batch = batch or WriteBatch()
         self._patience = FrameTimeout(clock, self._given_up)
         self._raw: Callable[[bytes], None] | None = None
         self.malformed_frames = 0
@@ -185,11 +185,11 @@ class RadioProtocol(Protocol):
         """
         traffic = self._traffic
         frames_in, bytes_in = traffic.frames_in, traffic.bytes_in
-        burst = self._burst
-        # One frame is no burst.
-        is_burst = len(frames) > 1 or is_damaged
-        if is_burst:
-            burst.begin()
+        batch = self._batch
+        # One frame is no batch.
+        is_batch = len(frames) > 1 or is_damaged
+        if is_batch:
+            batch.begin()
         for frame_data in frames:
             kind = frame_data[0]
             frames_in[kind] += 1
@@ -206,5 +206,5 @@ class RadioProtocol(Protocol):
                 self.log.failure("A frame could not be handled: {frame}", frame=frame)
         if is_damaged:
             self._look_at_damage()
-        if is_burst:
-            burst.end()
+        if is_batch:
+            batch.end()

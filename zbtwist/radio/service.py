@@ -85,12 +85,12 @@ class RadioService(MultiService):
         configure: bool = False,
         write_flash: bool = False,
         heartbeat: float = DEFAULT_HEARTBEAT,
-        burst: WriteBatch | None = None,
+        batch: WriteBatch | None = None,
     ) -> None:
         """
         @param clock: the reactor.
         @param endpoint: where the radio is.
-        @param bus: is told what passes on the line.
+        @param bus: is told what becomes of the link, and what passes on the line.
         @param name: the endpoint, as the user wrote it, for the log.
         @param api_mode: 1 or 2 if the user named one. Without `configure`, what the radio says
             counts all the same.
@@ -99,14 +99,15 @@ class RadioService(MultiService):
         @param write_flash: with `configure`: let the radio keep its mode when it restarts.
         @param heartbeat: seconds of silence after which the radio is asked whether it is there; 0
             for never.
-        @param burst: told when frames that were read at once begin and end.
+        @param batch: told when frames that were read at once begin and end.
         """
         super().__init__()
         self.coordinator = coordinator
         self.traffic = Traffic(bus)
         self._clock = clock
-        self._burst = burst or WriteBatch()
-        self._work = LinkWork(clock, coordinator, heartbeat, *_known(endpoint, name, api_mode))
+        self._bus = bus
+        self._batch = batch or WriteBatch()
+        self._work = LinkWork(clock, coordinator, heartbeat, *self._known(endpoint, name, api_mode))
         self._work.configure = configure
         self._work.write_flash = write_flash
         self._connect_to(endpoint)
@@ -120,9 +121,16 @@ class RadioService(MultiService):
         )
         self._connecting.setServiceParent(self)
 
+    def _known(
+        self, endpoint: IStreamClientEndpoint, name: str, api_mode: int | None
+    ) -> tuple[LinkLog, LastRadio]:
+        """What is known of a radio before it was there."""
+        searches_rate = isinstance(endpoint, SerialEndpoint) and endpoint.baud_rate is None
+        return LinkLog(name, self._bus), LastRadio(searches_rate, api_mode, api_mode or 1)
+
     def _build_protocol(self) -> RadioProtocol:
         work = self._work
-        return RadioProtocol(self._clock, work.last.api_mode, work, self.traffic, self._burst)
+        return RadioProtocol(self._clock, work.last.api_mode, work, self.traffic, self._batch)
 
     def reconfigure(self, old: LinkSettings, new: LinkSettings) -> None:
         """Follow new settings."""
@@ -139,7 +147,7 @@ class RadioService(MultiService):
         """The radio is somewhere else from now on: leave the old one and open the new one."""
         left = maybeDeferred(self._connecting.disownServiceParent)
         self._work.link.replaced()
-        self._work.begin_with(*_known(endpoint, name, api_mode))
+        self._work.begin_with(*self._known(endpoint, name, api_mode))
         left.addCallback(lambda _: self._connect_to(endpoint))
 
     def startService(self) -> None:
@@ -181,11 +189,3 @@ class RadioService(MultiService):
         facts = self.coordinator.facts
         if facts is not None:
             self._work.heartbeat.start(facts.association)
-
-
-def _known(
-    endpoint: IStreamClientEndpoint, name: str, api_mode: int | None
-) -> tuple[LinkLog, LastRadio]:
-    """What is known of a radio before it was there."""
-    searches_rate = isinstance(endpoint, SerialEndpoint) and endpoint.baud_rate is None
-    return LinkLog(name), LastRadio(searches_rate, api_mode, api_mode or 1)

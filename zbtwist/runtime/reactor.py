@@ -21,10 +21,10 @@ from twisted.logger import Logger
 from twisted.python import log
 
 #: Events that are taken at once. The kernel keeps the rest for the next time.
-MOST_EVENTS = 256
+MAX_EVENTS = 256
 
 #: Seconds that are waited at once. What is due later has its turn of the loop then.
-LONGEST = 3600.0
+MAX_WAIT = 3600.0
 
 
 class QuickReactor(EPollReactor):
@@ -38,7 +38,7 @@ class QuickReactor(EPollReactor):
         @param timeout: seconds to wait for the first, None for as long as it takes.
         """
         selectables = self._selectables
-        for descriptor, event in self._poller.poll(timeout, MOST_EVENTS):
+        for descriptor, event in self._poller.poll(timeout, MAX_EVENTS):
             # One that came before it may have closed it.
             selectable = selectables.get(descriptor)
             if selectable is None:
@@ -65,7 +65,7 @@ class QuickReactor(EPollReactor):
             if self._newTimedCalls or self.threadCallQueue or self._justStopped or not self.running:
                 return
             timed = self._pendingTimedCalls
-            timeout = min(timed[0].time - self.seconds(), LONGEST) if timed else 0
+            timeout = min(timed[0].time - self.seconds(), MAX_WAIT) if timed else 0
             if timeout > 0:
                 self.doPoll(timeout)
 

@@ -2,7 +2,7 @@
 
 Many frames may be in one read of a fast line. Writing to a client's socket after each of them would
 cost more than all the rest, and waiting for the reactor's next turn costs time even if there was
-but one. So whoever reads says when a burst of frames begins and ends, and whoever writes is called
+but one. so whoever reads says when a batch of frames begins and ends, and whoever writes is called
 at its end.
 """
 
@@ -16,7 +16,7 @@ from twisted.logger import Logger
 class WriteBatch:
     """The frames that are being handled.
 
-    @ivar is_on: whether there is a burst, so that writing has to wait for its end.
+    @ivar is_on: whether there is a batch, so that writing has to wait for its end.
     """
 
     log = Logger()
@@ -46,7 +46,7 @@ class WriteBatch:
             self._make(calls)
 
     def at_end(self, call: Callable[[], None]) -> None:
-        """Call that at the end of the burst; now if there is none."""
+        """Call that at the end of the batch; now if there is none."""
         if self.is_on:
             self._calls.append(call)
         else:
