@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute, fail
-from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
-from twisted.logger import globalLogPublisher
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support import record_log
 from zbtwist.app.demo import DemoGuide
 from zbtwist.app.gateway import Gateway
 from zbtwist.app.reload import Reloader
@@ -31,7 +31,7 @@ class GatewayTestCase(SynchronousTestCase):
         self.reactor: Any = MemoryReactorClock()
         self.settings = settings
         self.gateway = Gateway(settings, self.reactor)
-        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.log = record_log(self)
         self.gateway.startService()
         self.addCleanup(self.gateway.stopService)
         self.run_for(2)
@@ -40,11 +40,7 @@ class GatewayTestCase(SynchronousTestCase):
         self.reactor.pump([0.01] * round(seconds / 0.01))
 
     def lines(self) -> list[str]:
-        return [
-            event["log_format"].format(**event)
-            for event in self.log
-            if event["log_namespace"].startswith("zbtwist")
-        ]
+        return self.log.lines(namespace="zbtwist")
 
     def ports(self) -> dict[str, int]:
         return {row["label"]: row["tcp_port"] for row in self.gateway.api.list_nodes()}
@@ -57,7 +53,7 @@ class GatewayTestCase(SynchronousTestCase):
 class ReconfigureTests(GatewayTestCase):
     def change(self, **changes: Any) -> None:
         self.settings = replace(self.settings, **changes)
-        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.log = record_log(self)
         self.reactor.tcpServers.clear()
         self.gateway.reconfigure(self.settings)
         self.run_for(2)
@@ -214,7 +210,7 @@ class GuideTests(GatewayTestCase):
         self.gateway = Gateway(SETTINGS, self.reactor)
         guide = DemoGuide(SETTINGS, self.gateway.bindings, self.gateway.bus)
         guide.setServiceParent(self.gateway)
-        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.log = record_log(self)
         self.gateway.startService()
         self.addCleanup(self.gateway.stopService)
         self.run_for(3)

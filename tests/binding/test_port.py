@@ -10,15 +10,14 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import (
-    EventLoggingObserver,
     MemoryReactorClock,
     StringTransport,
 )
-from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Wire
+from tests.support import record_log
 from zbtwist.binding.client import MAX_UNSENT, REPLY_POLL, ConnectedClient
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import HIGH_WATER, Outbound
@@ -79,7 +78,7 @@ class NodePortTests(SynchronousTestCase):
         self.port.startService()
         self.successResultOf(Deferred.fromCoroutine(self.listener.open()))
         self.port.serve(self.listener)
-        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.log = record_log(self)
 
     def connect(self) -> tuple[ConnectedClient, Any]:
         client = self.listener.buildProtocol(None)
@@ -89,7 +88,7 @@ class NodePortTests(SynchronousTestCase):
         return client, transport
 
     def lines(self) -> list[str]:
-        return [event["log_format"].format(**event) for event in self.log]
+        return self.log.lines()
 
     def test_every_client_hears_the_node(self) -> None:
         self.port.deliver(b"nobody hears this")

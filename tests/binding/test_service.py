@@ -9,11 +9,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError
-from twisted.internet.testing import EventLoggingObserver, StringTransport
-from twisted.logger import globalLogPublisher
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, Wire
+from tests.support import record_log
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequest
@@ -92,7 +92,7 @@ class BindingTestCase(SynchronousTestCase):
             self.wire.bus,
         )
         self.bindings.configure(wishes, base, last, **more)
-        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.log = record_log(self)
         self.bindings.startService()
 
     def stop(self) -> None:
@@ -142,7 +142,7 @@ class BindingTestCase(SynchronousTestCase):
         return self.bindings.problem_of(self.node(address64))
 
     def lines(self) -> list[str]:
-        return [event["log_format"].format(**event) for event in self.log]
+        return self.log.lines()
 
 
 class GivenTests(BindingTestCase):

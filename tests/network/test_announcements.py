@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Wire
+from tests.support import record_log
 from zbtwist.network.announcements import REPEAT_INTERVAL
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.log_lines import LogLines
@@ -23,13 +22,13 @@ class News(SynchronousTestCase):
         self.network = NetworkService(self.clock, self.wire.coordinator, self.wire.bus)
         self.nodes = self.network.nodes
         LogLines(self.wire.bus)
-        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.log = record_log(self)
         self.addCleanup(self.network.stopService)
 
     def lines(self) -> list[str]:
         """What was said since the last time."""
-        lines = [formatEvent(event) for event in self.log]
-        self.log._events.clear()  # type: ignore[attr-defined]
+        lines = self.log.lines()
+        self.log.events.clear()
         return lines
 
     def identify(self, event: int, label: bytes = b"E2") -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 from hypothesis import given
 from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver, StringTransport
-from twisted.logger import globalLogPublisher
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Owner
+from tests.support import record_log
 from tests.xbee.strategies import any_frame
 from zbtwist.config.settings import Settings
 from zbtwist.network.table import NodeTable
@@ -248,7 +248,7 @@ class Switching(TracerTestCase):
 
     def test_a_mistake_of_ours(self) -> None:
         """It costs no frame, and fills no log."""
-        log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        log = record_log(self)
         received: list[Frame] = []
         protocol = RadioProtocol(self.clock, 1, Owner(received.append), self.traffic)
         self.patch(self.events, "frame", lambda *_: 1 / 0)
@@ -256,8 +256,9 @@ class Switching(TracerTestCase):
         for _ in range(3):
             protocol.dataReceived(encode(DATA.to_bytes(), 1))
         self.assertEqual(received, [DATA] * 3)
-        self.assertIn("tracing is off", log[0]["log_format"])
-        self.assertEqual((len(log), list(self.traffic.watchers)), (1, []))
+        (line,) = log.lines()
+        self.assertIn("tracing is off", line)
+        self.assertEqual(list(self.traffic.watchers), [])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
@@ -269,7 +270,7 @@ class Files(TracerTestCase):
         directory = self.mktemp()
         os.mkdir(directory)
         self.path = os.path.join(directory, "trace.pcapng")
-        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.log = record_log(self)
 
     def start(self, path: str = "") -> TraceFileService:
         service = TraceFileService(self.tracer, path or self.path, "sim:")
@@ -278,7 +279,7 @@ class Files(TracerTestCase):
         return service
 
     def lines(self) -> list[str]:
-        return [event["log_format"].format(**event) for event in self.log]
+        return self.log.lines()
 
     def content(self) -> bytes:
         with open(self.path, "rb") as file:
@@ -341,7 +342,7 @@ class Files(TracerTestCase):
     def test_a_full_disk(self) -> None:
         """One line in the log, and no end of anything else."""
         self.start()
-        self.log.__init__()  # type: ignore[misc]
+        self.log.events.clear()
         full = OSError(28, "No space left on device")
 
         def write(*_: Any) -> int:

@@ -8,12 +8,11 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectError
 from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import Listener, SimulatedPort, start
 from zbtwist.observing.log_lines import LogLines
+from tests.support import record_log
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import RadioOffline, SerialOpenError
@@ -78,18 +77,14 @@ class LinkCase(SynchronousTestCase):
         self.service = RadioService(
             self.clock, endpoint, self.coordinator, bus, "sim:", wanted, **settings
         )
-        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.log = record_log(self)
         self.addCleanup(self.network.stop)
 
     def run_for(self, seconds: float, step: float = 0.01) -> None:
         self.clock.pump([step] * round(seconds / step))
 
     def lines(self, level: str) -> list[str]:
-        return [
-            event["log_format"].format(**event)
-            for event in self.log
-            if event["log_level"].name == level and event["log_namespace"].startswith("zbtwist")
-        ]
+        return self.log.lines(level, "zbtwist")
 
     def ups(self) -> list[RadioInfo]:
         return [heard for heard in self.listener.heard if isinstance(heard, RadioInfo)]
@@ -198,7 +193,7 @@ class RadioServiceTests(LinkCase):
         self.service.startService()
         self.run_for(120, 0.1)
         self.assertEqual(
-            len([event for event in self.log if event["log_level"].name != "debug"]), 1
+            len([event for event in self.log.events if event["log_level"].name != "debug"]), 1
         )
         self.stop()
 

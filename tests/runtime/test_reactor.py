@@ -15,12 +15,11 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableDescriptor
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.support import record_log
 from zbtwist.runtime import reactor
 from zbtwist.runtime.reactor import MAX_EVENTS, QuickReactor
 
@@ -286,11 +285,11 @@ class MakeTests(SynchronousTestCase):
     """Which reactor there is, by what Twisted has."""
 
     def setUp(self) -> None:
-        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.log = record_log(self)
 
     def test_this_twisted(self) -> None:
         self.assertIsInstance(reactor.make(), QuickReactor)
-        self.assertEqual(len(list(self.log)), 0)
+        self.assertEqual(self.log.events, [])
 
     def test_twisted_that_is_built_otherwise(self) -> None:
         """Its own is used, and one line says so."""
@@ -298,8 +297,7 @@ class MakeTests(SynchronousTestCase):
             self.patch(reactor, "LEANED_ON", (*reactor.LEANED_ON, f"{name}OfOld"))
         made = reactor.make()
         self.assertIs(type(made), EPollReactor)
-        (event,) = self.log
-        line = event["log_format"].format(**event)
+        (line,) = self.log.lines()
         self.assertIn("_pendingTimedCallsOfOld, _disconnectSelectableOfOld", line)
 
     def test_it_leans_on_nothing_else(self) -> None:

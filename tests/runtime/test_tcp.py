@@ -11,12 +11,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import globalLogPublisher
 from twisted.trial import unittest
 
 from tests.radio.support import REMOTE, Wire
 from tests.runtime.support import Heard
+from tests.support import record_log
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
@@ -45,21 +44,21 @@ class QuietEndpointTests(unittest.TestCase):
         """It accepts connections, nothing is logged when it opens or closes, and it can be opened
         again.
         """
-        log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        log = record_log(self)
         for _ in range(2):
             heard: Deferred[bytes] = Deferred()
             factory = Factory.forProtocol(lambda heard=heard: Heard(heard))
             factory.noisy = False
-            said = len(list(log))
+            said = len(log.events)
             listening = await self.endpoint.listen(factory)
             self.assertEqual(listening.getHost().port, self.port)
-            self.assertEqual(len(list(log)), said)
+            self.assertEqual(len(log.events), said)
             with socket.create_connection(("127.0.0.1", self.port)) as client:
                 client.sendall(b"hello")
                 self.assertEqual(await heard, b"hello")
-                said = len(list(log))
+                said = len(log.events)
                 await listening.stopListening()
-                self.assertEqual(len(list(log)), said)
+                self.assertEqual(len(log.events), said)
 
     async def test_taken(self) -> None:
         with socket.socket() as other:

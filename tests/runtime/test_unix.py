@@ -11,11 +11,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
-from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
-from twisted.logger import globalLogPublisher
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 
 from tests.runtime.support import Heard
+from tests.support import record_log
 from zbtwist.runtime.listen_errors import advice
 from zbtwist.runtime.server_endpoint import server_from_string
 
@@ -52,12 +52,12 @@ class QuietUNIXPortTests(TestCase):
 
     async def test_quiet(self) -> None:
         """Nothing is logged when it cannot be had, is had, or closes."""
-        log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        log = record_log(self)
         os.mkdir(self.path)
         await self.check_fails()
         os.rmdir(self.path)
         await self.check_works()
-        self.assertEqual(list(log), [])
+        self.assertEqual(log.events, [])
 
     async def test_tried_again(self) -> None:
         """It can be had as soon as what was in the way is gone, and each try says why it failed."""

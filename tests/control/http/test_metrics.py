@@ -12,12 +12,11 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SkipTest
 
 from tests.control import test_api
 from tests.control.http.test_site import SiteTestCase, parse_response
+from tests.support import record_log
 from zbtwist.control.http import metrics
 from zbtwist.control.http.metrics import GatewayCollector, MetricsPage
 from zbtwist.radio.histogram import Histogram
@@ -254,11 +253,11 @@ class Page(SiteTestCase):
 
     def test_a_mistake_of_ours(self) -> None:
         self.fails = True
-        log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        log = record_log(self)
         status, _, body = parse_response(self.ask().value())
         self.assertEqual(status, 500)
         self.assertIn(b"look into its log", body)
-        self.assertEqual(len(log), 1)
+        self.assertEqual(len(log.events), 1)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
 

@@ -13,10 +13,9 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support import record_log
 from zbtwist.control.http import service
 from zbtwist.control.http.service import RETRY, ControlService
 
@@ -55,7 +54,7 @@ class ControlServiceTests(SynchronousTestCase):
         self.clock = Clock()
         site: Any = Factory()
         self.service = ControlService(self.clock, endpoint, site, name)  # type: ignore[arg-type]
-        self.log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.log = record_log(self)
         self.service.startService()
 
     def stop(self) -> None:
@@ -63,11 +62,7 @@ class ControlServiceTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def said(self, level: str) -> list[str]:
-        return [
-            event["log_format"].format(**event)
-            for event in self.log
-            if event["log_level"].name == level
-        ]
+        return self.log.lines(level)
 
     def errors(self) -> list[str]:
         return self.said("error")

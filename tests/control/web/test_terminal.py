@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
-from twisted.internet.testing import EventLoggingObserver, StringTransport
-from twisted.logger import globalLogPublisher
+from twisted.internet.testing import StringTransport
 from wsproto.events import BytesMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
+from tests.support import record_log
 from zbtwist.binding.client import MAX_UNSENT, NodeClient
 from zbtwist.binding.port import MAX_CLIENTS
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL
@@ -170,11 +170,11 @@ class TerminalTests(ConsoleTestCase):
         self.gateway.startService()
 
     def test_log(self) -> None:
-        log = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        log = record_log(self)
         self.terminal().lose()
         who = "Client 127.0.0.1:50000 (terminal) is"
         node = "ECHO (00:13:a2:00:40:0a:3e:03) on port 27003."
         self.assertEqual(
-            [event["log_format"].format(**event) for event in log],
+            log.lines(),
             [f"{who} connected to {node}", f"{who} gone from {node}"],
         )

@@ -1,0 +1,66 @@
+"""What tests of every room need: the log, connections in memory, and what must be there by now."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IPushProducer
+from twisted.internet.testing import StringTransport
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+T = TypeVar("T")
+
+
+def present(value: T | None) -> T:
+    """Return what may be None elsewhere, and must not be here."""
+    assert value is not None
+    return value
+
+
+@implementer(ILogObserver)
+class RecordedLog:
+    """
+    @ivar events: all of the log so far, the latest last.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[LogEvent] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        self.events.append(event)
+
+    def lines(self, level: str = "", namespace: str = "") -> list[str]:
+        """Return what was said, as a reader of the log has it.
+
+        @param level: a level by its name; empty: all of them.
+        @param namespace: how the names of the loggers begin.
+        """
+        return [
+            event["log_format"].format(**event)
+            for event in self.events
+            if level in ("", event["log_level"].name)
+            and event["log_namespace"].startswith(namespace)
+        ]
+
+
+def record_log(case: SynchronousTestCase) -> RecordedLog:
+    """Record what is logged from here to the end of a test."""
+    log = RecordedLog()
+    globalLogPublisher.addObserver(log)
+    case.addCleanup(globalLogPublisher.removeObserver, log)
+    return log
+
+
+def connect(factory: IProtocolFactory, transport: StringTransport) -> IProtocol:
+    """Let a client come to a server in memory; return the server's protocol for it."""
+    protocol = present(factory.buildProtocol(transport.getPeer()))
+    protocol.makeConnection(transport)
+    return protocol
+
+
+def producer_of(transport: StringTransport) -> IPushProducer:
+    """Return who writes to a transport, to be told that it is full or has room again."""
+    producer: IPushProducer = present(transport.producer)
+    return producer
