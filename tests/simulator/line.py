@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from twisted.internet.task import Clock
 
 from zbtwist.simulator.network import SimulatedNetwork
-from zbtwist.xbee.address import UNKNOWN16
+from zbtwist.xbee.address import UNKNOWN16, Address64
 from zbtwist.xbee.frames import (
     ATCommand,
     ATCommandResponse,
@@ -18,6 +20,8 @@ from zbtwist.xbee.frames import (
     parse_frame,
 )
 from zbtwist.xbee.framing import decoder_for, encode
+
+F = TypeVar("F", bound=Frame)
 
 
 def run(clock: Clock, seconds: float) -> None:
@@ -37,7 +41,8 @@ class Line:
 
     def __init__(self, network: SimulatedNetwork, api_mode: int = 1) -> None:
         self.network = network
-        self.clock: Clock = network.clock
+        assert isinstance(network.clock, Clock)
+        self.clock = network.clock
         self.raw = b""
         self.heard: list[tuple[float, Frame]] = []
         self.use_mode(api_mode)
@@ -57,7 +62,7 @@ class Line:
     def frames(self) -> list[Frame]:
         return [frame for _, frame in self.heard]
 
-    def of(self, kind: type[Frame]) -> list:
+    def of(self, kind: type[F]) -> list[F]:
         return [frame for frame in self.frames if isinstance(frame, kind)]
 
     def clear(self) -> None:
@@ -91,7 +96,7 @@ class Line:
 
     def remote_at(
         self,
-        address64: int,
+        address64: Address64,
         command: str,
         parameter: bytes = b"",
         *,
@@ -107,7 +112,7 @@ class Line:
         return answer
 
     def transmit(
-        self, address64: int, data: bytes = b"x", *, options: int = 0, seconds: float = 0.1
+        self, address64: Address64, data: bytes = b"x", *, options: int = 0, seconds: float = 0.1
     ) -> TransmitStatus:
         """Send data to a node; return the status."""
         self.say(TransmitRequest(0x33, address64, UNKNOWN16, 0, options, data), seconds=seconds)

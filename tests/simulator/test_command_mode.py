@@ -41,8 +41,8 @@ class TransparentTestCase(TestCase):
     def test_packets_in_transparent_mode(self) -> None:
         """A packet is full, or the line pauses."""
         self.talk_to_echo()
-        sizes = []
-        self.echo.serial_received = lambda data: sizes.append(len(data))
+        sizes: list[int] = []
+        self.patch(self.echo, "serial_received", lambda data: sizes.append(len(data)))
         self.line.type(bytes(100), 0.001)
         self.line.type(bytes(10), 0.1)
         self.assertEqual(sizes, [84, 26])

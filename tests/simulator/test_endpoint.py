@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from twisted.internet import error
 from twisted.internet.endpoints import clientFromString
-from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.interfaces import IAddress, IPushProducer, IStreamClientEndpoint
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.simulator.line import run
+from tests.support import present
 from zbtwist.simulator.channel import ChannelAir
 from zbtwist.simulator.endpoint import (
     BACKLOG,
     WRITE_LIMIT,
     SimulatorEndpoint,
+    SimulatorTransport,
 )
 from zbtwist.simulator.endpoint_parser import SimulatorEndpointParser
+from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import EchoNode, MeterNode, SensorNode
 from zbtwist.simulator.options import OptionsError, SimulatorOptions
 from zbtwist.xbee.frames import (
@@ -45,8 +49,42 @@ class Recorder(Protocol):
     def dataReceived(self, data: bytes) -> None:
         self.data += data
 
-    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost = reason
+
+    @property
+    def line(self) -> SimulatorTransport:
+        """Its end of the line."""
+        assert isinstance(self.transport, SimulatorTransport)
+        return self.transport
+
+    def assert_lost(self, why: type[Exception]) -> None:
+        """It was told that the connection is lost."""
+        present(self.lost).trap(why)
+
+
+@implementer(IPushProducer)
+class Producer:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def pauseProducing(self) -> None:
+        self.events.append("pause")
+
+    def resumeProducing(self) -> None:
+        self.events.append("resume")
+
+    def stopProducing(self) -> None:
+        self.events.append("stop")
+
+
+class Refusing(Factory):
+    """A factory that wants no connection."""
+
+    def buildProtocol(self, addr: IAddress | None) -> None:
+        return None
 
 
 class EndpointTests(TestCase):
@@ -58,7 +96,14 @@ class EndpointTests(TestCase):
         connected = self.endpoint.connect(Factory.forProtocol(Recorder))
         self.assertNoResult(connected)
         run(self.clock, 0)
-        return self.successResultOf(connected)
+        protocol = self.successResultOf(connected)
+        assert isinstance(protocol, Recorder)
+        return protocol
+
+    @property
+    def network(self) -> SimulatedNetwork:
+        """What the first connection has made."""
+        return present(self.endpoint.network)
 
     def test_interface(self) -> None:
         verifyObject(IStreamClientEndpoint, self.endpoint)
@@ -69,15 +114,15 @@ class EndpointTests(TestCase):
 
     def test_talk(self) -> None:
         protocol = self.connect()
-        protocol.transport.writeSequence([READ_AP[:3], READ_AP[3:]])
+        protocol.line.writeSequence([READ_AP[:3], READ_AP[3:]])
         run(self.clock, 0.1)
         self.assertEqual(protocol.data, AP_IS_1)
-        self.assertEqual(repr(protocol.transport.getPeer()), "SimulatorAddress()")
+        self.assertEqual(repr(protocol.line.getPeer()), "SimulatorAddress()")
 
     def test_nothing_within_the_call(self) -> None:
         """Neither side is called from within its own call."""
         protocol = self.connect()
-        self.endpoint.network.radio.emit_modem_status(0)
+        self.network.radio.emit_modem_status(0)
         self.assertEqual(protocol.data, b"")
         run(self.clock, 0)
         self.assertNotEqual(protocol.data, b"")
@@ -93,44 +138,44 @@ class EndpointTests(TestCase):
     def test_reconnect(self) -> None:
         """The network lives on: what was set is still set."""
         first = self.connect()
-        first.transport.write(encode(ATCommand(1, "NI", b"SET").to_bytes(), 1))
-        first.transport.loseConnection()
+        first.line.write(encode(ATCommand(1, "NI", b"SET").to_bytes(), 1))
+        first.line.loseConnection()
         run(self.clock, 0.1)
-        first.lost.trap(error.ConnectionDone)
-        network = self.endpoint.network
+        first.assert_lost(error.ConnectionDone)
+        network = self.network
         self.connect()
         self.assertIs(self.endpoint.network, network)
         self.assertEqual(network.radio.identifier, b"SET")
 
     def test_dropped_while_nobody_listens(self) -> None:
         first = self.connect()
-        first.transport.loseConnection()
+        first.line.loseConnection()
         run(self.clock, 0.1)
-        self.endpoint.network.radio.emit_modem_status(0)
+        self.network.radio.emit_modem_status(0)
         second = self.connect()
         run(self.clock, 0.1)
         self.assertEqual((first.data, second.data), (b"", b""))
 
     def test_abort(self) -> None:
         protocol = self.connect()
-        protocol.transport.write(encode(ATCommand(1, "NI", b"NEVER").to_bytes(), 1))
-        protocol.transport.abortConnection()
+        protocol.line.write(encode(ATCommand(1, "NI", b"NEVER").to_bytes(), 1))
+        protocol.line.abortConnection()
         self.assertIsNone(protocol.lost)
         run(self.clock, 0.1)
-        protocol.lost.trap(error.ConnectionAborted)
-        self.assertEqual(self.endpoint.network.radio.identifier, b"COORDINATOR")
-        protocol.transport.write(b"too late")
-        protocol.transport.loseConnection()
+        protocol.assert_lost(error.ConnectionAborted)
+        self.assertEqual(self.network.radio.identifier, b"COORDINATOR")
+        protocol.line.write(b"too late")
+        protocol.line.loseConnection()
         run(self.clock, 0.1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_lose_after_abort_is_lost_once(self) -> None:
         protocol = self.connect()
-        protocol.transport.abortConnection()
-        protocol.transport.abortConnection()
-        protocol.transport.loseConnection()
+        protocol.line.abortConnection()
+        protocol.line.abortConnection()
+        protocol.line.loseConnection()
         run(self.clock, 0.1)
-        protocol.lost.trap(error.ConnectionAborted)
+        protocol.assert_lost(error.ConnectionAborted)
 
     def test_cancel(self) -> None:
         connected = self.endpoint.connect(Factory.forProtocol(Recorder))
@@ -141,108 +186,82 @@ class EndpointTests(TestCase):
         self.connect()
 
     def test_no_protocol(self) -> None:
-        factory = Factory()
-        factory.buildProtocol = lambda address: None
-        connected = self.endpoint.connect(factory)
+        connected = self.endpoint.connect(Refusing())
         run(self.clock, 0)
         self.failureResultOf(connected, error.ConnectError)
         self.connect()
 
     def test_pause(self) -> None:
         protocol = self.connect()
-        protocol.transport.pauseProducing()
-        self.endpoint.network.radio.emit_modem_status(0)
+        protocol.line.pauseProducing()
+        self.network.radio.emit_modem_status(0)
         run(self.clock, 1)
         self.assertEqual(protocol.data, b"")
-        protocol.transport.resumeProducing()
+        protocol.line.resumeProducing()
         run(self.clock, 0)
         self.assertEqual(protocol.data, encode(ModemStatus(0).to_bytes(), 1))
 
     def test_pause_is_bounded(self) -> None:
         protocol = self.connect()
-        protocol.transport.pauseProducing()
+        protocol.line.pauseProducing()
         frame = encode(ModemStatus(0).to_bytes(), 1)
         for _ in range(BACKLOG // len(frame) + 1000):
-            self.endpoint.network.radio.emit_modem_status(0)
-        protocol.transport.resumeProducing()
+            self.network.radio.emit_modem_status(0)
+        protocol.line.resumeProducing()
         run(self.clock, 0)
         self.assertEqual(len(protocol.data), BACKLOG)
 
     def test_producer(self) -> None:
         """One that writes too much in one turn is paused until the next."""
-        events = []
-
-        class Producer:
-            def pauseProducing(self) -> None:
-                events.append("pause")
-
-            def resumeProducing(self) -> None:
-                events.append("resume")
-
-            def stopProducing(self) -> None:
-                events.append("stop")
-
-        protocol = self.connect()
-        protocol.transport.registerProducer(Producer(), True)
-        protocol.transport.write(bytes(1000))
-        self.assertEqual(events, [])
-        protocol.transport.write(bytes(100_000))
-        self.assertEqual(events, ["pause"])
+        protocol, producer = self.connect(), Producer()
+        protocol.line.registerProducer(producer, True)
+        protocol.line.write(bytes(1000))
+        self.assertEqual(producer.events, [])
+        protocol.line.write(bytes(100_000))
+        self.assertEqual(producer.events, ["pause"])
         run(self.clock, 0)
-        self.assertEqual(events, ["pause", "resume"])
-        protocol.transport.abortConnection()
+        self.assertEqual(producer.events, ["pause", "resume"])
+        protocol.line.abortConnection()
         run(self.clock, 0)
-        self.assertEqual(events, ["pause", "resume", "stop"])
+        self.assertEqual(producer.events, ["pause", "resume", "stop"])
 
     def test_stuck_line(self) -> None:
         """A radio that takes nothing makes its writer wait, and gets all of it in the end."""
-        events: list[str] = []
-
-        class Producer:
-            def pauseProducing(self) -> None:
-                events.append("pause")
-
-            def resumeProducing(self) -> None:
-                events.append("resume")
-
-            def stopProducing(self) -> None:
-                events.append("stop")
-
-        protocol = self.connect()
-        protocol.transport.registerProducer(Producer(), True)
+        protocol, producer = self.connect(), Producer()
+        protocol.line.registerProducer(producer, True)
         self.endpoint.line.stick()
         # The radio reads over what is no frame.
         write = READ_AP + bytes(1000)
         written = 0
-        while not events:
-            protocol.transport.write(write)
+        while not producer.events:
+            protocol.line.write(write)
             written += len(write)
             run(self.clock, 0.1)
-        self.assertEqual(events, ["pause"])
+        self.assertEqual(producer.events, ["pause"])
         self.assertEqual(self.endpoint.line.to_radio.buffered, written)
         self.assertTrue(WRITE_LIMIT < written <= WRITE_LIMIT + len(write))
         self.endpoint.line.release()
         run(self.clock, 1)
-        self.assertEqual(events, ["pause", "resume"])
+        self.assertEqual(producer.events, ["pause", "resume"])
         self.assertEqual(protocol.data, AP_IS_1 * (written // len(write)))
 
     def test_stuck_line_is_aborted(self) -> None:
         protocol = self.connect()
         self.endpoint.line.stick()
-        protocol.transport.write(READ_AP)
-        protocol.transport.loseConnection()
+        protocol.line.write(READ_AP)
+        protocol.line.loseConnection()
         run(self.clock, 10)
         self.assertIsNone(protocol.lost)
-        protocol.transport.abortConnection()
+        protocol.line.abortConnection()
         run(self.clock, 0)
-        protocol.lost.trap(error.ConnectionAborted)
+        protocol.assert_lost(error.ConnectionAborted)
         self.endpoint.line.release()
         self.assertEqual(self.connect().data, b"")
 
     def test_baud(self) -> None:
         self.endpoint.line.baud = 9600
         protocol = self.connect()
-        protocol.transport.write(READ_AP * 60)
+        protocol.line.write(READ_AP * 60)
         run(self.clock, 0.4)
         self.assertLess(len(protocol.data), 400)
         run(self.clock, 2.0)
@@ -253,7 +272,7 @@ class EndpointTests(TestCase):
         self.endpoint.unplug()
         self.assertIsNone(protocol.lost)
         run(self.clock, 0)
-        protocol.lost.trap(error.ConnectionLost)
+        protocol.assert_lost(error.ConnectionLost)
         for _ in range(2):
             failed = self.endpoint.connect(Factory.forProtocol(Recorder))
             run(self.clock, 1)
@@ -271,7 +290,7 @@ class EndpointTests(TestCase):
         second = self.connect()
         self.assertIsNotNone(first.lost)
         run(self.clock, 1)
-        second.transport.write(READ_AP)
+        second.line.write(READ_AP)
         run(self.clock, 1)
         self.assertTrue(second.data.endswith(AP_IS_1))
 
@@ -286,14 +305,14 @@ class EndpointTests(TestCase):
     def test_swap_radio(self) -> None:
         self.assertRaises(ValueError, self.endpoint.swap_radio)
         protocol = self.connect()
-        before = self.endpoint.network.radio
+        before = self.network.radio
         after = self.endpoint.swap_radio()
         run(self.clock, 0)
         self.assertIsNotNone(protocol.lost)
         self.assertNotEqual(before.address64, after.address64)
         protocol = self.connect()
         run(self.clock, 1)
-        protocol.transport.write(READ_AP)
+        protocol.line.write(READ_AP)
         run(self.clock, 1)
         self.assertTrue(protocol.data.endswith(AP_IS_1))
 
@@ -302,13 +321,13 @@ class EndpointTests(TestCase):
         self.endpoint = SimulatorEndpoint(self.clock)
         first = self.connect()
         run(self.clock, 1.1)
-        frames = [parse_frame(found) for found in decoder_for(1).feed(first.data)]
-        self.assertEqual({type(frame) for frame in frames}, {NodeIdentification})
-        self.assertEqual(
-            {(f.description.label, f.description.event) for f in frames},
-            {("METER", 3), ("SENSOR", 3), ("ECHO", 3)},
-        )
-        first.transport.loseConnection()
+        said = set()
+        for found in decoder_for(1).feed(first.data):
+            frame = parse_frame(found)
+            assert isinstance(frame, NodeIdentification)
+            said.add((frame.description.label, frame.description.event))
+        self.assertEqual(said, {("METER", 3), ("SENSOR", 3), ("ECHO", 3)})
+        first.line.loseConnection()
         run(self.clock, 0)
         second = self.connect()
         run(self.clock, 0.8)

@@ -7,13 +7,15 @@ import random
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
+from zope.interface import implementer
 
 from tests.simulator.line import Line
-from zbtwist.simulator.air import ITimekeeper, Transmission, TxResult
+from zbtwist.simulator.air import IAir, ITimekeeper, Transmission, TxResult
 from zbtwist.simulator.meter import parse_packet, watts_between
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import SERIAL_BUFFER, EchoNode, MeterNode, Node, PtyNode
 from zbtwist.simulator.options import SimulatorOptions
+from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import (
     ATCommand,
     ATCommandResponse,
@@ -24,7 +26,7 @@ from zbtwist.xbee.frames import (
 )
 from zbtwist.xbee.samples import HUMIDITY_INPUT, LIGHT_INPUT, IOSample, temperature
 
-ADDRESS = 0x0013A20040000001
+ADDRESS = Address64(0x0013A20040000001)
 
 
 class NetworkTestCase(TestCase):
@@ -274,6 +276,7 @@ class AirTests(TestCase):
     def test_another_air(self) -> None:
         """All that is between the modules is one object's to decide."""
 
+        @implementer(IAir)
         class SlowAir:
             def begin(self, time: ITimekeeper, chance: random.Random) -> None:
                 self.time = time

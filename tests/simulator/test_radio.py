@@ -8,7 +8,7 @@ from twisted.trial.unittest import TestCase
 from tests.simulator.line import Line
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.simulator.radio import MAX_TRANSMISSIONS
-from zbtwist.xbee.address import BROADCAST64, UNKNOWN16, UNKNOWN64
+from zbtwist.xbee.address import BROADCAST64, UNKNOWN16, UNKNOWN64, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     ATCommand,
@@ -247,11 +247,11 @@ class TransmitTests(RadioTestCase):
         self.assertEqual(self.line.transmit(address, bytes(85)).delivery_status, 0x74)
 
     def test_not_there(self) -> None:
-        status = self.line.transmit(0x0013A20012345678, seconds=1.0)
+        status = self.line.transmit(Address64(0x0013A20012345678), seconds=1.0)
         self.assertEqual((status.address16, status.delivery_status), (UNKNOWN16, 0x24))
 
     def test_self_addressed(self) -> None:
-        for address in (0, self.radio.address64):
+        for address in (Address64(0), self.radio.address64):
             self.assertEqual(self.line.transmit(address).delivery_status, 0x23)
 
     def test_encryption_without_key(self) -> None:
@@ -361,7 +361,7 @@ class RemoteATTests(RadioTestCase):
         self.assertGreater(when, 0.4)
 
     def test_unknown_node(self) -> None:
-        for address in (0x0013A20012345678, 0):
+        for address in (Address64(0x0013A20012345678), Address64(0)):
             answer = self.line.remote_at(address, "NI", seconds=1.0)
             self.assertEqual((answer.status, answer.address16), (4, UNKNOWN16))
 
@@ -509,10 +509,11 @@ class NewsTests(RadioTestCase):
         self.assertEqual(self.line.frames, [ModemStatus(0x0D)])
 
     def test_route_record(self) -> None:
-        self.radio.emit_route_record(self.echo, [0x1234, 0x5678])
+        hops = [Address16(0x1234), Address16(0x5678)]
+        self.radio.emit_route_record(self.echo, hops)
         self.assertEqual(
             self.line.frames,
-            [RouteRecord(self.echo.address64, self.echo.address16, 1, [0x1234, 0x5678])],
+            [RouteRecord(self.echo.address64, self.echo.address16, 1, hops)],
         )
 
     def test_route_is_told_when_it_is_news(self) -> None:
@@ -534,7 +535,8 @@ class NewsTests(RadioTestCase):
         self.echo.relays = ()
         self.echo.send(b"data")
         self.line.run(0.1)
-        self.assertEqual(self.line.frames[-2].hops, [])
+        direct = RouteRecord(self.echo.address64, self.echo.address16, 1, [])
+        self.assertEqual(self.line.frames[-2], direct)
 
     def test_ways_of_a_network_from_options(self) -> None:
         network = SimulatorOptions(("echo",), nodes=7, hops=(1, 2, 3)).build(Clock())

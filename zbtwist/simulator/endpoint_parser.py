@@ -26,7 +26,7 @@ class SimulatorEndpointParser:
     prefix = "sim"
 
     def parseStreamClient(
-        self, reactor: IReactorCore, *args: object, **kwargs: object
+        self, reactor: IReactorCore | IReactorTime, *args: object, **kwargs: object
     ) -> SimulatorEndpoint:
         """
         @raise ValueError: an option is unknown or wrong. The message is a sentence for the user.
