@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IPushProducer
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import StringTransport, StringTransportWithDisconnection
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -56,6 +56,8 @@ def record_log(case: SynchronousTestCase) -> RecordedLog:
 def connect(factory: IProtocolFactory, transport: StringTransport) -> IProtocol:
     """Let a client come to a server in memory; return the server's protocol for it."""
     protocol = present(factory.buildProtocol(transport.getPeer()))
+    if isinstance(transport, StringTransportWithDisconnection):
+        transport.protocol = protocol
     protocol.makeConnection(transport)
     return protocol
 

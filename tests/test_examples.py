@@ -14,6 +14,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from twisted.web.server import Site
 
+from tests.control.support import NoOperations
 from tests.system.support import Program, wait_until
 from zbtwist.control.http.site import control_site
 
@@ -33,7 +34,7 @@ def find_python2() -> str | None:
     return None
 
 
-class Operations:
+class Operations(NoOperations):
     """A gateway with a fixed list of nodes, one of them with a name beyond ASCII."""
 
     def list_nodes(self) -> list[dict[str, object]]:

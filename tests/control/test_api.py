@@ -10,6 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 import zbtwist
+from tests.support import present
 from zbtwist.app.gateway import Gateway
 from zbtwist.config.settings import Settings
 from zbtwist.control import faults
@@ -18,7 +19,7 @@ from zbtwist.control.api import TEMPERATURE_DEADLINE
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
 from zbtwist.observing import tracer as tracing
-from zbtwist.simulator.endpoint import SimulatorEndpoint
+from zbtwist.simulator.endpoint import SimulatorEndpoint, SimulatorTransport
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.xbee.address import UNKNOWN16, parse_address64
 
@@ -122,7 +123,9 @@ class APITests(GatewayTestCase):
         self.build()
         self.run_for(3)
         search = self.call(self.api.discover())
-        self.gateway.radio.protocol.transport.abortConnection()
+        line = present(self.gateway.radio.protocol).transport
+        assert isinstance(line, SimulatorTransport)
+        line.abortConnection()
         self.run_for(0.01)
         fault = self.failureResultOf(search, ControlFault).value
         self.assertEqual(fault.number, RADIO_OFFLINE)

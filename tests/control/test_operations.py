@@ -7,13 +7,14 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.control.support import NoOperations
 from zbtwist.control.faults import BAD_PORT, BAD_REQUEST, BAD_VALUE, ControlFault
 from zbtwist.control.operations import Methods
 
 ADDRESS = "00:13:a2:00:40:0a:3e:ff"
 
 
-class Recorder:
+class Recorder(NoOperations):
     """Operations that remember how they were called."""
 
     def __init__(self) -> None:
@@ -48,15 +49,14 @@ class Recorder:
     def trace(self, seq: int) -> Any:
         return self._note("trace", seq)
 
-    def frames(self, *arguments: Any) -> Any:
-        return self._note("frames", *arguments)
+    def frames(self, *arguments: Any, **named: Any) -> Any:
+        return self._note("frames", *arguments, *named.items())
 
 
 class MethodsTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.operations = Recorder()
-        # The other operations are not called here.
-        self.methods = Methods(self.operations)  # type: ignore[arg-type]
+        self.methods = Methods(self.operations)
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Call a method; return what a client reads of the answer."""
@@ -126,10 +126,12 @@ class Mappings(MethodsTestCase):
 
     def test_a_port_in_other_words(self) -> None:
         for text in ("", "x", "-1", "1.5", "0x10", "1e3", "٣", "9" * 100_000):
-            for name, arguments, start in (
-                ("create_mapping", [ADDRESS, text], ""),
-                ("bind_using_list", [[[ADDRESS, 1], [ADDRESS, text]]], "Row 2: "),
-            ):
+            row: list[object] = [ADDRESS, text]
+            calls: list[tuple[str, list[object], str]] = [
+                ("create_mapping", row, ""),
+                ("bind_using_list", [[[ADDRESS, 1], row]], "Row 2: "),
+            ]
+            for name, arguments, start in calls:
                 failure = self.failureResultOf(self.methods.call(name, arguments), ControlFault)
                 fault = failure.value
                 self.assertEqual(fault.number, BAD_PORT)
@@ -183,7 +185,8 @@ class ATCommands(MethodsTestCase):
             self.assertEqual((type(given), given), (type(answer), answer))
 
     def test_a_wrong_value_is_told_each_way_once(self) -> None:
-        for value in (1.5, True, [1], {}):
+        wrong: list[object] = [1.5, True, [1], {}]
+        for value in wrong:
             sentence = self.refused("at", "", "NT", value)
             self.assertEqual(sentence.count("(string, string)"), 1)
             self.assertIn("(string, string, base64)", sentence)

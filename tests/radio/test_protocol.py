@@ -7,6 +7,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Owner
+from tests.support import producer_of
 from zbtwist.radio.frame_timeout import MAX_FRAME, SILENCE
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.runtime.write_batch import WriteBatch
@@ -80,7 +81,7 @@ class ProtocolTests(SynchronousTestCase):
         said: list[object] = []
         batch = WriteBatch()
         owner = Owner(lambda frame: batch.at_end(lambda: said.append("written")))
-        owner.frames_damaged = said.append  # type: ignore[method-assign]
+        self.patch(owner, "frames_damaged", said.append)
         protocol = RadioProtocol(self.clock, 1, owner, batch=batch)
         good = encode(PACKET.to_bytes(), 1)
         bad = good[:-1] + bytes([good[-1] ^ 1])
@@ -214,7 +215,7 @@ class CongestionTests(SynchronousTestCase):
         self.protocol.makeConnection(self.transport)
 
     def test_transport_is_full(self) -> None:
-        producer = self.transport.producer
+        producer = producer_of(self.transport)
         producer.pauseProducing()
         producer.pauseProducing()
         self.assertTrue(self.protocol.is_congested)
@@ -224,8 +225,8 @@ class CongestionTests(SynchronousTestCase):
 
     def test_lost_while_full(self) -> None:
         """Nobody is told to go on: there is nothing to write to."""
-        self.transport.producer.pauseProducing()
-        self.transport.producer.stopProducing()
+        producer_of(self.transport).pauseProducing()
+        producer_of(self.transport).stopProducing()
         self.protocol.connectionLost()
         self.assertEqual(self.owner.congestion, [True])
         self.assertFalse(self.protocol.is_congested)

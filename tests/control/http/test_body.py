@@ -13,6 +13,7 @@ from twisted.web import http as twisted_http
 
 from tests.control.http.test_site import NODE, SiteTestCase, method_call, parse_response, request
 from tests.control.web.support import ConsoleTestCase
+from tests.support import connect
 from zbtwist.control import faults
 from zbtwist.control.http.body import MAX_BODY
 
@@ -41,8 +42,7 @@ class NoForms(ConsoleTestCase):
 
     def post(self, path: str, content_type: str, body: bytes) -> int:
         transport = StringTransport(hostAddress=IPv4Address("TCP", "127.0.0.1", 27000))
-        channel = self.factory.buildProtocol(None)
-        channel.makeConnection(transport)
+        channel = connect(self.factory, transport)
         channel.dataReceived(request(body, path, f"Content-Type: {content_type}\r\n"))
         self.turns()
         return parse_response(transport.value())[0]
@@ -70,8 +70,7 @@ class NoForms(ConsoleTestCase):
     def test_nor_if_a_site_of_another_name_is_asked_for(self) -> None:
         data = request(nested_form(20), "/", "Content-Type: multipart/form-data; boundary=b0\r\n")
         transport = StringTransport(hostAddress=IPv4Address("TCP", "127.0.0.1", 27000))
-        channel = self.factory.buildProtocol(None)
-        channel.makeConnection(transport)
+        channel = connect(self.factory, transport)
         channel.dataReceived(data.replace(b"gateway:27000", b"evil.example"))
         self.assertEqual(parse_response(transport.value())[0], 403)
 
@@ -130,9 +129,7 @@ class Packed(SiteTestCase):
             self.assertTaken(self.post_as(encoding, method_call("list")))
 
     def test_as_pythons_own_client_packs_it(self) -> None:
-        self.assertTaken(
-            self.post_as("gzip", xmlrpc.client.gzip_encode(method_call("list")))  # type: ignore[arg-type]
-        )
+        self.assertTaken(self.post_as("gzip", xmlrpc.client.gzip_encode(method_call("list"))))
 
     def test_a_client_that_would_take_gzip_gets_an_answer_that_it_can_read(self) -> None:
         _, headers, body = self.post(

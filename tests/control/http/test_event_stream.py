@@ -9,6 +9,7 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import Logger
 
 from tests.control.http.test_site import SiteTestCase, parse_response
+from tests.support import producer_of
 from zbtwist.control.http import event_stream
 from zbtwist.control.http.event_stream import HEARTBEAT, INTERVAL, STALL_TIMEOUT, EventStreams
 from zbtwist.control.http.site import IDLE_TIMEOUT
@@ -167,17 +168,17 @@ class Bounds(StreamTestCase):
     def test_a_client_that_does_not_read(self) -> None:
         transport = self.open()
         self.body(transport)
-        transport.producer.pauseProducing()
+        producer_of(transport).pauseProducing()
         self.add(15)
         self.clock.advance(INTERVAL)
         self.assertEqual(transport.value(), b"")
-        transport.producer.resumeProducing()
+        producer_of(transport).resumeProducing()
         self.clock.advance(INTERVAL)
         self.assertEqual(self.numbers(transport), [-5, *range(6, 16)])
 
     def test_it_is_dropped_in_the_end(self) -> None:
         reader, transport = self.open(), self.open()
-        transport.producer.pauseProducing()
+        producer_of(transport).pauseProducing()
         self.clock.pump([INTERVAL] * round((STALL_TIMEOUT - 1) / INTERVAL))
         self.assertTrue(transport.connected)
         self.clock.pump([INTERVAL] * round(2 / INTERVAL))
@@ -195,14 +196,13 @@ class Bounds(StreamTestCase):
         def full(data: bytes) -> None:
             write(data)
             if b"id: 3-" in data:
-                transport.producer.pauseProducing()
+                producer_of(transport).pauseProducing()
 
-        transport.write = transport.writeSequence = None
-        transport.write = full
-        transport.writeSequence = lambda pieces: full(b"".join(pieces))
+        self.patch(transport, "write", full)
+        self.patch(transport, "writeSequence", lambda pieces: full(b"".join(pieces)))
         transport.protocol.dataReceived(b"GET /events HTTP/1.1\r\nHost: gateway:27000\r\n\r\n")
         self.assertEqual(self.numbers(transport), [1, 2, 3, 4])
-        transport.producer.resumeProducing()
+        producer_of(transport).resumeProducing()
         self.clock.advance(INTERVAL)
         self.assertEqual(self.numbers(transport), [5, 6, 7, 8, 9, 10])
 

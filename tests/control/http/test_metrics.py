@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -195,7 +196,7 @@ class Page(SiteTestCase):
         self.fails = False
         self.reads = 0
         self.order: list[str] = []
-        self.page = MetricsPage(self.clock, self)  # type: ignore[arg-type]
+        self.page = MetricsPage(self.clock, self)
         self.site.resource.putChild(b"metrics", self.page)
 
     def collect(self) -> Any:
@@ -204,11 +205,11 @@ class Page(SiteTestCase):
         self.order.append("x")
         if self.fails:
             raise RuntimeError("it fails")
-        yield metrics.GaugeMetricFamily("zbtwist_x", "X.", 1)
+        yield GaugeMetricFamily("zbtwist_x", "X.", 1)
         self.order.append("y")
-        yield metrics.GaugeMetricFamily("zbtwist_y", "Y.", 2)
+        yield GaugeMetricFamily("zbtwist_y", "Y.", 2)
         self.order.append("z")
-        yield metrics.GaugeMetricFamily("zbtwist_z", "Z.", 3)
+        yield GaugeMetricFamily("zbtwist_z", "Z.", 3)
 
     def ask(self, method: str = "GET", below: str = "") -> Any:
         transport = self.connect()

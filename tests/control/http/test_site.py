@@ -14,7 +14,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.static import Data
 
+from tests.control.support import NoOperations
+from tests.support import connect, producer_of
 from zbtwist.control import faults
 from zbtwist.control import operations as methods
 from zbtwist.control.http import site
@@ -23,7 +26,7 @@ from zbtwist.control.http.body import MAX_BODY
 NODE = {"addr_extended": "[00:13:a2:00:40:0a:3e:ff]!", "label": "E2", "tcp_port": 27001}
 
 
-class FakeOperations:
+class FakeOperations(NoOperations):
     """Operations that are told what to do."""
 
     def __init__(self) -> None:
@@ -63,9 +66,7 @@ class SiteTestCase(SynchronousTestCase):
             hostAddress=IPv4Address("TCP", self.address, 27000),
             peerAddress=IPv4Address("TCP", "127.0.0.1", 50000),
         )
-        channel = self.site.buildProtocol(transport.getPeer())
-        transport.protocol = channel
-        channel.makeConnection(transport)
+        connect(self.site, transport)
         return transport
 
     def exchange(self, data: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -90,7 +91,9 @@ class SiteTestCase(SynchronousTestCase):
 
     def assertFault(self, number: int, body: bytes, *words: str) -> str:
         """Check that an answer is the fault `number`, one sentence that has all of `words`."""
-        fault = self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, body)
+        fault: xmlrpc.client.Fault = self.assertRaises(
+            xmlrpc.client.Fault, xmlrpc.client.loads, body
+        )
         self.assertEqual(fault.faultCode, number, fault.faultString)
         self.assertSentence(fault.faultString)
         for word in words:
@@ -113,6 +116,12 @@ def parse_response(data: bytes) -> tuple[int, dict[str, str], bytes]:
     status, *lines = head.decode().split("\r\n")
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
     return int(status.split()[1]), headers, body
+
+
+def kept(transport: StringTransportWithDisconnection) -> int:
+    """How many bytes of the body of the request that comes are kept."""
+    assert isinstance(transport.protocol, site.ControlChannel)
+    return len(transport.protocol.requests[0].content.getvalue())
 
 
 def method_call(name: str) -> bytes:
@@ -165,9 +174,9 @@ class Addresses(SiteTestCase):
     def test_other_children_and_another_front_page(self) -> None:
         root = self.site.resource
         self.assertIsInstance(root, site.ControlRoot)
-        root.front_page = site.Resource()
-        root.front_page.render = lambda request: b"console"
-        root.putChild(b"healthz", root.front_page)
+        console = Data(b"console", "text/plain")
+        root.front_page = console
+        root.putChild(b"healthz", console)
         for path in ("/", "/healthz"):
             answer = self.exchange(f"GET {path} HTTP/1.0\r\n\r\n".encode())
             self.assertEqual((answer[0], answer[2]), (200, b"console"))
@@ -366,8 +375,8 @@ class BadRequests(SiteTestCase):
             _, _, body = self.post(document.encode())
             self.assertFault(faults.BAD_REQUEST, body, words)
             self.assertLess(len(body), 1000)
-        for arguments in ((), (1,), (True,), ("list", "list")):
-            document = xmlrpc.client.dumps(arguments, "system.methodHelp")
+        for wrong in ((), (1,), (True,), ("list", "list")):
+            document = xmlrpc.client.dumps(wrong, "system.methodHelp")
             _, _, body = self.post(document.encode())
             self.assertFault(faults.BAD_REQUEST, body, "takes (string)")
 
@@ -391,8 +400,7 @@ class BadRequests(SiteTestCase):
         channel.dataReceived(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\n" + header)
         for piece in pieces:
             self.assertEqual(transport.value(), b"")
-            content = channel.requests[0].content
-            self.assertLessEqual(len(content.getvalue()), MAX_BODY)
+            self.assertLessEqual(kept(transport), MAX_BODY)
             channel.dataReceived(piece)
             self.clock.advance(0)
         status, _, body = parse_response(transport.value())
@@ -470,7 +478,8 @@ class SeveralSignatures(SynchronousTestCase):
         self.method = publish(lambda *arguments: None)
 
     def test_allowed(self) -> None:
-        for arguments in (["NI"], ["NI", 1], ["NI", 1.5]):
+        allowed: list[list[object]] = [["NI"], ["NI", 1], ["NI", 1.5]]
+        for arguments in allowed:
             self.method.check(arguments)
 
     def test_refused(self) -> None:
@@ -507,7 +516,9 @@ class Multicall(SiteTestCase):
 
     def test_a_result_that_cannot_be_written_fails_alone(self) -> None:
         self.operations.nodes = None
-        calls = [{"methodName": name, "params": []} for name in ("list", "status")]
+        calls: list[dict[str, object]] = [
+            {"methodName": name, "params": []} for name in ("list", "status")
+        ]
         results = self.call("system.multicall", calls)
         self.assertEqual(results[0]["faultCode"], faults.GATEWAY_FAILED)
         self.assertEqual(results[1], [{"version": "1", "uptime": 12.0}])
@@ -518,7 +529,8 @@ class Multicall(SiteTestCase):
         calls = xmlrpc.client.MultiCall(server)
         calls.list()
         calls.status()
-        self.assertEqual(list(calls()), [[NODE], {"version": "1", "uptime": 12.0}])
+        answers = calls()
+        self.assertEqual([answers[0], answers[1]], [[NODE], {"version": "1", "uptime": 12.0}])
 
     def test_too_many(self) -> None:
         calls = [{"methodName": "list", "params": []}] * methods.MAX_MULTICALL
@@ -557,7 +569,7 @@ class Values(SiteTestCase):
             [0.0, -1.5, 21.5, 1e-7, 0.1],
             b"\x00\xff" * 50,
         ]
-        decoded = xmlrpc.client.loads(self.answer(value), use_builtin_types=True)[0][0]
+        decoded: Any = xmlrpc.client.loads(self.answer(value), use_builtin_types=True)[0][0]
         self.assertEqual(decoded, value)
         self.assertIs(decoded[1][0], True)
 
@@ -571,7 +583,7 @@ class Values(SiteTestCase):
         answer = self.answer([2**31, -(2**31) - 1, 10**18])
         self.assertNotIn(b"int", answer)
         self.assertNotIn(b"i8", answer)
-        decoded = xmlrpc.client.loads(answer)[0][0]
+        decoded: Any = xmlrpc.client.loads(answer)[0][0]
         self.assertEqual(decoded, [2.0**31, -(2.0**31) - 1, 1e18])
         self.assertIsInstance(decoded[0], float)
 
@@ -768,7 +780,8 @@ class Pipelines(SiteTestCase):
 
     @property
     def answered(self) -> int:
-        return self.transport.value().count(b"HTTP/1.1 200 OK\r\n")
+        said: bytes = self.transport.value()
+        return said.count(b"HTTP/1.1 200 OK\r\n")
 
     def turn(self) -> None:
         self.clock.advance(0)
@@ -797,11 +810,10 @@ class Pipelines(SiteTestCase):
     def test_so_has_each_piece_of_a_long_one(self) -> None:
         size = 3 * site.PIECE
         self.send(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (size + 1) + b"x" * size)
-        content = self.transport.protocol.requests[0].content
-        self.assertLess(len(content.getvalue()), site.PIECE)
+        self.assertLess(kept(self.transport), site.PIECE)
         self.assertEqual(self.transport.producerState, "paused")
         self.turn()
-        self.assertEqual(len(content.getvalue()), size)
+        self.assertEqual(kept(self.transport), size)
         self.assertEqual(self.transport.producerState, "producing")
 
     def test_they_are_answered_in_their_order(self) -> None:
@@ -839,12 +851,12 @@ class Pipelines(SiteTestCase):
 
     def test_a_client_that_does_not_read_is_not_heard(self) -> None:
         self.send(request(method_call("list")))
-        self.transport.producer.pauseProducing()
+        producer_of(self.transport).pauseProducing()
         self.send(request(method_call("list")) * 2)
         self.turn()
         self.assertEqual(self.answered, 1)
         self.assertEqual(self.transport.producerState, "paused")
-        self.transport.producer.resumeProducing()
+        producer_of(self.transport).resumeProducing()
         for _ in range(3):
             self.turn()
         self.assertEqual(self.answered, 3)
@@ -852,13 +864,13 @@ class Pipelines(SiteTestCase):
 
     def test_nor_while_an_answer_is_written(self) -> None:
         self.send(request(method_call("discover")))
-        self.transport.producer.pauseProducing()
+        producer_of(self.transport).pauseProducing()
         self.operations.searches[0].callback([])
         self.send(request(method_call("list")))
         self.turn()
         self.assertEqual(self.answered, 1)
         self.assertEqual(self.transport.producerState, "paused")
-        self.transport.producer.resumeProducing()
+        producer_of(self.transport).resumeProducing()
         self.turn()
         self.assertEqual(self.answered, 2)
 

@@ -26,6 +26,7 @@ from wsproto.events import (
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port import NodePort
 from zbtwist.config.settings import Settings
+from zbtwist.control.http.site import ControlSite
 from zbtwist.control.web import live
 from zbtwist.network.node import Node
 
@@ -140,7 +141,9 @@ class ConsoleTestCase(SynchronousTestCase):
         self.gateway.startService()
         self.addCleanup(self.gateway.stopService)
         self.run_for(2)
-        self.factory = self.reactor.tcpServers[0][1]
+        site = self.reactor.tcpServers[0][1]
+        assert isinstance(site, ControlSite)
+        self.factory = site
         self.assertEqual(self.reactor.tcpServers[0][0], 27000)
 
     def run_for(self, seconds: float) -> None:

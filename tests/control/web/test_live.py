@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from wsproto.events import TextMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
+from tests.support import producer_of
 from zbtwist.config.settings import Settings
 from zbtwist.control.faults import (
     BAD_PORT,
@@ -343,13 +344,13 @@ class Viewers(LiveTestCase):
         slow, _ = self.opened()
         quick = self.open()
         quick.texts()
-        slow.transport.producer.pauseProducing()
+        producer_of(slow.transport).pauseProducing()
         for _ in range(5):
             self.port("ECHO").deliver(b"x")
             self.run_for(INTERVAL)
             self.assertEqual(len(quick.messages()), 1)
         self.assertEqual(slow.transport.value(), b"")
-        slow.transport.producer.resumeProducing()
+        producer_of(slow.transport).resumeProducing()
         self.run_for(INTERVAL)
         [snapshot] = slow.messages()
         self.assertEqual(snapshot["type"], "snapshot")
@@ -360,9 +361,9 @@ class Viewers(LiveTestCase):
 
     def test_slow_one_that_missed_nothing(self) -> None:
         page, _ = self.opened()
-        page.transport.producer.pauseProducing()
+        producer_of(page.transport).pauseProducing()
         self.run_for(3 * INTERVAL)
-        page.transport.producer.resumeProducing()
+        producer_of(page.transport).resumeProducing()
         self.run_for(3 * INTERVAL)
         self.assertEqual(page.texts(), [])
 

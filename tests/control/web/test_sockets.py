@@ -6,6 +6,7 @@ from twisted.internet.testing import StringTransport
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from tests.control.web.support import HOST, ConsoleTestCase, Page
+from tests.support import connect, producer_of
 from zbtwist.control.web.sockets import (
     CLOSE_TIMEOUT,
     GOING_AWAY,
@@ -47,8 +48,7 @@ class Opening(ConsoleTestCase):
             b"HEAD /live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n",
         ):
             transport = StringTransport()
-            channel = self.factory.buildProtocol(None)
-            channel.makeConnection(transport)
+            channel = connect(self.factory, transport)
             channel.dataReceived(data)
             self.assertTrue(transport.value().startswith(b"HTTP/1.1 426 Upgrade Required\r\n"))
             self.assertIn(b"Upgrade: websocket\r\n", transport.value())
@@ -58,8 +58,7 @@ class Opening(ConsoleTestCase):
         for path in (b"/live", b"/terminal/ECHO", b"/static/index.html"):
             for method in (b"POST", b"OPTIONS", b"FNORD"):
                 transport = StringTransport()
-                channel = self.factory.buildProtocol(None)
-                channel.makeConnection(transport)
+                channel = connect(self.factory, transport)
                 channel.dataReceived(b"%b %b?\x80 HTTP/1.1\r\nHost: x\r\n\r\n" % (method, path))
                 self.assertTrue(transport.value().startswith(b"HTTP/1.1 405 "))
                 self.assertIn(b"Allow: GET, HEAD\r\n", transport.value())
@@ -67,8 +66,7 @@ class Opening(ConsoleTestCase):
 
     def test_a_handshake_that_makes_no_sense(self) -> None:
         transport = StringTransport()
-        channel = self.factory.buildProtocol(None)
-        channel.makeConnection(transport)
+        channel = connect(self.factory, transport)
         channel.dataReceived(b"GET /live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n")
         self.assertTrue(transport.value().startswith(b"HTTP/1.1 400 "))
 
@@ -173,9 +171,9 @@ class Bounds(ConsoleTestCase):
         """Or the answers to its pings would pile up."""
         page = self.open()
         page.send(Ping(b"1"))
-        page.transport.producer.pauseProducing()
+        producer_of(page.transport).pauseProducing()
         self.assertEqual(page.transport.producerState, "paused")
-        page.transport.producer.resumeProducing()
+        producer_of(page.transport).resumeProducing()
         self.assertEqual(page.transport.producerState, "producing")
 
 
@@ -202,7 +200,7 @@ class SignsOfLife(ConsoleTestCase):
 
     def test_who_does_not_read_is_dropped(self) -> None:
         page = self.open()
-        page.transport.producer.pauseProducing()
+        producer_of(page.transport).pauseProducing()
         page.transport.clear()
         self.run_for(SILENCE - 1)
         self.assertFalse(page.is_dropped)
@@ -253,10 +251,13 @@ class Ending(ConsoleTestCase):
     def test_the_gateway_waits_for_the_last_words(self) -> None:
         """But not for long."""
         quick, stuck = self.open(), self.open()
-        aborted = []
-        stuck.transport.abortConnection = (  # type: ignore[method-assign]
-            lambda: aborted.append(stuck.lose())
-        )
+        aborted: list[bool] = []
+
+        def abort() -> None:
+            aborted.append(True)
+            stuck.lose()
+
+        self.patch(stuck.transport, "abortConnection", abort)
         stopped = self.gateway.stopService()
         quick.read()
         self.assertEqual(quick.closed, GOING_AWAY)

@@ -7,7 +7,7 @@ from twisted.internet.testing import StringTransport
 from wsproto.events import BytesMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
-from tests.support import record_log
+from tests.support import producer_of, record_log
 from zbtwist.binding.client import MAX_UNSENT, NodeClient
 from zbtwist.binding.port import MAX_CLIENTS
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL
@@ -98,10 +98,10 @@ class TerminalTests(ConsoleTestCase):
         """Both must be over."""
         page = self.terminal()
         page.send(BytesMessage(b"x" * 10000))
-        page.transport.producer.pauseProducing()
+        producer_of(page.transport).pauseProducing()
         self.run_for(20)
         self.assertEqual(page.transport.producerState, "paused")
-        page.transport.producer.resumeProducing()
+        producer_of(page.transport).resumeProducing()
         self.run_for(20)
         self.assertEqual(page.transport.producerState, "producing")
         self.assertEqual(page.stream(), b"x" * 10000)
@@ -112,7 +112,7 @@ class TerminalTests(ConsoleTestCase):
         page.send(BytesMessage(b"x" * 300))
         port = self.port("ECHO")
         self.assertGreater(port.outbound.buffered, 0)
-        page.transport.producer.pauseProducing()
+        producer_of(page.transport).pauseProducing()
         for _ in range(2):
             port.deliver(b"y" * MAX_UNSENT)
         self.assertTrue(page.is_dropped)
@@ -121,7 +121,7 @@ class TerminalTests(ConsoleTestCase):
     def test_page_that_reads_too_slowly_is_dropped(self) -> None:
         page = self.terminal()
         _, other = self.other_client()
-        page.transport.producer.pauseProducing()
+        producer_of(page.transport).pauseProducing()
         port = self.port("ECHO")
         piece = b"x" * 1024
         count = MAX_UNSENT // len(piece)
@@ -137,9 +137,9 @@ class TerminalTests(ConsoleTestCase):
         page = self.terminal()
         piece = b"x" * (MAX_UNSENT - 1)
         for _ in range(3):
-            page.transport.producer.pauseProducing()
+            producer_of(page.transport).pauseProducing()
             self.port("ECHO").deliver(piece)
-            page.transport.producer.resumeProducing()
+            producer_of(page.transport).resumeProducing()
         self.assertFalse(page.is_dropped)
         self.assertEqual(len(page.stream()), 3 * len(piece))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
+from zbtwist.binding.service import BindingService
 from zbtwist.control.web.traffic import INTERVAL, KEPT, TrafficHistory
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
@@ -19,8 +18,8 @@ from zbtwist.xbee.address import Address64
 ONE, TWO = Address64(1), Address64(2)
 
 
-class Ports:
-    """The part of a BindingService that says which port a node has."""
+class Ports(BindingService):
+    """Says which port a node has, and is no service beyond that."""
 
     def __init__(self) -> None:
         self.ports: dict[Address64, NodePort] = {}
@@ -34,7 +33,7 @@ class TrafficTests(SynchronousTestCase):
         self.clock = Clock()
         self.bus = EventBus()
         self.nodes = NodeTable(self.bus, wall=self.clock.seconds)
-        self.ports: Any = Ports()
+        self.ports = Ports()
         for address64 in (ONE, TWO, Address64(3)):
             self.add_port(address64)
         # A node without a port.
