@@ -7,6 +7,7 @@ the same run gives the same numbers on every machine.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from benchmarks.report import Options, Table
 from tests.faults.connection import Connection
@@ -101,10 +102,10 @@ class Streams:
             assert isinstance(device, Talker)
             connection = self._world.connect(device)
             if is_outward:
-                device.listener = lambda data, device=device: self._count(device, data)
+                device.listener = partial(self._count, device)
                 pour(connection)
             else:
-                connection.received = lambda data, device=device: self._count(device, data)
+                connection.received = partial(self._count, device)
                 device.talks = True
                 device.sent()
 
@@ -169,10 +170,14 @@ def exchange(others: int, times: int) -> list[str]:
     for number in range(times):
         begun = world.now
         connection.write(bytes(QUESTION))
-        world.run_until(lambda number=number: len(answers) > number, 60.0)
+        world.run_until(partial(_has_more, answers, number), 60.0)
         took.append((answers[-1] - begun) / packet_time(world))
         # Not always at the same moment of the others' packets.
         world.run(1 + 0.137 * (number % 7))
     world.stop()
     took.sort()
     return [f"{took[len(took) // 2]:.2f}", f"{took[-1]:.2f}"]
+
+
+def _has_more(answers: list[float], number: int) -> bool:
+    return len(answers) > number

@@ -43,7 +43,7 @@ SEARCH_SECONDS = SEARCH_TIME + DISCOVERY_MARGIN
 
 def address_of(node: int) -> tuple[Address64, Address16]:
     """Both addresses of a node by its number."""
-    return FIRST_ADDRESS + node, FIRST_ADDRESS16 + node
+    return Address64(FIRST_ADDRESS + node), Address16(FIRST_ADDRESS16 + node)
 
 
 def packet(node: int, payload: bytes, api_mode: int) -> bytes:
@@ -54,7 +54,7 @@ def packet(node: int, payload: bytes, api_mode: int) -> bytes:
 def statuses(api_mode: int) -> list[bytes]:
     """For each frame id, what the radio writes when that packet is delivered."""
     return [
-        encode(TransmitStatus(frame_id, FIRST_ADDRESS16, 0, 0, 0).to_bytes(), api_mode)
+        encode(TransmitStatus(frame_id, Address16(FIRST_ADDRESS16), 0, 0, 0).to_bytes(), api_mode)
         for frame_id in range(256)
     ]
 

@@ -104,7 +104,9 @@ class Scale:
         self._goals: list[list[str]] = []
 
     def tables(self) -> Iterator[Table]:
-        rows, frames, at_once = [], [], []
+        rows: list[list[str]] = []
+        frames: list[list[str]] = []
+        at_once: list[list[str]] = []
         with ExitStack() as stack:
             for size in self._sizes:
                 self._goals.clear()
@@ -199,10 +201,10 @@ class Scale:
                     costs.append((gateway.processor_seconds() - spent) / self._frames)
         crowd = self._cost_without_pause(gateway, frames[:FEW] * (len(frames) // FEW), frames)
         cells = []
-        for what, costs in (("", (few, spread)), (", without pause", crowd)):
-            times = ratio(costs[1], costs[0])
+        for what, pair in (("", (few, spread)), (", without pause", crowd)):
+            times = ratio(pair[1], pair[0])
             self._goals.append(goal(f"cost of a frame, of that with {FEW}{what}", "≤ 1.1", times))
-            cells += [str(times), *(f"{Spread.of(one).median * 1e6:.3g}" for one in costs)]
+            cells += [str(times), *(f"{Spread.of(one).median * 1e6:.3g}" for one in pair)]
         return [f"{gateway.nodes:,}", *cells]
 
     def _cost_without_pause(

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 def without_log_of_the_runner(case: SynchronousTestCase) -> None:
     """Let nobody observe the log who did so until now; until the end of the test."""
-    observers = list(globalLogPublisher._observers)  # type: ignore[attr-defined]
+    observers = list(globalLogPublisher._observers)
     for observer in observers:
         globalLogPublisher.removeObserver(observer)
         case.addCleanup(globalLogPublisher.addObserver, observer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IPushProducer
 from twisted.internet.testing import StringTransport, StringTransportWithDisconnection
@@ -66,3 +66,31 @@ def producer_of(transport: StringTransport) -> IPushProducer:
     """Return who writes to a transport, to be told that it is full or has room again."""
     producer: IPushProducer = present(transport.producer)
     return producer
+
+
+def take(transport: StringTransport) -> bytes:
+    """Return what was written to a transport since the last time."""
+    data: bytes = transport.value()
+    transport.clear()
+    return data
+
+
+def record_calls(case: SynchronousTestCase, thing: object, name: str) -> list[tuple[object, ...]]:
+    """Let a method do what it does, until the end of the test.
+
+    @return: what gets the arguments of each call.
+    """
+    calls: list[tuple[object, ...]] = []
+    method = getattr(thing, name)
+
+    def recorded(*arguments: object) -> object:
+        calls.append(arguments)
+        return method(*arguments)
+
+    case.patch(thing, name, recorded)
+    return calls
+
+
+def mistake(*_: object) -> NoReturn:
+    """A function of ours in which there is a mistake: it raises `ZeroDivisionError`."""
+    raise ZeroDivisionError

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
+from tests.support import mistake
 from zbtwist.binding.outbound import (
     FIRST_BACKOFF,
     HIGH_WATER,
@@ -69,13 +70,12 @@ class OutboundTests(SynchronousTestCase):
 
     def test_our_mistake_is_logged(self) -> None:
         """When a status cannot be handled, the next ones can."""
-        located = self.nodes.located
-        self.nodes.located = lambda *_: 1 // 0  # type: ignore[method-assign,assignment,return-value]
+        patched = self.patch(self.nodes, "located", mistake)
         self.write(b"one")
         frame_id = self.wire.last.frame_id
         self.wire.receive(TransmitStatus(frame_id, Address16(0x5555), 0, DELIVERED, 0))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.nodes.located = located  # type: ignore[method-assign]
+        patched.restore()
         self.write(b"two")
         self.status()
         self.assertEqual((self.data, self.outbound.unconfirmed), ([b"one", b"two"], 0))

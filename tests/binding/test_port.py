@@ -112,8 +112,10 @@ class NodePortTests(SynchronousTestCase):
         self.assertEqual(transport.producerState, "paused")
         self.port.outbound.stop()
 
-    def connect_tcp(self) -> tuple[ConnectedClient, socket.socket, MemoryReactorClock]:
-        """A client behind a real socket, whose reactor has not had its turn yet."""
+    def connect_tcp(
+        self,
+    ) -> tuple[ConnectedClient, TCPConnection, socket.socket, MemoryReactorClock]:
+        """A client, the socket it is behind, its other end, and a reactor that had no turn yet."""
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setblocking(False)
@@ -123,16 +125,16 @@ class NodePortTests(SynchronousTestCase):
         assert client is not None
         tcp = TCPConnection(ours, client, reactor)
         client.makeConnection(tcp)
-        return client, theirs, reactor
+        return client, tcp, theirs, reactor
 
     def test_tcp_socket_is_written_to_at_once(self) -> None:
-        _, theirs, reactor = self.connect_tcp()
+        _, _, theirs, reactor = self.connect_tcp()
         self.port.deliver(b"one")
         self.assertEqual(theirs.recv(100), b"one")
         self.assertEqual(reactor.getWriters(), [])
 
     def test_burst_is_written_as_one(self) -> None:
-        _, theirs, _ = self.connect_tcp()
+        _, _, theirs, _ = self.connect_tcp()
         self.port.batch.begin()
         self.port.deliver(b"one")
         self.port.deliver(b"two")
@@ -142,7 +144,7 @@ class NodePortTests(SynchronousTestCase):
 
     def test_rest_is_written_by_the_reactor(self) -> None:
         """In order, whatever was written at once and whatever had to wait."""
-        client, theirs, reactor = self.connect_tcp()
+        _, tcp, theirs, reactor = self.connect_tcp()
         sent = bytearray()
         while not reactor.getWriters():
             piece = b"%d " % len(sent) * 1000
@@ -153,31 +155,31 @@ class NodePortTests(SynchronousTestCase):
         came = bytearray()
         while reactor.getWriters():
             came += theirs.recv(1 << 20)
-            client.transport.doWrite()
+            tcp.doWrite()
         self.port.deliver(b"the end")
         sent += b"the end"
         came += theirs.recv(1 << 20)
         self.assertEqual(came, sent)
 
     def test_slow_tcp_reader_is_dropped(self) -> None:
-        client, _, _ = self.connect_tcp()
+        _, tcp, _, _ = self.connect_tcp()
         piece = b"x" * 65536
         for _ in range(100):
             self.port.deliver(piece)
         self.assertIn("reads too slowly", self.lines()[-1])
-        self.assertTrue(client.transport.disconnecting or client.transport._aborting)
+        self.assertTrue(tcp.disconnecting or tcp._aborting)
 
     def test_socket_that_breaks(self) -> None:
         """It is found out by the reactor; nobody else notices."""
-        client, theirs, reactor = self.connect_tcp()
+        _, tcp, theirs, reactor = self.connect_tcp()
         theirs.close()
         self.port.deliver(b"one")
-        self.assertEqual(reactor.getWriters(), [client.transport])
-        self.assertIsInstance(client.transport.doWrite(), Exception)
+        self.assertEqual(reactor.getWriters(), [tcp])
+        self.assertIsInstance(tcp.doWrite(), Exception)
 
     def test_close_in_a_burst(self) -> None:
         """What came before goes out before."""
-        client, theirs, _ = self.connect_tcp()
+        client, _, theirs, _ = self.connect_tcp()
         self.port.batch.begin()
         self.port.deliver(b"one")
         client.close()
@@ -186,7 +188,7 @@ class NodePortTests(SynchronousTestCase):
 
     def test_reset_in_a_burst(self) -> None:
         """What came before is not sent behind the back of the reset."""
-        client, theirs, _ = self.connect_tcp()
+        client, _, theirs, _ = self.connect_tcp()
         self.port.batch.begin()
         self.port.deliver(b"one")
         client.reset("Bytes are lost.")
@@ -348,9 +350,9 @@ class NodePortTests(SynchronousTestCase):
         client.connectionLost()
         # Who comes then reads on, also when the radio is up.
         _, newcomer = self.connect()
-        self.node.receiver(b"on")
+        receiver(b"on")
         self.port.radio_is_heard()
-        self.node.receiver(b"!")
+        receiver(b"!")
         self.assertEqual(newcomer.value(), b"on!")
         self.assertFalse(newcomer.disconnected)
 
@@ -412,7 +414,12 @@ class NodePortTests(SynchronousTestCase):
         client, transport = self.connect()
         stopped = self.port.stopService()
         aborted: list[bool] = []
-        transport.abortConnection = lambda: (aborted.append(True), client.connectionLost())
+
+        def abort() -> None:
+            aborted.append(True)
+            client.connectionLost()
+
+        transport.abortConnection = abort
         self.wire.clock.advance(CLOSE_TIMEOUT)
         self.assertEqual(aborted, [True])
         self.successResultOf(stopped)

@@ -13,7 +13,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, Wire
-from tests.support import record_log
+from tests.support import connect, record_log
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequest
@@ -126,10 +126,8 @@ class BindingTestCase(SynchronousTestCase):
         return {node.address64: self.slot(node.address64) for node in self.nodes}
 
     def connect(self, slot: object) -> Any:
-        client = self.computer.open[slot].buildProtocol(None)
-        transport = StringTransport()
-        client.makeConnection(transport)
-        transport.protocol = client
+        transport: Any = StringTransport()
+        transport.protocol = connect(self.computer.open[slot], transport)
         return transport
 
     def change(self, wanted: dict[Address64, Any]) -> Deferred[None]:
@@ -398,7 +396,7 @@ class ByHandTests(BindingTestCase):
             client.protocol.connectionLost()
         self.see(D)
         self.assertEqual(self.slot(D), 27003)
-        return failure.getErrorMessage()
+        return str(failure.value)
 
     def test_port_of_another_node(self) -> None:
         text = self.check_nothing_changed({A: 30000, C: 27002}, PortTaken)
@@ -439,7 +437,7 @@ class ByHandTests(BindingTestCase):
         self.see(A, B)
         failure = self.failureResultOf(self.change({C: 30000}), BindingError)
         self.assertEqual(self.slots(), {A: 27001, B: 27002})
-        return failure.getErrorMessage()
+        return str(failure.value)
 
     def test_mapping_whose_port_was_taken(self) -> None:
         self.see(A)

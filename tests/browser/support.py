@@ -58,7 +58,7 @@ def browser() -> Any:
         raise SkipTest(missing())
     if _driver is None:
         options = webdriver.ChromeOptions()
-        options.binary_location = _CHROMIUM
+        options.binary_location = _CHROMIUM or ""
         for option in _OPTIONS:
             options.add_argument(option)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
@@ -110,7 +110,8 @@ class Page:
 
     def id(self, name: str) -> WebElement:
         """Find an element by its id."""
-        return self.driver.find_element(By.ID, name)
+        element: WebElement = self.driver.find_element(By.ID, name)
+        return element
 
     def text(self, name: str) -> str:
         """What is to be read in an element; "" while it is hidden."""

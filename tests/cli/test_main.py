@@ -56,7 +56,7 @@ class CtlTestCase(SynchronousTestCase):
         self.answers: dict[str, Any] = {"list": [node()]}
         self.calls: list[tuple[Any, ...]] = []
         server = _Server(("127.0.0.1", 0), logRequests=False, use_builtin_types=True)
-        server._dispatch = self.dispatch
+        self.patch(server, "_dispatch", self.dispatch)
         self.serve(server)
         self.port = server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/RPC2"
@@ -739,7 +739,8 @@ class Failures(CtlTestCase):
             self.assertIn("does not speak XML-RPC", self.failed(3, "list", url=url))
 
     def test_answers_that_make_no_sense(self) -> None:
-        for answer in (5, "x", {}, [1], [[]]):
+        senseless: list[object] = [5, "x", {}, [1], [[]]]
+        for answer in senseless:
             self.answers["list"] = answer
             self.assertIn("its answer to list makes no sense", self.failed(3, "list"))
         self.answers["status"] = []
@@ -811,8 +812,8 @@ class OwnWords(CtlTestCase):
     def test_every_sentence_of_the_gateway(self) -> None:
         """None of them leaves a call of the API standing."""
         room = Path(zbtwist.__file__).parent / "control"
-        sources = (room / "api.py", room / "resolver.py", room / "operations.py")
-        sources += (*(room.parent / "binding").glob("*.py"), *(room.parent / "radio").glob("*.py"))
+        sources = [room / "api.py", room / "resolver.py", room / "operations.py"]
+        sources += [*(room.parent / "binding").glob("*.py"), *(room.parent / "radio").glob("*.py")]
         texts = [
             node.value
             for source in sources

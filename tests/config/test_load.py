@@ -24,7 +24,6 @@ from zbtwist.binding.port_settings import PortSettings
 from zbtwist.config import load as loading
 from zbtwist.config.load import load
 from zbtwist.config.settings import (
-    IN_MEMORY,
     NODE_KEYS,
     OPTIONS,
     NodeSettings,
@@ -32,6 +31,7 @@ from zbtwist.config.settings import (
     difference,
 )
 from zbtwist.config.toml_file import ConfigError
+from zbtwist.config.values import IN_MEMORY
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.tap import Options
@@ -63,7 +63,7 @@ class ConfigTestCase(SynchronousTestCase):
 
     def write(self, content: str | bytes) -> str:
         """Return the path of a file with this content."""
-        path = os.path.abspath(self.mktemp())
+        path = str(Path(self.mktemp()).absolute())
         Path(path).write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
 

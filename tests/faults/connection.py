@@ -15,6 +15,7 @@ from typing import Any
 from twisted.internet import error
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import (
+    IConsumer,
     IDelayedCall,
     IHalfCloseableProtocol,
     IProtocol,
@@ -209,7 +210,7 @@ class Connection(Client):
         self.ended = how
 
 
-@implementer(ITCPTransport)
+@implementer(ITCPTransport, IConsumer)
 class Transport:
     """The gateway's end."""
 

@@ -20,6 +20,7 @@ from typing import Any
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.tcp import Server
+from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from tests.faults.connection import CLOSED, GONE, RESET, Client
@@ -101,12 +102,13 @@ class SocketConnection(Client):
     @ivar transport: the gateway's end.
     """
 
-    def __init__(self, clock: Any, factory: IProtocolFactory) -> None:
+    def __init__(self, clock: MemoryReactorClock, factory: IProtocolFactory) -> None:
         """
         @param factory: what listens on the port.
         @raise ConnectionRefusedError: the factory refuses the connection.
         """
         super().__init__(clock)
+        self._reactor = clock
         self._end, self._gateway_end = tcp_pair()
         self._is_end_unread = False
         peer = self._end.getsockname()
@@ -190,14 +192,14 @@ class SocketConnection(Client):
 
     def _gateway_reads(self) -> bool:
         is_more = self._end.sent_bytes > self._gateway_end.read_bytes or self._is_end_unread
-        if not is_more or self.transport not in self.clock.readers:
+        if not is_more or self.transport not in self._reactor.readers:
             return False
         _wait_for(self._gateway_end, self._end.sent_bytes - self._gateway_end.read_bytes)
         before = self._gateway_end.read_bytes
         why = self.transport.doRead()
         if why is not None:
             self._is_end_unread = False
-            self.clock.removeReader(self.transport)
+            self._reactor.removeReader(self.transport)
             if why is CONNECTION_DONE:
                 self.transport.readConnectionLost(Failure(why))
             else:
@@ -208,18 +210,18 @@ class SocketConnection(Client):
         return True
 
     def _gateway_writes(self) -> bool:
-        if self.transport not in self.clock.writers:
+        if self.transport not in self._reactor.writers:
             return False
         before = self._gateway_end.sent_bytes
         why = self.transport.doWrite()
         if why is not None:
             self._gateway_lost(why)
             return True
-        return self.transport not in self.clock.writers or self._gateway_end.sent_bytes > before
+        return self.transport not in self._reactor.writers or self._gateway_end.sent_bytes > before
 
     def _gateway_lost(self, why: Exception) -> None:
-        self.clock.removeReader(self.transport)
-        self.clock.removeWriter(self.transport)
+        self._reactor.removeReader(self.transport)
+        self._reactor.removeWriter(self.transport)
         self.transport.connectionLost(Failure(why))
 
     def _client_reads(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IConsumer, IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -23,13 +23,14 @@ class Recorder(Protocol):
         self.told: list[str] = []
 
     def connectionMade(self) -> None:
+        assert IConsumer.providedBy(self.transport)
         self.transport.registerProducer(self, True)
 
     def dataReceived(self, data: bytes) -> None:
         self.got += data
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.told.append(reason.type.__name__)
+        self.told.append(type(reason.value).__name__)
 
     def pauseProducing(self) -> None:
         self.told.append("pause")

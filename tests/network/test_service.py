@@ -157,7 +157,7 @@ class NetworkServiceTests(SynchronousTestCase):
             )
         )
 
-    def discover(self) -> Deferred[None]:
+    def discover(self) -> Deferred[list[Node]]:
         return Deferred.fromCoroutine(self.network.discover())
 
     def test_searches_when_the_radio_comes_up(self) -> None:

@@ -31,7 +31,7 @@ def blocks(data: bytes) -> list[tuple[int, bytes]]:
 
 def options(data: bytes) -> dict[int, bytes]:
     """Read options, which must have an end."""
-    found = {}
+    found: dict[int, bytes] = {}
     while True:
         code, size = struct.unpack_from("=HH", data)
         if code == 0:

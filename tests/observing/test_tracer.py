@@ -12,7 +12,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Owner
-from tests.support import record_log
+from tests.support import mistake, record_log
 from tests.xbee.strategies import any_frame
 from zbtwist.config.settings import Settings
 from zbtwist.network.table import NodeTable
@@ -121,9 +121,8 @@ class Words(SynchronousTestCase):
         )
         text = describe(False, NodeIdentification(REMOTE, REMOTE16, 2, description))
         self.assertIn("'E2' parent fffe role 2 event 2 DD 00030005", text)
-        self.assertIn(
-            "hops=0001 0a0b", describe(False, RouteRecord(REMOTE, REMOTE16, 1, [1, 0xA0B]))
-        )  # type: ignore[list-item]
+        hops = [Address16(1), Address16(0xA0B)]
+        self.assertIn("hops=0001 0a0b", describe(False, RouteRecord(REMOTE, REMOTE16, 1, hops)))
 
     def test_what_cannot_be_read(self) -> None:
         self.assertWords(
@@ -251,7 +250,7 @@ class Switching(TracerTestCase):
         log = record_log(self)
         received: list[Frame] = []
         protocol = RadioProtocol(self.clock, 1, Owner(received.append), self.traffic)
-        self.patch(self.events, "frame", lambda *_: 1 / 0)
+        self.patch(self.events, "frame", mistake)
         self.tracer.switch(True)
         for _ in range(3):
             protocol.dataReceived(encode(DATA.to_bytes(), 1))

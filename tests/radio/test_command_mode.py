@@ -10,6 +10,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import Owner
+from tests.support import take
 from zbtwist.radio.command_mode import (
     COMMAND_TIMEOUT,
     ENTER_MARGIN,
@@ -36,9 +37,7 @@ class DialogueTests(SynchronousTestCase):
         return Deferred.fromCoroutine(dialogue.move_to_api(api_mode, write_flash))
 
     def said(self) -> bytes:
-        said = self.transport.value()
-        self.transport.clear()
-        return said
+        return take(self.transport)
 
     def enter(self) -> None:
         self.clock.advance(GUARD_TIME + GUARD_MARGIN)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 
 from twisted.internet.defer import CancelledError
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire, start
+from tests.support import mistake
 from zbtwist.radio import coordinator
 from zbtwist.radio.coordinator import (
     AT_TIMEOUT,
@@ -197,13 +199,17 @@ class FrameIdTests(SynchronousTestCase):
         wire = Wire()
         wire.coordinator.transmit(REMOTE, b"asleep", sleeps=True).addErrback(lambda _: None)
         ended: list[tuple[int, float]] = []
+
+        def failed(_: Failure, number: int) -> None:
+            ended.append((number, wire.clock.seconds()))
+
         for number in range(8):
             wire.clock.advance(1.0)
             sending = wire.coordinator.transmit(REMOTE, b"x")
             if number % 2:
                 wire.receive(TransmitStatus(wire.last.frame_id, REMOTE16, 0, 0, 0))
             else:
-                sending.addErrback(lambda _, n=number: ended.append((n, wire.clock.seconds())))
+                sending.addErrback(failed, number)
         self.assertEqual(wire.coordinator.outstanding, 5)
         self.assertEqual(len(wire.clock.getDelayedCalls()), 1)
         for _ in range(400):
@@ -465,7 +471,7 @@ class LinkTests(SynchronousTestCase):
     def test_packet_that_cannot_be_written(self) -> None:
         """It fails, and its frame id is free again."""
         wire = Wire()
-        wire.coordinator.link_up(lambda frame: 1 // 0)  # type: ignore[arg-type,return-value]
+        wire.coordinator.link_up(mistake)
         for _ in range(300):
             self.failureResultOf(wire.coordinator.transmit(REMOTE, b""), ZeroDivisionError)
         self.assertEqual((wire.coordinator.outstanding, wire.coordinator.waiting), (0, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pty
 import termios
@@ -95,7 +96,10 @@ class Drain(FileDescriptor):
 
     def __init__(self, fd: int, reactor: Any) -> None:
         super().__init__(reactor)
-        self.fileno = lambda: fd
+        self._fd = fd
+
+    def fileno(self) -> int:
+        return self._fd
 
     def doRead(self) -> None:
         os.read(self.fileno(), 0x1000)
@@ -160,7 +164,7 @@ class PtyTests(TestCase):
     async def test_other_programs_are_kept_out_by_the_kernel(self) -> None:
         """TIOCEXCL, which a pty is spared because it would keep the flag."""
         asked: list[int] = []
-        ioctl = endpoints.fcntl.ioctl
+        ioctl = fcntl.ioctl
 
         def watch(fd: int, request: int, *arguments: Any) -> Any:
             if request == termios.TIOCEXCL:
@@ -168,11 +172,11 @@ class PtyTests(TestCase):
                 return 0
             return ioctl(fd, request, *arguments)
 
-        self.patch(endpoints.fcntl, "ioctl", watch)
-        self.patch(endpoints.os.path, "realpath", lambda path: "/dev/ttyUSB0")
+        self.patch(fcntl, "ioctl", watch)
+        self.patch(os.path, "realpath", lambda path: "/dev/ttyUSB0")
         endpoints.open_exclusively(self.path).close()
         self.assertEqual(asked, [termios.TIOCEXCL])
-        self.patch(endpoints.os.path, "realpath", lambda path: "/dev/pts/5")
+        self.patch(os.path, "realpath", lambda path: "/dev/pts/5")
         endpoints.open_exclusively(self.path).close()
         self.assertEqual(asked, [termios.TIOCEXCL])
 
@@ -254,7 +258,7 @@ class RefusalTests(SynchronousTestCase):
 
         endpoint = SerialEndpoint(Clock(), path, 31, port_factory=refuse)
         failure = self.failureResultOf(endpoint.connect(Factory.forProtocol(Line)), ConnectError)
-        return failure.getErrorMessage()
+        return str(failure.value)
 
     def test_missing(self) -> None:
         endpoint = SerialEndpoint(Clock(), "/dev/there-is-no-such-port")
@@ -267,10 +271,10 @@ class RefusalTests(SynchronousTestCase):
 
     def forbidden(self, mode: int, group: int, mine: Sequence[int] = ()) -> str:
         """What is said of a port of that mode and group to a user with those groups."""
-        self.patch(endpoints.os, "stat", lambda path: SimpleNamespace(st_mode=mode, st_gid=group))
-        self.patch(endpoints.os, "geteuid", lambda: 1000)
-        self.patch(endpoints.os, "getegid", lambda: 1000)
-        self.patch(endpoints.os, "getgroups", lambda: list(mine))
+        self.patch(os, "stat", lambda path: SimpleNamespace(st_mode=mode, st_gid=group))
+        self.patch(os, "geteuid", lambda: 1000)
+        self.patch(os, "getegid", lambda: 1000)
+        self.patch(os, "getgroups", lambda: list(mine))
         for module, look_up, names in (
             ("grp", "getgrgid", {0: "root", 986: "uucp"}),
             ("pwd", "getpwuid", {1000: "meter"}),

@@ -9,11 +9,11 @@ import gc
 import random
 import resource
 from collections.abc import Iterator
-from typing import Any
 
 from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.binding.test_service import Computer
 from tests.quiet import without_log_of_the_runner
@@ -26,6 +26,7 @@ from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import EchoNode
 from zbtwist.store.store import Store
+from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     FRAME_CLASSES,
@@ -44,7 +45,7 @@ from zbtwist.xbee.framing import MAX_FRAME_DATA, encode
 from zbtwist.xbee.samples import IOSample
 
 TOTAL = 10_000_000
-NODES = [0x0013A200_400A3E01 + n for n in range(8)]
+NODES = [Address64(0x0013A200_400A3E01 + n) for n in range(8)]
 #: Nodes that there are not: each gets a port all the same.
 INVENTED = 50
 #: Frames of every kind and bytes that are none, which are put together again and again.
@@ -114,12 +115,11 @@ class Hostile:
 
     def _frame(self) -> Frame:
         chance = self._chance
-        node: Any = chance.choice(NODES)
-        short: Any = node & 0xFF
+        node = chance.choice(NODES)
+        short = Address16(node & 0xFF)
         data = chance.randbytes(chance.randrange(100))
-        described = NodeDescription(
-            short, node, chance.randbytes(5).replace(b"\0", b"1"), 0, 1, 1, 0xC105, 0x101E
-        )
+        name = chance.randbytes(5).replace(b"\0", b"1")
+        described = NodeDescription(short, node, name, Address16(0), 1, 1, 0xC105, 0x101E)
         frame_id = chance.randrange(256)
         frames: list[Frame] = [
             ReceivePacket(node, short, 1, data),
@@ -138,16 +138,25 @@ class Hostile:
         return chance.choice(frames)
 
 
+@implementer(ILogObserver)
+class Failures:
+    """Keeps what the log says of failures, and nothing else: there is a lot."""
+
+    def __init__(self, failures: list[str]) -> None:
+        self._failures = failures
+
+    def __call__(self, event: LogEvent) -> None:
+        if "log_failure" in event or event["log_level"].name in ("error", "critical"):
+            self._failures.append(str(event.get("log_format")))
+
+
 class FuzzTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.failures: list[str] = []
         without_log_of_the_runner(self)
-        globalLogPublisher.addObserver(self.watch)
-        self.addCleanup(globalLogPublisher.removeObserver, self.watch)
-
-    def watch(self, event: Any) -> None:
-        if "log_failure" in event or event["log_level"].name in ("error", "critical"):
-            self.failures.append(str(event.get("log_format")))
+        failures = Failures(self.failures)
+        globalLogPublisher.addObserver(failures)
+        self.addCleanup(globalLogPublisher.removeObserver, failures)
 
     def start(self, api_mode: int) -> None:
         self.clock = Clock()

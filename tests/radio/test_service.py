@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import Listener, SimulatedPort, start
 from zbtwist.observing.log_lines import LogLines
-from tests.support import record_log
+from tests.support import present, record_calls, record_log
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import RadioOffline, SerialOpenError
@@ -202,11 +202,9 @@ class RadioServiceTests(LinkCase):
         self.service.startService()
         self.run_for(0.5)
         transport = self.switch.protocol.transport
-        aborted: list[bool] = []
-        abort = transport.abortConnection
-        self.patch(transport, "abortConnection", lambda: (aborted.append(True), abort()))
+        aborted = record_calls(self, transport, "abortConnection")
         self.stop()
-        self.assertEqual(aborted, [True])
+        self.assertEqual(aborted, [()])
 
     def test_no_port(self) -> None:
         """One line in the log, tries that go on, and it comes up when the port is there."""
@@ -507,7 +505,7 @@ class RadioServiceTests(LinkCase):
         self.run_for(QUICK)
         old = self.switch.protocol.transport
         other = SimulatedNetwork(self.clock, api_mode=2)
-        other.radio.address64 = self.network.radio.address64 + 1
+        other.radio.address64 = Address64(self.network.radio.address64 + 1)
         self.addCleanup(other.stop)
         self.service.replace_endpoint(SimulatorEndpoint(self.clock, other), "sim:2", None)
         # The old radio's last words.
@@ -593,8 +591,8 @@ class NetworkOfTheRadioTests(LinkCase):
     def association(self, value: bytes) -> None:
         execute = self.network.radio.execute if not hasattr(self, "execute") else self.execute
         self.execute: Callable[[str, bytes], Any] = execute
-        self.network.radio.execute = (  # type: ignore[method-assign]
-            lambda c, p: (0, value) if c == "AI" else execute(c, p)
+        self.patch(
+            self.network.radio, "execute", lambda c, p: (0, value) if c == "AI" else execute(c, p)
         )
 
     def test_left(self) -> None:
@@ -757,7 +755,7 @@ class HeartbeatTests(LinkCase):
                 )
             ],
         )
-        self.assertIn("fallen silent", self.listener.heard[-1])  # type: ignore[arg-type]
+        self.assertIn("fallen silent", self.listener.heard[-1])
         self.assertEqual(self.switch.tries, 1)
         self.run_for(sum(WAITS) + OPEN_RETRY + 0.1)
         self.assertEqual(self.switch.tries, 2)
@@ -979,8 +977,7 @@ class ConfigureTests(PortCase):
         self.run_for(15)
         self.network.radio.registers.restart()
         self.network.radio.settings_changed({"AP": 1})
-        assert self.service.protocol is not None
-        self.service.protocol.transport.loseConnection()
+        present(present(self.service.protocol).transport).loseConnection()
         self.run_for(6.5)
         self.assertEqual(len(self.ups()), 2)
         self.stop()
@@ -988,15 +985,12 @@ class ConfigureTests(PortCase):
     def test_not_asked(self) -> None:
         """Not even ``+++`` is sent."""
         self.build(0)
-        said: list[bytes] = []
-        receive = self.network.radio.receive_bytes
-        self.patch(
-            self.network.radio, "receive_bytes", lambda data: (said.append(data), receive(data))
-        )
+        calls = record_calls(self, self.network.radio, "receive_bytes")
         self.service.startService()
         self.run_for(60)
+        said: list[Any] = [data for (data,) in calls]
         self.assertTrue(said)
-        self.assertEqual(set(b"".join(said)), set(b"".join(said[:1])))
+        self.assertEqual(set(b"".join(said)), set(said[0]))
         self.assertNotIn(b"+", b"".join(said))
         self.assertEqual(self.network.radio.api_mode, 0)
         self.stop()

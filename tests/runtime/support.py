@@ -1,9 +1,11 @@
-"""Who is at the other end of a quiet port."""
+"""A quiet port, and who is at the other end."""
 
 from __future__ import annotations
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Protocol
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory, Protocol
 
 
 class Heard(Protocol):
@@ -16,3 +18,17 @@ class Heard(Protocol):
         self.heard.callback(data)
         assert self.transport is not None
         self.transport.loseConnection()
+
+
+def quiet_factory(heard: Deferred[bytes]) -> Factory[Heard]:
+    """Return a factory of `Heard`."""
+    factory = Factory.forProtocol(lambda: Heard(heard))
+    factory.noisy = False
+    return factory
+
+
+def number_of(listening: IListeningPort) -> int:
+    """Return the number of a TCP port."""
+    address = listening.getHost()
+    assert isinstance(address, IPv4Address)
+    return address.port

@@ -14,8 +14,8 @@ from twisted.internet.task import deferLater
 from twisted.trial import unittest
 
 from tests.radio.support import REMOTE, Wire
-from tests.runtime.support import Heard
-from tests.support import record_log
+from tests.runtime.support import number_of, quiet_factory
+from tests.support import present, record_log
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
@@ -47,17 +47,15 @@ class QuietEndpointTests(unittest.TestCase):
         log = record_log(self)
         for _ in range(2):
             heard: Deferred[bytes] = Deferred()
-            factory = Factory.forProtocol(lambda heard=heard: Heard(heard))
-            factory.noisy = False
             said = len(log.events)
-            listening = await self.endpoint.listen(factory)
-            self.assertEqual(listening.getHost().port, self.port)
+            listening = await self.endpoint.listen(quiet_factory(heard))
+            self.assertEqual(number_of(listening), self.port)
             self.assertEqual(len(log.events), said)
             with socket.create_connection(("127.0.0.1", self.port)) as client:
                 client.sendall(b"hello")
                 self.assertEqual(await heard, b"hello")
                 said = len(log.events)
-                await listening.stopListening()
+                await present(listening.stopListening())
                 self.assertEqual(len(log.events), said)
 
     async def test_taken(self) -> None:
@@ -97,7 +95,7 @@ class QuietEndpointTests(unittest.TestCase):
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         self.assertEqual(end, b"")
-        self.assertTrue(tcp._reservedFD.available())  # type: ignore[attr-defined]
+        self.assertTrue(tcp._reservedFD.available())
 
 
 class DeadEndsTests(unittest.TestCase):
@@ -117,7 +115,7 @@ class DeadEndsTests(unittest.TestCase):
         self.addCleanup(listener.close)
         port.serve(listener)
         assert listener._listening is not None
-        number = listener._listening.getHost().port
+        number = number_of(listener._listening)
         with socket.create_connection(("127.0.0.1", number)) as client:
             while not port.clients:
                 await deferLater(reactor, 0)

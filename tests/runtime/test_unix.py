@@ -15,7 +15,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 
 from tests.runtime.support import Heard
-from tests.support import record_log
+from tests.support import present, record_log
 from zbtwist.runtime.listen_errors import advice
 from zbtwist.runtime.server_endpoint import server_from_string
 
@@ -41,14 +41,15 @@ class QuietUNIXPortTests(TestCase):
             client.connect(self.path)
             client.sendall(b"hello")
             self.assertEqual(await self.heard, b"hello")
-        await listening.stopListening()
+        await present(listening.stopListening())
         self.assertEqual(os.listdir(os.path.dirname(self.path)), [])
 
     async def check_fails(self, words: str = "") -> CannotListenError:
         endpoint = server_from_string(self.reactor, f"unix:{self.path}{words}")
         with self.assertRaises(CannotListenError) as caught:
             await endpoint.listen(self.factory)
-        return caught.exception
+        exception: CannotListenError = caught.exception
+        return exception
 
     async def test_quiet(self) -> None:
         """Nothing is logged when it cannot be had, is had, or closes."""
@@ -85,7 +86,7 @@ class QuietUNIXPortTests(TestCase):
             client.connect(self.path)
             client.sendall(b"x")
             self.assertEqual(await self.heard, b"x")
-        await listening.stopListening()
+        await present(listening.stopListening())
 
     async def test_left_behind(self) -> None:
         """What a killed program leaves is not in the way; what is no socket is not removed."""
@@ -105,7 +106,7 @@ class QuietUNIXPortTests(TestCase):
         endpoint = server_from_string(self.reactor, f"unix:{self.path}:mode=600")
         listening = await endpoint.listen(self.factory)
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
-        await listening.stopListening()
+        await present(listening.stopListening())
 
     def test_others_are_twisteds(self) -> None:
         memory = MemoryReactorClock()

@@ -164,8 +164,9 @@ class SimulatedTests(GatewayTestCase):
             connection.close()
             with self.assertRaises(xmlrpc.client.Fault) as caught:
                 xmlrpc.client.loads(text)
-            self.assertNotIn("Traceback", caught.exception.faultString)
-            return caught.exception
+            fault: xmlrpc.client.Fault = caught.exception
+            self.assertNotIn("Traceback", fault.faultString)
+            return fault
 
         call = "<methodCall><methodName>%s</methodName>%s</methodCall>"
         argument = "<params><param><value><int>1</int></value></param></params>"

@@ -20,11 +20,13 @@ import tty
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tests.support import present
 from tests.system.support import PATIENCE, Gateway, Program, wait_until
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
@@ -250,9 +252,10 @@ class LinkTests(TestCase):
         self.port.pause()
         sending = [self.coordinator.transmit(self.load.address64, PAYLOAD) for _ in range(1000)]
         await self.sleep(0.1)
-        assert self.service.protocol is not None
+        transport = present(self.service.protocol).transport
+        assert isinstance(transport, FileDescriptor)
         # A frame for each id, whatever the kernel has taken of them.
-        self.assertLessEqual(waiting_bytes(self.service.protocol.transport), 255 * 100)
+        self.assertLessEqual(waiting_bytes(transport), 255 * 100)
         self.port.resume()
         self.assertEqual({status.delivery_status for status in await gatherResults(sending)}, {0})
 
@@ -330,7 +333,7 @@ class ProgramTests(SynchronousTestCase):
             self.flow_again()
 
 
-def waiting_bytes(transport: Any) -> int:
+def waiting_bytes(transport: FileDescriptor) -> int:
     """How much a transport of Twisted holds back."""
     return (
         len(transport.dataBuffer)

@@ -15,16 +15,18 @@ import sys
 import tempfile
 import termios
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.internet import defer, error, protocol, reactor, task
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from zbtwist.simulator.meter import PACKET_SIZE, parse_packet
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import PtyNode
 from zbtwist.simulator.pseudoterminal import LinkError, Pseudoterminal
-from zbtwist.xbee.frames import ATCommand, ATCommandResponse, parse_frame
+from zbtwist.xbee.frames import ATCommand, ATCommandResponse, Frame, ReceivePacket, parse_frame
 from zbtwist.xbee.framing import decoder_for, encode
 
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -39,7 +41,7 @@ class _Program(protocol.ProcessProtocol):
     def __init__(self, *arguments: str) -> None:
         self.output = b""
         self.errors = b""
-        self.ended: defer.Deferred[int] = defer.Deferred()
+        self.ended: defer.Deferred[int | None] = defer.Deferred()
         self._waiting: list[tuple[bytes, defer.Deferred[None]]] = []
         self._transport = reactor.spawnProcess(
             self,
@@ -65,7 +67,7 @@ class _Program(protocol.ProcessProtocol):
     def errReceived(self, data: bytes) -> None:
         self.errors += data
 
-    def processEnded(self, reason) -> None:
+    def processEnded(self, reason: Failure) -> None:
         waiting, self._waiting = self._waiting, []
         for _, said in waiting:
             said.errback(RuntimeError(self.errors.decode()))
@@ -108,7 +110,7 @@ class SimulatorTestCase(TestCase):
         return program.output.decode().splitlines()
 
 
-def needs(module: str):
+def needs(module: str) -> Callable[[type[TestCase]], type[TestCase]]:
     """Skip a test where a module of the other software is not installed."""
     try:
         __import__(module)
@@ -334,7 +336,7 @@ class PseudoterminalTestCase(TestCase):
         except OSError as reason:
             self.assertEqual(reason.errno, errno.EBADF)
 
-    async def until(self, condition) -> None:
+    async def until(self, condition: Callable[[], bool]) -> None:
         """Let the reactor run until a condition holds."""
         while not condition():
             await task.deferLater(reactor, 0.005)
@@ -528,7 +530,7 @@ class PtyNodeTests(PseudoterminalTestCase):
         data = bytes(range(256)) * 4
         for _ in range(2):
             device = self.open(link)
-            await self.until(lambda: node._line.is_open)
+            await self.until(lambda: node.is_open)
             network.radio.receive_bytes(data)
             self.assertEqual(await self.read(device, len(data)), data)
             os.write(device, data)
@@ -536,7 +538,7 @@ class PtyNodeTests(PseudoterminalTestCase):
             self.assertEqual(bytes(heard), data)
             heard.clear()
             os.close(device)
-            await self.until(lambda: not node._line.is_open)
+            await self.until(lambda: not node.is_open)
 
 
 class MeterOverPtyTests(SimulatorTestCase, PseudoterminalTestCase):
@@ -547,7 +549,7 @@ class MeterOverPtyTests(SimulatorTestCase, PseudoterminalTestCase):
         device = self.open(self.link)
         decoder = decoder_for(1)
         os.write(device, encode(ATCommand(1, "AP").to_bytes(), 1))
-        frames = []
+        frames: list[Frame] = []
 
         def enough() -> bool:
             frames.extend(map(parse_frame, decoder.feed(self.read_now(device))))
@@ -555,7 +557,11 @@ class MeterOverPtyTests(SimulatorTestCase, PseudoterminalTestCase):
 
         await self.until(enough)
         self.assertIn(ATCommandResponse(1, "AP", 0, b"\1"), frames)
-        packets = [f.data for f in frames if len(getattr(f, "data", b"")) == PACKET_SIZE]
+        packets = [
+            frame.data
+            for frame in frames
+            if isinstance(frame, ReceivePacket) and len(frame.data) == PACKET_SIZE
+        ]
         self.assertGreaterEqual(len(packets), 3)
         for packet in packets:
             parse_packet(packet)

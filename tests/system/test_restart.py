@@ -73,7 +73,7 @@ class StateTests(RestartTestCase):
             squatter.bind(("127.0.0.1", 0))
             squatter.listen()
             wanted = free_ports(20)
-            rows = [[f"00:13:a2:00:11:11:11:{n:02x}", wanted + n] for n in range(20)]
+            rows = [(f"00:13:a2:00:11:11:11:{n:02x}", wanted + n) for n in range(20)]
             for bad in (squatter.getsockname()[1], before[0][1], 0):
                 with self.assertRaises(xmlrpc.client.Fault):
                     gateway.api.bind_using_list([*rows, ["00:13:a2:00:22:22:22:22", bad]])
@@ -169,7 +169,7 @@ class ConfigurationTests(RestartTestCase):
             return {name: row["tcp_port"] for name, row in gateway.nodes(3).items()}
 
         def wait_for_ports(question: Callable[[dict[str, int]], bool]) -> dict[str, int]:
-            return wait_until(lambda: (now := ports()) and question(now) and now, "the ports")
+            return wait_until(lambda: now if question(now := ports()) else None, "the ports")
 
         before = wait_for_ports(lambda now: now["ECHO"] == control + 6)
         self.assertEqual(before["METER"], control + 5)

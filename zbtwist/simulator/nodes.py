@@ -388,6 +388,11 @@ class PtyNode(Node):
     def path(self) -> str:
         return "" if self._line is None else self._line.path
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a program has the device open."""
+        return self._line is not None and self._line.is_open
+
     def start(self) -> None:
         super().start()
         self._line = Pseudoterminal(self.network.clock, self._said, self._link)

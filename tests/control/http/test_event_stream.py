@@ -9,7 +9,7 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import Logger
 
 from tests.control.http.test_site import SiteTestCase, parse_response
-from tests.support import producer_of
+from tests.support import mistake, producer_of
 from zbtwist.control.http import event_stream
 from zbtwist.control.http.event_stream import HEARTBEAT, INTERVAL, STALL_TIMEOUT, EventStreams
 from zbtwist.control.http.site import IDLE_TIMEOUT
@@ -230,7 +230,7 @@ class Bounds(StreamTestCase):
 
     def test_a_mistake_of_ours(self) -> None:
         transport = self.open()
-        self.patch(self.events, "since", lambda seq, maximum: 1 / 0)
+        self.patch(self.events, "since", mistake)
         self.add()
         self.clock.advance(INTERVAL)
         self.assertFalse(transport.connected)

@@ -8,7 +8,7 @@ from wsproto.events import BytesMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
 from tests.support import producer_of, record_log
-from zbtwist.binding.client import MAX_UNSENT, NodeClient
+from zbtwist.binding.client import MAX_UNSENT, ConnectedClient
 from zbtwist.binding.port import MAX_CLIENTS
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL
 
@@ -21,7 +21,7 @@ class TerminalTests(ConsoleTestCase):
         self.assertEqual(page.messages(), [{"type": "open"}])
         return page
 
-    def other_client(self) -> tuple[NodeClient, StringTransport]:
+    def other_client(self) -> tuple[ConnectedClient, StringTransport]:
         """A client of the same node over TCP."""
         client = self.port("ECHO").accept()
         assert client is not None
