@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
-from glob import glob
 from pathlib import Path
 
 from twisted.internet.endpoints import TCP4ServerEndpoint
@@ -15,23 +12,10 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from twisted.web.server import Site
 
 from tests.control.support import NoOperations
-from tests.system.support import Program, wait_until
+from tests.system.support import Program, find_python2, wait_until
 from zbtwist.control.http.site import control_site
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
-
-
-def find_python2() -> str | None:
-    """Return a Python 2.7 that really runs (a version manager's stand-in may not), or None."""
-    candidates = [
-        shutil.which("python2.7"),
-        shutil.which("python2"),
-        *glob(os.path.expanduser("~/.pyenv/versions/2.7.*/bin/python2.7")),
-    ]
-    for candidate in candidates:
-        if candidate and subprocess.run([candidate, "-V"], capture_output=True).returncode == 0:
-            return candidate
-    return None
 
 
 class Operations(NoOperations):

@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import (
@@ -16,6 +16,7 @@ from twisted.internet.testing import (
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.binding.support import Computer
 from tests.radio.support import REMOTE, REMOTE16, Wire
 from tests.support import record_log
 from zbtwist.binding.client import MAX_UNSENT, REPLY_POLL, ConnectedClient
@@ -45,36 +46,17 @@ class TCPConnection(SocketWriteAtOnce, Connection):
         pass
 
 
-class Listening:
-    stopped = False
-
-    def getHost(self) -> object:
-        return object()
-
-    def stopListening(self) -> Deferred[None]:
-        self.stopped = True
-        return succeed(None)
-
-
-class Endpoint:
-    def __init__(self) -> None:
-        self.listening = Listening()
-
-    def listen(self, factory: Any) -> Deferred[Any]:
-        return succeed(self.listening)
-
-
 class NodePortTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.wire = Wire()
         self.node = Node(REMOTE, REMOTE16, label="E1")
-        self.endpoint = Endpoint()
+        self.computer = Computer()
         outbound = Outbound(
             self.wire.clock, self.wire.coordinator, NodeTable(self.wire.bus), self.node
         )
         self.port = NodePort(self.wire.clock, self.node, outbound, self.wire.bus)
         LogLines(self.wire.bus)
-        self.listener = Listener(27001, self.endpoint)  # type: ignore[arg-type]
+        self.listener = Listener(27001, self.computer.endpoint(27001))
         self.port.startService()
         self.successResultOf(Deferred.fromCoroutine(self.listener.open()))
         self.port.serve(self.listener)
@@ -386,18 +368,18 @@ class NodePortTests(SynchronousTestCase):
             self.lines(),
         )
         self.assertIsNone(self.listener.buildProtocol(None))
-        self.assertFalse(self.endpoint.listening.stopped)
+        self.assertIn(27001, self.computer.open)
         client.connectionLost()
         self.assertIsNone(self.port.leave("again"))
 
     def test_listener_of_another_kind(self) -> None:
         """A Unix socket has no TCP port."""
-        other = Listener("unix:/run/meter", self.endpoint)  # type: ignore[arg-type]
+        other = Listener("unix:/run/meter", self.computer.endpoint("unix:/run/meter"))
         self.successResultOf(Deferred.fromCoroutine(other.open()))
         self.port.serve(other)
         self.assertEqual(self.port.number, 0)
         self.successResultOf(other.close())
-        self.assertTrue(self.endpoint.listening.stopped)
+        self.assertNotIn("unix:/run/meter", self.computer.open)
 
     def test_stop(self) -> None:
         client, transport = self.connect()

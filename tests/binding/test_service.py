@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.error import CannotListenError
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.binding.support import Computer
 from tests.radio.support import FACTS, Wire
 from tests.support import connect, record_log
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
@@ -26,45 +25,6 @@ from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import TransmitStatus
 
 A, B, C, D = (Address64(0x0013A200_40000001 + n) for n in range(4))
-
-
-class Computer:
-    """Server endpoints of a computer on which other programs have some ports."""
-
-    def __init__(self) -> None:
-        self.taken: set[object] = set()
-        self.open: dict[object, Any] = {}
-        self.tried: list[object] = []
-        self.opened: list[object] = []
-        self.slow: Deferred[Any] | None = None
-        self.error = errno.EADDRINUSE
-        self.raises: Exception | None = None
-
-    def endpoint(self, slot: object) -> Any:
-        computer = self
-
-        class Listening:
-            def stopListening(self) -> None:
-                del computer.open[slot]
-
-            def getHost(self) -> object:
-                return object()
-
-        class Endpoint:
-            def listen(self, factory: Any) -> Deferred[Any]:
-                computer.tried.append(slot)
-                if slot in computer.taken and computer.raises is not None:
-                    raise computer.raises
-                if slot in computer.taken or slot in computer.open:
-                    error = OSError(computer.error, os.strerror(computer.error))
-                    return fail(CannotListenError("127.0.0.1", slot, error))
-                computer.open[slot] = factory
-                computer.opened.append(slot)
-                if computer.slow is not None:
-                    return computer.slow.addCallback(lambda _: Listening())
-                return succeed(Listening())
-
-        return Endpoint()
 
 
 class BindingTestCase(SynchronousTestCase):

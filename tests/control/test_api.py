@@ -5,13 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.testing import MemoryReactorClock
-from twisted.trial.unittest import SynchronousTestCase
-
 import zbtwist
+from tests.control.support import GatewayTestCase
 from tests.support import present
-from zbtwist.app.gateway import Gateway
 from zbtwist.config.settings import Settings
 from zbtwist.control import faults
 from zbtwist.control import resolver as directory
@@ -19,44 +15,8 @@ from zbtwist.control.api import TEMPERATURE_DEADLINE
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
 from zbtwist.observing import tracer as tracing
-from zbtwist.simulator.endpoint import SimulatorEndpoint, SimulatorTransport
-from zbtwist.simulator.options import SimulatorOptions
+from zbtwist.simulator.endpoint import SimulatorTransport
 from zbtwist.xbee.address import UNKNOWN16, parse_address64
-
-
-class GatewayTestCase(SynchronousTestCase):
-    """A whole gateway on a simulated network."""
-
-    def build(self, settings: Settings | None = None, **options: Any) -> None:
-        self.reactor: Any = MemoryReactorClock()
-        self.network = SimulatorOptions(
-            **{"discovery_time": 1.0, "interval": 0.0, **options}
-        ).build(self.reactor)
-        self.gateway = Gateway(
-            settings or Settings(serial="sim:"),
-            self.reactor,
-            SimulatorEndpoint(self.reactor, self.network),
-            self.reactor.seconds,
-        )
-        self.api = self.gateway.api
-        self.gateway.startService()
-        self.running = True
-        self.addCleanup(self.stop_now)
-
-    def stop_now(self) -> None:
-        if not self.running:
-            return
-        self.running = False
-        self.gateway.stopService()
-        self.network.stop()
-        self.run_for(0.1)
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-
-    def run_for(self, seconds: float, step: float = 0.01) -> None:
-        self.reactor.pump([step] * round(seconds / step))
-
-    def call(self, operation: Any) -> Deferred[Any]:
-        return Deferred.fromCoroutine(operation)
 
 
 class APITests(GatewayTestCase):

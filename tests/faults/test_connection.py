@@ -2,57 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from twisted.internet.interfaces import IConsumer, IPushProducer
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
-from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
 from tests.faults.connection import CLOSED, GONE, RESET, SOCKET, WRITE_BUFFER, Connection
+from tests.faults.support import ClientTestCase, Recorder
 
 
-@implementer(IPushProducer)
-class Recorder(Protocol):
-    """Remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.got = b""
-        self.told: list[str] = []
-
-    def connectionMade(self) -> None:
-        assert IConsumer.providedBy(self.transport)
-        self.transport.registerProducer(self, True)
-
-    def dataReceived(self, data: bytes) -> None:
-        self.got += data
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.told.append(type(reason.value).__name__)
-
-    def pauseProducing(self) -> None:
-        self.told.append("pause")
-
-    def resumeProducing(self) -> None:
-        self.told.append("resume")
-
-    def stopProducing(self) -> None:
-        self.told.append("stop")
-
-
-class ConnectionTests(SynchronousTestCase):
+class ConnectionTests(ClientTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.client = Connection(self.clock, Factory.forProtocol(Recorder), 1)
         self.transport = self.client.gateway_end
-        self.gateway: Any = self.transport.protocol
-        self.heard = b""
-        self.client.received = self.hear
-
-    def hear(self, data: bytes) -> None:
-        self.heard += data
+        self.use(self.client, self.transport.protocol)
 
     def go_on(self) -> None:
         self.clock.pump([0.0] * 10)

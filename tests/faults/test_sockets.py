@@ -6,25 +6,19 @@ from typing import Any
 
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
-from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.connection import CLOSED, GONE, RESET
 from tests.faults.sockets import SocketConnection
-from tests.faults.test_connection import Recorder
+from tests.faults.support import ClientTestCase, Recorder
 
 
-class SocketConnectionTests(SynchronousTestCase):
+class SocketConnectionTests(ClientTestCase):
     def setUp(self) -> None:
         self.clock: Any = MemoryReactorClock()
         self.client = SocketConnection(self.clock, Factory.forProtocol(Recorder))
         self.addCleanup(self.client.stop)
         self.transport = self.client.transport
-        self.gateway: Any = self.transport.protocol
-        self.heard = b""
-        self.client.received = self.hear
-
-    def hear(self, data: bytes) -> None:
-        self.heard += data
+        self.use(self.client, self.transport.protocol)
 
     def go_on(self) -> None:
         self.clock.advance(0.0)

@@ -15,7 +15,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.binding.test_service import Computer
+from tests.binding.support import Computer
 from tests.quiet import without_log_of_the_runner
 from zbtwist.binding.service import BindingService
 from zbtwist.network.service import NetworkService

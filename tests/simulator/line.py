@@ -13,6 +13,7 @@ from zbtwist.xbee.frames import (
     ATCommandResponse,
     Frame,
     QueuedATCommand,
+    ReceivePacket,
     RemoteATCommand,
     RemoteATCommandResponse,
     TransmitRequest,
@@ -61,6 +62,11 @@ class Line:
     @property
     def frames(self) -> list[Frame]:
         return [frame for _, frame in self.heard]
+
+    @property
+    def data(self) -> bytes:
+        """What the nodes sent."""
+        return b"".join(frame.data for frame in self.of(ReceivePacket))
 
     def of(self, kind: type[F]) -> list[F]:
         return [frame for frame in self.frames if isinstance(frame, kind)]

@@ -36,9 +36,6 @@ class NetworkTestCase(TestCase):
         self.addCleanup(self.network.stop)
         self.line = Line(self.network)
 
-    def data(self) -> bytes:
-        return b"".join(frame.data for frame in self.line.of(ReceivePacket))
-
 
 class EchoTests(NetworkTestCase):
     def test_packets(self) -> None:
@@ -55,7 +52,7 @@ class EchoTests(NetworkTestCase):
         echo.send(bytes(SERIAL_BUFFER + 5))
         self.assertEqual((echo.waiting_bytes, echo.lost_bytes), (SERIAL_BUFFER, 5))
         self.line.run(10)
-        self.assertEqual(len(self.data()), SERIAL_BUFFER + 84)
+        self.assertEqual(len(self.line.data), SERIAL_BUFFER + 84)
 
     def test_lost_packet_is_not_the_last(self) -> None:
         echo = self.network.add_node(EchoNode(self.network, ADDRESS, "ECHO"), announce=False)
@@ -65,7 +62,7 @@ class EchoTests(NetworkTestCase):
         echo.reachable = True
         echo.send(b"sent")
         self.line.run(1)
-        self.assertEqual(self.data(), b"sent")
+        self.assertEqual(self.line.data, b"sent")
 
 
 class MeterNodeTests(NetworkTestCase):
@@ -95,18 +92,18 @@ class MeterNodeTests(NetworkTestCase):
         self.line.run(60)
         self.assertEqual(self.line.frames, [])
         self.line.transmit(node.address64, b"\xfc")
-        self.assertEqual(self.data(), b"\xfc")
+        self.assertEqual(self.line.data, b"\xfc")
         self.line.transmit(node.address64, b"SPK")
-        self.assertEqual(self.data()[:1], b"\xfc")
-        parse_packet(self.data()[1:])
+        self.assertEqual(self.line.data[:1], b"\xfc")
+        parse_packet(self.line.data[1:])
 
     def test_polled_in_pieces(self) -> None:
         node = self.meter(0)
         for piece in (b"noise S", b"P", b"K"):
             self.line.transmit(node.address64, piece)
-        self.assertEqual(len(self.data()), 44)
+        self.assertEqual(len(self.line.data), 44)
         self.line.transmit(node.address64, b"SPXK")
-        self.assertEqual(self.data(), b"")
+        self.assertEqual(self.line.data, b"")
 
     def test_switched_off(self) -> None:
         node = self.meter(2.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import threading
 import time
 import xmlrpc.client
 from collections.abc import Callable
+from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +27,13 @@ PATIENCE = 20.0
 #: Seconds within which a program must end. What waits for a client or a timeout takes longer, and
 #: what does not a fraction of it, also on a computer that has much to do.
 PROMPT = 10.0
+
+
+#: A network that is found quickly.
+QUICK = "sim:nt=0.3:interval=0.2"
+
+#: How Python is told to run zbctl.
+ZBCTL = ("-m", "zbtwist.cli.main")
 
 
 def wait_until(question: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
@@ -60,6 +69,29 @@ def is_listening(port: int) -> bool:
     """Whether somebody accepts connections on that port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def echo(port: int, data: bytes) -> bytes:
+    """Send `data` to an echo node; return what comes back."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        threading.Thread(target=connection.sendall, args=(data,), daemon=True).start()
+        received = b""
+        while len(received) < len(data):
+            received += connection.recv(65536) or b"CLOSED" * len(data)
+    return received
+
+
+def find_python2() -> str | None:
+    """Return a Python 2.7 that really runs (a version manager's stand-in may not), or None."""
+    candidates = [
+        shutil.which("python2.7"),
+        shutil.which("python2"),
+        *glob(os.path.expanduser("~/.pyenv/versions/2.7.*/bin/python2.7")),
+    ]
+    for candidate in candidates:
+        if candidate and subprocess.run([candidate, "-V"], capture_output=True).returncode == 0:
+            return candidate
+    return None
 
 
 class Program:

@@ -19,15 +19,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.system.support import (
     PATIENCE,
     PROMPT,
+    QUICK,
     ROOT,
+    ZBCTL,
     Gateway,
     Program,
+    echo,
     free_ports,
     is_listening,
 )
-from tests.system.test_gateway import QUICK, echo
-
-ZBCTL = ("-m", "zbtwist.cli.main")
 
 
 def at_rest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ import http.client
 import os
 import signal
 import socket
-import threading
 import xmlrpc.client
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.system.support import (
     PATIENCE,
     PROMPT,
+    QUICK,
     TWISTD,
     ZBGATE,
     Gateway,
     Program,
+    echo,
     is_listening,
     wait_until,
 )
 from zbtwist.app.command import CONFIG_ERROR
 from zbtwist.simulator.meter import PACKET_SIZE, parse_packet
-
-#: A network that is found quickly.
-QUICK = "sim:nt=0.3:interval=0.2"
 
 #: Has a program's time of the day step back by an hour on SIGUSR1, and forward on SIGUSR2.
 CLOCK_THAT_IS_SET = """
@@ -38,16 +36,6 @@ time.time = lambda: of_day() + steps[0]
 signal.signal(signal.SIGUSR1, lambda *_: steps.__setitem__(0, -3600))
 signal.signal(signal.SIGUSR2, lambda *_: steps.__setitem__(0, 3600))
 """
-
-
-def echo(port: int, data: bytes) -> bytes:
-    """Send `data` to an echo node; return what comes back."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        threading.Thread(target=connection.sendall, args=(data,), daemon=True).start()
-        received = b""
-        while len(received) < len(data):
-            received += connection.recv(65536) or b"CLOSED" * len(data)
-    return received
 
 
 def meter_packets(port: int, count: int) -> list[bytes]:

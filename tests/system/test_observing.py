@@ -13,9 +13,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.system.support import PATIENCE, PROMPT, Gateway, Program, wait_until
-from tests.system.test_ctl import ZBCTL
-from tests.system.test_gateway import QUICK, echo
+from tests.system.support import PATIENCE, PROMPT, QUICK, ZBCTL, Gateway, Program, echo, wait_until
 
 
 class ObservingTestCase(SynchronousTestCase):

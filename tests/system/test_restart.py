@@ -13,8 +13,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.system.support import ROOT, Gateway, free_ports, is_listening, wait_until
-from tests.test_examples import find_python2
+from tests.system.support import ROOT, Gateway, find_python2, free_ports, is_listening, wait_until
 
 CLIENT = ROOT / "docs" / "examples" / "list_ports.py"
 

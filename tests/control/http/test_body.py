@@ -11,7 +11,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransport
 from twisted.web import http as twisted_http
 
-from tests.control.http.test_site import NODE, SiteTestCase, method_call, parse_response, request
+from tests.control.http.support import NODE, SiteTestCase, method_call, parse_response, request
 from tests.control.web.support import ConsoleTestCase
 from tests.support import connect
 from zbtwist.control import faults

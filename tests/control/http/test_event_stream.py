@@ -8,8 +8,8 @@ from typing import Any
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import Logger
 
-from tests.control.http.test_site import SiteTestCase, parse_response
-from tests.support import mistake, producer_of
+from tests.control.http.support import SiteTestCase, parse_response
+from tests.support import mistake, producer_of, take
 from zbtwist.control.http import event_stream
 from zbtwist.control.http.event_stream import HEARTBEAT, INTERVAL, STALL_TIMEOUT, EventStreams
 from zbtwist.control.http.site import IDLE_TIMEOUT
@@ -41,8 +41,7 @@ class StreamTestCase(SiteTestCase):
 
     def body(self, transport: Transport) -> str:
         """What has come since the last time, with the chunks put together."""
-        data = transport.value()
-        transport.clear()
+        data = take(transport)
         if data.startswith(b"HTTP/"):
             status, headers, data = parse_response(data)
             self.assertEqual(status, 200)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from tests.control.http.test_site import SiteTestCase
+from tests.control.http.support import SiteTestCase
 from tests.radio.support import FACTS
 from zbtwist.control.http.health import HealthPage
 from zbtwist.radio.coordinator import Coordinator

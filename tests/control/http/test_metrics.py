@@ -15,8 +15,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest
 
-from tests.control import test_api
-from tests.control.http.test_site import SiteTestCase, parse_response
+from tests.control.http.support import SiteTestCase, parse_response
+from tests.control.support import GatewayTestCase
 from tests.support import record_log
 from zbtwist.control.http import metrics
 from zbtwist.control.http.metrics import GatewayCollector, MetricsPage
@@ -26,7 +26,7 @@ from zbtwist.xbee.address import format_address64
 DASHBOARD = Path(__file__).resolve().parents[3] / "docs" / "examples" / "grafana-dashboard.json"
 
 
-class MetricsTestCase(test_api.GatewayTestCase):
+class MetricsTestCase(GatewayTestCase):
     """Gives each test a gateway with three nodes, and what Prometheus knows of it."""
 
     def setUp(self) -> None:

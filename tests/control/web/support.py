@@ -23,6 +23,7 @@ from wsproto.events import (
     TextMessage,
 )
 
+from tests.support import connect, take
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port import NodePort
 from zbtwist.config.settings import Settings
@@ -43,14 +44,17 @@ class Page:
     """
 
     def __init__(
-        self, factory: Any, path: str, host: str = HOST, origin: str | None = f"http://{HOST}"
+        self,
+        factory: ControlSite,
+        path: str,
+        host: str = HOST,
+        origin: str | None = f"http://{HOST}",
     ) -> None:
         self.transport = StringTransport(
             hostAddress=IPv4Address("TCP", "127.0.0.1", 27000),
             peerAddress=IPv4Address("TCP", "127.0.0.1", 50000),
         )
-        self.channel = factory.buildProtocol(self.transport.getPeer())
-        self.channel.makeConnection(self.transport)
+        self.channel = connect(factory, self.transport)
         self.websocket = WSConnection(ConnectionType.CLIENT)
         self.status = 0
         self.body = b""
@@ -78,8 +82,7 @@ class Page:
 
     def read(self) -> None:
         """Take all that has been sent."""
-        data = self.transport.value()
-        self.transport.clear()
+        data = take(self.transport)
         if not data:
             return
         self.websocket.receive_data(data)

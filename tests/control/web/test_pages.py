@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.control.http.test_site import FakeOperations, parse_response
+from tests.control.http.support import FakeOperations, parse_response
 from zbtwist.control.http.site import control_site
 from zbtwist.control.web.pages import STATIC, TYPES, FrontPage, StaticFiles
 
