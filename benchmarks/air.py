@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from benchmarks.report import Options, Table
-from tests.faults.connection import Connection
-from tests.faults.world import Device, World
+from tests.faults.connection import pour
+from tests.faults.world import Device, Echo, World
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.simulator.channel import DIGI_RATE, FULL_PACKET
 from zbtwist.xbee.devices import COORDINATOR, ROUTER
@@ -77,14 +77,6 @@ class Talker(Device):
             self.send(bytes(2 * FULL_PACKET - self.waiting_bytes))
 
 
-class Echo(Device):
-    """Says what it hears."""
-
-    def serial_received(self, data: bytes) -> None:
-        super().serial_received(data)
-        self.send(data)
-
-
 class Streams:
     """A stream between a client and each node, in one direction."""
 
@@ -141,17 +133,6 @@ def packet_time(world: World) -> float:
     """For how many seconds a full packet has the channel."""
     seconds: float = world.air.seconds_for(FULL_PACKET, 1, COORDINATOR, ROUTER)
     return seconds
-
-
-def pour(connection: Connection) -> None:
-    """Write without end."""
-
-    def go_on() -> None:
-        while connection.write(bytes(8192)) == 8192:
-            pass
-
-    connection.has_room = go_on
-    go_on()
 
 
 def exchange(others: int, times: int) -> list[str]:

@@ -53,6 +53,20 @@ def record_log(case: SynchronousTestCase) -> RecordedLog:
     return log
 
 
+def without_log_of_the_runner(case: SynchronousTestCase) -> None:
+    """Let nobody observe the log who did so until now, until the end of a test that measures
+    memory.
+
+    The workers of ``trial -j`` pass each line of the log on to their manager, and keep it until the
+    reactor runs again: a test that logs a lot and does not give the reactor a turn looks as if the
+    gateway's memory grew.
+    """
+    observers = list(globalLogPublisher._observers)
+    for observer in observers:
+        globalLogPublisher.removeObserver(observer)
+        case.addCleanup(globalLogPublisher.addObserver, observer)
+
+
 def connect(factory: IProtocolFactory, transport: StringTransport) -> IProtocol:
     """Let a client come to a server in memory; return the server's protocol for it."""
     protocol = present(factory.buildProtocol(transport.getPeer()))

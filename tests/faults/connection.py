@@ -407,3 +407,14 @@ class Transport:
 
     def getTcpKeepAlive(self) -> bool:
         return True
+
+
+def pour(connection: Client) -> None:
+    """Write without end."""
+
+    def go_on() -> None:
+        while connection.write(bytes(8192)) == 8192:
+            pass
+
+    connection.has_room = go_on
+    go_on()

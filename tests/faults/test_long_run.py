@@ -7,7 +7,7 @@ import tracemalloc
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.long_run import LongRun
-from tests.quiet import without_log_of_the_runner
+from tests.support import without_log_of_the_runner
 
 #: Bytes by which memory may grow from the second hour to the last: what the rings of events and of
 #: traced lines, all bounded, still take up.

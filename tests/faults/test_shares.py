@@ -6,32 +6,13 @@ import random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.faults.connection import Connection
-from tests.faults.world import Device, World
+from tests.faults.connection import pour
+from tests.faults.world import Device, Echo, World
 from zbtwist.simulator.channel import FULL_PACKET
 from zbtwist.xbee.devices import COORDINATOR, ROUTER
 
 #: Seconds that are measured.
 SECONDS = 10.0
-
-
-class Echo(Device):
-    """Says what it hears."""
-
-    def serial_received(self, data: bytes) -> None:
-        super().serial_received(data)
-        self.send(data)
-
-
-def pour(connection: Connection) -> None:
-    """Write without end."""
-
-    def go_on() -> None:
-        while connection.write(bytes(8192)) == 8192:
-            pass
-
-    connection.has_room = go_on
-    go_on()
 
 
 class ShareTests(SynchronousTestCase):

@@ -55,6 +55,14 @@ class Device(Node):
             self.listener(data)
 
 
+class Echo(Device):
+    """Says what it hears."""
+
+    def serial_received(self, data: bytes) -> None:
+        super().serial_received(data)
+        self.send(data)
+
+
 class QuickClock(MemoryReactorClock):
     """A reactor in memory that keeps its calls in their order, and need not sort them.
 

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.binding.support import Computer
-from tests.quiet import without_log_of_the_runner
+from tests.support import without_log_of_the_runner
 from zbtwist.binding.service import BindingService
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.coordinator import Coordinator

@@ -9,6 +9,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from tests.simulator.line import Line
+from tests.simulator.support import NetworkTestCase
 from zbtwist.simulator.air import IAir, SimpleAir
 from zbtwist.simulator.channel import ChannelAir
 from zbtwist.simulator.module import Packet
@@ -70,16 +71,13 @@ class Saturated:
         return self.delivered * 84 * 8 / seconds
 
 
-class ChannelTestCase(TestCase):
+class ChannelTestCase(NetworkTestCase):
     def setUp(self) -> None:
         self.build()
 
     def build(self, seed: int = 0, rate: float = 35_000) -> None:
-        self.clock = Clock()
         self.air = ChannelAir(rate)
-        self.network = SimulatedNetwork(self.clock, seed, air=self.air)
-        self.addCleanup(self.network.stop)
-        self.line = Line(self.network)
+        self.use(SimulatedNetwork(Clock(), seed, air=self.air))
 
     def add(self, name: str = "NODE", kind: type[Node] = Node) -> Node:
         node = kind(self.network, ADDRESS + len(self.network.nodes), name)

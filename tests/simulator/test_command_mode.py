@@ -6,19 +6,17 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from tests.simulator.line import Line
+from tests.simulator.support import NetworkTestCase
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.xbee.frames import ATCommandResponse
 
 
-class TransparentTestCase(TestCase):
+class TransparentTestCase(NetworkTestCase):
     api_mode = 0
 
     def setUp(self) -> None:
-        self.clock = Clock()
         options = SimulatorOptions(interval=0, api_mode=self.api_mode)
-        self.network = options.build(self.clock)
-        self.addCleanup(self.network.stop)
-        self.line = Line(self.network, self.api_mode)
+        self.use(options.build(Clock()), self.api_mode)
         self.echo = self.network.node("ECHO")
 
     def talk_to_echo(self) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from twisted.internet.task import Clock
-from twisted.trial.unittest import TestCase
 
-from tests.simulator.line import Line
+from tests.simulator.support import NetworkTestCase
 from zbtwist.simulator.channel import ChannelAir
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import EchoNode
@@ -24,13 +23,9 @@ from zbtwist.xbee.frames import (
 ADDRESS = 0x0013A20040000001
 
 
-class RadioFaultTestCase(TestCase):
+class RadioFaultTestCase(NetworkTestCase):
     def setUp(self) -> None:
-        self.clock = Clock()
-        self.network = SimulatedNetwork(self.clock, air=ChannelAir())
-        self.addCleanup(self.network.stop)
-        self.radio = self.network.radio
-        self.line = Line(self.network)
+        self.use(SimulatedNetwork(Clock(), air=ChannelAir()))
         self.echo = self.network.add_node(EchoNode(self.network, ADDRESS, "ECHO"), announce=False)
 
     def requests(self, *frame_ids: int, data: bytes = b"x") -> list[TransmitRequest]:

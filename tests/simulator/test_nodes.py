@@ -10,6 +10,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from tests.simulator.line import Line
+from tests.simulator.support import NetworkTestCase
 from zbtwist.simulator.air import IAir, ITimekeeper, Transmission, TxResult
 from zbtwist.simulator.meter import parse_packet, watts_between
 from zbtwist.simulator.network import SimulatedNetwork
@@ -27,14 +28,6 @@ from zbtwist.xbee.frames import (
 from zbtwist.xbee.samples import HUMIDITY_INPUT, LIGHT_INPUT, IOSample, temperature
 
 ADDRESS = Address64(0x0013A20040000001)
-
-
-class NetworkTestCase(TestCase):
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.network = SimulatedNetwork(self.clock)
-        self.addCleanup(self.network.stop)
-        self.line = Line(self.network)
 
 
 class EchoTests(NetworkTestCase):

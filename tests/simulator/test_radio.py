@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from twisted.internet.task import Clock
-from twisted.trial.unittest import TestCase
 
-from tests.simulator.line import Line
+from tests.simulator.support import NetworkTestCase
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.simulator.radio import MAX_TRANSMISSIONS
 from zbtwist.xbee.address import BROADCAST64, UNKNOWN16, UNKNOWN64, Address16, Address64
@@ -33,15 +32,11 @@ from zbtwist.xbee.frames import (
 from zbtwist.xbee.framing import encode
 
 
-class RadioTestCase(TestCase):
+class RadioTestCase(NetworkTestCase):
     options = SimulatorOptions(interval=0)
 
     def setUp(self) -> None:
-        self.clock = Clock()
-        self.network = self.options.build(self.clock)
-        self.addCleanup(self.network.stop)
-        self.line = Line(self.network, self.options.api_mode)
-        self.radio = self.network.radio
+        self.use(self.options.build(Clock()), self.options.api_mode)
         self.echo = self.network.node("ECHO")
         # No routes, unless the test is about them.
         self.radio.registers.store("AR", b"\xff")
@@ -544,17 +539,21 @@ class NewsTests(RadioTestCase):
         self.assertEqual([len(node.relays) for node in nodes], [0, 1, 2, 0, 1, 2, 0])
         self.assertEqual(nodes[5].relays, (nodes[4], nodes[3]))
 
+    def speak(self) -> None:
+        """Have a node send data, one a sample, and one who it is."""
+        self.echo.send(b"data")
+        self.line.run(0.1)
+        self.network.node("SENSOR").emit_sample()
+        self.line.run(0.1)
+        self.echo.press_button()
+        self.line.run(0.1)
+
     def test_explicit_output(self) -> None:
         """With AO=1 all arrives as frames 91, each on its cluster."""
         self.line.at("AO", b"\1")
         sensor = self.network.node("SENSOR")
         self.line.clear()
-        self.echo.send(b"data")
-        self.line.run(0.1)
-        sensor.emit_sample()
-        self.line.run(0.1)
-        self.echo.press_button()
-        self.line.run(0.1)
+        self.speak()
         frames = self.line.of(ExplicitReceive)
         self.assertEqual(self.line.frames, frames)
         self.assertEqual(
@@ -574,13 +573,7 @@ class NewsTests(RadioTestCase):
         self.assertEqual(NodeDescription.parse(frames[2].data).label, "ECHO")
 
     def test_plain_output(self) -> None:
-        sensor = self.network.node("SENSOR")
-        self.echo.send(b"data")
-        self.line.run(0.1)
-        sensor.emit_sample()
-        self.line.run(0.1)
-        self.echo.press_button()
-        self.line.run(0.1)
+        self.speak()
         self.assertEqual(
             [type(frame) for frame in self.line.frames],
             [ReceivePacket, IODataSample, NodeIdentification],
