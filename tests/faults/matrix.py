@@ -20,8 +20,6 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionLost
-from twisted.python.failure import Failure
 
 from tests.faults import signs
 from tests.faults.connection import CLOSED
@@ -200,16 +198,14 @@ def hang_and_recover(scene: Scene) -> Undo:
     """The radio is dumb and deaf for a while, and says nothing of it."""
     radio = scene.world.network.radio
     radio.hang()
-    return radio._recover
+    return radio.recover
 
 
 def lose_link(scene: Scene) -> Undo:
     """The connection to the radio is gone, as that to a serial server may be. The radio goes on."""
     endpoint = scene.world.endpoint
-    endpoint.plugged = False
-    assert endpoint._transport is not None
-    endpoint._transport.fail(Failure(ConnectionLost()))
-    return partial(setattr, endpoint, "plugged", True)
+    endpoint.cut_link()
+    return endpoint.mend_link
 
 
 def lose_busy_link(scene: Scene) -> Undo:
@@ -246,9 +242,8 @@ def leave(scene: Scene) -> Undo:
 def stay_away(scene: Scene) -> Undo:
     """The radio leaves the network, says so, and finds no other for a while."""
     radio = scene.world.network.radio
-    radio._in_network = False
-    radio.emit_modem_status(MODEM_LEFT)
-    return radio._coordinator_started
+    radio.leave()
+    return radio.join
 
 
 def spoil(what: str, probability: float, scene: Scene) -> Undo:
@@ -282,10 +277,10 @@ def damage_one(which: int, offset: int, scene: Scene) -> Undo:
         scene.answer(RATE)
 
     def undo() -> None:
-        frames = _frames(wire._buffer)
+        frames = _frames(wire.waiting)
         scene.signs.counts[signs.SAME_READ] += len(frames)
         start, end = frames[which]
-        wire._buffer[start + offset if offset >= 0 else end + offset] ^= 4
+        wire.waiting[start + offset if offset >= 0 else end + offset] ^= 4
         wire.resume()
 
     return undo
@@ -297,7 +292,7 @@ def swap_bytes(scene: Scene) -> Undo:
     wire.pause()
 
     def undo() -> None:
-        data = wire._buffer
+        data = wire.waiting
         _, end = _frames(data)[-1]
         data[end - 4], data[end - 3] = data[end - 3], data[end - 4]
         scene.signs.counts[signs.SPOILED] += 1

@@ -86,12 +86,13 @@ class Signs:
         self._numbers: Counter[int] = Counter()
         self._last_arrived: Counter[int] = Counter()
         self.under_way = 0
-        # What is watched takes no listeners, so it is watched from within.
+        # What the radio says and the air is given takes no listeners, so it is watched from within.
         radio: Any = world.network.radio
         radio.write_frame = _after(self._said, radio.write_frame)
         refusals: Any = world.refusals
         refusals.send = _after(self._sent, refusals.send)
-        self._watch_air(world.air)
+        self._lost_tries = world.air.lost_tries
+        self._lost_acknowledgements = world.air.lost_acknowledgements
         for wire in world.endpoint.line.directions:
             self._watch_wire(wire)
         bus = world.gateway.bus
@@ -157,36 +158,18 @@ class Signs:
         transmission.receivers = {receiver: arrives}
         transmission.finished = finish
 
-    def _watch_air(self, air: Any) -> None:
-        passing = air._pass
-
-        def passes(*arguments: Any) -> tuple[int, bool]:
-            lost, passed = passing(*arguments)
-            self.counts[LOST_TRIES] += lost
-            return lost, passed
-
-        def ends(seconds: float, attempt: Any, receiver: object, acknowledged: bool) -> None:
-            self.counts[LOST_ACKNOWLEDGEMENTS] += attempt.arrived and not acknowledged
-
-        air._pass = passes
-        air._end_try = _after(ends, air._end_try)
-
     # --- the line -------------------------------------------------------------------------------
 
     def _watch_wire(self, wire: Wire) -> None:
-        spoil = wire._spoil
-
-        def spoils(data: bytes) -> bytes:
-            spoiled = spoil(data)
+        def carried(sent: bytes, arrived: bytes) -> None:
             counts = self.counts
-            counts[SPOILED] += spoiled != data
-            counts[SINGLE] += len(data) == 1
+            counts[SPOILED] += arrived != sent
+            counts[SINGLE] += len(sent) == 1
             counts[SLOW] += wire.baud == 9600
             if self._world.network.radio.api_mode == 2:
-                counts[ESCAPES] += data.count(b"\x7d")
-            return spoiled
+                counts[ESCAPES] += sent.count(b"\x7d")
 
-        wire._spoil = spoils  # type: ignore[method-assign]
+        wire.watcher = carried
 
     # --- what lasts -----------------------------------------------------------------------------
 
@@ -198,7 +181,7 @@ class Signs:
         counts[ASLEEP] += device.seconds_until_awake() > 0
         counts[SWITCHED_OFF] += not device.reachable
         counts[HELD] += line.to_radio.stuck and line.to_radio.buffered > 0
-        counts[HUNG] += world.network.radio._hung
+        counts[HUNG] += world.network.radio.is_hung
         counts[STOPPED] = not world.gateway.running
         node = world.gateway.network.nodes.get(device.address64)
         port = world.gateway.bindings.port_of(node) if node is not None else None
@@ -207,6 +190,11 @@ class Signs:
     def settle(self) -> None:
         """All is over."""
         self.counts[LOST_STATUS] += len(self._fates)
+        air = self._world.air
+        self.counts[LOST_TRIES] += air.lost_tries - self._lost_tries
+        self.counts[LOST_ACKNOWLEDGEMENTS] += (
+            air.lost_acknowledgements - self._lost_acknowledgements
+        )
 
     def missing(self, wanted: Iterable[tuple[str, int]]) -> str:
         """Return what was not seen as often as is wanted, as a clause; empty if all was."""

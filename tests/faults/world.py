@@ -26,7 +26,7 @@ from zbtwist.simulator.air import IAir, ITimekeeper, Transmission, TxResult
 from zbtwist.simulator.channel import ChannelAir
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
-from zbtwist.simulator.nodes import Node
+from zbtwist.simulator.node import Node
 from zbtwist.xbee.devices import COORDINATOR
 
 #: The first node's 64-bit address; the others follow.

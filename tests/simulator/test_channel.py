@@ -12,9 +12,10 @@ from tests.simulator.line import Line
 from tests.simulator.support import NetworkTestCase
 from zbtwist.simulator.air import IAir, SimpleAir
 from zbtwist.simulator.channel import ChannelAir
-from zbtwist.simulator.module import Packet
 from zbtwist.simulator.network import SimulatedNetwork
-from zbtwist.simulator.nodes import EchoNode, Node
+from zbtwist.simulator.node import Node
+from zbtwist.simulator.nodes import EchoNode
+from zbtwist.simulator.packet import Packet
 from zbtwist.xbee.address import BROADCAST64, UNKNOWN16
 from zbtwist.xbee.devices import COORDINATOR, END_DEVICE, ROUTER
 from zbtwist.xbee.frames import (

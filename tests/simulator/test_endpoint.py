@@ -345,7 +345,7 @@ class EndpointTests(TestCase):
 class ParserTests(TestCase):
     def parse(self, **options: str) -> SimulatorOptions:
         endpoint = SimulatorEndpointParser().parseStreamClient(Clock(), "", **options)
-        return endpoint._options
+        return endpoint.options
 
     def test_default(self) -> None:
         network = self.parse().build(Clock())

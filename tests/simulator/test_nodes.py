@@ -14,7 +14,8 @@ from tests.simulator.support import NetworkTestCase
 from zbtwist.simulator.air import IAir, ITimekeeper, Transmission, TxResult
 from zbtwist.simulator.meter import parse_packet, watts_between
 from zbtwist.simulator.network import SimulatedNetwork
-from zbtwist.simulator.nodes import SERIAL_BUFFER, EchoNode, MeterNode, Node, PtyNode
+from zbtwist.simulator.node import SERIAL_BUFFER, Node
+from zbtwist.simulator.nodes import EchoNode, MeterNode, PtyNode
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import (

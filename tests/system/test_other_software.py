@@ -430,7 +430,7 @@ class PseudoterminalTests(PseudoterminalTestCase):
             nonlocal total
             size = len(self.read_now(device))
             total += size
-            return size == 0 and not terminal._backlog
+            return size == 0 and not terminal.waiting_bytes
 
         await self.until(drained)
         self.assertTrue(0x10000 <= total < 0x30000, total)

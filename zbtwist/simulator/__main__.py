@@ -22,7 +22,8 @@ from twisted.logger import (
 )
 
 from zbtwist.simulator.network import SimulatedNetwork
-from zbtwist.simulator.nodes import Node, PtyNode
+from zbtwist.simulator.node import Node
+from zbtwist.simulator.nodes import PtyNode
 from zbtwist.simulator.options import OPTIONS, OptionsError, SimulatorOptions
 from zbtwist.simulator.pseudoterminal import LinkError
 from zbtwist.simulator.serial_port import SimulatedSerialPort

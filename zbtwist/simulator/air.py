@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import Attribute, Interface, implementer
 
+from zbtwist.xbee.address import Address64
 from zbtwist.xbee.status import DELIVERED
 
 NETWORK_ACKNOWLEDGEMENT_FAILURE = 0x21
@@ -47,10 +48,10 @@ class TxResult:
 class IStation(Interface):
     """What the air has to know of a module."""
 
-    address64 = Attribute("Its 64-bit address.")
-    role = Attribute("0 coordinator, 1 router, 2 end device.")
-    listening = Attribute("False while it is switched off, restarting or out of range.")
-    hops = Attribute("How many hops it is away from the coordinator.")
+    address64: Address64 = Attribute("Its 64-bit address.")
+    role: int = Attribute("0 coordinator, 1 router, 2 end device.")
+    listening: bool = Attribute("False while it is switched off, restarting or out of range.")
+    hops: int = Attribute("How many hops it is away from the coordinator.")
 
     def seconds_until_awake() -> float:
         """How long it will sleep on, in seconds; 0 if it is awake."""

@@ -121,6 +121,8 @@ class ChannelAir:
         failed: 50 ms x NH + 100 ms (90001539, "Unicast timeout"), with NH as it is by default.
     @ivar search_time: seconds until the search for a node that is not there is given up.
     @ivar busy_seconds: for how long the channel was occupied.
+    @ivar lost_tries: how many tries of the MAC layer were lost.
+    @ivar lost_acknowledgements: how often a packet arrived, and its sender did not learn it.
     """
 
     loss = Both()
@@ -139,6 +141,8 @@ class ChannelAir:
         self.retry_interval = 1.6
         self.search_time = 0.5
         self.busy_seconds = 0.0
+        self.lost_tries = 0
+        self.lost_acknowledgements = 0
         # In the order in which their first packets became the first. The module that is sending
         # keeps its packet, and its place, until the end.
         self._queues: dict[IStation, deque[_Attempt]] = {}
@@ -287,6 +291,7 @@ class ChannelAir:
         lost_try = (_LOST_TRY + transmission.size * _BYTE_ON_AIR) * DIGI_RATE / self.rate
         if sender.listening:
             lost_tries, passed = self._pass(hops, chances.loss, receiver.listening)
+            self.lost_tries += lost_tries
         else:
             # Who is switched off does not take the channel from the others.
             lost_tries, passed = 0, False
@@ -335,6 +340,7 @@ class ChannelAir:
     def _end_try(
         self, seconds: float, attempt: _Attempt, receiver: IStation, acknowledged: bool
     ) -> None:
+        self.lost_acknowledgements += attempt.arrived and not acknowledged
         # Who was switched off meanwhile acknowledged nothing.
         self._release(seconds, attempt, acknowledged and attempt.arrived)
 

@@ -9,15 +9,14 @@ it, and either way what was set comes into force.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall
 
+from zbtwist.simulator.interfaces import ILocalRadio
+from zbtwist.simulator.medium import IMedium
+from zbtwist.simulator.registers import RegisterFile
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.status import AT_OK
-
-if TYPE_CHECKING:
-    from zbtwist.simulator.radio import LocalRadio
 
 _OK = b"OK\r"
 _ERROR = b"ERROR\r"
@@ -32,7 +31,8 @@ class EscapeWatch:
 
     def __init__(
         self,
-        radio: LocalRadio,
+        network: IMedium,
+        registers: RegisterFile,
         data_received: Callable[[bytes], None],
         requested: Callable[[], None],
     ) -> None:
@@ -40,7 +40,8 @@ class EscapeWatch:
         @param data_received: called with what is not part of a request.
         @param requested: called when a request is complete.
         """
-        self._radio = radio
+        self._network = network
+        self._registers = registers
         self._data_received = data_received
         self._requested = requested
         self._held = b""
@@ -49,30 +50,30 @@ class EscapeWatch:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the serial line."""
-        now = self._radio.network.clock.seconds()
+        now = self._network.seconds()
         guard = self._guard_time()
         silent = now - self._last_byte >= guard
         self._last_byte = now
-        self._radio.network.cancel(self._timer)
+        self._network.cancel(self._timer)
         candidate = self._held + data
-        character = bytes([self._radio.registers.number("CC")])
+        character = bytes([self._registers.number("CC")])
         if (
             (self._held or silent)
             and len(candidate) <= _SEQUENCE_LENGTH
             and not candidate.strip(character)
         ):
             self._held = candidate
-            self._timer = self._radio.network.call_later(guard, self._silence)
+            self._timer = self._network.call_later(guard, self._silence)
             return
         self._held = b""
         self._data_received(candidate)
 
     def touch(self) -> None:
         """The line is not silent: bytes came that were for somebody else."""
-        self._last_byte = self._radio.network.clock.seconds()
+        self._last_byte = self._network.seconds()
 
     def _guard_time(self) -> float:
-        return self._radio.registers.number("GT") / 1000
+        return self._registers.number("GT") / 1000
 
     def _silence(self) -> None:
         held, self._held = self._held, b""
@@ -85,7 +86,7 @@ class EscapeWatch:
 class CommandMode:
     """The dialogue, from the first OK to CN or the timeout."""
 
-    def __init__(self, radio: LocalRadio, ended: Callable[[], None]) -> None:
+    def __init__(self, radio: ILocalRadio, ended: Callable[[], None]) -> None:
         """
         @param ended: called when the radio goes back to work.
         """

@@ -187,8 +187,9 @@ class SimulatorEndpoint:
     """Connects to the radio of a simulated network, which begins with the first connection.
 
     @ivar network: the network; None before the first connection, if only its options were given.
+    @ivar options: what the network is made from.
     @ivar line: the serial line, on which everything can go wrong.
-    @ivar plugged: whether the radio is plugged in.
+    @ivar plugged: whether the radio can be connected to.
     """
 
     def __init__(
@@ -199,16 +200,16 @@ class SimulatorEndpoint:
         @param network: a network, or what it is to be like; the default one if None.
         """
         self._reactor = reactor
-        self._options = SimulatorOptions()
+        self.options = SimulatorOptions()
         self.network: SimulatedNetwork | None = None
         if isinstance(network, SimulatorOptions):
-            self._options = network
+            self.options = network
         else:
             self.network = network
         self._transport: SimulatorTransport | None = None
-        seed = self._options.seed if self.network is None else self.network.seed
+        seed = self.options.seed if self.network is None else self.network.seed
         self.line = SerialLine(reactor, seed, BACKLOG)
-        self._options.set_up_line(self.line)
+        self.options.set_up_line(self.line)
         self.plugged = True
 
     def connect(self, protocolFactory: IProtocolFactory) -> defer.Deferred[IProtocol]:
@@ -230,7 +231,7 @@ class SimulatorEndpoint:
                     errno.EBUSY, "the simulated radio is in use by another connection"
                 )
             if self.network is None:
-                self.network = self._options.build(self._reactor)
+                self.network = self.options.build(self._reactor)
             protocol = factory.buildProtocol(SimulatorAddress())
             if protocol is None:
                 raise error.ConnectError(string="the factory gave no protocol for the connection")
@@ -259,6 +260,19 @@ class SimulatorEndpoint:
         self.plugged = True
         if self.network is not None:
             self.network.radio.power_on()
+
+    def cut_link(self) -> None:
+        """Lose the connection to the radio, which goes on: as when a serial server goes away.
+
+        It cannot be connected to until `mend_link`.
+        """
+        self.plugged = False
+        if self._transport is not None:
+            self._transport.fail(Failure(error.ConnectionLost()))
+
+    def mend_link(self) -> None:
+        """Let the radio be connected to again."""
+        self.plugged = True
 
     def swap_radio(self, address64: int | None = None, pan_id: int | None = None) -> LocalRadio:
         """Unplug the radio and plug in another one, as it left the factory.

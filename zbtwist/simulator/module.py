@@ -7,22 +7,17 @@ when its button is pressed, or when a setting changes is left to the two kinds o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zope.interface import implementer
 
-from zbtwist.simulator.air import IStation
+from zbtwist.simulator.medium import IMedium
+from zbtwist.simulator.packet import IModule, Packet
 from zbtwist.simulator.registers import Fact, RegisterFile, Value
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.description import NO_DEVICE_TYPE, NO_RSSI, NodeDescription
-from zbtwist.xbee.frames import DIGI_PROFILE, SERIAL_CLUSTER, SERIAL_ENDPOINT
 from zbtwist.xbee.samples import IOSample
 from zbtwist.xbee.status import AT_ERROR, AT_INVALID_PARAMETER, AT_OK
-
-if TYPE_CHECKING:
-    from zbtwist.simulator.network import SimulatedNetwork
 
 #: Seconds from FR until the module restarts: its answer gets out before.
 RESTART_DELAY = 0.1
@@ -47,23 +42,7 @@ _DIGITAL_PINS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """What travels from one module to another.
-
-    @ivar broadcast: it is for every module.
-    """
-
-    sender: Module
-    data: bytes
-    cluster_id: int = SERIAL_CLUSTER
-    source_endpoint: int = SERIAL_ENDPOINT
-    destination_endpoint: int = SERIAL_ENDPOINT
-    profile_id: int = DIGI_PROFILE
-    broadcast: bool = False
-
-
-@implementer(IStation)
+@implementer(IModule)
 class Module:
     """An XBee module.
 
@@ -80,7 +59,7 @@ class Module:
 
     def __init__(
         self,
-        network: SimulatedNetwork,
+        network: IMedium,
         address64: int,
         facts: Mapping[str, int | Fact],
         settings: Mapping[str, Value],
@@ -91,7 +70,7 @@ class Module:
         self.pan_id = network.pan_id
         self.rssi = 0x28
         self.hops = 1
-        self.relays: tuple[Module, ...] = ()
+        self.relays: tuple[IModule, ...] = ()
         own_facts: dict[str, int | Fact] = {
             "SH": address64 >> 32,
             "SL": address64 & 0xFFFF_FFFF,
@@ -129,6 +108,11 @@ class Module:
     def longest_payload(self) -> int:
         """How many bytes fit into one packet."""
         return self.registers.number("NP")
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether its network is encrypted (EE)."""
+        return bool(self.registers.number("EE"))
 
     @property
     def listening(self) -> bool:

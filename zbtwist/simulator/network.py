@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from zbtwist.simulator.air import (
-    OPTION_EXTENDED_TIMEOUT,
-    IAir,
-    ITimekeeper,
-    SimpleAir,
-    Transmission,
-    TxResult,
-)
-from zbtwist.simulator.module import Module, Packet
-from zbtwist.simulator.nodes import JOINED, SWITCHED_ON, Node
-from zbtwist.simulator.radio import SEARCH_TIME, LocalRadio
+from zbtwist.simulator.air import IAir, SimpleAir, Transmission, TxResult
+from zbtwist.simulator.medium import SEARCH_TIME, IMedium
+from zbtwist.simulator.module import Module
+from zbtwist.simulator.node import JOINED, SWITCHED_ON, Node
+from zbtwist.simulator.packet import IModule, Outcome, Packet
+from zbtwist.simulator.questions import Questions, transmission
+from zbtwist.simulator.radio import LocalRadio
 from zbtwist.simulator.registers import Value
+from zbtwist.simulator.timekeeper import Timekeeper
 from zbtwist.xbee.address import (
     BROADCAST64,
     COORDINATOR64,
@@ -38,34 +35,14 @@ from zbtwist.xbee.address import (
     format_address64,
 )
 from zbtwist.xbee.description import NodeDescription
-from zbtwist.xbee.status import AT_TRANSMISSION_FAILED, DELIVERED
 
 SELF_ADDRESSED = 0x23
 ADDRESS_NOT_FOUND = 0x24
 
 COORDINATOR_ADDRESS = Address64(0x0013_A200_415B_1A00)
 
-#: The least time between two arrivals on one way, in seconds: it keeps their order.
-_SPACING = 1e-6
-
 #: 16-bit addresses that a node may get: 0 is the coordinator, FFF8 and above mean groups of nodes.
 _FIRST_ADDRESS16, _LAST_ADDRESS16 = 1, 0xFFF7
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a sender learns of its packet.
-
-    @ivar address16: where it went, FFFE if that is not known.
-    """
-
-    address16: Address16
-    fate: TxResult
-
-    @property
-    def delivered(self) -> bool:
-        """Whether the sender may believe that it arrived."""
-        return self.fate.delivery_status == DELIVERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +51,8 @@ class _Fault:
     delivered: bool
 
 
-@implementer(ITimekeeper)
-class SimulatedNetwork:
+@implementer(IMedium)
+class SimulatedNetwork(Timekeeper):
     """A coordinator at a serial line, and the nodes that it talks to.
 
     @ivar radio: the local module; its `serial_output` is where its bytes go.
@@ -103,31 +80,23 @@ class SimulatedNetwork:
             3.2 seconds of a real module suits tests.
         @param air: what carries the packets; every node hears the radio if None.
         """
-        self.clock = clock
+        super().__init__(clock)
         self.seed = seed
         self.random = random.Random(f"{seed} network")
-        self.born = clock.seconds()
         self.nodes: dict[Address64, Node] = {}
         self._faults: dict[Address64, deque[_Fault]] = {}
-        self._last_arrival: dict[Hashable, float] = {}
         self._taken16: set[Address16] = set()
         self._announced = False
-        self._calls: set[IDelayedCall] = set()
         self.air: IAir = SimpleAir() if air is None else air
         self.air.begin(self, self.generator("air"))
+        self._questions = Questions(self, self.air, lambda: self.radio)
         discovery_tenths = round(discovery_time * 10)
         self._radio_settings: dict[str, Value] = {"AP": api_mode, "NT": discovery_tenths}
         self._radios = 1
         self.radio = LocalRadio(self, COORDINATOR_ADDRESS, self._radio_settings)
 
     def generator(self, name: object) -> random.Random:
-        """A generator of chance of its own: a node's does not disturb another's."""
         return random.Random(f"{self.seed} {name}")
-
-    @property
-    def age(self) -> float:
-        """Seconds since the network began."""
-        return self.clock.seconds() - self.born
 
     # --- Who is there --------------------------------------------------------------------------
 
@@ -204,37 +173,11 @@ class SimulatedNetwork:
         """Switch everything off: nothing is left in the clock, all pseudoterminals are closed."""
         for node in self.nodes.values():
             node.stop()
-        for call in list(self._calls):
-            self.cancel(call)
-
-    # --- Time ----------------------------------------------------------------------------------
-
-    def seconds(self) -> float:
-        return self.clock.seconds()
-
-    def call_later(
-        self, delay: float, function: Callable[..., object], *args: object
-    ) -> IDelayedCall:
-        """Like the clock's `callLater`, but `stop` cancels it; cancel it with `cancel`."""
-
-        def run() -> None:
-            self._calls.discard(call)
-            function(*args)
-
-        call = self.clock.callLater(delay, run)
-        self._calls.add(call)
-        return call
-
-    def cancel(self, call: IDelayedCall | None) -> None:
-        """Cancel what `call_later` gave, if it is still to come."""
-        if call is not None and call in self._calls:
-            self._calls.discard(call)
-            call.cancel()
+        self.cancel_all()
 
     # --- Addresses -----------------------------------------------------------------------------
 
     def find(self, address64: int, address16: int = UNKNOWN16) -> Module | None:
-        """Whom an address means: the 64-bit one if it is known, else the 16-bit one."""
         if address64 in (COORDINATOR64, self.radio.address64):
             return self.radio
         if address64 != UNKNOWN64:
@@ -246,18 +189,19 @@ class SimulatedNetwork:
                 return node
         return None
 
-    def others(self, module: Module) -> list[Module]:
+    def _others(self, module: IModule) -> list[Module]:
         """All modules of a module's PAN but itself."""
-        return [
-            other
-            for other in (self.radio, *self.nodes.values())
-            if other is not module and other.pan_id == module.pan_id
-        ]
+        everybody: tuple[Module, ...] = (self.radio, *self.nodes.values())
+        return [one for one in everybody if one is not module and one.pan_id == module.pan_id]
 
     @property
     def nodes_in_pan(self) -> list[Node]:
         """The nodes in the radio's PAN: all of them, unless the radio was swapped."""
         return [node for node in self.nodes.values() if node.pan_id == self.radio.pan_id]
+
+    @property
+    def description_options(self) -> int:
+        return self.radio.registers.number("NO")
 
     def _free_address16(self) -> Address16:
         while True:
@@ -288,12 +232,6 @@ class SimulatedNetwork:
         finished: Callable[[Outcome], None] | None = None,
         options: int = 0,
     ) -> Transmission | None:
-        """Send a packet to one module, or to all.
-
-        @param finished: called when the sender learns what became of it.
-        @param options: those of the Transmit Request.
-        @return: what is on its way; None if there is nobody to send it to.
-        """
         sender = packet.sender
         if address64 == BROADCAST64:
             return self._broadcast(replace(packet, broadcast=True), finished)
@@ -320,120 +258,31 @@ class SimulatedNetwork:
             if finished is not None:
                 finished(Outcome(receiver.address16, fate))
 
-        transmission = self._transmission(sender, receiver, len(packet.data), arrive, finish)
-        transmission.options = options
-        transmission.address_known = address16 != UNKNOWN16
-        self.air.send(transmission)
-        return transmission
-
-    def _transmission(
-        self,
-        sender: Module,
-        receiver: Module,
-        size: int,
-        arrived: Callable[[], object],
-        finished: Callable[[TxResult], object],
-    ) -> Transmission:
-        encrypted = bool(self.radio.registers.number("EE"))
-        return Transmission(sender, {receiver: arrived}, size, finished, encrypted=encrypted)
+        encrypted = self.radio.encrypts
+        sent = transmission(sender, receiver, len(packet.data), arrive, finish, encrypted)
+        sent.options = options
+        sent.address_known = address16 != UNKNOWN16
+        self.air.send(sent)
+        return sent
 
     def remote_command(
         self,
-        node: Node,
+        address64: Address64,
         command: str,
         parameter: bytes,
         apply: bool,
         answered: Callable[[int, bytes], None],
         options: int = 0,
     ) -> None:
-        """Let a node execute an AT command that the radio sends it.
-
-        @param apply: whether what it sets takes effect at once.
-        @param answered: called with AT status and value, when the answer is back or given up.
-        @param options: those of the frame.
-        """
-        executed = False
-
-        def failed(fate: TxResult) -> None:
-            if fate.delivery_status != DELIVERED:
-                answered(AT_TRANSMISSION_FAILED, b"")
-
-        def asked(fate: TxResult) -> None:
-            # What was executed is answered, or its answer is lost.
-            if not executed:
-                failed(fate)
-
-        def execute() -> None:
-            nonlocal executed
-            if executed:
-                return
-            executed = True
-            status, value = node.execute(command, parameter)
-            if apply:
-                node.apply()
-            came_back = False
-
-            def came() -> None:
-                nonlocal came_back
-                if not came_back:
-                    came_back = True
-                    answered(status, value)
-
-            def ended(fate: TxResult) -> None:
-                if not came_back:
-                    failed(fate)
-
-            self.air.send(self._transmission(node, self.radio, len(value), came, ended))
-
-        transmission = self._transmission(self.radio, node, len(parameter), execute, asked)
-        transmission.options = options & OPTION_EXTENDED_TIMEOUT
-        self.air.send(transmission)
+        node = self.nodes[address64]
+        self._questions.remote_command(node, command, parameter, apply, answered, options)
 
     def discover(
-        self,
-        duration: float,
-        options: int,
-        name: bytes,
-        found: Callable[[NodeDescription], None],
+        self, duration: float, options: int, name: bytes, found: Callable[[NodeDescription], None]
     ) -> None:
-        """Ask all nodes who they are.
-
-        @param duration: seconds over which they spread their answers.
-        @param options: NO: what they add.
-        @param name: only the node with this identifier answers; all if it is empty.
-        @param found: called with each answer.
-        """
-
-        def answer(node: Node) -> None:
-            if not node.listening:
-                return
-            description = node.description(options)
-            came: list[None] = []
-
-            def back() -> None:
-                if not came:
-                    came.append(None)
-                    found(description)
-
-            size = len(description.to_bytes())
-            self.air.send(self._transmission(node, self.radio, size, back, _nobody_asks))
-
         # The last part of the time is left for the way back.
-        delays = dict(self._one_by_one(self.nodes_in_pan, 0.02 * duration, 0.9 * duration))
-
-        def asked(node: Node) -> None:
-            if not name or node.identifier == name:
-                self.call_later(delays[node], answer, node)
-
-        self.air.send(
-            Transmission(
-                self.radio,
-                {node: partial(asked, node) for node in delays},
-                len(name),
-                _nobody_asks,
-                broadcast=True,
-            )
-        )
+        nodes = self._one_by_one(self.nodes_in_pan, 0.02 * duration, 0.9 * duration)
+        self._questions.discover(nodes, options, name, found)
 
     def _one_by_one(
         self, nodes: list[Node], first: float, last: float
@@ -443,7 +292,7 @@ class SimulatedNetwork:
         """
         return zip(nodes, sorted(self.random.uniform(first, last) for _ in nodes))
 
-    def _next_fault(self, sender: Module, receiver: Module) -> _Fault | None:
+    def _next_fault(self, sender: IModule, receiver: IModule) -> _Fault | None:
         """What `fail_next` asked for."""
         faults = self._faults.get(receiver.address64)
         return faults.popleft() if faults and sender is self.radio else None
@@ -455,33 +304,12 @@ class SimulatedNetwork:
             if finished is not None:
                 finished(Outcome(UNKNOWN16, fate))
 
-        transmission = Transmission(
+        sent = Transmission(
             packet.sender,
-            {other: partial(other.hear, packet) for other in self.others(packet.sender)},
+            {other: partial(other.hear, packet) for other in self._others(packet.sender)},
             len(packet.data),
             finish,
             broadcast=True,
         )
-        self.air.send(transmission)
-        return transmission
-
-    def in_order(self, way: Hashable, delay: float, function: Callable[[], object]) -> None:
-        """Call a function in `delay` seconds, but after what came before on the same way.
-
-        @param way: any name for it.
-        """
-        now = self.clock.seconds()
-        due = max(now + delay, self._last_arrival.get(way, float("-inf")) + _SPACING)
-        self._last_arrival[way] = due
-
-        def call() -> None:
-            # A way that nothing is on any more needs no place.
-            if self._last_arrival.get(way) == due:
-                del self._last_arrival[way]
-            function()
-
-        self.call_later(due - now, call)
-
-
-def _nobody_asks(fate: TxResult) -> None:
-    """Nobody waits for the end of this transmission."""
+        self.air.send(sent)
+        return sent

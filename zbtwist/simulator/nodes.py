@@ -1,19 +1,13 @@
-"""The remote nodes, by what hangs on them: an echo, a power meter, a sensor, a pseudoterminal.
-
-A node is an XBee module in transparent mode: what its device says goes into packets of at most NP
-bytes to DH and DL (0: the coordinator), the next one when the last is acknowledged; what arrives
-for its serial line goes to its device.
-"""
+"""The remote nodes, by what hangs on them: an echo, a power meter, a sensor, a pseudoterminal."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from zbtwist.simulator.medium import IMedium
 from zbtwist.simulator.meter import (
     ACKNOWLEDGEMENT,
     CALL,
@@ -21,238 +15,20 @@ from zbtwist.simulator.meter import (
     Meter,
     encode_packet,
 )
-from zbtwist.simulator.module import REJOIN_DELAY, Module, Packet
+from zbtwist.simulator.node import SERIAL_BUFFER, Node
 from zbtwist.simulator.pseudoterminal import Pseudoterminal
-from zbtwist.simulator.registers import Fact, Value
+from zbtwist.simulator.registers import Value
 from zbtwist.xbee import devices
-from zbtwist.xbee.address import COORDINATOR64
-from zbtwist.xbee.frames import (
-    IO_SAMPLE_CLUSTER,
-    NODE_IDENTIFICATION_CLUSTER,
-    SERIAL_CLUSTER,
-    SERIAL_ENDPOINT,
-)
 from zbtwist.xbee.samples import HUMIDITY_INPUT, LIGHT_INPUT, TEMPERATURE_INPUT
-from zbtwist.xbee.status import AT_ERROR, AT_INVALID_COMMAND
-
-if TYPE_CHECKING:
-    from zbtwist.simulator.network import Outcome, SimulatedNetwork
-
-#: What made a node say who it is (90000976, "Node Identification Indicator").
-BUTTON, JOINED, SWITCHED_ON = 1, 2, 3
-
-#: A packet for this cluster comes back as serial data (90000976, "Explicit Addressing").
-LOOPBACK_CLUSTER = 0x0012
 
 #: Digi's device types (90000833): a ZB module in each of these products.
-RS232_ADAPTER = 0x00030005
 WALL_ROUTER = 0x00030008
 SENSOR_LTH = 0x0003000D
-
-#: How many bytes a node keeps for the air; what comes when it is full is lost, as on a real UART
-#: without flow control.
-SERIAL_BUFFER = 0x10000
 
 _FULL_SCALE = 1023
 _REFERENCE_MILLIVOLTS = 1200.0
 
 log = Logger()
-
-
-class Node(Module):
-    """A remote module. Nothing hangs on this one: what it hears is kept for whoever looks.
-
-    @ivar heard: the last bytes that arrived for its serial line, at most `SERIAL_BUFFER` bytes.
-    @ivar lost_bytes: how many bytes of its device found the buffer full.
-    @ivar sleep_period: seconds between two moments at which it is awake; 0 for always.
-    """
-
-    #: XBee-PRO S2C, which measures its own temperature.
-    hardware_version = 0x2D47
-    firmware_version = 0x4060
-    device_type_identifier = RS232_ADAPTER
-    has_thermometer = True
-
-    def __init__(
-        self,
-        network: SimulatedNetwork,
-        address64: int,
-        name: str,
-        settings: Mapping[str, Value] | None = None,
-    ) -> None:
-        """
-        @param name: NI, at most 20 bytes.
-        @param settings: where it differs from the factory settings.
-        @raise ValueError: the name is too long.
-        """
-        identifier = name.encode("utf-8")
-        if len(identifier) > 20:
-            raise ValueError(f"a node identifier has at most 20 bytes, and {name!r} has more")
-        self.chance = network.generator(f"{address64:016x}")
-        facts: dict[str, int | Fact] = {
-            "HV": self.hardware_version,
-            "VR": self.firmware_version,
-            "%V": 3300 - self.chance.randint(0, 40),
-        }
-        if self.has_thermometer:
-            warmth = self.chance.uniform(24.0, 31.0)
-            facts["TP"] = lambda: round(warmth + 1.5 * self._wave(600.0))
-        super().__init__(
-            network,
-            address64,
-            facts,
-            {"NI": identifier, "DD": self.device_type_identifier, **(settings or {})},
-        )
-        self.rssi = self.chance.randint(0x28, 0x4B)
-        self.registers.state_fact("DB", self.rssi)
-        self.heard = bytearray()
-        self.lost_bytes = 0
-        self.sleep_period = 0.0
-        self._awake_until = float("-inf")
-        self._waiting = bytearray()
-        self._sending = False
-        self._sampling: IDelayedCall | None = None
-
-    def start(self) -> None:
-        """The node was switched on."""
-        self._sample_again()
-
-    def stop(self) -> None:
-        """The node is taken away."""
-        self.network.cancel(self._sampling)
-
-    def seconds_until_awake(self) -> float:
-        if not self.sleep_period or self.network.seconds() < self._awake_until:
-            return 0.0
-        return -self.network.age % self.sleep_period
-
-    def _stay_awake(self) -> None:
-        """Something happens: do not sleep for ST (90001539, "ST")."""
-        if self.sleep_period:
-            self._awake_until = self.network.seconds() + self.registers.number("ST") / 1000
-
-    def fall_asleep(self, period: float) -> None:
-        """Become an end device that wakes up every `period` seconds; 0 makes it a router again.
-
-        It stays awake for ST (5 s, if it was not set) after it heard or said something.
-        """
-        self.sleep_period = period
-        self._awake_until = float("-inf")
-        self.role = devices.END_DEVICE if period else devices.ROUTER
-        self.parent16 = self.network.radio.address16 if period else type(self).parent16
-        self.registers.state_fact("MP", int(self.parent16))
-
-    def _wave(self, period: float) -> float:
-        """Something between -1 and 1 that comes and goes."""
-        return math.sin(2 * math.pi * self.network.age / period)
-
-    # --- The air -------------------------------------------------------------------------------
-
-    def hear(self, packet: Packet) -> None:
-        self._stay_awake()
-        if packet.destination_endpoint != SERIAL_ENDPOINT:
-            return
-        if packet.cluster_id == SERIAL_CLUSTER:
-            self.serial_received(packet.data)
-        elif packet.cluster_id == LOOPBACK_CLUSTER:
-            self.network.transmit(Packet(self, packet.data), packet.sender.address64)
-
-    def identify(self, event: int) -> None:
-        """Tell everybody who this is.
-
-        @param event: `BUTTON`, `JOINED` or `SWITCHED_ON`.
-        """
-        options = self.network.radio.registers.number("NO")
-        data = self.description(options, event).to_bytes()
-        # All hear the broadcast, but only the module in API mode does something with it.
-        packet = Packet(self, data, NODE_IDENTIFICATION_CLUSTER, broadcast=True)
-        self.network.transmit(packet, COORDINATOR64)
-
-    def press_button(self) -> None:
-        self.identify(BUTTON)
-
-    def execute(self, command: str, parameter: bytes) -> tuple[int, bytes]:
-        self._stay_awake()
-        if command in ("ND", "DN"):
-            return AT_ERROR, b""
-        if command == "CN":
-            return AT_INVALID_COMMAND, b""
-        return super().execute(command, parameter)
-
-    def _rejoin(self) -> None:
-        if not self.reachable:
-            return
-        self.reachable = False
-        self.network.call_later(REJOIN_DELAY, self._joined)
-
-    def _joined(self) -> None:
-        if self.address64 in self.network.nodes:
-            self.reachable = True
-            self.identify(SWITCHED_ON)
-
-    # --- Samples -------------------------------------------------------------------------------
-
-    def settings_changed(self, before: Mapping[str, Value]) -> None:
-        if "IR" in before:
-            self._sample_again()
-
-    def _sample_again(self) -> None:
-        self.network.cancel(self._sampling)
-        milliseconds = self.registers.number("IR")
-        if milliseconds:
-            self._sampling = self.network.call_later(milliseconds / 1000, self._send_sample)
-
-    def _send_sample(self) -> None:
-        self._sample_again()
-        self.emit_sample()
-
-    def emit_sample(self) -> None:
-        """Send an I/O sample, if a pin is set up for one."""
-        sample = self.sample()
-        if sample is not None:
-            self._transmit(Packet(self, sample.to_bytes(), IO_SAMPLE_CLUSTER))
-
-    # --- The serial line -----------------------------------------------------------------------
-
-    def serial_received(self, data: bytes) -> None:
-        """Bytes for the device on the serial line arrived."""
-        self.heard += data
-        del self.heard[:-SERIAL_BUFFER]
-
-    def send(self, data: bytes) -> None:
-        """The device says something."""
-        room = SERIAL_BUFFER - len(self._waiting)
-        self.lost_bytes += max(0, len(data) - room)
-        self._waiting += data[:room]
-        self._send_next()
-
-    @property
-    def waiting_bytes(self) -> int:
-        """How many bytes of the device are not yet in the air."""
-        return len(self._waiting)
-
-    def sent(self) -> None:
-        """A packet is gone, there is room for more."""
-
-    def _send_next(self) -> None:
-        if self._sending or not self._waiting:
-            return
-        size = self.longest_payload
-        data = bytes(self._waiting[:size])
-        del self._waiting[:size]
-        self._sending = True
-        self._transmit(Packet(self, data), self._packet_finished)
-
-    def _packet_finished(self, outcome: Outcome) -> None:
-        # What did not get through is lost, as it is with a real node.
-        self._sending = False
-        self._send_next()
-        self.sent()
-
-    def _transmit(self, packet: Packet, finished: Callable[[Outcome], None] | None = None) -> None:
-        self._stay_awake()
-        destination = self.registers.number("DH") << 32 | self.registers.number("DL")
-        self.network.transmit(packet, destination, finished=finished)
 
 
 class EchoNode(Node):
@@ -268,7 +44,7 @@ class MeterNode(Node):
 
     def __init__(
         self,
-        network: SimulatedNetwork,
+        network: IMedium,
         address64: int,
         name: str,
         settings: Mapping[str, Value] | None = None,
@@ -325,7 +101,7 @@ class SensorNode(Node):
 
     def __init__(
         self,
-        network: SimulatedNetwork,
+        network: IMedium,
         address64: int,
         name: str,
         settings: Mapping[str, Value] | None = None,
@@ -345,13 +121,13 @@ class SensorNode(Node):
         self._humidity = self.chance.uniform(35.0, 55.0)
 
     def analog_inputs(self) -> Mapping[int, int]:
-        celsius = self._celsius + 2.0 * self._wave(300.0)
+        celsius = self._celsius + 2.0 * self.wave(300.0)
         if self._warm:
             # Its own electronics warm it by 4 °C (90000833).
             celsius += 4.0
-        humidity = self._humidity + 5.0 * self._wave(200.0)
+        humidity = self._humidity + 5.0 * self.wave(200.0)
         millivolts = {
-            LIGHT_INPUT: 600.0 + 400.0 * self._wave(120.0),
+            LIGHT_INPUT: 600.0 + 400.0 * self.wave(120.0),
             TEMPERATURE_INPUT: 500.0 + 10.0 * celsius,
             # A humidity sensor at 5 V, behind the adapter's divider of 33.2 to 108.2 kOhm.
             HUMIDITY_INPUT: (humidity * 0.0062 + 0.16) * 5000.0 * 33.2 / 108.2,
@@ -370,7 +146,7 @@ class PtyNode(Node):
 
     def __init__(
         self,
-        network: SimulatedNetwork,
+        network: IMedium,
         address64: int,
         name: str,
         settings: Mapping[str, Value] | None = None,

@@ -14,12 +14,12 @@ from twisted.internet.interfaces import IReactorTime
 
 from zbtwist.simulator.channel import DIGI_RATE, ChannelAir
 from zbtwist.simulator.network import SimulatedNetwork
+from zbtwist.simulator.node import Node
 from zbtwist.simulator.nodes import (
     SENSOR_LTH,
     WALL_ROUTER,
     EchoNode,
     MeterNode,
-    Node,
     PtyNode,
     SensorNode,
 )

@@ -172,6 +172,11 @@ class Pseudoterminal:
         finally:
             os.close(slave)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes wait for a program to read them."""
+        return len(self._backlog)
+
     def close(self) -> None:
         """Give the device back and remove the link."""
         if self._closed:

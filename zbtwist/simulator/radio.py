@@ -1,9 +1,8 @@
 """The local radio: a coordinator behind a serial line, bytes in, bytes out.
 
-It speaks the mode that AP says: transparent (0, with command mode), API (1) or escaped API (2). An
-answer goes out before what it answers takes effect, so the answer to a new AP is in the old mode.
-In command mode the radio is deaf to the air. What it had in hand is gone when it restarts or loses
-its power: packets, answers, and all that would have been said about them.
+It speaks the mode that AP says: transparent (0, with command mode), API (1) or escaped API (2). In
+command mode the radio is deaf to the air. What it had in hand is gone when it restarts or loses its
+power: packets, answers, and all that would have been said about them.
 
 Behaviour: 90001539 (XBee 3 Zigbee) and 90002002 (S2C), "API frames" and "AT commands".
 """
@@ -11,67 +10,37 @@ Behaviour: 90001539 (XBee 3 Zigbee) and 90002002 (S2C), "API frames" and "AT com
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, ParamSpec
 
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
+from zope.interface import implementer
 
 from zbtwist.simulator.air import Transmission
-from zbtwist.simulator.command_mode import CommandMode, EscapeWatch
-from zbtwist.simulator.module import REJOIN_DELAY, Module, Packet
+from zbtwist.simulator.api_requests import APIRequests
+from zbtwist.simulator.indications import Routes, frame_of, route_record
+from zbtwist.simulator.interfaces import ILocalRadio, P
+from zbtwist.simulator.medium import IMedium
+from zbtwist.simulator.module import REJOIN_DELAY, Module
+from zbtwist.simulator.packet import IModule, Outcome, Packet
 from zbtwist.simulator.registers import Value
+from zbtwist.simulator.serial_input import SerialInput
 from zbtwist.xbee import devices
-from zbtwist.xbee.address import (
-    BROADCAST64,
-    UNKNOWN16,
-    Address16,
-    Address64,
-)
+from zbtwist.xbee.address import BROADCAST64, UNKNOWN16, Address16
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
-    IO_SAMPLE_CLUSTER,
-    NODE_IDENTIFICATION_CLUSTER,
-    OPTION_APPLY,
     OPTION_ENCRYPTION,
-    RECEIVED_ACKNOWLEDGED,
-    RECEIVED_BROADCAST,
     SERIAL_CLUSTER,
     ATCommand,
-    ATCommandResponse,
-    ExplicitReceive,
-    ExplicitTransmitRequest,
     Frame,
-    IODataSample,
     ModemStatus,
-    NodeIdentification,
-    QueuedATCommand,
-    ReceivePacket,
-    RegisterJoiningDevice,
-    RegisterJoiningDeviceStatus,
-    RemoteATCommand,
-    RemoteATCommandResponse,
-    RouteRecord,
-    TransmitRequest,
-    TransmitStatus,
-    parse_frame,
 )
-from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
-from zbtwist.xbee.samples import IOSample
+from zbtwist.xbee.framing import encode
 from zbtwist.xbee.status import (
     ASSOCIATED,
-    AT_ERROR,
-    AT_INVALID_COMMAND,
-    AT_OK,
-    AT_TRANSMISSION_FAILED,
     MODEM_COORDINATOR_STARTED,
     MODEM_HARDWARE_RESET,
     MODEM_LEFT,
     MODEM_WATCHDOG_RESET,
 )
-
-if TYPE_CHECKING:
-    from zbtwist.simulator.network import Outcome, SimulatedNetwork
-    from zbtwist.simulator.nodes import Node
 
 #: Delivery statuses that the radio gives without asking the air.
 NOT_JOINED = 0x22
@@ -90,23 +59,15 @@ MAX_TRANSMISSIONS = 255
 #: there is software that misses an answer which is there before it begins to wait.
 PROCESSING_TIME = 0.005
 
-#: Seconds of silence on the serial line that end a frame that is not complete.
-FRAME_TIMEOUT = 0.5
-
-#: Seconds until the radio gives up looking for a 64-bit address.
-SEARCH_TIME = 0.5
-
 #: A reading of AI while the radio is not in a network (90001539, "AI": scanning).
 _SEARCHING = 0xFF
 
-_P = ParamSpec("_P")
 
-log = Logger()
-
-
+@implementer(ILocalRadio)
 class LocalRadio(Module):
     """The module at the serial line.
 
+    @ivar in_network: whether it is in a network.
     @ivar serial_output: what takes the radio's bytes; None drops them, as an open line does.
     @ivar buffers: how many packets it keeps in flight; more are refused with `full_status`.
     @ivar full_status: 32 or 2C.
@@ -116,16 +77,13 @@ class LocalRadio(Module):
 
     role = devices.COORDINATOR
 
-    def __init__(
-        self, network: SimulatedNetwork, address64: int, settings: dict[str, Value]
-    ) -> None:
+    def __init__(self, network: IMedium, address64: int, settings: dict[str, Value]) -> None:
         """
         @param settings: where it differs from the factory settings.
         """
         self.serial_output: Callable[[bytes], None] | None = None
-        self._in_network = True
-        # The way of each node that was told of.
-        self._routes: dict[Address64, list[Address16]] = {}
+        self.in_network = True
+        self._routes = Routes()
         super().__init__(
             network,
             address64,
@@ -135,16 +93,10 @@ class LocalRadio(Module):
                 "VR": 0x1012,
                 "MY": 0,
                 "TP": lambda: 27 + round(network.age / 60) % 3,
-                "AI": lambda: ASSOCIATED if self._in_network else _SEARCHING,
+                "AI": lambda: ASSOCIATED if self.in_network else _SEARCHING,
             },
             {"NI": b"COORDINATOR", "CE": 1, **settings},
         )
-        self._escape_watch = EscapeWatch(self, self._data_received, self._enter_command_mode)
-        self._command_mode: CommandMode | None = None
-        self._decoder: FrameDecoder | None = None
-        self._frame_timer: IDelayedCall | None = None
-        self._line_buffer = b""
-        self._line_timer: IDelayedCall | None = None
         self._transmissions = 0
         self._in_flight: set[Transmission] = set()
         self._asleep = False
@@ -157,11 +109,11 @@ class LocalRadio(Module):
         self.lost_statuses = 0.0
         self.late_statuses = 0.0
         self.lateness = 5.0
-        self._mode_changed()
+        self._requests = APIRequests(self)
+        self._input = SerialInput(self, self._frame_received, self._data_received)
 
     @property
     def api_mode(self) -> int:
-        """AP in force."""
         return self.registers.number("AP")
 
     @property
@@ -171,13 +123,12 @@ class LocalRadio(Module):
 
     @property
     def listening(self) -> bool:
-        return self.reachable and self._in_network and not (self._asleep or self._hung)
+        return self.reachable and self.in_network and not (self._asleep or self._hung)
 
-    def _unless_restarted(self, function: Callable[_P, object]) -> Callable[_P, None]:
-        """What is to be forgotten when the radio restarts."""
+    def unless_restarted(self, function: Callable[P, object]) -> Callable[P, None]:
         restarts = self._restarts
 
-        def call(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        def call(*args: P.args, **kwargs: P.kwargs) -> None:
             if restarts == self._restarts:
                 function(*args, **kwargs)
 
@@ -187,75 +138,80 @@ class LocalRadio(Module):
 
     def receive_bytes(self, data: bytes) -> None:
         """Bytes arrived on the serial line."""
-        if self._asleep or self._hung:
-            return
-        if self._command_mode is not None:
-            data = self._command_mode.feed(data)
-            self._escape_watch.touch()
-        if data:
-            self._escape_watch.feed(data)
+        if not (self._asleep or self._hung):
+            self._input.feed(data)
 
     def write(self, data: bytes) -> None:
-        """Say bytes on the serial line."""
         if self.serial_output is not None and not self._hung:
             self.serial_output(data)
 
     def write_frame(self, frame: Frame) -> None:
-        """Say a frame, if the radio is in an API mode and not in command mode."""
-        if self.api_mode and self._command_mode is None and not self._asleep:
+        if self.api_mode and not self._input.is_in_command_mode and not self._asleep:
             self.write(encode(frame.to_bytes(), self.api_mode))
 
-    def _enter_command_mode(self) -> None:
-        self._command_mode = CommandMode(self, self._leave_command_mode)
+    def _frame_received(self, frame: Frame) -> None:
+        """Let frames take effect one after the other, however long each takes."""
+        seconds = PROCESSING_TIME if isinstance(frame, ATCommand) else 0.0
+        process = self.unless_restarted(self._process)
+        self.network.in_order((self.address64, "serial line"), seconds, lambda: process(frame))
 
-    def _leave_command_mode(self) -> None:
-        self._command_mode = None
-
-    def _mode_changed(self) -> None:
-        rest = self._decoder.pending if self._decoder else b""
-        self.network.cancel(self._frame_timer)
-        self._decoder = decoder_for(self.api_mode) if self.api_mode else None
-        if rest:
-            self._data_received(rest)
+    def _process(self, frame: Frame) -> None:
+        if not (self._asleep or self._hung):
+            self._requests.process(frame)
 
     def _data_received(self, data: bytes) -> None:
-        if self._decoder is None:
-            self._transparent_data(data)
-            return
-        decoder = self._decoder
-        self.network.cancel(self._frame_timer)
-        for frame_data in decoder.feed(data):
-            self._process_later(parse_frame(frame_data))
-        if decoder.pending and decoder is self._decoder:
-            self._frame_timer = self.network.call_later(FRAME_TIMEOUT, self._give_up)
-
-    def _give_up(self) -> None:
-        if self._decoder is not None:
-            for frame_data in self._decoder.give_up():
-                self._process_later(parse_frame(frame_data))
-
-    # --- Transparent mode ----------------------------------------------------------------------
-
-    def _transparent_data(self, data: bytes) -> None:
-        """Collect bytes until the packet is full or the line pauses (RO), then send them."""
-        self.network.cancel(self._line_timer)
-        self._line_buffer += data
-        size = self.longest_payload
-        while len(self._line_buffer) >= size:
-            self._send_line(size)
-        if self._line_buffer:
-            # RO counts characters; one takes about 1 ms at 9600 baud.
-            pause = self.registers.number("RO") / 1000
-            self._line_timer = self.network.call_later(pause, self._send_line, size)
-
-    def _send_line(self, size: int) -> None:
-        data, self._line_buffer = self._line_buffer[:size], self._line_buffer[size:]
+        """Send data; nobody is told what becomes of them in transparent mode."""
         destination = self.registers.number("DH") << 32 | self.registers.number("DL")
-        if data and self._in_network and self._transmissions < self.buffers:
-            self._send(Packet(self, data), destination, UNKNOWN16, 0, self._line_sent)
+        if self.in_network and self._transmissions < self.buffers:
+            self._send(Packet(self, data), destination, UNKNOWN16, 0, _nobody_asks)
 
-    def _line_sent(self, outcome: Outcome) -> None:
-        """Nobody is told in transparent mode."""
+    # --- Packets -------------------------------------------------------------------------------
+
+    def transmit(
+        self,
+        packet: Packet,
+        address64: int,
+        address16: Address16,
+        options: int,
+        report: Callable[[Address16, int, int, int], None],
+    ) -> None:
+        broadcast = address64 == BROADCAST64
+        refusal = self._refusal(len(packet.data), options, broadcast)
+        if refusal is not None:
+            report(address16, refusal, 0, 0)
+            return
+
+        def settled(outcome: Outcome) -> None:
+            moved = not broadcast and outcome.address16 != address16
+            if self._happens(self.lost_statuses):
+                return
+            arguments = (
+                outcome.address16,
+                outcome.fate.delivery_status,
+                outcome.fate.retries,
+                outcome.fate.discovery_status | (ADDRESS_DISCOVERY if moved else 0),
+            )
+            if self._happens(self.late_statuses):
+                self.network.call_later(self.lateness, self.unless_restarted(report), *arguments)
+            else:
+                report(*arguments)
+
+        self._send(packet, address64, address16, options, settled)
+
+    def _refusal(self, size: int, options: int, broadcast: bool) -> int | None:
+        """Why the radio does not even try to send, None if it does."""
+        if not self.in_network:
+            return NOT_JOINED
+        if size > self.longest_payload:
+            return PAYLOAD_TOO_LARGE
+        if options & OPTION_ENCRYPTION and not self.encrypts:
+            return BROADCAST_WITHOUT_KEY if broadcast else UNICAST_WITHOUT_KEY
+        if self._transmissions >= self.buffers:
+            return self.full_status
+        return None
+
+    def _happens(self, probability: float) -> bool:
+        return probability > 0 and self._chance.random() < probability
 
     def _send(
         self,
@@ -276,163 +232,10 @@ class LocalRadio(Module):
 
         self._transmissions += 1
         transmission = self.network.transmit(
-            packet, address64, address16, self._unless_restarted(finished), options
+            packet, address64, address16, self.unless_restarted(finished), options
         )
         if transmission is not None:
             self._in_flight.add(transmission)
-
-    # --- Frames from the serial line -----------------------------------------------------------
-
-    def _process_later(self, frame: Frame) -> None:
-        """Let frames take effect one after the other, however long each takes."""
-        seconds = PROCESSING_TIME if isinstance(frame, ATCommand) else 0.0
-        process = self._unless_restarted(self._process)
-        self.network.in_order((self.address64, "serial line"), seconds, lambda: process(frame))
-
-    def _process(self, frame: Frame) -> None:
-        if self._asleep or self._hung:
-            return
-        if isinstance(frame, ATCommand):
-            self._at_command(frame)
-        elif isinstance(frame, RemoteATCommand):
-            self._remote_at_command(frame)
-        elif isinstance(frame, TransmitRequest):
-            self._transmit(frame, Packet(self, frame.data))
-        elif isinstance(frame, ExplicitTransmitRequest):
-            packet = Packet(
-                self,
-                frame.data,
-                frame.cluster_id,
-                frame.source_endpoint,
-                frame.destination_endpoint,
-                frame.profile_id,
-            )
-            self._transmit(frame, packet)
-        elif isinstance(frame, RegisterJoiningDevice):
-            if frame.frame_id:
-                self.write_frame(RegisterJoiningDeviceStatus(frame.frame_id, 0))
-        else:
-            # A source route needs no answer here, and a radio ignores what it does not know.
-            log.debug("the simulated radio ignores {frame}", frame=frame)
-
-    def _at_command(self, frame: ATCommand) -> None:
-        frame_id, command, parameter = frame.frame_id, frame.command.upper(), frame.parameter
-
-        def answer(status: int, value: bytes = b"") -> None:
-            if frame_id:
-                self.write_frame(ATCommandResponse(frame_id, frame.command, status, value))
-
-        if command == "ND":
-            self.discover(parameter, lambda found: answer(AT_OK, found.to_bytes()))
-        elif command == "DN":
-            self.look_up(
-                parameter,
-                lambda node: answer(
-                    *(AT_ERROR, b"")
-                    if node is None
-                    else (
-                        AT_OK,
-                        node.address16.to_bytes(2, "big") + node.address64.to_bytes(8, "big"),
-                    )
-                ),
-            )
-        elif command == "CN":
-            answer(AT_INVALID_COMMAND)
-        elif command == "AC":
-            # The answer comes before what it changes, which may be the mode.
-            answer(AT_OK)
-            self.apply()
-        else:
-            answer(*self.execute(command, parameter))
-        if not isinstance(frame, QueuedATCommand):
-            self.apply()
-
-    def _remote_at_command(self, frame: RemoteATCommand) -> None:
-        @self._unless_restarted
-        def answer(node: Module | None, status: int, value: bytes) -> None:
-            if frame.frame_id:
-                self.write_frame(
-                    RemoteATCommandResponse(
-                        frame.frame_id,
-                        frame.address64 if node is None else node.address64,
-                        UNKNOWN16 if node is None else node.address16,
-                        frame.command,
-                        status,
-                        value,
-                    )
-                )
-
-        def ask(node: Node) -> None:
-            def answered(status: int, value: bytes) -> None:
-                # No answer has no sender, but the radio says whom it asked.
-                answer(None if status == AT_TRANSMISSION_FAILED else node, status, value)
-
-            self.network.remote_command(
-                node,
-                frame.command.upper(),
-                frame.parameter,
-                bool(frame.options & OPTION_APPLY),
-                answered,
-                frame.options,
-            )
-
-        if frame.address64 == BROADCAST64:
-            for node in self.network.nodes_in_pan:
-                ask(node)
-            return
-        module = self.network.find(frame.address64, frame.address16)
-        found = None if module is None else self.network.nodes.get(module.address64)
-        if found is None or found.pan_id != self.pan_id or not self._in_network:
-            self.network.call_later(SEARCH_TIME, answer, None, AT_TRANSMISSION_FAILED, b"")
-        else:
-            ask(found)
-
-    def _transmit(self, frame: TransmitRequest | ExplicitTransmitRequest, packet: Packet) -> None:
-        def report(address16: Address16, status: int, retries: int = 0, discovery: int = 0) -> None:
-            if frame.frame_id:
-                self.write_frame(
-                    TransmitStatus(frame.frame_id, address16, retries, status, discovery)
-                )
-
-        broadcast = frame.address64 == BROADCAST64
-        refusal = self._refusal(frame, broadcast)
-        if refusal is not None:
-            report(frame.address16, refusal)
-            return
-
-        def settled(outcome: Outcome) -> None:
-            moved = not broadcast and outcome.address16 != frame.address16
-            if self._happens(self.lost_statuses):
-                return
-            arguments = (
-                outcome.address16,
-                outcome.fate.delivery_status,
-                outcome.fate.retries,
-                outcome.fate.discovery_status | (ADDRESS_DISCOVERY if moved else 0),
-            )
-            if self._happens(self.late_statuses):
-                self.network.call_later(self.lateness, self._unless_restarted(report), *arguments)
-            else:
-                report(*arguments)
-
-        self._send(packet, frame.address64, frame.address16, frame.options, settled)
-
-    def _happens(self, probability: float) -> bool:
-        return probability > 0 and self._chance.random() < probability
-
-    def _refusal(
-        self, frame: TransmitRequest | ExplicitTransmitRequest, broadcast: bool
-    ) -> int | None:
-        """Why the radio does not even try to send, None if it does."""
-        if not self._in_network:
-            return NOT_JOINED
-        if len(frame.data) > self.longest_payload:
-            return PAYLOAD_TOO_LARGE
-        if frame.options & OPTION_ENCRYPTION and not self.registers.number("EE"):
-            return BROADCAST_WITHOUT_KEY if broadcast else UNICAST_WITHOUT_KEY
-        if self._transmissions >= self.buffers:
-            return self.full_status
-        return None
 
     # --- AT commands that need the network -----------------------------------------------------
 
@@ -442,25 +245,15 @@ class LocalRadio(Module):
         found: Callable[[NodeDescription], None],
         ended: Callable[[], None] | None = None,
     ) -> None:
-        """Execute ND: ask who is there.
-
-        @param name: only this node identifier; all if it is empty.
-        @param found: called with each answer.
-        @param ended: called after the discovery time.
-        """
         seconds = self.discovery_seconds
-        if self._in_network:
+        if self.in_network:
             self.network.discover(
-                seconds, self.registers.number("NO"), name, self._unless_restarted(found)
+                seconds, self.registers.number("NO"), name, self.unless_restarted(found)
             )
         if ended is not None:
-            self.network.call_later(seconds, self._unless_restarted(ended))
+            self.network.call_later(seconds, self.unless_restarted(ended))
 
-    def look_up(self, name: bytes, ended: Callable[[Node | None], None]) -> None:
-        """Execute DN: find a node by its identifier, and make it the destination.
-
-        @param ended: called with the node; or, after the discovery time, with None.
-        """
+    def look_up(self, name: bytes, ended: Callable[[IModule | None], None]) -> None:
         answers: list[NodeDescription] = []
         timer: IDelayedCall | None = None
 
@@ -476,9 +269,9 @@ class LocalRadio(Module):
             ended(node)
 
         if name:
-            give_up = self._unless_restarted(ended)
+            give_up = self.unless_restarted(ended)
             timer = self.network.call_later(self.discovery_seconds, give_up, None)
-            self.network.discover(self.discovery_seconds, 0, name, self._unless_restarted(found))
+            self.network.discover(self.discovery_seconds, 0, name, self.unless_restarted(found))
         else:
             ended(None)
 
@@ -491,7 +284,7 @@ class LocalRadio(Module):
 
     def settings_changed(self, before: Mapping[str, Value]) -> None:
         if "AP" in before:
-            self._mode_changed()
+            self._input.mode_changed()
 
     def press_button(self) -> None:
         """The coordinator says who it is to all nodes, none of which shows it."""
@@ -513,10 +306,16 @@ class LocalRadio(Module):
         self.network.cancel(self._hanging)
         self._hung = True
         if seconds is not None:
-            self._hanging = self.network.call_later(seconds, self._recover)
+            self._hanging = self.network.call_later(seconds, self.recover)
 
-    def _recover(self) -> None:
+    def recover(self) -> None:
+        """Work again, and say nothing of it."""
         self._hung = False
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether it is dumb and deaf."""
+        return self._hung
 
     def power_off(self) -> None:
         """Lose all that is not in flash."""
@@ -531,17 +330,14 @@ class LocalRadio(Module):
 
     def _later(self, function: Callable[..., object], *args: object) -> None:
         """Do the next step of coming back, unless a restart comes in between."""
-        self.network.call_later(REJOIN_DELAY, self._unless_restarted(function), *args)
+        self.network.call_later(REJOIN_DELAY, self.unless_restarted(function), *args)
 
     def _stop_work(self) -> None:
         self._restarts += 1
-        if self._command_mode is not None:
-            self._command_mode.stop()
+        self._input.stop()
         self.network.cancel(self._hanging)
-        self.network.cancel(self._line_timer)
         self._hung = False
-        self._in_network = False
-        self._line_buffer = b""
+        self.in_network = False
         self._asleep = True
         for transmission in self._in_flight:
             transmission.abandon()
@@ -553,84 +349,55 @@ class LocalRadio(Module):
 
     def _restarted(self, status: int) -> None:
         self._asleep = False
-        if self._decoder is not None:
-            self._decoder.give_up()
+        self._input.restart()
         self.settings_changed(self.registers.restart())
         self.emit_modem_status(status)
-        self._later(self._coordinator_started)
+        self._later(self.join)
 
     def _rejoin(self) -> None:
-        self._in_network = False
-        self.emit_modem_status(MODEM_LEFT)
-        self._later(self._coordinator_started)
+        self.leave()
+        self._later(self.join)
 
-    def _coordinator_started(self) -> None:
-        self._in_network = True
+    def leave(self) -> None:
+        """Leave the network, say so, and find no other until `join`."""
+        self.in_network = False
+        self.emit_modem_status(MODEM_LEFT)
+
+    def join(self) -> None:
+        """Be in a network again, and say so."""
+        self.in_network = True
         self.emit_modem_status(MODEM_COORDINATOR_STARTED)
 
     # --- From the air --------------------------------------------------------------------------
 
     def hear(self, packet: Packet) -> None:
-        if self._command_mode is not None or not self.listening:
+        if self._input.is_in_command_mode or not self.listening:
             return
         sender = packet.sender
         # It is how the last hop is heard.
         self.registers.state_fact("DB", [sender, *sender.relays][-1].rssi)
-        self._tell_route(packet)
-        options = RECEIVED_BROADCAST if packet.broadcast else RECEIVED_ACKNOWLEDGED
+        # Any value of AR but FF means that it collects routes (90001539, "AR").
+        if self.registers.number("AR") != 0xFF and self._routes.is_news(packet):
+            self.emit_route_record(sender, [relay.address16 for relay in sender.relays])
         if not self.api_mode:
             if packet.cluster_id == SERIAL_CLUSTER:
                 self.write(packet.data)
             return
-        frame: Frame
-        if self.registers.number("AO"):
-            frame = ExplicitReceive(
-                sender.address64,
-                sender.address16,
-                packet.source_endpoint,
-                packet.destination_endpoint,
-                packet.cluster_id,
-                packet.profile_id,
-                options,
-                packet.data,
-            )
-        elif packet.cluster_id == SERIAL_CLUSTER:
-            frame = ReceivePacket(sender.address64, sender.address16, options, packet.data)
-        elif packet.cluster_id == IO_SAMPLE_CLUSTER:
-            sample = IOSample.parse(packet.data)
-            frame = IODataSample(sender.address64, sender.address16, options, sample)
-        elif packet.cluster_id == NODE_IDENTIFICATION_CLUSTER:
-            description = NodeDescription.parse(packet.data)
-            frame = NodeIdentification(sender.address64, sender.address16, options, description)
-        else:
-            return
-        self.write_frame(frame)
-
-    def _tell_route(self, packet: Packet) -> None:
-        """Say on which way a node's packets come, if that is news and the radio collects routes
-        (90001539, "AR": any value but FF).
-        """
-        sender = packet.sender
-        way = [relay.address16 for relay in sender.relays]
-        collects = self.registers.number("AR") != 0xFF
-        if collects and not packet.broadcast and self._routes.get(sender.address64) != way:
-            self._routes[sender.address64] = way
-            self.emit_route_record(sender, way)
+        frame = frame_of(packet, explicit=self.registers.number("AO") != 0)
+        if frame is not None:
+            self.write_frame(frame)
 
     def emit_modem_status(self, status: int) -> None:
         """Say a frame 8A."""
         self.write_frame(ModemStatus(status))
 
-    def emit_route_record(self, node: Module, hops: Sequence[int]) -> None:
+    def emit_route_record(self, node: IModule, hops: Sequence[int]) -> None:
         """Say a frame A1.
 
         @param hops: the 16-bit addresses from the node's neighbour to ours.
         """
-        self.write_frame(
-            RouteRecord(
-                node.address64,
-                node.address16,
-                RECEIVED_ACKNOWLEDGED,
-                [Address16(hop) for hop in hops],
-            )
-        )
+        self.write_frame(route_record(node, hops))
+
+
+def _nobody_asks(outcome: Outcome) -> None:
+    """Nobody waits for what becomes of a packet."""

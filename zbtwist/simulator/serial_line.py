@@ -44,6 +44,8 @@ class Wire:
     @ivar overrun_bytes: how many bytes were lost so.
     @ivar take: called with what arrives; None drops it.
     @ivar emptied: called when nothing waits any more.
+    @ivar waiting: the bytes that wait; who tests a line may change them.
+    @ivar watcher: called with what leaves the buffer, and with what arrives of it.
     """
 
     def __init__(
@@ -61,7 +63,8 @@ class Wire:
         self.overrun_bytes = 0
         self.take: Callable[[bytes], None] | None = None
         self.emptied: Callable[[], None] = _do_nothing
-        self._buffer = bytearray()
+        self.watcher: Callable[[bytes, bytes], None] | None = None
+        self.waiting = bytearray()
         self._turn: IDelayedCall | None = None
         self._release: IDelayedCall | None = None
         self._stuck = False
@@ -70,7 +73,7 @@ class Wire:
     @property
     def buffered(self) -> int:
         """How many bytes wait."""
-        return len(self._buffer)
+        return len(self.waiting)
 
     @property
     def stuck(self) -> bool:
@@ -80,13 +83,13 @@ class Wire:
     def write(self, data: bytes) -> None:
         """Send bytes; they arrive in a later turn."""
         if self.capacity is not None:
-            room = max(0, self.capacity - len(self._buffer))
+            room = max(0, self.capacity - len(self.waiting))
             if len(data) > room:
                 if not self.overrun_bytes:
                     log.warn("the simulated radio's line overruns: its reader is too slow")
                 self.overrun_bytes += len(data) - room
                 data = data[:room]
-        self._buffer += data
+        self.waiting += data
         self._soon()
 
     def pause(self) -> None:
@@ -120,7 +123,7 @@ class Wire:
     def clear(self) -> None:
         """Forget what waits, and who takes it."""
         self._cancel_turn()
-        self._buffer.clear()
+        self.waiting.clear()
         self._paused = False
         self.take = None
         self.emptied = _do_nothing
@@ -143,7 +146,7 @@ class Wire:
             self._release = None
 
     def _soon(self) -> None:
-        if self._turn is not None or self._stuck or self._paused or not self._buffer:
+        if self._turn is not None or self._stuck or self._paused or not self.waiting:
             return
         size: int | None = None
         delay = 0.0
@@ -153,7 +156,7 @@ class Wire:
             piece = self._chance.randint(1, int(self.largest_piece))
             size = piece if size is None else min(size, piece)
         if self.baud and size is not None:
-            size = min(size, len(self._buffer))
+            size = min(size, len(self.waiting))
             delay = size * BITS_PER_BYTE / self.baud
         if self.piece_delay:
             delay += self._chance.uniform(0, self.piece_delay)
@@ -161,13 +164,15 @@ class Wire:
 
     def _carry(self, size: int | None) -> None:
         self._turn = None
-        data = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        data = self._spoil(data)
+        sent = bytes(self.waiting[:size])
+        del self.waiting[:size]
+        data = self._spoil(sent)
+        if self.watcher is not None:
+            self.watcher(sent, data)
         if data and self.take is not None:
             self.take(data)
         self._soon()
-        if not self._buffer:
+        if not self.waiting:
             self.emptied()
 
     def _spoil(self, data: bytes) -> bytes:
