@@ -18,6 +18,7 @@ from tests.xbee.strategies import any_frame, frames_of, repeatable
 from zbtwist.xbee import frames
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.frame import Frame, register
 from zbtwist.xbee.framing import decoder_for, encode
 from zbtwist.xbee.samples import IOSample
 
@@ -49,6 +50,14 @@ class VectorTests(unittest.SynchronousTestCase):
     def test_all_there(self) -> None:
         self.assertEqual(len(VECTORS), 400)
         self.assertEqual(len({vector["type"] for vector in VECTORS}), 21)
+
+    def test_a_type_has_one_class(self) -> None:
+        class Another(Frame):
+            frame_type = 0x10
+
+        error = self.assertRaises(ValueError, register, Another)
+        self.assertIn("type 10", str(error))
+        self.assertIs(frames.FRAME_CLASSES[0x10], frames.TransmitRequest)
 
     def test_decode(self) -> None:
         """In both modes each vector is one frame, of its type, with all its fields."""

@@ -1,0 +1,89 @@
+"""What comes from nodes: data, I/O samples, and who they are (types 90, 91, 92, 95)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from zbtwist.xbee.address import Address16, Address64
+from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.frame import LaidOut, Tail, register
+from zbtwist.xbee.samples import IOSample
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+#: Receive options.
+RECEIVED_ACKNOWLEDGED = 0x01
+RECEIVED_BROADCAST = 0x02
+
+_RECEIVE_PACKET = struct.Struct(">xQHB")
+_SAMPLE = Tail(IOSample.parse, IOSample.to_bytes)
+_DESCRIPTION = Tail(NodeDescription.parse, NodeDescription.to_bytes)
+
+
+@register
+@dataclass(slots=True)
+class ReceivePacket(LaidOut):
+    """Bytes from a node's serial line (AO=0)."""
+
+    frame_type: ClassVar[int] = 0x90
+    layout: ClassVar[struct.Struct] = struct.Struct(">QHB")
+    address64: Address64
+    address16: Address16
+    options: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, frame_data: bytes) -> Self:
+        address64, address16, options = _RECEIVE_PACKET.unpack_from(frame_data)
+        return cls(address64, address16, options, frame_data[12:])
+
+
+@register
+@dataclass(slots=True)
+class ExplicitReceive(LaidOut):
+    """Bytes from an endpoint and cluster of a node (AO other than 0)."""
+
+    frame_type: ClassVar[int] = 0x91
+    layout: ClassVar[struct.Struct] = struct.Struct(">QHBBHHB")
+    address64: Address64
+    address16: Address16
+    source_endpoint: int
+    destination_endpoint: int
+    cluster_id: int
+    profile_id: int
+    options: int
+    data: bytes
+
+
+@register
+@dataclass(slots=True)
+class IODataSample(LaidOut):
+    """A node's I/O sample, sent by its own clock or on a change."""
+
+    frame_type: ClassVar[int] = 0x92
+    layout: ClassVar[struct.Struct] = struct.Struct(">QHB")
+    tail: ClassVar[Tail | None] = _SAMPLE
+    address64: Address64
+    address16: Address16
+    options: int
+    sample: IOSample
+
+
+@register
+@dataclass(slots=True)
+class NodeIdentification(LaidOut):
+    """A node says who it is: it joined, was switched on, or its button was pressed.
+
+    `address64` is the sender, `description.address64` the node spoken of.
+    """
+
+    frame_type: ClassVar[int] = 0x95
+    layout: ClassVar[struct.Struct] = struct.Struct(">QHB")
+    tail: ClassVar[Tail | None] = _DESCRIPTION
+    address64: Address64
+    address16: Address16
+    options: int
+    description: NodeDescription
