@@ -16,6 +16,9 @@ from zbtwist.binding.port_settings import PortSettings
 from zbtwist.simulator.channel import DIGI_RATE, FULL_PACKET
 from zbtwist.xbee.devices import COORDINATOR, ROUTER
 
+#: How a gateway serves its ports if nothing else is said.
+DEFAULTS = PortSettings()
+
 EXPLANATION = f"""\
 Routers one hop away, in an air that carries {DIGI_RATE / 1000:g} kbit/s and loses nothing; one
 client for each node. The limit is the model's, with full packets and never a moment of silence.
@@ -81,13 +84,13 @@ class Streams:
     """A stream between a client and each node, in one direction."""
 
     def __init__(
-        self, count: int, is_outward: bool, settings: dict[str, int] | None = None, baud: int = 0
+        self, count: int, is_outward: bool, port: PortSettings = DEFAULTS, baud: int = 0
     ) -> None:
         """
-        @param settings: of the gateway.
+        @param port: the settings of all ports.
         @param baud: the serial line's rate; 0 for a line that takes no time.
         """
-        self._world = World(nodes=count, make=Talker, settings=settings)
+        self._world = World(nodes=count, make=Talker, settings={"port_settings": port})
         self._world.endpoint.line.baud = baud
         self._got = dict.fromkeys(self._world.devices, 0)
         for device in self._world.devices:
@@ -124,7 +127,7 @@ class Streams:
 
 def on_a_line(count: int, baud: int, window: int, seconds: float) -> tuple[str, str]:
     """The end of a row: goodput, share."""
-    streams = Streams(count, True, {"port_settings": PortSettings(window=window)}, baud)
+    streams = Streams(count, True, PortSettings(window=window), baud)
     goodput, _, share, _ = streams.measure(seconds)
     return goodput, share
 

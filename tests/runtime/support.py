@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from twisted.internet.address import IPv4Address
+import os
+import tempfile
+
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory, Protocol
+from twisted.trial.unittest import SynchronousTestCase
 
 
 class Heard(Protocol):
@@ -30,5 +34,15 @@ def quiet_factory(heard: Deferred[bytes]) -> Factory[Heard]:
 def number_of(listening: IListeningPort) -> int:
     """Return the number of a TCP port."""
     address = listening.getHost()
-    assert isinstance(address, IPv4Address)
+    assert isinstance(address, IPv4Address | IPv6Address)
     return address.port
+
+
+def socket_path(case: SynchronousTestCase) -> str:
+    """Return where a Unix socket can be until the end of the test.
+
+    The path of a socket has few characters, and trial's directories are deep.
+    """
+    directory = tempfile.TemporaryDirectory(prefix="zbtwist-")
+    case.addCleanup(directory.cleanup)
+    return os.path.join(directory.name, "node")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial import unittest
 
+from tests.runtime.support import number_of, socket_path
 from zbtwist.runtime.server_endpoint import server_from_string, tcp_endpoint
 from zbtwist.runtime.write_at_once import WriteAtOnce
 
@@ -22,16 +23,16 @@ class WriteAtOnceTests(unittest.TestCase):
         self.reactor = reactor
         self.made: Deferred[Protocol] = Deferred()
 
-    async def listen(self, endpoint: object) -> object:
+    async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
         made = self.made
 
         class Greeter(Protocol):
             def connectionMade(self) -> None:
                 made.callback(self)
 
-        listening = await endpoint.listen(Factory.forProtocol(Greeter))  # type: ignore[attr-defined]
+        listening = await endpoint.listen(Factory.forProtocol(Greeter))
         self.addCleanup(listening.stopListening)
-        return listening.getHost()
+        return listening
 
     async def check(self, client: socket.socket) -> None:
         self.addCleanup(client.close)
@@ -44,16 +45,15 @@ class WriteAtOnceTests(unittest.TestCase):
         self.assertEqual(client.recv(100), b"at once")
 
     async def test_ipv4(self) -> None:
-        host = await self.listen(server_from_string(self.reactor, "tcp:0:interface=127.0.0.1"))
-        address = ("127.0.0.1", host.port)  # type: ignore[attr-defined]
-        await self.check(socket.create_connection(address))
+        port = await self.listen(server_from_string(self.reactor, "tcp:0:interface=127.0.0.1"))
+        await self.check(socket.create_connection(("127.0.0.1", number_of(port))))
 
     async def test_ipv6(self) -> None:
-        host = await self.listen(tcp_endpoint(self.reactor, 0, "::1"))
-        await self.check(socket.create_connection(("::1", host.port)))  # type: ignore[attr-defined]
+        port = await self.listen(tcp_endpoint(self.reactor, 0, "::1"))
+        await self.check(socket.create_connection(("::1", number_of(port))))
 
     async def test_unix(self) -> None:
-        path = os.path.abspath(self.mktemp())
+        path = socket_path(self)
         await self.listen(server_from_string(self.reactor, f"unix:{path}"))
         client = socket.socket(socket.AF_UNIX)
         client.connect(path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import stat
-import tempfile
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, UNIXServerEndpoint
@@ -14,7 +13,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 
-from tests.runtime.support import Heard
+from tests.runtime.support import Heard, socket_path
 from tests.support import present, record_log
 from zbtwist.runtime.listen_errors import advice
 from zbtwist.runtime.server_endpoint import server_from_string
@@ -25,10 +24,7 @@ class QuietUNIXPortTests(TestCase):
         from twisted.internet import reactor
 
         self.reactor = reactor
-        # The path of a socket has few characters, and trial's directories are deep.
-        directory = tempfile.TemporaryDirectory(prefix="zbtwist-")
-        self.addCleanup(directory.cleanup)
-        self.path = os.path.join(directory.name, "node")
+        self.path = socket_path(self)
         self.heard: Deferred[bytes] = Deferred()
         self.factory = Factory.forProtocol(lambda: Heard(self.heard))
         self.factory.noisy = False
