@@ -18,7 +18,7 @@ from zbtwist.binding.outbound import (
 )
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.network.table import NodeTable
-from zbtwist.radio.coordinator import EXTENDED_TRANSMIT_TIMEOUT, TRANSMIT_TIMEOUT
+from zbtwist.radio.requests import EXTENDED_TRANSMIT_TIMEOUT, TRANSMIT_TIMEOUT
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, Address16
 from zbtwist.xbee.frames import OPTION_EXTENDED_TIMEOUT, TransmitRequest, TransmitStatus

@@ -11,17 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire, start
 from tests.support import mistake
 from zbtwist.radio import coordinator
-from zbtwist.radio.coordinator import (
-    AT_TIMEOUT,
-    DISCOVERY_MARGIN,
+from zbtwist.radio.coordinator import AT_TIMEOUT, DISCOVERY_MARGIN, REMOTE_AT_TIMEOUT
+from zbtwist.radio.errors import ATRefused, NoAnswer, RadioOffline, TooManyRequests
+from zbtwist.radio.requests import (
     EXTENDED_TRANSMIT_TIMEOUT,
     IDS_FOR_DATA,
     MAX_WAITING,
     QUARANTINE,
-    REMOTE_AT_TIMEOUT,
     TRANSMIT_TIMEOUT,
 )
-from zbtwist.radio.errors import ATRefused, NoAnswer, RadioOffline, TooManyRequests
 from zbtwist.xbee.address import UNKNOWN16, Address16
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (

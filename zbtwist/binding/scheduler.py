@@ -16,7 +16,7 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from zbtwist.radio.coordinator import IDS_FOR_DATA
+from zbtwist.radio.requests import IDS_FOR_DATA
 
 #: Seconds after which a packet gives its place to another one.
 SLOW = 1.0

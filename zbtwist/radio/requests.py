@@ -1,0 +1,390 @@
+"""Frame ids, and the requests that have one or wait for one.
+
+A request takes a frame id from the pool of 255 and gives it back when its answer is in; the pool
+gives out the id that has rested longest. An answer is matched by id, frame type, and where it has
+them command and address; one that matches nothing is counted and ignored. A Transmit Status has
+only the id, so the id of a packet whose status did not come in time is kept from other packets for
+`QUARANTINE` seconds: a late status must not speak for another packet. AT commands may use it.
+
+Requests that find no free id wait, and their time runs. Remote AT commands, of which many may be
+under way to nodes that sleep, leave `IDS_FOR_DATA` ids to the rest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from zbtwist.radio.errors import (
+    ATRefused,
+    NoAnswer,
+    RadioError,
+    RadioOffline,
+    TooManyRequests,
+)
+from zbtwist.radio.histogram import Histogram
+from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
+from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.frames import (
+    OPTION_EXTENDED_TIMEOUT,
+    ATCommand,
+    ATCommandResponse,
+    Frame,
+    RemoteATCommand,
+    RemoteATCommandResponse,
+    TransmitRequest,
+    TransmitStatus,
+)
+from zbtwist.xbee.status import AT_OK
+
+#: Seconds for a Transmit Status: three tries of up to 1.6 s each, after address and route search
+#: (90000976, "Transmission timeouts"), with room for a busy channel.
+TRANSMIT_TIMEOUT = 20.0
+#: Seconds for a Transmit Status with extended timeout: three tries of 1.2 times the longest sleep
+#: (SP: 28 s) each (90000976, "Extended timeout"), with the same room.
+EXTENDED_TRANSMIT_TIMEOUT = 120.0
+#: Seconds that the id of a packet without a status is kept from other packets.
+QUARANTINE = 60.0
+#: Frame ids that remote AT commands leave for packets and the local radio.
+IDS_FOR_DATA = 63
+#: Requests that may wait for a frame id.
+MAX_WAITING = 4096
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """
+    @cvar is_packet: its answer is told by nothing but the frame id.
+    @ivar timer: ends it.
+    @ivar deadline: when it ends, of a packet without a timer of its own; 0 with one.
+    """
+
+    is_packet: ClassVar[bool] = False
+    is_remote_command: ClassVar[bool] = False
+    frame: ATCommand | RemoteATCommand | TransmitRequest
+    answer: type[Frame]
+    command: str
+    address64: Address64
+    timeout: float
+    frame_id: int = 0
+    sent_at: float = 0.0
+    finished: Deferred[Any] = field(init=False)
+    timer: IDelayedCall | None = None
+    deadline: float = 0.0
+    found: list[NodeDescription] | None = None
+
+    def matches(self, frame: Frame) -> bool:
+        if type(frame) is not self.answer:
+            return False
+        if isinstance(frame, ATCommandResponse):
+            return frame.command == self.command
+        if isinstance(frame, RemoteATCommandResponse):
+            return frame.command == self.command and self.address64 in (
+                frame.address64,
+                UNKNOWN64,
+            )
+        return True
+
+
+class Packet(Request):
+    __slots__ = ()
+    is_packet = True
+
+
+class RemoteCommand(Request):
+    __slots__ = ()
+    is_remote_command = True
+
+
+class Requests:
+    """What is asked of the radio: packets, and commands.
+
+    It is the base of the coordinator and not a part of it, since each packet would pay for the call
+    from one to the other.
+
+    @ivar transmit_seconds: how long packets took, from the request to its status.
+    @ivar late_answers: answers that no request waited for: late, doubled, or to someone else.
+    @ivar offline_reason: a sentence: why nothing can be sent; empty when it can.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime) -> None:
+        """
+        @param clock: times the requests.
+        """
+        self._clock = clock
+        self._send: Callable[[Frame], None] | None = None
+        self._free = deque(range(1, 256))
+        self._pending: dict[int, Request] = {}
+        self._waiting: deque[Request] = deque()
+        # In the order in which they came in: the first has rested longest.
+        self._quarantined: dict[int, IDelayedCall] = {}
+        # One call for the packets that were sent at once, at the first of their deadlines: nearly
+        # all are done long before, and making and cancelling one for each takes its time.
+        self._packet_call: IDelayedCall | None = None
+        self._packet_call_at = 0.0
+        self._is_closed = False
+        self._remote_commands = 0
+        self._congested = False
+        self.late_answers = 0
+        self.transmit_seconds = Histogram()
+        self.offline_reason = "The gateway has not opened the radio yet."
+
+    @property
+    def outstanding(self) -> int:
+        """Requests that the radio has not answered yet."""
+        return len(self._pending)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a frame id, or for a line that takes no more."""
+        return len(self._waiting)
+
+    def set_congested(self, congested: bool) -> None:
+        """The serial line takes no more at the moment (or again): packets wait, commands do not."""
+        self._congested = congested
+        if not congested:
+            self._start_waiting()
+
+    def _fail_all(self, reason: str) -> None:
+        """Nothing can be sent any more: fail what is outstanding with `RadioOffline(reason)`."""
+        self._send = None
+        self._congested = False
+        self.offline_reason = reason
+        pending, self._pending = self._pending, {}
+        waiting, self._waiting = self._waiting, deque()
+        for request in pending.values():
+            self._retire(request)
+        for request in [*pending.values(), *waiting]:
+            self._finish(request, RadioOffline(reason))
+
+    def close(self) -> None:
+        """Let go of the clock, after `link_down`: nothing more will be asked."""
+        self._is_closed = True
+        if self._packet_call is not None:
+            self._packet_call.cancel()
+            self._packet_call = None
+        for call in self._quarantined.values():
+            call.cancel()
+        self._free.extend(self._quarantined)
+        self._quarantined.clear()
+
+    # --- requests ------------------------------------------------------------------------------
+
+    def transmit(
+        self,
+        address64: Address64,
+        data: bytes,
+        address16: Address16 = UNKNOWN16,
+        sleeps: bool = False,
+    ) -> Deferred[TransmitStatus]:
+        """Send bytes to a node's serial line.
+
+        @param data: at most `RadioInfo.payload_limit` bytes.
+        @param sleeps: the node may be asleep, and is waited for longer.
+        @return: fires with the status, whatever it says; fails with `NoAnswer`, `RadioOffline` or
+            `TooManyRequests`.
+        """
+        options = OPTION_EXTENDED_TIMEOUT if sleeps else 0
+        frame = TransmitRequest(0, address64, address16, 0, options, data)
+        frame_id, sent_at = 0, 0.0
+        if self._free and self._send is not None and not (self._waiting or self._congested):
+            # As nearly always. The packet goes on the line first, and into the books after that;
+            # its status comes in a later turn of the reactor.
+            frame_id = frame.frame_id = self._free.popleft()
+            sent_at = self._clock.seconds()
+            try:
+                self._send(frame)
+            except Exception:
+                self._free.append(frame_id)
+                return fail()
+        timeout = EXTENDED_TRANSMIT_TIMEOUT if sleeps else TRANSMIT_TIMEOUT
+        request = Packet(frame, TransmitStatus, "", address64, timeout, frame_id, sent_at)
+        if not frame_id:
+            return self._request(request)
+        self._pending[frame_id] = request
+        request.finished = Deferred(lambda _: self._give_up(request))
+        request.deadline = deadline = sent_at + timeout
+        if self._packet_call is None or deadline < self._packet_call_at:
+            self._watch_packets(deadline)
+        return request.finished
+
+    def _request(self, request: Request) -> Deferred[Any]:
+        if self._send is None:
+            return fail(RadioOffline(self.offline_reason))
+        if len(self._waiting) >= MAX_WAITING:
+            return fail(
+                TooManyRequests(
+                    f"{MAX_WAITING} requests wait for the radio already: try again later."
+                )
+            )
+        finished = request.finished = Deferred(lambda _: self._give_up(request))
+        # First it is sent, and then its time begins: that is sooner on the line.
+        if not self._start(request):
+            self._waiting.append(request)
+        if not finished.called:
+            request.timer = self._clock.callLater(request.timeout, self._timed_out, request)
+        return finished
+
+    def _start(self, request: Request) -> bool:
+        """Send a request, if it may have a frame id now. Return whether it may."""
+        frame_id = self._id_for(request)
+        if not frame_id or self._send is None:
+            return False
+        request.frame_id = request.frame.frame_id = frame_id
+        request.sent_at = self._clock.seconds()
+        self._pending[frame_id] = request
+        self._remote_commands += request.is_remote_command
+        try:
+            self._send(request.frame)
+        except Exception:
+            self._give_up(request)
+            self._finish(request, Failure())
+        return True
+
+    def _id_for(self, request: Request) -> int:
+        """Take a frame id out of the pool, 0 if there is none for this request."""
+        if request.is_packet:
+            if self._congested:
+                return 0
+        elif request.is_remote_command and self._remote_commands >= 255 - IDS_FOR_DATA:
+            return 0
+        if self._free:
+            return self._free.popleft()
+        if self._quarantined and not request.is_packet:
+            frame_id = next(iter(self._quarantined))
+            self._quarantined.pop(frame_id).cancel()
+            return frame_id
+        return 0
+
+    def _finish(self, request: Request, result: object) -> None:
+        if request.timer is not None and request.timer.active():
+            request.timer.cancel()
+        finished = request.finished
+        if finished.called:
+            return
+        if isinstance(result, RadioError):
+            result.sent = request.frame_id != 0
+        if isinstance(result, (Exception, Failure)):
+            finished.errback(result)
+        else:
+            finished.callback(result)
+
+    def _timed_out(self, request: Request) -> None:
+        self._give_up(request)
+        if request.found is not None:
+            self._finish(request, request.found)
+            return
+        what = f"{request.command} command" if request.command else "packet"
+        who = "the radio" if request.address64 == UNKNOWN64 else format_address64(request.address64)
+        self._finish(
+            request, NoAnswer(f"No answer to a {what} for {who} within {request.timeout:g} s.")
+        )
+
+    def _watch_packets(self, deadline: float) -> None:
+        if self._packet_call is not None:
+            self._packet_call.cancel()
+        self._packet_call_at = deadline
+        self._packet_call = self._clock.callLater(
+            max(0.0, deadline - self._clock.seconds()), self._look_at_packets
+        )
+
+    def _look_at_packets(self) -> None:
+        """The time of a packet may be up."""
+        self._packet_call = None
+        # Sums of seconds are not exact to the last bit.
+        now = self._clock.seconds() + 1e-6
+        for request in list(self._pending.values()):
+            if 0 < request.deadline <= now and self._pending.get(request.frame_id) is request:
+                self._timed_out(request)
+        if self._is_closed:
+            return
+        deadlines = [request.deadline for request in self._pending.values() if request.deadline]
+        first = min(deadlines, default=0.0)
+        if first and (self._packet_call is None or first < self._packet_call_at):
+            self._watch_packets(first)
+
+    def _give_up(self, request: Request) -> None:
+        """A request ends without an answer: its time is up, or nobody wants it any more."""
+        if request.timer is not None and request.timer.active():
+            request.timer.cancel()
+        if self._pending.pop(request.frame_id, None) is not None:
+            self._retire(request)
+            self._start_waiting()
+        elif request in self._waiting:
+            self._waiting.remove(request)
+
+    def _retire(self, request: Request) -> None:
+        """Take back the id of a request that had no answer, which may still come."""
+        self._remote_commands -= request.is_remote_command
+        frame_id = request.frame_id
+        if request.is_packet:
+            self._quarantined[frame_id] = self._clock.callLater(QUARANTINE, self._release, frame_id)
+        else:
+            self._free.append(frame_id)
+
+    def _release(self, frame_id: int) -> None:
+        self._quarantined.pop(frame_id, None)
+        self._free.append(frame_id)
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        """Start what waits and may start now, in its order."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, deque()
+        while waiting and (self._free or self._quarantined):
+            request = waiting.popleft()
+            if not self._start(request):
+                self._waiting.append(request)
+        self._waiting.extend(waiting)
+
+    # --- answers -------------------------------------------------------------------------------
+
+    def _transmit_status(self, frame: TransmitStatus) -> None:
+        request = self._pending.get(frame.frame_id)
+        if request is None or not request.is_packet:
+            self.late_answers += 1
+            return
+        self.transmit_seconds.observe(self._clock.seconds() - request.sent_at)
+        del self._pending[frame.frame_id]
+        self._free.append(frame.frame_id)
+        if request.timer is not None:
+            request.timer.cancel()
+        request.finished.callback(frame)
+        if self._waiting:
+            self._start_waiting()
+
+    def _command_answered(self, frame: ATCommandResponse | RemoteATCommandResponse) -> None:
+        request = self._pending.get(frame.frame_id)
+        if request is None or not request.matches(frame):
+            self.late_answers += 1
+        elif request.found is None or not isinstance(frame, ATCommandResponse):
+            self._answer(request, frame)
+        elif frame.status != AT_OK:
+            self._answer(request, ATRefused("ND", frame.status, "The radio"))
+        elif not frame.value:
+            self._answer(request, request.found)
+        else:
+            try:
+                request.found.append(NodeDescription.parse(frame.value))
+            except ValueError as error:
+                self.log.warn("An answer to ND makes no sense: {error}", error=error)
+
+    def _answer(self, request: Request, result: object) -> None:
+        """A request has its answer."""
+        frame_id = request.frame_id
+        del self._pending[frame_id]
+        self._remote_commands -= request.is_remote_command
+        self._free.append(frame_id)
+        self._finish(request, result)
+        if self._waiting:
+            self._start_waiting()
