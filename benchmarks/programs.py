@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.radio_end import RadioEnd, address_of
-from zbtwist.store.store import Mapping, Store, StoredNode
+from zbtwist.store.records import Mapping, StoredNode
+from zbtwist.store.store import Store
 from zbtwist.xbee.address import UNKNOWN16
 
 ROOT = Path(__file__).resolve().parents[1]

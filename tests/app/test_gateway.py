@@ -19,7 +19,7 @@ from zbtwist.app.reload import Reloader
 from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
-from zbtwist.store.store import StoreError
+from zbtwist.store.errors import StoreError
 from zbtwist.xbee.address import Address64
 
 METER = Address64(0x0013A200_400A3E01)

@@ -20,7 +20,9 @@ from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingS
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.observing.log_lines import LogLines
-from zbtwist.store.store import Mapping, Store, StoreError
+from zbtwist.store.errors import StoreError
+from zbtwist.store.records import Mapping
+from zbtwist.store.store import Store
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import TransmitStatus
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.store import store
-from zbtwist.store.store import MEMORY, Mapping, Store, StoredNode, StoreError
+from zbtwist.store import database
+from zbtwist.store.database import MEMORY
+from zbtwist.store.errors import StoreError
+from zbtwist.store.records import Mapping, StoredNode
+from zbtwist.store.store import Store
 from zbtwist.xbee.address import Address16, Address64
 
 A, B, C = (Address64(0x0013A200_40000000 + n) for n in range(3))
@@ -174,7 +177,7 @@ class BadFileTests(StoreTestCase):
 
     def test_in_use(self) -> None:
         self.open()
-        self.patch(store, "_BUSY_TIMEOUT", 0.0)
+        self.patch(database, "BUSY_TIMEOUT", 0.0)
         self.assertIn("in use by another program", self.refusal())
 
     def test_emptied_beside_its_log(self) -> None:
@@ -273,7 +276,7 @@ class BadFileTests(StoreTestCase):
         """By the file's own switch, since nothing is read-only to root."""
         self.made()
         opened = self.open()
-        opened._database.execute("PRAGMA query_only=ON")
+        opened.database.connection.execute("PRAGMA query_only=ON")
         with self.assertRaises(StoreError) as caught:
             opened.change_mappings([Mapping(B, 2)])
         self.assertIn("cannot be written", str(caught.exception))
@@ -282,15 +285,15 @@ class BadFileTests(StoreTestCase):
     def test_full_disk(self) -> None:
         opened = self.open()
         opened.change_mappings([Mapping(A, 27001)])
-        (pages,) = opened._database.execute("PRAGMA page_count").fetchone()
-        opened._database.execute(f"PRAGMA max_page_count={pages}")
+        (pages,) = opened.database.connection.execute("PRAGMA page_count").fetchone()
+        opened.database.connection.execute(f"PRAGMA max_page_count={pages}")
         many = [StoredNode(Address64(n), "x" * 100) for n in range(1000)]
         with self.assertRaises(StoreError) as caught:
             opened.save_nodes(many)
         self.assertIn("is full", str(caught.exception))
         self.assertEqual(opened.mappings(), [Mapping(A, 27001)])
         self.assertEqual(len(opened.nodes()), 1)
-        opened._database.execute("PRAGMA max_page_count=100000")
+        opened.database.connection.execute("PRAGMA max_page_count=100000")
         opened.save_nodes(many)
         self.assertEqual(len(opened.nodes()), 1001)
 
@@ -308,20 +311,22 @@ class MigrationTests(StoreTestCase):
     def test_older_version(self) -> None:
         """A file of every older version opens, with all that is in it."""
         self.made()
-        newer = (*store.MIGRATIONS, "ALTER TABLE mapping ADD COLUMN note TEXT;")
-        self.patch(store, "MIGRATIONS", newer)
+        newer = (*database.MIGRATIONS, "ALTER TABLE mapping ADD COLUMN note TEXT;")
+        self.patch(database, "MIGRATIONS", newer)
         opened = self.open()
         self.assertEqual(opened.mappings(), [Mapping(A, 27001)])
-        columns = opened._database.execute("SELECT note FROM mapping").fetchall()
+        columns = opened.database.connection.execute("SELECT note FROM mapping").fetchall()
         self.assertEqual(columns, [(None,)])
-        (version,) = opened._database.execute("PRAGMA user_version").fetchone()
+        (version,) = opened.database.connection.execute("PRAGMA user_version").fetchone()
         self.assertEqual(version, len(newer))
 
     def test_migration_that_fails_changes_nothing(self) -> None:
         self.made()
         self.patch(
-            store, "MIGRATIONS", (*store.MIGRATIONS, "CREATE TABLE new (x); DROP TABLE missing;")
+            database,
+            "MIGRATIONS",
+            (*database.MIGRATIONS, "CREATE TABLE new (x); DROP TABLE missing;"),
         )
         self.refusal()
-        self.patch(store, "MIGRATIONS", store.MIGRATIONS[:1])
+        self.patch(database, "MIGRATIONS", database.MIGRATIONS[:1])
         self.assertEqual(self.open().mappings(), [Mapping(A, 27001)])

@@ -22,7 +22,8 @@ from zbtwist.config.settings import OPTIONS, Settings
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.runtime.garbage import GCFreeze
 from zbtwist.runtime.option import Option
-from zbtwist.store.store import Store, StoreError
+from zbtwist.store.errors import StoreError
+from zbtwist.store.store import Store
 
 #: The options that may name a file, and the attributes of `Settings` that have its absolute path.
 _PATHS = (

@@ -37,7 +37,8 @@ from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.open_files import raise_open_files
 from zbtwist.runtime.server_endpoint import server_from_string
 from zbtwist.runtime.write_batch import WriteBatch
-from zbtwist.store.store import Store, StoreError
+from zbtwist.store.errors import StoreError
+from zbtwist.store.store import Store
 
 log = Logger()
 

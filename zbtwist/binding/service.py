@@ -44,7 +44,9 @@ from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.listen_errors import advice, is_about_this_port
 from zbtwist.runtime.serial_queue import SerialQueue
 from zbtwist.runtime.write_batch import WriteBatch
-from zbtwist.store.store import Mapping, Store, StoreError
+from zbtwist.store.errors import StoreError
+from zbtwist.store.records import Mapping
+from zbtwist.store.store import Store
 from zbtwist.xbee.address import Address64, format_address64
 
 #: Seconds before the first and between the last tries to get a port that somebody else has, and

@@ -37,7 +37,7 @@ from zbtwist.observing.tracer import FrameTracer, TooManyTraced
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.single_flight import SingleFlight
-from zbtwist.store.store import StoreError
+from zbtwist.store.errors import StoreError
 from zbtwist.xbee.address import (
     Address64,
     digi_address16,

@@ -17,7 +17,9 @@ from zbtwist.network.events import NodeAdded, NodeChanged, NodeEvent
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.runtime.event_bus import EventBus
-from zbtwist.store.store import Store, StoredNode, StoreError
+from zbtwist.store.errors import StoreError
+from zbtwist.store.records import StoredNode
+from zbtwist.store.store import Store
 
 #: Seconds between a change and its writing.
 SAVE_DELAY = 5.0
