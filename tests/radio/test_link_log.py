@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS
+from tests.support import record_log
 from zbtwist.observing.log_lines import LogLines
 from zbtwist.radio.last_radio import LastRadio
 from zbtwist.radio.link_log import MAX_REASONS, LinkLog
@@ -17,11 +16,11 @@ class ReasonTests(SynchronousTestCase):
     def setUp(self) -> None:
         bus = EventBus()
         LogLines(bus)
-        self.observer = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.said = record_log(self)
         self.log = LinkLog("sim:", bus)
 
     def warnings(self) -> int:
-        return sum(event["log_level"].name == "warn" for event in self.observer)
+        return len(self.said.lines("warn"))
 
     def test_reasons_are_bounded(self) -> None:
         """So many are said, each once, until the radio is up; then all are news again."""
