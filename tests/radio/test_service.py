@@ -11,8 +11,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import Listener, SimulatedPort, start
-from zbtwist.observing.log_lines import LogLines
 from tests.support import present, record_calls, record_log
+from zbtwist.observing.log_lines import LogLines
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import RadioOffline, SerialOpenError
