@@ -7,16 +7,13 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
-from tests.support import mistake
-from zbtwist.binding.outbound import (
-    FIRST_BACKOFF,
-    HIGH_WATER,
-    LAST_BACKOFF,
-    LOW_WATER,
-    NODE_LIMIT,
-    Outbound,
-)
+from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.retransmits import FIRST_BACKOFF, MAX_BACKOFF
+from zbtwist.binding.send_buffer import HIGH_WATER, LOW_WATER, MAX_BUFFERED
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.retransmits import FIRST_BACKOFF, MAX_BACKOFF
+from zbtwist.binding.send_buffer import HIGH_WATER, LOW_WATER, MAX_BUFFERED
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.requests import EXTENDED_TRANSMIT_TIMEOUT, TRANSMIT_TIMEOUT
 from zbtwist.xbee import devices
@@ -186,11 +183,11 @@ class OutboundTests(SynchronousTestCase):
 
     def test_node_limit(self) -> None:
         """Many writers, each below its own mark, and those that are gone."""
-        writers = [Writer() for _ in range(NODE_LIMIT // 4000 + 1)]
+        writers = [Writer() for _ in range(MAX_BUFFERED // 4000 + 1)]
         for writer in writers:
             self.outbound.write(writer, b"x" * 4000)
             self.outbound.closed(writer)
-        self.assertGreaterEqual(self.outbound.buffered, NODE_LIMIT)
+        self.assertGreaterEqual(self.outbound.buffered, MAX_BUFFERED)
         newcomer = Writer()
         self.outbound.opened(newcomer)
         self.assertEqual(newcomer.calls, ["pause"])
@@ -229,7 +226,7 @@ class OutboundTests(SynchronousTestCase):
         self.write(b"x")
         for _ in range(20):
             self.status(0x24)
-            self.wire.clock.advance(LAST_BACKOFF)
+            self.wire.clock.advance(MAX_BACKOFF)
         self.assertEqual(len(self.wire.sent), 21)
 
     def test_given_up(self) -> None:
@@ -302,9 +299,9 @@ class OutboundTests(SynchronousTestCase):
             begin = self.wire.clock.seconds()
             while not self.losses:
                 self.status(delivery)
-                self.wire.clock.advance(LAST_BACKOFF)
+                self.wire.clock.advance(MAX_BACKOFF)
             self.assertGreater(self.wire.clock.seconds() - begin, OUTAGE)
-            self.assertLess(self.wire.clock.seconds() - begin, OUTAGE + 2 * LAST_BACKOFF)
+            self.assertLess(self.wire.clock.seconds() - begin, OUTAGE + 2 * MAX_BACKOFF)
             self.losses.clear()
 
     def test_too_large(self) -> None:
@@ -381,7 +378,7 @@ class OutboundTests(SynchronousTestCase):
             while self.wire.clock.seconds() - begin < PortSettings.sleep:
                 self.assertEqual(self.losses, [])
                 self.status(delivery)
-                self.wire.clock.advance(LAST_BACKOFF)
+                self.wire.clock.advance(MAX_BACKOFF)
             self.status(delivery)
             self.assertEqual(len(self.losses), 1)
             self.losses.clear()

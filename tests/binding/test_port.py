@@ -21,9 +21,10 @@ from tests.radio.support import REMOTE, REMOTE16, Wire
 from tests.support import record_log
 from zbtwist.binding.client import MAX_UNSENT, REPLY_POLL, ConnectedClient
 from zbtwist.binding.listener import Listener
-from zbtwist.binding.outbound import HIGH_WATER, Outbound
+from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import CLOSE_TIMEOUT, MAX_CLIENTS, REPLY_TIME, NodePort
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.send_buffer import HIGH_WATER
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.observing.log_lines import LogLines

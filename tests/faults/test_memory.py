@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.faults.connection import READ_SIZE, SOCKET, WRITE_BUFFER, Connection
 from tests.faults.world import World
 from zbtwist.binding.client import MAX_UNSENT
-from zbtwist.binding.outbound import HIGH_WATER, NODE_LIMIT
+from zbtwist.binding.send_buffer import HIGH_WATER, MAX_BUFFERED
 
 MUCH = 100_000_000
 
@@ -88,8 +88,8 @@ class MemoryTests(SynchronousTestCase):
         for _ in range(writers):
             self.pour(self.world.connect(self.device), memoryview(bytes(1_000_000)))
         self.world.run(20.0)
-        self.assertLessEqual(self.most, NODE_LIMIT + writers * READ_SIZE)
-        self.assertLessEqual(self.outbound.buffered, NODE_LIMIT + writers * READ_SIZE)
+        self.assertLessEqual(self.most, MAX_BUFFERED + writers * READ_SIZE)
+        self.assertLessEqual(self.outbound.buffered, MAX_BUFFERED + writers * READ_SIZE)
 
     def test_never_reads(self) -> None:
         """A client that never reads is dropped; until then so much is kept and no more."""

@@ -128,7 +128,7 @@ class NodeClient:
         self._unsent += size
         if self._unsent <= MAX_UNSENT or self._port is None:
             return False
-        self._port.outbound.forget(self)
+        self._port.outbound.discard(self)
         self.reset(f"it reads too slowly, {self._unsent} bytes wait for it")
         return True
 

@@ -126,7 +126,7 @@ class NodePort(Service):
     def _end_clients(self, reason: str) -> Deferred[Any]:
         """Close them in order, unless what they sent has not all arrived."""
         if self.outbound.unconfirmed:
-            self._abandon(f"{reason[:1].upper()}{reason[1:]} before all was sent")
+            self._break_stream(f"{reason[:1].upper()}{reason[1:]} before all was sent")
         return self._close_clients()
 
     def stopService(self) -> Deferred[Any]:
@@ -212,10 +212,16 @@ class NodePort(Service):
         self.bytes_unread += len(self._backlog)
         self._backlog.clear()
         self.bus.publish(StreamBroken(self.node, FROM_NODE, None, reason))
-        self._abandon(reason)
+        self._break_stream(reason)
 
-    def _abandon(self, reason: str) -> None:
-        if not self.outbound.abandon(reason):
+    def _break_stream(self, reason: str) -> None:
+        """Reset the clients, and drop what they sent and is not on its way.
+
+        @param reason: a sentence.
+        """
+        if self.outbound.buffered:
+            self.outbound.break_stream(reason)
+        else:
             self.reset_clients(reason)
 
     def _bytes_lost(self, lost: int, why: str) -> None:
