@@ -7,10 +7,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
+from tests.support import mistake
 from zbtwist.binding.outbound import Outbound
-from zbtwist.binding.port_settings import PortSettings
-from zbtwist.binding.retransmits import FIRST_BACKOFF, MAX_BACKOFF
-from zbtwist.binding.send_buffer import HIGH_WATER, LOW_WATER, MAX_BUFFERED
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.retransmits import FIRST_BACKOFF, MAX_BACKOFF
 from zbtwist.binding.send_buffer import HIGH_WATER, LOW_WATER, MAX_BUFFERED

@@ -13,10 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.binding.support import Computer
 from tests.radio.support import FACTS, Wire
 from tests.support import connect, record_log
+from zbtwist.binding.allocation import PASS_OVER
 from zbtwist.binding.errors import BindingError, Configured, NoMapping, PortTaken
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequest
-from zbtwist.binding.service import FIRST_RETRY, LAST_RETRY, PASS_OVER, BindingService
+from zbtwist.binding.service import FIRST_RETRY_DELAY, MAX_RETRY_DELAY, BindingService
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.observing.log_lines import LogLines
@@ -151,7 +152,7 @@ class GivenTests(BindingTestCase):
             self.wire.clock.pump([1] * 600)
             self.assertEqual(sum("cannot be reached" in line for line in self.lines()), 2)
             self.computer.taken.clear()
-            self.wire.clock.advance(LAST_RETRY)
+            self.wire.clock.advance(MAX_RETRY_DELAY)
             self.assertEqual(self.slots(), {A: 27001, B: 27002})
             self.assertEqual(self.problem(A), "")
 
@@ -183,7 +184,7 @@ class GivenTests(BindingTestCase):
         self.assertEqual(self.slots(), {A: None, B: 27002, C: 27001, D: None})
         self.assertEqual(self.problem(C), "")
         self.bindings.configure([], 27001, 27009)
-        self.wire.clock.advance(LAST_RETRY)
+        self.wire.clock.advance(MAX_RETRY_DELAY)
         self.assertEqual(self.slot(D), 27003)
 
     def test_port_that_is_taken_at_start_is_waited_for(self) -> None:
@@ -195,11 +196,11 @@ class GivenTests(BindingTestCase):
         self.see(C)
         self.assertEqual(self.slot(C), 27003)
         for _ in range(10):
-            self.wire.clock.advance(LAST_RETRY)
+            self.wire.clock.advance(MAX_RETRY_DELAY)
         said = [line for line in self.lines() if "does not open" in line]
         self.assertEqual(len(said), 1)
         self.computer.taken.clear()
-        self.wire.clock.advance(LAST_RETRY)
+        self.wire.clock.advance(MAX_RETRY_DELAY)
         self.assertEqual(self.slots(), {A: 27001, B: 27002, C: 27003})
         self.assertEqual(self.problem(A), "")
 
@@ -210,7 +211,7 @@ class GivenTests(BindingTestCase):
         self.computer.tried.clear()
         self.wire.clock.pump([1] * 3600)
         tries = len(self.computer.tried)
-        self.assertTrue(3600 / LAST_RETRY <= tries <= 3600 / LAST_RETRY + 7, tries)
+        self.assertTrue(3600 / MAX_RETRY_DELAY <= tries <= 3600 / MAX_RETRY_DELAY + 7, tries)
 
     def test_store_fails(self) -> None:
         """The node has its port all the same, this is said, and it is saved when it can be."""
@@ -225,7 +226,7 @@ class GivenTests(BindingTestCase):
         self.assertEqual(self.bindings.store_problem, "The disk is full: make room.")
         self.assertEqual(sum("The disk is full" in line for line in self.lines()), 1)
         self.patch(self.store, "change_mappings", change)
-        self.wire.clock.advance(FIRST_RETRY)
+        self.wire.clock.advance(FIRST_RETRY_DELAY)
         self.assertEqual(self.bindings.store_problem, "")
         self.assertEqual(self.store.mappings(), [Mapping(A, 27001), Mapping(B, 27002)])
 
@@ -314,7 +315,7 @@ class ByHandTests(BindingTestCase):
         self.patch(self.store, "change_mappings", change)
         self.successResultOf(self.change({A: 30000}))
         self.successResultOf(self.remove(B))
-        self.wire.clock.advance(LAST_RETRY)
+        self.wire.clock.advance(MAX_RETRY_DELAY)
         self.assertEqual(self.store.mappings(), [Mapping(A, 30000, by_hand=True)])
 
     def test_unbound_node_is_bound_by_hand(self) -> None:
@@ -510,7 +511,7 @@ class WishTests(BindingTestCase):
         self.assertEqual(self.slots(), {A: 27001, B: 27002})
         self.assertIn("Port 27001 belongs to", self.problem(B))
         self.successResultOf(self.remove(A))
-        self.wire.clock.advance(LAST_RETRY)
+        self.wire.clock.advance(MAX_RETRY_DELAY)
         self.assertEqual(self.slots(), {A: None, B: 27001})
         self.assertEqual(self.problem(B), "")
 
@@ -548,7 +549,7 @@ class WishTests(BindingTestCase):
         self.assertIn("Port 30000 does not open", self.problem(A))
         self.assertFalse(self.bindings.is_unbound(self.node(A)))
         self.computer.taken.clear()
-        self.wire.clock.advance(LAST_RETRY)
+        self.wire.clock.advance(MAX_RETRY_DELAY)
         self.assertEqual(self.slot(A), 30000)
 
     def test_many_wishes_that_cannot_be_granted(self) -> None:
@@ -564,7 +565,7 @@ class WishTests(BindingTestCase):
 
         self.patch(NodeTable, "__iter__", walk)
         self.computer.tried.clear()
-        self.wire.clock.advance(LAST_RETRY)
+        self.wire.clock.advance(MAX_RETRY_DELAY)
         self.assertEqual(sorted(self.computer.tried), list(range(30000, 30100)))
         self.assertLess(len(walks), 10)
 
@@ -581,7 +582,7 @@ class WishTests(BindingTestCase):
         self.assertEqual(self.node(B).name, "second")
         self.assertIn("its directory is not there", self.problem(A))
         self.computer.taken.clear()
-        self.wire.clock.advance(LAST_RETRY)
+        self.wire.clock.advance(MAX_RETRY_DELAY)
         self.assertEqual(self.slot(A), "unix:/nowhere/x")
 
     def test_changed_while_running(self) -> None:

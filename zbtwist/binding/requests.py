@@ -124,6 +124,13 @@ class PortRequests:
         by_label = self._by_label.get(node.label or "")
         return [*by_address, *by_label] if by_label else by_address
 
+    def settings_for(self, node: Node) -> PortSettings | None:
+        """Return the settings that are asked for a node, None if there are none."""
+        for request in self.for_node(node):
+            if request.settings is not None:
+                return request.settings
+        return None
+
     def with_nodes(self, nodes: NodeTable) -> Iterator[tuple[PortRequest, list[Node]]]:
         """Return each request with the nodes that it is for, all that are known.
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from operator import attrgetter
 
+from twisted.application.internet import backoffPolicy
+
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.send_buffer import Writer
 from zbtwist.binding.verdict import Verdict
@@ -17,6 +19,7 @@ from zbtwist.binding.verdict import Verdict
 FIRST_BACKOFF = 0.1
 BACKOFF_FACTOR = 2.0
 MAX_BACKOFF = 5.0
+_backoff = backoffPolicy(FIRST_BACKOFF, MAX_BACKOFF, BACKOFF_FACTOR, jitter=lambda: 0.0)
 
 #: What is left of a packet's size after "payload too large" (74).
 SHRINKAGE = 0.75
@@ -103,8 +106,7 @@ class Retransmits:
             goes_on = verdict in REPEATED and packet.tries <= settings.retries
         if goes_on:
             self.add(packet)
-            backoff = FIRST_BACKOFF * BACKOFF_FACTOR ** min(packet.tries - 1, 20)
-            self.not_before = now + min(backoff, MAX_BACKOFF)
+            self.not_before = now + _backoff(packet.tries - 1)
         return goes_on
 
     def clear(self) -> None:

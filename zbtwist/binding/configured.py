@@ -1,0 +1,130 @@
+"""What the configuration asks for, followed node by node.
+
+A node that is to have another port than it has is moved to it; a mapping that is not asked for any
+more stays as it is. A request that cannot be followed is said once, and tried again; its node gets
+no other port meanwhile, since who configured one looks for it there.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from twisted.logger import Logger
+
+from zbtwist.binding.assignment import PortAssigner
+from zbtwist.binding.errors import BindingError, Configured
+from zbtwist.binding.listener import ListenAddress
+from zbtwist.binding.node_ports import NodePorts
+from zbtwist.binding.requests import PortRequest, PortRequests
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
+from zbtwist.store.errors import StoreError
+from zbtwist.xbee.address import Address64, format_address64
+
+
+class ConfiguredPorts:
+    """Follows the requests of the configuration.
+
+    @ivar requests: they.
+    """
+
+    log = Logger()
+
+    def __init__(self, nodes: NodeTable, ports: NodePorts, assigner: PortAssigner) -> None:
+        self._nodes = nodes
+        self._ports = ports
+        self._assigner = assigner
+        self.requests = PortRequests()
+
+    def take(self, requests: PortRequests) -> None:
+        """Take new requests in place of those before. Nodes that are named by their address are
+        known from now on; `apply_all` does the rest.
+        """
+        self.requests = requests
+        for node in self._nodes:
+            node.name = ""
+        for request in requests:
+            if request.address64 is not None:
+                self._nodes.add(request.address64)
+
+    # --- asking --------------------------------------------------------------------------------
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether there is a request that could not be followed."""
+        return any(request.problem for request in self.requests)
+
+    def names_port_of(self, node: Node) -> bool:
+        """Whether a node is to have a certain port."""
+        return any(request.slot is not None for request in self.requests.for_node(node))
+
+    def problem_of(self, node: Node) -> str:
+        """Return a sentence: why a node does not have what it is to have; empty if it has."""
+        asked = self.requests.for_node(node)
+        return next((request.problem for request in asked if request.problem), "")
+
+    def check_free(self, address64: Address64, slot: ListenAddress | None) -> None:
+        """Refuse to change by hand what the configuration says.
+
+        @param slot: what the node is to have; None for nothing.
+        @raise Configured: it says something else.
+        """
+        node = self._nodes.get(address64)
+        asked = self.requests.at(address64) if node is None else self.requests.for_node(node)
+        for request in asked:
+            if request.slot not in (None, slot):
+                raise Configured(
+                    f"The configuration file gives {node or format_address64(address64)} the port "
+                    f"{request.slot}: change it there, and send the gateway a SIGHUP."
+                )
+
+    # --- doing ---------------------------------------------------------------------------------
+
+    async def apply_all(self) -> None:
+        """Follow all requests."""
+        # Together, so that nodes can exchange ports; if that fails, each that can have its own.
+        wanted = {}
+        for request, nodes in self.requests.with_nodes(self._nodes):
+            slot = request.slot
+            if len(nodes) == 1 and slot is not None and not self._assigner.has(nodes[0], slot):
+                wanted[nodes[0].address64] = slot
+        if len(wanted) > 1 and self._ports.running:
+            with suppress(BindingError, StoreError):
+                await self._assigner.change(wanted)
+        for request, nodes in self.requests.with_nodes(self._nodes):
+            await self._apply(request, nodes)
+
+    async def apply(self, request: PortRequest) -> None:
+        """Follow one request: a node has been given the label that it names."""
+        await self._apply(request, [node for node in self._nodes if request.is_for(node)])
+
+    async def try_again(self) -> None:
+        """Follow the requests that could not be followed."""
+        for request, nodes in self.requests.with_nodes(self._nodes):
+            if request.problem:
+                await self._apply(request, nodes)
+
+    async def _apply(self, request: PortRequest, nodes: list[Node]) -> None:
+        """Give a node what the configuration says, if it is known and does not have it.
+
+        @param nodes: all that the request is for.
+        """
+        for node in nodes:
+            node.name = request.name
+        if request.slot is None or not nodes or not self._ports.running:
+            return
+        before, request.problem = request.problem, ""
+        if len(nodes) > 1:
+            request.problem = (
+                f"{len(nodes)} nodes are called {request.label}, and one of them is to have port "
+                f"{request.slot}: name it by its address."
+            )
+        elif not self._assigner.has(nodes[0], request.slot):
+            try:
+                await self._assigner.change({nodes[0].address64: request.slot})
+            except (BindingError, StoreError) as error:
+                request.problem = str(error)
+        if request.problem and request.problem != before:
+            self.log.error(
+                "The configuration cannot be followed: {problem}", problem=request.problem
+            )

@@ -1,0 +1,129 @@
+"""The ports of all nodes, as services, each with the settings that are its own.
+
+They share the radio, and so the turns at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from zbtwist.binding.outbound import Outbound
+from zbtwist.binding.port import NodePort
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.requests import PortRequests
+from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
+from zbtwist.radio.interfaces import IRadio
+from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.write_batch import WriteBatch
+from zbtwist.xbee.address import Address64
+
+
+class NodePorts(MultiService):
+    """The `NodePort` of each node that has one.
+
+    @ivar turns: whose packet the radio gets next.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        radio: IRadio,
+        nodes: NodeTable,
+        bus: EventBus,
+        batch: WriteBatch,
+    ) -> None:
+        """
+        @param bus: is told what happens to the ports.
+        @param batch: what is being read at the moment, at whose end clients are written to.
+        """
+        super().__init__()
+        self._clock = clock
+        self._radio = radio
+        self._nodes = nodes
+        self.turns = TransmitScheduler(clock)
+        self._bus = bus
+        self._batch = batch
+        self._by_address: dict[Address64, NodePort] = {}
+        self._settings = PortSettings()
+        self._requests = PortRequests()
+
+    def __iter__(self) -> Iterator[NodePort]:
+        # A copy: there may be others before its end.
+        return iter(list(self._by_address.values()))
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected, to all of them together."""
+        return sum(port.clients for port in self._by_address.values())
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether there is one that does not listen."""
+        return any(port.problem for port in self._by_address.values())
+
+    def get(self, address64: Address64) -> NodePort | None:
+        """Return the port of the node with that address, None if it has none."""
+        return self._by_address.get(address64)
+
+    def add(self, node: Node) -> NodePort:
+        """Return a node's port, a new one if it had none. A new one listens nowhere."""
+        port = self._by_address.get(node.address64)
+        if port is None:
+            outbound = Outbound(
+                self._clock, self._radio, self._nodes, node, self.turns, self._settings_of(node)
+            )
+            port = NodePort(self._clock, node, outbound, self._bus, self._batch)
+            port.setServiceParent(self)
+            self._by_address[node.address64] = port
+        return port
+
+    def remove(self, port: NodePort) -> None:
+        """Let a node have no port any more. Its clients have a moment to take what is buffered;
+        nobody has to wait for that.
+        """
+        del self._by_address[port.node.address64]
+        port.disownServiceParent()
+
+    def stopService(self) -> Deferred[Any]:
+        stopped: Deferred[Any] = super().stopService()
+        for port in self:
+            self.remove(port)
+        self.turns.stop()
+        return stopped
+
+    # --- the settings --------------------------------------------------------------------------
+
+    def use(
+        self,
+        settings: PortSettings,
+        requests: PortRequests,
+        in_flight: int = DEFAULT_LIMIT,
+    ) -> None:
+        """Follow new settings.
+
+        @param settings: those of every node of which the requests do not say otherwise.
+        @param in_flight: packets that the radio is given at once, for all nodes together.
+        """
+        if in_flight != self.turns.limit:
+            self.turns.limit = in_flight
+        self._settings = settings
+        self._requests = requests
+        own = requests.have_settings
+        for port in self._by_address.values():
+            port.outbound.settings = self._settings_of(port.node) if own else settings
+
+    def node_changed(self, node: Node) -> None:
+        """A node may have another label, and so other settings."""
+        port = self._by_address.get(node.address64)
+        if port is not None:
+            port.outbound.settings = self._settings_of(node)
+
+    def _settings_of(self, node: Node) -> PortSettings:
+        return self._requests.settings_for(node) or self._settings

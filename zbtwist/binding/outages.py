@@ -1,0 +1,58 @@
+"""What becomes of the nodes' streams when the link to the radio goes and comes, or damages frames.
+
+What a node said meanwhile is lost, and may have been nothing: each `NodePort` decides whether its
+stream has a hole. What clients sent waits for a time, in `Outbound`.
+"""
+
+from __future__ import annotations
+
+from zbtwist.binding.node_ports import NodePorts
+from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
+from zbtwist.radio.interfaces import IRadio
+from zbtwist.runtime.event_bus import EventBus
+
+
+class Outages:
+    """Hears of the link, and tells the ports that are concerned."""
+
+    def __init__(self, bus: EventBus, radio: IRadio, ports: NodePorts) -> None:
+        self._radio = radio
+        self._ports = ports
+        bus.subscribe(LinkUp, self._up)
+        bus.subscribe(LinkDown, self._down)
+        bus.subscribe(LinkSilent, self._silent)
+        bus.subscribe(LinkHeard, self._heard)
+        bus.subscribe(FramesDamaged, self._damaged)
+
+    def _up(self, event: LinkUp) -> None:
+        for port in self._ports:
+            port.radio_is_heard()
+            port.outbound.radio_up()
+
+    def _down(self, event: LinkDown) -> None:
+        since = self._radio.down_since
+        for port in self._ports:
+            port.radio_is_deaf(since)
+            port.outbound.radio_down()
+
+    def _silent(self, event: LinkSilent) -> None:
+        since = self._radio.down_since
+        for port in self._ports:
+            port.radio_is_deaf(since)
+
+    def _heard(self, event: LinkHeard) -> None:
+        for port in self._ports:
+            port.radio_is_heard()
+
+    def _damaged(self, event: FramesDamaged) -> None:
+        senders = event.senders
+        ports = [self._ports.get(address64) for address64 in senders or ()]
+        if senders is None or None in ports:
+            # The address is what was damaged: it may have been anybody's.
+            ports = list(self._ports)
+        for port in ports:
+            if port is not None:
+                port.interrupted(
+                    "A frame was damaged on the way from the radio, and bytes of "
+                    f"{port.node} may be lost"
+                )

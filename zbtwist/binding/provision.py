@@ -1,0 +1,112 @@
+"""What the gateway does with ports by itself: a node that has none is given one, and every port
+that a node has is to listen.
+
+A port that another program has is passed over for a new node; for a node whose port it is, it is
+tried again and again, and the node keeps it.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+
+from zbtwist.binding.allocation import PortPool
+from zbtwist.binding.errors import BindingError
+from zbtwist.binding.events import MappingChanged, PortFailed
+from zbtwist.binding.mappings import Mappings
+from zbtwist.binding.node_ports import NodePorts
+from zbtwist.binding.port import NodePort
+from zbtwist.network.node import Node
+from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.listen_errors import advice
+from zbtwist.store.records import Mapping
+
+#: Nodes whose ports are named in the log one by one when the gateway starts; if there are more,
+#: only their number is.
+MAX_LINES = 100
+
+
+class PortProvider:
+    """Gives ports to nodes, and lets ports listen. What it cannot do is said once, as the problem
+    of the port, and is for `try_again`.
+    """
+
+    log = Logger()
+
+    def __init__(self, ports: NodePorts, pool: PortPool, mappings: Mappings, bus: EventBus) -> None:
+        self._ports = ports
+        self._pool = pool
+        self._mappings = mappings
+        self._bus = bus
+
+    async def give(self, node: Node) -> bool:
+        """Give a node the lowest port that can be had, if it has none.
+
+        @return: whether it has one.
+        """
+        if not self._ports.running:
+            return False
+        port = self._ports.get(node.address64)
+        if port is not None and port.slot is not None:
+            return True
+        port = self._ports.add(node)
+        try:
+            listener = await self._pool.open_lowest(node)
+        except BindingError as error:
+            self._cannot(port, str(error))
+            return False
+        slot = listener.slot
+        self._mappings.keep(Mapping(node.address64, slot))
+        self._pool.own(port, slot, by_hand=False)
+        port.serve(listener)
+        self._bus.publish(MappingChanged(node, slot))
+        return True
+
+    async def listen_all(self) -> None:
+        """Let every port listen that has somewhere to listen."""
+        ports = list(self._ports)
+        is_quiet = len(ports) > MAX_LINES
+        listening = sum([await self._listen(port, is_quiet) for port in ports])
+        if is_quiet:
+            self.log.info("{count} nodes are on their ports.", count=listening)
+
+    async def listen_anew(self) -> None:
+        """Open every port again. Clients stay connected."""
+        for port in self._ports:
+            listener, port.listener = port.listener, None
+            if listener is not None:
+                await self._pool.close(listener)
+            await self._listen(port)
+
+    async def try_again(self) -> None:
+        """See to every port that has a problem."""
+        for port in self._ports:
+            if port.problem and port.slot is not None:
+                await self._listen(port)
+            elif port.problem and self._pool.has_free():
+                await self.give(port.node)
+
+    async def _listen(self, port: NodePort, is_quiet: bool = False) -> bool:
+        """Let a node's port listen. Return whether it does.
+
+        @param is_quiet: it is one of many, whose number is said.
+        """
+        if port.listener is not None or port.slot is None or not self._ports.running:
+            return port.listener is not None
+        try:
+            listener = await self._pool.open(port.slot)
+        except CannotListenError as error:
+            why = advice(error)
+            if port.slot in self._pool.reserved:
+                why = "it is the control port of the gateway; give the node another, or --control"
+            self._cannot(port, f"Port {port.slot} does not open: {why}.")
+            return False
+        port.serve(listener)
+        self._bus.publish(MappingChanged(port.node, port.slot, port.slot, is_one_of_many=is_quiet))
+        return True
+
+    def _cannot(self, port: NodePort, problem: str) -> None:
+        """A node has no port, or its port does not listen: say it once."""
+        if problem != port.problem:
+            port.problem = problem
+            self._bus.publish(PortFailed(port.node, problem))
