@@ -314,7 +314,9 @@ class ByHandTests(BindingTestCase):
         self.see(A, B)
         self.patch(self.store, "change_mappings", change)
         self.successResultOf(self.change({A: 30000}))
+        self.assertIn("The disk is full", self.bindings.store_problem)
         self.successResultOf(self.remove(B))
+        self.assertEqual(self.bindings.store_problem, "")
         self.wire.clock.advance(MAX_RETRY_DELAY)
         self.assertEqual(self.store.mappings(), [Mapping(A, 30000, by_hand=True)])
 
