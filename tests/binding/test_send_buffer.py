@@ -88,6 +88,8 @@ class SendBufferTests(SynchronousTestCase):
         for each in (other, newcomer):
             self.buffer.apply_backpressure(each)
             self.assertTrue(each.is_paused)
+        self.buffer.release_backpressure()
+        self.assertTrue(other.is_paused)
         self.buffer.writer_gone(newcomer)
         self.assertEqual(self.buffer.discard(writer), MAX_BUFFERED)
         self.assertEqual([each.is_paused for each in self.writers], [False, False, True])

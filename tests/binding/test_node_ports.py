@@ -1,0 +1,32 @@
+"""The settings of each node's port."""
+
+from __future__ import annotations
+
+from tests.binding.support import A, B, BindingTestCase
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.requests import PortRequest
+from zbtwist.xbee.address import Address64
+
+
+class PolicyTests(BindingTestCase):
+    def policy(self, address64: Address64) -> PortSettings:
+        port = self.bindings.port_of(self.node(address64))
+        assert port is not None
+        return port.outbound.settings
+
+    def test_policies(self) -> None:
+        general, special = PortSettings(retries=9), PortSettings(window=3)
+        self.bindings.configure([PortRequest(A, settings=special)], 27001, settings=general)
+        self.see(A, B)
+        self.assertEqual((self.policy(A), self.policy(B)), (special, general))
+        self.bindings.configure([PortRequest(B, settings=special)], 27001)
+        self.assertEqual((self.policy(A), self.policy(B)), (PortSettings(), special))
+
+    def test_node_that_is_named_by_its_label(self) -> None:
+        special = PortSettings(window=3)
+        self.bindings.configure([PortRequest(label="METER", settings=special)], 27001)
+        self.see(A)
+        self.assertEqual(self.policy(A), PortSettings())
+        self.node(A).label = "METER"
+        self.nodes.changed(self.node(A))
+        self.assertEqual(self.policy(A), special)

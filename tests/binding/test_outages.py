@@ -1,0 +1,158 @@
+"""The link goes and comes, and frames are damaged: whose clients are reset, and whose are not."""
+
+from __future__ import annotations
+
+from tests.binding.support import A, B, BindingTestCase, C
+from tests.radio.support import FACTS
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.xbee.address import Address16, Address64
+from zbtwist.xbee.frames import TransmitStatus
+
+
+class InterruptionTests(BindingTestCase):
+    """Where bytes of a node may have been lost, its clients are reset, and nobody else's."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.wire.coordinator.ready(FACTS)
+        self.see(A, B)
+        self.clients = {A: self.connect(27001), B: self.connect(27002)}
+
+    def hear(self, address64: Address64) -> None:
+        receiver = self.node(address64).receiver
+        assert receiver is not None
+        receiver(b"something")
+
+    def outage(self, seconds: float) -> None:
+        self.wire.coordinator.link_down("It is gone.")
+        self.wire.clock.advance(seconds)
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(FACTS)
+
+    def reset(self) -> list[Address64]:
+        return [address64 for address64, client in self.clients.items() if client.disconnected]
+
+    def test_in_the_middle_of_something(self) -> None:
+        """A node that spoke shortly before an outage may have gone on in it."""
+        self.hear(A)
+        self.wire.clock.advance(2.0)
+        self.hear(B)
+        self.wire.clock.advance(0.9)
+        self.outage(0.5)
+        self.assertEqual(self.reset(), [B])
+        self.assertIn("away for 0.5 s, and bytes of", self.lines()[-1])
+
+    def test_the_longer_the_outage_the_more_may_be_lost(self) -> None:
+        self.hear(A)
+        self.wire.clock.advance(5.0)
+        self.outage(4.9)
+        self.assertEqual(self.reset(), [])
+        self.outage(20.0)
+        self.assertEqual(self.reset(), [A])
+
+    def test_question_without_an_answer(self) -> None:
+        """The answer may have come while the radio was away, from a node that does answer."""
+        self.hear(A)
+        self.wire.clock.advance(60.0)
+        for client in self.clients.values():
+            client.protocol.dataReceived(b"question")
+            self.wire.receive(TransmitStatus(self.wire.last.frame_id, Address16(1), 0, 0, 0))
+        self.wire.clock.advance(0.9)
+        self.outage(0.5)
+        self.assertEqual(self.reset(), [A])
+
+    def test_outage_that_was_noticed_late(self) -> None:
+        """A radio that hung was deaf from some moment on after its last frame."""
+        self.hear(A)
+        last_frame = self.wire.clock.seconds()
+        self.wire.clock.advance(30.0)
+        self.hear(B)
+        self.wire.coordinator.link_down("It has fallen silent.", last_frame)
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(FACTS)
+        self.assertEqual(self.reset(), [A, B])
+        self.assertIn("away for 30.0 s", self.lines()[-1])
+
+    def test_radio_that_does_not_answer(self) -> None:
+        """Whoever was busy is reset when the radio is heard again, or the node, and not before."""
+        self.hear(A)
+        self.hear(B)
+        last_frame = self.wire.clock.seconds()
+        self.wire.clock.advance(5.0)
+        self.wire.coordinator.mark_unresponsive(last_frame)
+        self.assertEqual(self.reset(), [])
+        self.hear(A)
+        self.assertEqual(self.reset(), [A])
+        self.wire.coordinator.mark_responsive()
+        self.assertEqual(self.reset(), [A, B])
+
+    def test_what_clients_sent_is_kept(self) -> None:
+        self.clients[A].protocol.dataReceived(b"one")
+        frame = self.wire.last
+        self.wire.receive(TransmitStatus(frame.frame_id, Address16(1), 0, 0, 0))
+        self.wire.coordinator.link_down("It is gone.")
+        self.clients[A].protocol.dataReceived(b"two")
+        self.wire.clock.advance(1.0)
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(FACTS)
+        self.assertEqual(self.wire.last.data, b"two")
+        self.assertEqual(self.reset(), [])
+
+    def test_what_is_to_be_sent_again_waits_for_the_radio(self) -> None:
+        """Not for ever, also if nobody writes any more."""
+        self.clients[A].protocol.dataReceived(b"one")
+        self.wire.receive(TransmitStatus(self.wire.last.frame_id, Address16(1), 0, 0x24, 0))
+        self.wire.coordinator.link_down("It is gone.")
+        self.wire.clock.advance(PortSettings.outage - 0.1)
+        self.assertEqual(self.reset(), [])
+        self.wire.clock.advance(0.1)
+        self.assertEqual(self.reset(), [A])
+
+    def test_damaged_frame(self) -> None:
+        self.wire.coordinator.frames_damaged([A])
+        self.assertEqual(self.reset(), [A])
+
+    def test_damaged_frame_of_anybody(self) -> None:
+        self.wire.coordinator.frames_damaged(None)
+        self.assertEqual(self.reset(), [A, B])
+
+    def test_damaged_address(self) -> None:
+        self.wire.coordinator.frames_damaged([C])
+        self.assertEqual(self.reset(), [A, B])
+
+    def test_damage_that_concerns_nobody(self) -> None:
+        self.wire.coordinator.frames_damaged([])
+        self.assertEqual(self.reset(), [])
+
+    def test_backlog(self) -> None:
+        """What is kept for the next client must not have a hole either."""
+        self.bindings.configure([], 27001, settings=PortSettings(backlog=100))
+        self.clients[A].protocol.connectionLost()
+        self.hear(A)
+        self.wire.coordinator.frames_damaged([A])
+        self.hear(A)
+        self.assertEqual(self.connect(27001).value(), b"something")
+
+    def test_bytes_of_those_that_are_reset_are_not_sent(self) -> None:
+        """Who is reset sends again what is to be sent, and it must not arrive twice."""
+        writer = self.clients[A].protocol
+        writer.dataReceived(b"in the air")
+        writer.dataReceived(b"waiting")
+        frame = self.wire.last
+        self.wire.coordinator.frames_damaged([A])
+        self.wire.receive(TransmitStatus(frame.frame_id, Address16(1), 0, 0, 0))
+        self.wire.clock.advance(1.0)
+        self.assertIs(self.wire.last, frame)
+        port = self.bindings.port_of(self.node(A))
+        assert port is not None
+        self.assertEqual(port.outbound.bytes_lost, 7)
+
+    def test_waiting_bytes_go_out_when_the_radio_is_up(self) -> None:
+        self.see(A)
+        self.wire.coordinator.link_down("gone")
+        transport = self.connect(27001)
+        transport.protocol.dataReceived(b"data")
+        self.assertEqual(self.wire.sent, [])
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(FACTS)
+        self.assertEqual(self.wire.last.data, b"data")
