@@ -11,14 +11,13 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from twisted.web.server import Site
 
-from tests.control.support import NoOperations
 from tests.system.support import Program, find_python2, wait_until
 from zbtwist.control.http.site import control_site
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 
 
-class Operations(NoOperations):
+class Operations:
     """A gateway with a fixed list of nodes, one of them with a name beyond ASCII."""
 
     def list_nodes(self) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""A whole gateway in memory, and operations of one that is not there."""
+"""A whole gateway in memory."""
 
 from __future__ import annotations
 
@@ -47,45 +47,3 @@ class GatewayTestCase(SynchronousTestCase):
 
     def call(self, operation: Any) -> Deferred[Any]:
         return Deferred.fromCoroutine(operation)
-
-
-class NoOperations:
-    """Operations that a test does not ask for; it defines those that it does ask for."""
-
-    def discover(self) -> object:
-        raise NotImplementedError
-
-    def list_nodes(self) -> object:
-        raise NotImplementedError
-
-    def get_temperatures(self) -> object:
-        raise NotImplementedError
-
-    def status(self) -> object:
-        raise NotImplementedError
-
-    async def create_mapping(self, address: str, tcp_port: int) -> None:
-        raise NotImplementedError
-
-    async def bind_using_list(self, rows: list[tuple[str, int]]) -> None:
-        raise NotImplementedError
-
-    async def remove_mapping(self, address: str) -> None:
-        raise NotImplementedError
-
-    async def rename(self, address: str, label: str) -> None:
-        raise NotImplementedError
-
-    async def at(
-        self, address: str, command: str, value: int | str | bytes | None = None
-    ) -> int | str | bytes:
-        raise NotImplementedError
-
-    def stats(self) -> list[dict[str, Any]]:
-        raise NotImplementedError
-
-    def trace(self, seq: int) -> list[dict[str, Any]]:
-        raise NotImplementedError
-
-    def frames(self, on: bool | None = None, address: str = "") -> dict[str, Any]:
-        raise NotImplementedError

@@ -11,8 +11,8 @@ from tests.support import present
 from zbtwist.config.settings import Settings
 from zbtwist.control import faults
 from zbtwist.control import resolver as directory
-from zbtwist.control.api import TEMPERATURE_DEADLINE
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
+from zbtwist.control.operations.temperatures import TEMPERATURE_DEADLINE
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
 from zbtwist.observing import tracer as tracing
 from zbtwist.simulator.endpoint import SimulatorTransport
@@ -251,6 +251,48 @@ class ByHandTests(GatewayTestCase):
         text = self.fault(faults.BAD_PORT, self.api.bind_using_list([*good, ("SENSOR", 0)]))
         self.assertTrue(text.startswith("Row 3: "), text)
 
+    def test_a_row_that_is_none_is_named_and_nothing_is_done(self) -> None:
+        before = self.api.list_nodes()
+        good: list[object] = [["ECHO", 30001], [self.address("METER"), 30002]]
+        for row, given in (
+            ([], "array of ()"),
+            (["E2"], "array of (string)"),
+            ([27006, "E2"], "array of (int, string)"),
+            (["E2", True], "array of (string, boolean)"),
+            (["E2", 27006.0], "array of (string, double)"),
+            (["E2", 27006, 1], "array of (string, int, int)"),
+            ([1] * 500_000, "…"),
+            ({"address": "E2", "tcp_port": 27006}, "struct"),
+            ("E2", "string"),
+            (27006, "int"),
+        ):
+            operation = self.api.bind_using_list([*good, row, *good])
+            sentence = self.fault(faults.BAD_REQUEST, operation)
+            self.assertTrue(sentence.startswith("Row 3: "), sentence)
+            self.assertTrue(sentence.endswith(f"{given}.") or given == "…", sentence)
+            self.assertLess(len(sentence), 200)
+        self.assertEqual(self.api.list_nodes(), before)
+
+    def test_a_port_in_digits(self) -> None:
+        """Shells, and languages in which numbers are text, send it so."""
+        for text in ("30005", " 30006 "):
+            self.done(self.api.create_mapping("ECHO", text))
+            self.assertEqual(self.ports()["ECHO"], int(text))
+        self.done(self.api.bind_using_list([["ECHO", "30007"], ["METER", 30008]]))
+        self.assertLessEqual({"ECHO": 30007, "METER": 30008}.items(), self.ports().items())
+
+    def test_a_port_in_other_words(self) -> None:
+        before = self.ports()
+        for text in ("", "x", "-1", "1.5", "0x10", "1e3", "٣", "9" * 100_000):
+            for operation, start in (
+                (self.api.create_mapping("ECHO", text), ""),
+                (self.api.bind_using_list([["METER", 30001], ["ECHO", text]]), "Row 2: "),
+            ):
+                sentence = self.fault(faults.BAD_PORT, operation)
+                self.assertTrue(sentence.startswith(start + repr(text[:60])[:-1]), sentence)
+                self.assertLess(len(sentence), 200)
+        self.assertEqual(self.ports(), before)
+
     def test_swap(self) -> None:
         before = self.ports()
         self.done(self.api.bind_using_list([("ECHO", before["METER"]), ("METER", before["ECHO"])]))
@@ -291,6 +333,24 @@ class ByHandTests(GatewayTestCase):
         self.assertEqual(self.done(self.api.at("ECHO", "D1", b"\x05"), 1), "")
         self.assertEqual(self.done(self.api.at("ECHO", "D1"), 1), 5)
         self.assertIsInstance(self.done(self.api.at("SENSOR", "IS"), 1), bytes)
+
+    def test_at_tells_large_numbers_exactly(self) -> None:
+        """A double tells whole numbers up to 53 bits; what is larger comes as its bytes."""
+        for command, answer, expected in (
+            ("OP", b"\x7f\xff\xff\xff", 2**31 - 1),
+            ("OP", b"\xff\xff\xff\xff", 2**32 - 1),
+            ("OP", b"\x00\x20" + bytes(6), 2**53),
+            ("OP", b"\x00\x20" + bytes(5) + b"\x01", b"\x00\x20" + bytes(5) + b"\x01"),
+            ("OP", b"\xff" * 8, b"\xff" * 8),
+            ("TP", b"\xf0" + bytes(7), b"\xf0" + bytes(7)),
+        ):
+
+            async def at(command: str, value: bytes, answer: bytes = answer) -> bytes:
+                return answer
+
+            self.patch(self.gateway.radio.coordinator, "at", at)
+            given = self.done(self.api.at("", command))
+            self.assertEqual((type(given), given), (type(expected), expected))
 
     def test_at_is_refused(self) -> None:
         for command in ("", "N", "NIX", "\x00\x01", "é1"):

@@ -46,3 +46,13 @@ class ControlFault(Exception):
 
     def __str__(self) -> str:
         return self.sentence
+
+
+def bad_request(sentence: str) -> ControlFault:
+    """Return the fault for a request that is not as it should be."""
+    return ControlFault(BAD_REQUEST, sentence)
+
+
+def shown(name: str) -> str:
+    """Quote a client's word in a sentence, but not a megabyte of it."""
+    return repr(name if len(name) <= 60 else f"{name[:60]}…")

@@ -11,14 +11,13 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.control.support import NoOperations
 from tests.support import connect
 from zbtwist.control.http.site import control_site
 
 NODE = {"addr_extended": "[00:13:a2:00:40:0a:3e:ff]!", "label": "E2", "tcp_port": 27001}
 
 
-class FakeOperations(NoOperations):
+class FakeOperations:
     """Operations that are told what to do."""
 
     def __init__(self) -> None:

@@ -22,9 +22,10 @@ from tests.control.http.support import (
 )
 from tests.support import producer_of
 from zbtwist.control import faults
-from zbtwist.control import operations as methods
 from zbtwist.control.http import site
 from zbtwist.control.http.body import MAX_BODY
+from zbtwist.control.http.procedures import MAX_MULTICALL
+from zbtwist.control.http.xmlrpc_resource import MAX_RUNNING
 
 
 def kept(transport: StringTransportWithDisconnection) -> int:
@@ -373,27 +374,6 @@ class Introspection(SiteTestCase):
             self.assertEqual(fault.faultCode, faults.NO_SUCH_METHOD)
 
 
-class SeveralSignatures(SynchronousTestCase):
-    """A method that takes its arguments in several ways."""
-
-    def setUp(self) -> None:
-        publish = methods.published(
-            "at", ("base64", "string"), ("base64", "string", "int"), ("base64", "string", "double")
-        )
-        self.method = publish(lambda *arguments: None)
-
-    def test_allowed(self) -> None:
-        allowed: list[list[object]] = [["NI"], ["NI", 1], ["NI", 1.5]]
-        for arguments in allowed:
-            self.method.check(arguments)
-
-    def test_refused(self) -> None:
-        for arguments in ([], [1], ["NI", "x"], ["NI", True], ["NI", 1, 2]):
-            fault = self.assertRaises(faults.ControlFault, self.method.check, arguments)
-            self.assertEqual(fault.number, faults.BAD_REQUEST)
-            self.assertIn("(string) or (string, int) or (string, double)", str(fault))
-
-
 class Multicall(SiteTestCase):
     """system.multicall."""
 
@@ -438,8 +418,8 @@ class Multicall(SiteTestCase):
         self.assertEqual([answers[0], answers[1]], [[NODE], {"version": "1", "uptime": 12.0}])
 
     def test_too_many(self) -> None:
-        calls = [{"methodName": "list", "params": []}] * methods.MAX_MULTICALL
-        self.assertEqual(len(self.call("system.multicall", calls)), methods.MAX_MULTICALL)
+        calls = [{"methodName": "list", "params": []}] * MAX_MULTICALL
+        self.assertEqual(len(self.call("system.multicall", calls)), MAX_MULTICALL)
         fault = self.assertRaises(
             xmlrpc.client.Fault, self.call, "system.multicall", [*calls, calls[0]]
         )
@@ -648,12 +628,12 @@ class Failures(SiteTestCase):
         self.assertEqual(self.site.channels, set())
 
     def test_calls_of_clients_that_left_still_count(self) -> None:
-        for _ in range(site.MAX_RUNNING):
+        for _ in range(MAX_RUNNING):
             transport = self.connect()
             transport.protocol.dataReceived(request(method_call("discover")))
             transport.loseConnection()
         _, _, body = self.post(method_call("discover"))
-        self.assertFault(faults.GATEWAY_FAILED, body, str(site.MAX_RUNNING))
+        self.assertFault(faults.GATEWAY_FAILED, body, str(MAX_RUNNING))
         # What waits for nothing is answered all the same.
         self.assertEqual(self.call("list"), [NODE])
         self.operations.searches[0].callback([])

@@ -12,8 +12,7 @@ from typing import Any
 
 from twisted.web.server import Request
 
-from zbtwist.control.faults import ControlFault
-from zbtwist.control.xmlrpc import bad_request, shown
+from zbtwist.control.faults import ControlFault, bad_request, shown
 
 #: The longest request body, in bytes, as it comes and unpacked. What comes beyond it is thrown away
 #: as it comes.

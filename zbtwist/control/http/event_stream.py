@@ -23,13 +23,8 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
-from zbtwist.control.http.site import (
-    header_of,
-    is_cross_site,
-    not_found,
-    refuse_method,
-    text_answer,
-)
+from zbtwist.control.http.answers import header_of, not_found, refuse_method, text_answer
+from zbtwist.control.http.guards import is_cross_site
 from zbtwist.observing.event_log import Entry, EventLog, Follower
 
 #: How many streams may be open at once.

@@ -10,7 +10,7 @@ from twisted.web import http
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from zbtwist.control.http.site import not_found, refuse_method, text_answer
+from zbtwist.control.http.answers import not_found, refuse_method, text_answer
 from zbtwist.radio.interfaces import IRadio
 
 

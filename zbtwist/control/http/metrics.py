@@ -37,7 +37,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 import zbtwist
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
-from zbtwist.control.http.site import not_found, refuse_method, text_answer
+from zbtwist.control.http.answers import not_found, refuse_method, text_answer
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.histogram import Histogram

@@ -1,36 +1,28 @@
 """What listens on the control port: XML-RPC at ``/RPC2`` and for POSTs to ``/``, over HTTP.
 
-Whatever happens, a call is answered with a value or a fault; a traceback goes to the log only. The
-number of connections, of calls in hand, and the size of a request are bounded, and so is what one
-client can have done in one turn of the reactor.
+The number of connections and the size of a request are bounded, and so is what one client can have
+done in one turn of the reactor.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.web.server import Request, Site
 
 from zbtwist import __version__
-from zbtwist.control.faults import GATEWAY_FAILED, ControlFault
-from zbtwist.control.http.body import BoundedBody, read_document
-from zbtwist.control.operations import Methods, Operations
-from zbtwist.control.xmlrpc import read_call, write_fault, write_response
-
-#: How many requests that wait for something may be in hand at once, also of clients that have gone
-#: away since. Those that are answered at once (list, status) are not refused.
-MAX_RUNNING = 128
+from zbtwist.control.http.answers import Sentence, header_of, not_found, text_answer
+from zbtwist.control.http.body import BoundedBody
+from zbtwist.control.http.guards import is_misled
+from zbtwist.control.http.xmlrpc_resource import XMLRPCResource
 
 #: How many control connections may be open at once.
 MAX_CONNECTIONS = 128
@@ -46,124 +38,6 @@ REQUEST_TIMEOUT = 300.0
 PIECE = 16384
 
 _WHOLE_ADDRESS = re.compile(rb"https?://(?P<host>[^/?]*)(?P<path>.*)", re.IGNORECASE)
-
-log = Logger()
-
-
-class XMLRPCResource(Resource):
-    """Answers XML-RPC calls. Serve it from a `ControlSite`, which bounds what it reads.
-
-    @ivar running: how many requests are in hand.
-    """
-
-    def __init__(self, operations: Operations) -> None:
-        """
-        @param operations: what does the work.
-        """
-        super().__init__()
-        self.running = 0
-        self._methods = Methods(operations)
-
-    def getChild(self, path: bytes, request: Request) -> IResource:
-        # Some clients are configured with a slash at the end.
-        return self if path == b"" and not request.postpath else not_found(request)
-
-    def render(self, request: Request) -> bytes | int:
-        if request.method != b"POST":
-            request.setHeader(b"allow", b"POST")
-            return text_answer(
-                request, http.NOT_ALLOWED, "This is for XML-RPC calls; send them with POST."
-            )
-        if is_cross_site(request):
-            return text_answer(
-                request, http.FORBIDDEN, "Calls from web pages of other sites are refused."
-            )
-        Deferred.fromCoroutine(self._serve(request))
-        return NOT_DONE_YET
-
-    async def _serve(self, request: Request) -> None:
-        # The operation goes on when its client goes: another may wait for the same search.
-        gone: list[Failure] = []
-        request.notifyFinish().addErrback(gone.append)
-        try:
-            answer = await self._answer(request, gone)
-        except ControlFault as fault:
-            answer = write_fault(fault)
-        except Exception:
-            log.failure("A control request could not be read or answered")
-            answer = write_fault(
-                ControlFault(
-                    GATEWAY_FAILED, "The gateway failed; look into its log for the reason."
-                )
-            )
-        if gone:
-            return
-        request.setHeader(b"content-type", b"text/xml")
-        request.setHeader(b"content-length", b"%d" % len(answer))
-        request.write(answer)
-        request.finish()
-
-    async def _answer(self, request: Request, gone: list[Failure]) -> bytes:
-        name, arguments = read_call(read_document(request))
-        if self.running >= MAX_RUNNING and self._methods.may_wait(name):
-            raise ControlFault(
-                GATEWAY_FAILED,
-                f"{self.running} calls are running; call again when some have ended.",
-            )
-        self.running += 1
-        try:
-            return write_response(await self._methods.call(name, arguments, lambda: bool(gone)))
-        finally:
-            self.running -= 1
-
-
-def is_cross_site(request: Request) -> bool:
-    """Whether a browser sends this on behalf of a page that did not come from here.
-
-    Any page on the web may make its reader's browser POST to the loopback interface. Only browsers
-    send an Origin.
-    """
-    origin = request.getHeader(b"origin")
-    if origin is None:
-        return False
-    return _host_of(origin) != (request.getHeader(b"host") or b"?")
-
-
-def _host_of(url: bytes) -> bytes:
-    try:
-        return urlsplit(url).netloc
-    except ValueError:
-        return b""
-
-
-def is_misled(request: Request) -> bool:
-    """Whether a browser on this computer asks for a site that has no business here.
-
-    A page of the web can have its name lead to 127.0.0.1 after it was loaded; then what it asks for
-    here is of its own origin. What comes over the loopback interface must therefore name it, by an
-    address or by a name that nobody can own: localhost, or one without a dot.
-    """
-    if not _is_loopback(getattr(request.getHost(), "host", "")):
-        return False
-    # Programs of long ago send no Host; browsers always do.
-    host = (header_of(request, b"host") or "localhost").rpartition("@")[2]
-    name = host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
-    name = name.rstrip(".").lower()
-    return "." in name and not _is_address(name) and not name.endswith(".localhost")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(host: str) -> bool:
-    # An IPv6 socket shows an IPv4 address so.
-    host = host.removeprefix("::ffff:")
-    return _is_address(host) and ip_address(host).is_loopback
 
 
 class _ControlRequest(Request):
@@ -358,7 +232,7 @@ class ControlSite(Site):
 
     def getResourceFor(self, request: Request) -> IResource:
         if is_misled(request):
-            return _Sentence(
+            return Sentence(
                 http.FORBIDDEN,
                 "This computer is asked for under a name that may be anybody's: use localhost, or "
                 "an address. A proxy in front must send such a Host header.",
@@ -404,20 +278,6 @@ class ControlRoot(Resource):
         return page
 
 
-class _Sentence(Resource):
-    """A sentence for whoever came to a wrong address."""
-
-    isLeaf = True
-
-    def __init__(self, code: int, sentence: str) -> None:
-        super().__init__()
-        self._code = code
-        self._sentence = sentence
-
-    def render(self, request: Request) -> bytes:
-        return text_answer(request, self._code, self._sentence)
-
-
 class _FrontPage(Resource):
     """Says what this is and where the interface is."""
 
@@ -432,40 +292,10 @@ class _FrontPage(Resource):
         )
 
 
-def not_found(request: Request) -> IResource:
-    """Return what answers an address that leads nowhere."""
-    return _Sentence(http.NOT_FOUND, "There is nothing here; the XML-RPC interface is at /RPC2.")
-
-
-def header_of(request: Request, name: bytes) -> str:
-    """Return a header of a request as text, whatever bytes it is of; empty if there is none."""
-    return (request.getHeader(name) or b"").decode("latin-1")
-
-
-def refuse_method(request: Request) -> bytes:
-    """Set up the answer to a method that is neither GET nor HEAD, and return its body."""
-    request.setHeader(b"allow", b"GET, HEAD")
-    return text_answer(request, http.NOT_ALLOWED, "This answers GET and HEAD only.")
-
-
-def text_answer(request: Request, code: int, text: str) -> bytes:
-    """Set up a plain answer, and return its body: nothing for HEAD.
-
-    @param text: without a line end.
-    """
-    body = f"{text}\n".encode()
-    request.setResponseCode(code)
-    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-    if request.method == b"HEAD":
-        request.setHeader(b"content-length", b"%d" % len(body))
-        return b""
-    return body
-
-
-def control_site(operations: Operations, reactor: IReactorTime | None = None) -> ControlSite:
+def control_site(operations: object, reactor: IReactorTime | None = None) -> ControlSite:
     """Make the site of the control port.
 
-    @param operations: what does the work.
+    @param operations: what has the methods of the operations.
     @param reactor: keeps the time of idle connections; None is the global reactor.
     @return: a factory for any server endpoint. Its ``resource`` is a `ControlRoot`, to which other
         children can be added.

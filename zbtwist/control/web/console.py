@@ -12,9 +12,9 @@ from twisted.web.server import Request
 
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
+from zbtwist.control.api import GatewayAPI
 from zbtwist.control.faults import UNKNOWN_NODE, ControlFault
 from zbtwist.control.http.site import ControlRoot
-from zbtwist.control.operations import Operations
 from zbtwist.control.resolver import NodeResolver
 from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.live import Feed, LiveSession
@@ -37,7 +37,7 @@ class Console(MultiService):
     def __init__(
         self,
         clock: IReactorTime,
-        operations: Operations,
+        operations: GatewayAPI,
         radio: IRadio,
         link: Link,
         network: NetworkService,
@@ -56,10 +56,10 @@ class Console(MultiService):
         self._radio = radio
         self._network = network
         self._bindings = bindings
-        self._directory = NodeResolver(network.nodes, radio)
+        self._resolver = NodeResolver(network.nodes, radio)
         traffic = TrafficHistory(clock, network.nodes, bindings)
         traffic.setServiceParent(self)
-        self._calls = Calls(operations, self._directory, traffic)
+        self._calls = Calls(operations, self._resolver, traffic)
         self._sessions: set[Session] = set()
         self.feed = Feed(clock, View(radio, link, network, bindings, place), network, bus)
 
@@ -97,7 +97,7 @@ class Console(MultiService):
         return session
 
     def _port_of(self, address: str) -> NodePort:
-        node = self._directory.node(address)
+        node = self._resolver.node(address)
         port = self._bindings.port_of(node)
         if port is None:
             raise ControlFault(UNKNOWN_NODE, f"{node} has no port: give it one first.")

@@ -13,7 +13,7 @@ from twisted.web import http
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from zbtwist.control.http.site import header_of, not_found, refuse_method
+from zbtwist.control.http.answers import header_of, not_found, refuse_method
 
 #: Where the files are.
 STATIC = Path(__file__).parent / "static"

@@ -26,13 +26,9 @@ from twisted.web.websocket import WebSocketResource, WebSocketTransport
 from wsproto.utilities import LocalProtocolError
 from zope.interface import implementer
 
-from zbtwist.control.http.site import (
-    ControlChannel,
-    is_cross_site,
-    not_found,
-    refuse_method,
-    text_answer,
-)
+from zbtwist.control.http.answers import not_found, refuse_method, text_answer
+from zbtwist.control.http.guards import is_cross_site
+from zbtwist.control.http.site import ControlChannel
 from zbtwist.control.web.message_meter import MessageMeter
 
 #: The longest message that is taken, in bytes or characters.

@@ -1,0 +1,152 @@
+"""What XML-RPC calls by name: the operations of the gateway, and the customary ``system`` ones,
+which are about all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twisted.python.failure import Failure
+from twisted.web.server import Request
+from twisted.web.xmlrpc import withRequest
+
+from zbtwist.control.api import OPERATIONS
+from zbtwist.control.faults import NO_SUCH_METHOD, ControlFault, bad_request, shown
+from zbtwist.control.operations.table import Operation, operation, table_of
+from zbtwist.control.xmlrpc import Written, fault_struct, write_value
+
+#: How many calls one `system.multicall` may hold.
+MAX_MULTICALL = 100
+
+_MULTICALL = "system.multicall"
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """An operation and who does it, as Twisted's XMLRPC calls and describes a procedure."""
+
+    operation: Operation
+    owner: object
+
+    # As `twisted.web.xmlrpc.withRequest` sets it.
+    withRequest: ClassVar[bool] = True
+
+    @property
+    def help(self) -> str:
+        """What it does, for people."""
+        return self.operation.help
+
+    @property
+    def signature(self) -> tuple[tuple[str, ...], ...]:
+        """For each way to call it, the types of the result and of the arguments."""
+        return self.operation.signatures
+
+    async def __call__(self, request: Request, *arguments: object) -> Written:
+        """Have it done, and write its result.
+
+        @raise ControlFault: and nothing else.
+        """
+        first = (request,) if self.operation.takes_request else ()
+        return await self.operation.call(self.owner, arguments, write_value, *first)
+
+
+class Procedures:
+    """All procedures by name."""
+
+    def __init__(self, operations: object) -> None:
+        """
+        @param operations: what has the methods of the operations.
+        """
+        system = SystemOperations(self)
+        tables: tuple[tuple[object, Mapping[str, Operation]], ...] = (
+            (operations, OPERATIONS),
+            (system, SYSTEM_OPERATIONS),
+        )
+        self._procedures = {
+            name: Procedure(found, owner)
+            for owner, table in tables
+            for name, found in table.items()
+        }
+
+    def names(self) -> list[str]:
+        """Return the names of all, sorted."""
+        return sorted(self._procedures)
+
+    def named(self, name: str) -> Procedure:
+        """
+        @raise ControlFault: with `NO_SUCH_METHOD`.
+        """
+        try:
+            return self._procedures[name]
+        except KeyError:
+            raise ControlFault(
+                NO_SUCH_METHOD,
+                f"There is no method {shown(name)}; system.listMethods names those there are.",
+            ) from None
+
+
+class SystemOperations:
+    """The methods that every XML-RPC server has by custom."""
+
+    def __init__(self, procedures: Procedures) -> None:
+        """
+        @param procedures: what they are about.
+        """
+        self._procedures = procedures
+
+    @operation("system.listMethods")
+    def list_methods(self) -> list[str]:
+        """List the names of all methods."""
+        return self._procedures.names()
+
+    @operation("system.methodHelp")
+    def method_help(self, name: str) -> str:
+        """Say what a method does."""
+        return self._procedures.named(name).help
+
+    @operation("system.methodSignature")
+    def method_signature(self, name: str) -> list[list[str]]:
+        """List the signatures of a method: for each, the type that it returns, then the types of
+        its arguments.
+        """
+        return [[*signature] for signature in self._procedures.named(name).signature]
+
+    @operation(_MULTICALL)
+    @withRequest  # type: ignore[untyped-decorator]
+    async def multicall(self, request: Request, calls: list[object]) -> list[object]:
+        """Make several calls, at most 100, one after the other.
+
+        Takes an array of structs with ``methodName`` and ``params``. Returns an array with one
+        element for each: an array that holds the result, or a struct with ``faultCode`` and
+        ``faultString``.
+        """
+        if len(calls) > MAX_MULTICALL:
+            raise bad_request(
+                f"system.multicall takes at most {MAX_MULTICALL} calls, not {len(calls)}."
+            )
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+        results: list[object] = []
+        for call in calls:
+            if gone:
+                break
+            try:
+                results.append([await self._one_of_many(request, call)])
+            except ControlFault as fault:
+                results.append(fault_struct(fault))
+        return results
+
+    async def _one_of_many(self, request: Request, call: object) -> Written:
+        name = call.get("methodName") if isinstance(call, dict) else None
+        arguments = call.get("params", []) if isinstance(call, dict) else None
+        if not isinstance(name, str) or not isinstance(arguments, list):
+            raise bad_request("Each call must be a struct with a methodName and an array params.")
+        if name == _MULTICALL:
+            raise bad_request("A system.multicall may not hold another one.")
+        return await self._procedures.named(name)(request, *arguments)
+
+
+#: The system operations by their names.
+SYSTEM_OPERATIONS = table_of(SystemOperations)

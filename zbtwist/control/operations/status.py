@@ -1,0 +1,54 @@
+"""How the gateway is."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+import zbtwist
+from zbtwist.control.operations.base import GatewayOperations
+from zbtwist.control.operations.table import operation
+from zbtwist.xbee.address import format_address64
+
+
+class Status(TypedDict):
+    """What ``status()`` returns."""
+
+    version: Annotated[str, "of the gateway"]
+    uptime: Annotated[float, "seconds since it started"]
+    link: Annotated[str, "``up`` or ``down``"]
+    link_text: Annotated[str, "why it is down, in a sentence; empty while it is up"]
+    address: Annotated[str, "64-bit address of the radio; empty while it is down"]
+    firmware: Annotated[str, "VR, four hexadecimal digits"]
+    hardware: Annotated[str, "HV, four hexadecimal digits"]
+    api_mode: Annotated[int, "1 or 2; 0 while it is down"]
+    pan: Annotated[str, "64-bit PAN identifier in use (OP), 16 hexadecimal digits"]
+    nodes: Annotated[int, "known nodes"]
+    clients: Annotated[int, "TCP clients of all nodes together"]
+    problems: Annotated[int, "nodes with a ``state_text``"]
+    store: Annotated[str, "the file that keeps nodes and mappings; ``:memory:`` is none"]
+    store_text: Annotated[str, "why they are not being saved, in a sentence; empty if they are"]
+
+
+class StatusOperations(GatewayOperations):
+    """The gateway as a whole."""
+
+    @operation("status")
+    def status(self) -> Status:
+        """Say how the gateway, its radio and its network are."""
+        facts = self._radio.facts
+        return {
+            "version": zbtwist.__version__,
+            "uptime": self._clock.seconds() - self._started,
+            "link": "up" if facts else "down",
+            "link_text": self._radio.offline_reason,
+            "address": format_address64(facts.address64) if facts else "",
+            "firmware": f"{facts.firmware_version:04x}" if facts else "",
+            "hardware": f"{facts.hardware_version:04x}" if facts else "",
+            "api_mode": facts.api_mode if facts else 0,
+            "pan": f"{facts.operating_pan_id:016x}" if facts else "",
+            "nodes": len(self._network.nodes),
+            "clients": self._bindings.clients,
+            "problems": sum(bool(self._bindings.problem_of(node)) for node in self._network.nodes),
+            "store": self._bindings.store_path,
+            "store_text": self._bindings.store_problem,
+        }

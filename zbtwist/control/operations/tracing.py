@@ -1,0 +1,101 @@
+"""What happened: the events of the log, and frames while they are traced."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from twisted.logger import Logger
+
+from zbtwist.control.faults import BAD_VALUE, ControlFault
+from zbtwist.control.operations.base import GatewayOperations
+from zbtwist.control.operations.table import operation
+from zbtwist.observing.tracer import TooManyTraced
+from zbtwist.xbee.address import Address64, digi_address64, format_address64
+
+log = Logger()
+
+
+class EventRow(TypedDict):
+    """An event in ``trace(seq)``."""
+
+    seq: Annotated[int, "1 for the first event since the gateway started"]
+    time: Annotated[float, "seconds since 1970"]
+    level: Annotated[str, "``info``, ``warn``, ``error`` or ``critical``; ``debug`` for a frame"]
+    text: Annotated[str, "one line, at most 1024 bytes"]
+    kind: Annotated[str, "``log``, or ``frame`` while frames are traced"]
+
+
+class Traced(TypedDict):
+    """What ``frames()`` returns."""
+
+    all: Annotated[bool, "whether the frames of all nodes, and of the radio, are traced"]
+    nodes: Annotated[list[str], "the addresses of the single nodes whose frames are"]
+    file: Annotated[str, "where all frames are written (``--trace-file``); empty for nowhere"]
+
+
+class TracingOperations(GatewayOperations):
+    """Events, and whose frames are among them."""
+
+    @operation("trace")
+    def trace(self, seq: int) -> list[EventRow]:
+        """List the gateway's events (what its log has, from level info up) after the one with the
+        number ``seq``.
+
+        0 lists all that it still has: the last 1000 at most, and of traced frames the last 1000.
+        Returns an array of structs, oldest first. To follow the log, ask again with the last
+        ``seq``. Numbers that are missing, before the first event of an answer or in between, are of
+        events that are forgotten. If the first has no higher number than was asked for, the gateway
+        was restarted, and numbers began at 1 again. To be sure of that, ask with one less: the
+        first of the answer must be the event that you know.
+        """
+        return [
+            {
+                "seq": event.seq,
+                "time": event.time,
+                "level": event.level,
+                "text": event.text,
+                "kind": event.kind,
+            }
+            for event in self._events.since(seq)
+        ]
+
+    @operation("frames")
+    def frames(self, on: bool | None = None, address: str = "") -> Traced:
+        """Trace frames from now on (true), or no more (false): all of them, or those of one node,
+        which need not have been seen.
+
+        Each frame to the radio and from it is an event then, in words. Without an address
+        ``frames(false)`` ends the tracing of single nodes too. Without arguments nothing is
+        changed. Returns a struct that says what is traced now.
+
+        @param on: None changes nothing.
+        @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL; BAD_VALUE: all are traced,
+            or too many single ones.
+        """
+        tracer = self._tracer
+        if on is not None:
+            address64 = self._resolver.address(address) if address else None
+            if address64 is not None and not on and tracer.is_on_for_all:
+                raise ControlFault(
+                    BAD_VALUE,
+                    "The frames of all nodes are traced: switch that off, and single nodes on.",
+                )
+            try:
+                tracer.switch(on, address64)
+            except TooManyTraced as error:
+                raise ControlFault(BAD_VALUE, f"{error} Switch some off.") from None
+            log.info(
+                "The frames of {who} are traced {when}.",
+                who=self._who(address64),
+                when="from now on, by hand" if on else "no more",
+            )
+        return {
+            "all": tracer.is_on_for_all,
+            "nodes": [digi_address64(address64) for address64 in sorted(tracer.addresses)],
+            "file": tracer.file.path if tracer.file is not None else "",
+        }
+
+    def _who(self, address64: Address64 | None) -> str:
+        if address64 is None:
+            return "all nodes"
+        return str(self._network.nodes.get(address64) or format_address64(address64))
