@@ -24,9 +24,16 @@ from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
 import zbtwist
+from tests.pages import DOCS
 from zbtwist.cli import client, following, main, tables, words
+from zbtwist.cli.options import Command
+from zbtwist.control.api import OPERATIONS
 
 ADDRESS = "00:13:a2:00:40:0a:3e:ff"
+
+COMMANDS = {
+    name: command for name, command in main.main.commands.items() if isinstance(command, Command)
+}
 
 
 def node(number: int = 1, **fields: Any) -> dict[str, Any]:
@@ -812,7 +819,7 @@ class OwnWords(CtlTestCase):
     def test_every_sentence_of_the_gateway(self) -> None:
         """None of them leaves a call of the API standing."""
         room = Path(zbtwist.__file__).parent / "control"
-        sources = [room / "api.py", room / "resolver.py", room / "operations.py"]
+        sources = [room / "resolver.py", *(room / "operations").glob("*.py")]
         sources += [*(room.parent / "binding").glob("*.py"), *(room.parent / "radio").glob("*.py")]
         texts = [
             node.value
@@ -916,6 +923,16 @@ class Help(CtlTestCase):
             output = self.done(command, "--help")
             self.assertIn("--json", output)
             self.assertIn("--url", output)
+        self.assertEqual(COMMANDS, main.main.commands)
+
+    def test_every_operation_has_a_command(self) -> None:
+        asked = {name for command in COMMANDS.values() for name in command.operations}
+        self.assertEqual(asked, set(OPERATIONS))
+
+    def test_every_command_is_on_the_page(self) -> None:
+        page = (DOCS / "zbctl.rst").read_text()
+        for command in COMMANDS:
+            self.assertRegex(page, rf"\n``{command}\b.*`` +\w")
 
     def test_version(self) -> None:
         self.assertRegex(self.done("--version"), r"^zbctl \d+\.\d+")

@@ -37,9 +37,8 @@ from zbtwist.cli.options import (
     NodeOrPort,
     Session,
     Words,
+    misuse,
     print_json,
-    shared_options,
-    with_session,
 )
 from zbtwist.cli.tables import (
     GAP,
@@ -65,7 +64,6 @@ PROGRESS_INTERVAL = 0.5
     f"{Unreachable.exit_code} no gateway answers, {INTERRUPTED} interrupted.",
 )
 @click.version_option(__version__, prog_name="zbctl", message="%(prog)s %(version)s")
-@shared_options(envvar="ZBCTL_URL")
 def main() -> None:
     """Ask and tell a zbtwist gateway: which node has which TCP port, and how it goes."""
     for stream in (sys.stdout, sys.stderr):
@@ -74,18 +72,14 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
-@main.command("list")
-@shared_options()
-@with_session
+@main.asking("list", name="list")
 def list_nodes(session: Session) -> None:
     """List the known nodes and their ports."""
     rows = session.gateway().rows("list")
     session.show(rows, lambda: show_nodes(rows))
 
 
-@main.command()
-@shared_options()
-@with_session
+@main.asking("discover", "list")
 def discover(session: Session) -> None:
     """Search the network, and list all nodes then."""
     gateway = session.gateway(DISCOVERY_TIMEOUT)
@@ -128,33 +122,28 @@ def _discover_visibly(console: Console, gateway: Gateway, observer: Gateway) -> 
     return search.result()
 
 
-@main.command()
-@shared_options()
-@with_session
+@main.asking("get_temperatures")
 def temperatures(session: Session) -> None:
     """Ask every node that can measure for its temperature."""
     rows = session.gateway().rows("get_temperatures")
     session.show(rows, lambda: show_rows(TEMPERATURE_COLUMNS, rows, "No node told a temperature."))
 
 
-@main.command(short_help="Give nodes their TCP ports.")
+@main.asking("create_mapping", "bind_using_list", short_help="Give nodes their TCP ports.")
 @click.argument(
     "pairs", nargs=-1, required=True, type=NodeOrPort(), metavar="NODE PORT [NODE PORT]..."
 )
-@shared_options()
-@click.pass_context
-@with_session
-def bind(session: Session, ctx: click.Context, pairs: tuple[str, ...]) -> None:
+def bind(session: Session, pairs: tuple[str, ...]) -> None:
     """Give each NODE the TCP port PORT from now on, also after a restart.
 
     Several are bound all or none. A port that another node has must be freed first, with unbind.
     """
     nodes, words = pairs[::2], pairs[1::2]
     if len(nodes) > len(words):
-        raise click.UsageError(f"Write a PORT after each NODE; {nodes[-1]!r} has none.", ctx)
+        raise misuse(f"Write a PORT after each NODE; {nodes[-1]!r} has none.")
     for word in words:
         if not re.fullmatch("[0-9]{1,5}", word) or not 1 <= int(word) <= 65535:
-            raise click.UsageError(f"A PORT is a number from 1 to 65535, not {word!r}.", ctx)
+            raise misuse(f"A PORT is a number from 1 to 65535, not {word!r}.")
     mappings = [(node, int(word)) for node, word in zip(nodes, words)]
     if len(mappings) == 1:
         answer = session.gateway().call("create_mapping", *mappings[0])
@@ -164,10 +153,8 @@ def bind(session: Session, ctx: click.Context, pairs: tuple[str, ...]) -> None:
     session.show(answer, lambda: click.echo(lines))
 
 
-@main.command(short_help="Take a node's TCP port away.")
+@main.asking("remove_mapping", short_help="Take a node's TCP port away.")
 @click.argument("node", type=NodeName())
-@shared_options()
-@with_session
 def unbind(session: Session, node: str) -> None:
     """Close the port of NODE and forget that it was the node's.
 
@@ -177,27 +164,21 @@ def unbind(session: Session, node: str) -> None:
     session.show(answer, lambda: click.echo(f"{node} has no port now."))
 
 
-@main.command(short_help="Give a node another name.")
+@main.asking("rename", short_help="Give a node another name.")
 @click.argument("node", type=NodeName())
 @click.argument("label", type=Words())
-@shared_options()
-@with_session
 def rename(session: Session, node: str, label: str) -> None:
     """Write LABEL to NODE as its node identifier (NI), to stay in its flash memory."""
     answer = session.gateway().call("rename", node, label)
     session.show(answer, lambda: click.echo(f"{node} is called {label} now."))
 
 
-@main.command(short_help="Read or set an AT command of a node.")
+@main.asking("at", short_help="Read or set an AT command of a node.")
 @click.argument("node", type=NodeName())
 @click.argument("command", type=Words())
 @click.argument("value", type=ATValue(), required=False)
-@shared_options()
-@click.pass_context
-@with_session
 def at(
     session: Session,
-    ctx: click.Context,
     node: str,
     command: str,
     value: int | str | bytes | None,
@@ -213,16 +194,14 @@ def at(
         try:
             value = encode_value(command, value)
         except ValueError as error:
-            raise click.UsageError(f"{error}.", ctx) from None
+            raise misuse(f"{error}.") from None
     arguments = [] if value is None else [value]
     address = "" if node == "radio" else node
     answer = at_answer(session.gateway().call("at", address, command, *arguments))
     session.show(answer, lambda: click.echo(at_line(answer)))
 
 
-@main.command()
-@shared_options()
-@with_session
+@main.asking("status")
 def status(session: Session) -> None:
     """Say how the gateway and its radio are."""
     answer = session.gateway().struct("status")
@@ -245,16 +224,14 @@ def _show_status(answer: Row) -> None:
             console.print(line, soft_wrap=True)
 
 
-@main.command()
-@shared_options()
-@with_session
+@main.asking("stats")
 def stats(session: Session) -> None:
     """Show what went to and from each node."""
     rows = session.gateway().rows("stats")
     session.show(rows, lambda: show_rows(STATS_COLUMNS, rows, NO_NODES))
 
 
-@main.command(short_help="Show the gateway's last events, and frames.")
+@main.asking("trace", "frames", short_help="Show the gateway's last events, and frames.")
 @click.argument("node", type=NodeName(), required=False)
 @click.option(
     "--since",
@@ -274,12 +251,8 @@ def stats(session: Session) -> None:
     type=click.Choice(["on", "off"]),
     help="Have the gateway trace frames from now on, or no more.",
 )
-@shared_options()
-@click.pass_context
-@with_session
 def trace(
     session: Session,
-    ctx: click.Context,
     node: str | None,
     since: int,
     follow: bool,
@@ -299,7 +272,7 @@ def trace(
             session.show(answer, lambda: click.echo(tracing_text(answer)))
             return
     elif node:
-        raise click.UsageError("A NODE is for --frames; write --frames on or off.", ctx)
+        raise misuse("A NODE is for --frames; write --frames on or off.")
     if follow:
         follow_events(session, gateway, since, only, switched if frames == "on" else ())
         return

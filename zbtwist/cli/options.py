@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -28,8 +28,6 @@ from zbtwist.cli.words import address_of, called, text_of
 
 #: The exit code after Control-C.
 INTERRUPTED = 130
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(slots=True)
@@ -180,47 +178,79 @@ def _store(ctx: click.Context, option: click.Parameter, value: object) -> None:
         setattr(ctx.ensure_object(Session), option.name, value)
 
 
-def shared_options(envvar: str | None = None) -> Callable[[F], F]:
-    """Return what adds the options that may stand before a command's name and after it."""
+def _shared_options(envvar: str | None = None) -> list[click.Parameter]:
+    """Return the options that may stand before a command's name and after it.
 
-    def decorate(function: F) -> F:
-        for option in (
-            click.option(
-                "--json",
-                "as_json",
-                is_flag=True,
-                expose_value=False,
-                callback=_store,
-                help="Print JSON for programs instead of a table.",
-            ),
-            click.option(
-                "--timeout",
-                type=_Seconds(),
-                metavar="SECONDS",
-                expose_value=False,
-                callback=_store,
-                help=f"How long to wait for an answer: {TIMEOUT:g} by default, "
-                f"{DISCOVERY_TIMEOUT:g} for discover.",
-            ),
-            click.option(
-                "--url",
-                type=URL(),
-                metavar="URL",
-                envvar=envvar,
-                expose_value=False,
-                callback=_store,
-                help="Where the gateway is: HOST, HOST:PORT or a URL; "
-                f"ZBCTL_URL, or {DEFAULT_URL}, if it is left out.",
-            ),
-        ):
-            function = option(function)
-        return function
+    @param envvar: the variable that says the URL.
+    """
+    return [
+        click.Option(
+            ["--url"],
+            type=URL(),
+            metavar="URL",
+            envvar=envvar,
+            expose_value=False,
+            callback=_store,
+            help="Where the gateway is: HOST, HOST:PORT or a URL; "
+            f"ZBCTL_URL, or {DEFAULT_URL}, if it is left out.",
+        ),
+        click.Option(
+            ["--timeout"],
+            type=_Seconds(),
+            metavar="SECONDS",
+            expose_value=False,
+            callback=_store,
+            help=f"How long to wait for an answer: {TIMEOUT:g} by default, "
+            f"{DISCOVERY_TIMEOUT:g} for discover.",
+        ),
+        click.Option(
+            ["--json", "as_json"],
+            is_flag=True,
+            expose_value=False,
+            callback=_store,
+            help="Print JSON for programs instead of a table.",
+        ),
+    ]
 
-    return decorate
+
+def misuse(sentence: str) -> click.UsageError:
+    """Return what ends a command that was written wrongly."""
+    return click.UsageError(sentence, click.get_current_context())
+
+
+class Command(click.Command):
+    """
+    @ivar operations: the operations of the control API that it asks for.
+    """
+
+    def __init__(self, *arguments: Any, operations: Sequence[str], **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.operations = operations
+        self.params += _shared_options()
 
 
 class Commands(click.Group):
     """All commands; whatever goes wrong is one line, and an exit code."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.params += _shared_options(envvar="ZBCTL_URL")
+
+    def asking(
+        self, *operations: str, name: str | None = None, short_help: str | None = None
+    ) -> Callable[[Callable[..., None]], click.Command]:
+        """Return what makes a function a command. It is called with the `Session`, and with what
+        its own arguments and options are.
+
+        @param operations: those of the control API that it asks for.
+        @param name: of the command; None is that of the function.
+        """
+
+        def make(function: Callable[..., None]) -> click.Command:
+            command = self.command(name, cls=Command, operations=operations, short_help=short_help)
+            return command(_with_session(function))
+
+        return make
 
     def main(
         self,
@@ -265,4 +295,4 @@ class Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
-with_session = click.make_pass_decorator(Session, ensure=True)
+_with_session = click.make_pass_decorator(Session, ensure=True)

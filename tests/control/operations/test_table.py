@@ -83,10 +83,13 @@ class FromHints(SynchronousTestCase):
             self.assertEqual(TABLE[name].signatures, expected)
 
     def test_help(self) -> None:
-        self.assertEqual(TABLE["read"].help, "Read a pin.\n\nTakes a while.")
+        self.assertEqual(
+            TABLE["read"].help, "Read a pin.\n\nTakes a while.\n\nReturns struct or base64."
+        )
         self.assertEqual(
             TABLE["pins"].help,
-            "List the pins.\n\npin (string): D0 to D9.\nlevel (int or double): volts.",
+            "List the pins.\n\nReturns an array of structs:\n"
+            "pin (string): D0 to D9.\nlevel (int or double): volts.",
         )
         self.assertEqual(TABLE["pins"].keys[0], Key("pin", ("string",), "``D0`` to ``D9``"))
 

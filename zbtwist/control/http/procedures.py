@@ -118,9 +118,8 @@ class SystemOperations:
     async def multicall(self, request: Request, calls: list[object]) -> list[object]:
         """Make several calls, at most 100, one after the other.
 
-        Takes an array of structs with ``methodName`` and ``params``. Returns an array with one
-        element for each: an array that holds the result, or a struct with ``faultCode`` and
-        ``faultString``.
+        Each is a struct with ``methodName`` and ``params``. What is returned has an element for
+        each: an array that holds the result, or a struct with ``faultCode`` and ``faultString``.
         """
         if len(calls) > MAX_MULTICALL:
             raise bad_request(

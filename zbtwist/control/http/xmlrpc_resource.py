@@ -74,8 +74,8 @@ class XMLRPCResource(XMLRPC):
         return rendered
 
     def render_POST(self, request: Request) -> int:
-        # Twisted's has xmlrpc.client read and write as it likes, and says how Python's sentences
-        # went on: no document is refused before it is read, a number beyond 32 bits is no answer.
+        # Twisted's reads and writes with xmlrpc.client as that is, which no attribute changes: any
+        # document is read, of any encoding and depth, and a large number is an error, not a double.
         Deferred.fromCoroutine(self._serve(request))
         return NOT_DONE_YET
 

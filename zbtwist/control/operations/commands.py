@@ -65,10 +65,10 @@ class CommandOperations(GatewayOperations):
         """Read or execute an AT command of a node, or set it to a value; an empty address is the
         local radio.
 
-        What is set is not written to flash memory; that is the command WR. Returns the value of the
-        answer by the kind of the command: an int, a string, or base64 for what is neither; an empty
-        string if the answer has no value. A number beyond 32 bits is a double; one beyond 53 bits,
-        which a double cannot tell exactly, is base64 of at least 8 bytes, most significant first.
+        What is set is not written to flash memory; that is the command WR. The answer has a value
+        by the kind of the command: an int, a string, or base64 for what is neither; an empty string
+        if it has none. A number beyond 32 bits is a double; one beyond 53 bits, which a double
+        cannot tell exactly, is base64 of at least 8 bytes, most significant first.
 
         @param command: two characters.
         @param value: what to set; None to read or execute.

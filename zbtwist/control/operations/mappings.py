@@ -46,11 +46,11 @@ class MappingOperations(GatewayOperations):
 
     @operation("bind_using_list", changes=True)
     async def bind_using_list(self, rows: Sequence[object]) -> bool:
-        """Do create_mapping for many nodes, or for none of them if one cannot be; returns true.
+        """Do ``create_mapping`` for many nodes, or for none of them if one cannot be; returns true.
 
-        Takes an array of rows, each an array of an address and a tcp_port. Nodes may exchange their
-        ports. The text of a fault names the row that makes no sense, counted from 1 (``Row 3:
-        ...``), or the port that cannot be had.
+        A row is ``[address, tcp_port]``. Nodes may exchange their ports. The text of a fault names
+        the row that makes no sense, counted from 1 (``Row 3: ...``), or the port that cannot be
+        had.
 
         @raise ControlFault: as `create_mapping`, and BAD_REQUEST.
         """

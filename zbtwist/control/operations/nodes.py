@@ -68,31 +68,12 @@ def _by_port(row: NodeRow | StatsRow) -> tuple[int, str]:
 class NodeOperations(GatewayOperations):
     """What is known of nodes."""
 
-    @operation("discover", changes=True, page="discover")
-    async def discover(self) -> list[NodeRow]:
-        """Search the network for nodes and give every new node a TCP port.
-
-        Returns what ``list()`` returns, when the search has ended: it takes the radio's NT, 6
-        seconds as it leaves the factory, and half a second more. Two at once share one search.
-
-        @raise ControlFault: RADIO_OFFLINE.
-        """
-        self._must_be_online()
-        try:
-            found = await self._network.discover()
-        except RadioError as error:
-            raise ControlFault(RADIO_OFFLINE, str(error)) from error
-        for node in found:
-            self._bindings.node_found(node)
-        await self._bindings.settled()
-        return self.list_nodes()
-
     @operation("list")
     def list_nodes(self) -> list[NodeRow]:
         """List the known nodes, ordered by TCP port, without asking the network.
 
-        Returns an array with a struct for each. The names down to ``tcp_port`` are those of Digi's
-        ``zigbee.getnodelist()``. The local radio is not in the list.
+        The local radio is not in the list. The names down to ``tcp_port`` are those of Digi's
+        ``zigbee.getnodelist()``.
         """
         return sorted(map(self._row, self._network.nodes), key=_by_port)
 
@@ -122,6 +103,25 @@ class NodeOperations(GatewayOperations):
         if port.listener is not None:
             return "listening"
         return "none" if port.slot is None else "taken"
+
+    @operation("discover", changes=True, page="discover")
+    async def discover(self) -> list[NodeRow]:
+        """Search the network for nodes, give every new node a TCP port, wait for the search to end.
+
+        It takes the radio's NT, 6 seconds as it leaves the factory, and half a second more. Two at
+        once share one search.
+
+        @raise ControlFault: RADIO_OFFLINE.
+        """
+        self._must_be_online()
+        try:
+            found = await self._network.discover()
+        except RadioError as error:
+            raise ControlFault(RADIO_OFFLINE, str(error)) from error
+        for node in found:
+            self._bindings.node_found(node)
+        await self._bindings.settled()
+        return self.list_nodes()
 
     @operation("stats")
     def stats(self) -> list[StatsRow]:

@@ -113,8 +113,16 @@ class Operation:
     @property
     def help(self) -> str:
         """What it does, in plain text for people."""
-        keys = [f"{key.name} ({' or '.join(key.types)}): {key.text}." for key in self.keys]
-        return "\n".join([self.text, *([""] if keys else []), *keys]).replace("``", "")
+        lines = [self.text, "", f"Returns {self.returned}{':' if self.keys else '.'}"]
+        lines += [f"{key.name} ({' or '.join(key.types)}): {key.text}." for key in self.keys]
+        return "\n".join(lines).replace("``", "")
+
+    @property
+    def returned(self) -> str:
+        """What it returns, for a sentence."""
+        if not self.keys:
+            return " or ".join(self.results)
+        return "an array of structs" if self.results == ("array",) else "a struct"
 
     def check(self, arguments: Sequence[object]) -> None:
         """
@@ -191,11 +199,11 @@ def table_of(owner: type) -> dict[str, Operation]:
 
 def _made_of(method: Callable[..., object]) -> Operation:
     hints = get_type_hints(method, include_extras=True)
-    results = types_of(hints["return"])
+    results = _types_of(hints["return"])
     takes_request = getattr(method, "withRequest", False)
     _, *arguments = inspect.signature(method).parameters.values()
     parameters = tuple(
-        Parameter(one.name, types_of(hints[one.name]), one.default is not one.empty)
+        Parameter(one.name, _types_of(hints[one.name]), one.default is not one.empty)
         for one in arguments[takes_request:]
     )
     text, _, _ = f"\n{inspect.getdoc(method) or ''}".partition("\n@")
@@ -217,7 +225,7 @@ def _keys(hint: Any) -> Iterable[Key]:
         (hint,) = get_args(hint)
     if is_typeddict(hint):
         for name, described in get_type_hints(hint, include_extras=True).items():
-            yield Key(name, types_of(described), described.__metadata__[0])
+            yield Key(name, _types_of(described), described.__metadata__[0])
 
 
 def _signatures(
@@ -230,17 +238,17 @@ def _signatures(
                 yield (result, *arguments)
 
 
-def types_of(hint: Any) -> tuple[str, ...]:
+def _types_of(hint: Any) -> tuple[str, ...]:
     """Return how XML-RPC calls what a type hint allows.
 
     @raise TypeError: it has no name for that.
     """
     origin = get_origin(hint)
     if origin is Annotated:
-        return types_of(get_args(hint)[0])
+        return _types_of(get_args(hint)[0])
     if origin in (Union, UnionType):
         return tuple(
-            name for one in get_args(hint) if one is not NoneType for name in types_of(one)
+            name for one in get_args(hint) if one is not NoneType for name in _types_of(one)
         )
     if is_typeddict(hint):
         return ("struct",)

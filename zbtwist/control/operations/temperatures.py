@@ -37,10 +37,9 @@ class TemperatureOperations(GatewayOperations):
     async def get_temperatures(self) -> list[TemperatureRow]:
         """Ask every node that can measure for its temperature, all side by side.
 
-        Returns an array with a struct for each that answered. A module that knows TP is asked for
-        it; of Digi's wall routers and /L/T and /L/T/H sensors an I/O sample is read. A node that
-        cannot measure, or does not answer within 10 seconds, is left out. Two at once share one
-        round.
+        A module that knows TP is asked for it; of Digi's wall routers and /L/T and /L/T/H sensors
+        an I/O sample is read. A node that cannot measure, or does not answer within 10 seconds, is
+        left out. Two at once share one round.
 
         @raise ControlFault: RADIO_OFFLINE.
         """

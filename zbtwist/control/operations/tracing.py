@@ -39,14 +39,14 @@ class TracingOperations(GatewayOperations):
     @operation("trace")
     def trace(self, seq: int) -> list[EventRow]:
         """List the gateway's events (what its log has, from level info up) after the one with the
-        number ``seq``.
+        number ``seq``, oldest first.
 
-        0 lists all that it still has: the last 1000 at most, and of traced frames the last 1000.
-        Returns an array of structs, oldest first. To follow the log, ask again with the last
-        ``seq``. Numbers that are missing, before the first event of an answer or in between, are of
-        events that are forgotten. If the first has no higher number than was asked for, the gateway
-        was restarted, and numbers began at 1 again. To be sure of that, ask with one less: the
-        first of the answer must be the event that you know.
+        0 lists all that it still has: the last 1000 at most, and of traced frames the last 1000. To
+        follow the log, ask again with the last ``seq``. Numbers that are missing, before the first
+        event of an answer or in between, are of events that are forgotten. If the first has no
+        higher number than was asked for, the gateway was restarted, and numbers began at 1 again.
+        To be sure of that, ask with one less: the first of the answer must be the event that you
+        know.
         """
         return [
             {
@@ -66,7 +66,7 @@ class TracingOperations(GatewayOperations):
 
         Each frame to the radio and from it is an event then, in words. Without an address
         ``frames(false)`` ends the tracing of single nodes too. Without arguments nothing is
-        changed. Returns a struct that says what is traced now.
+        changed; what is returned says what is traced.
 
         @param on: None changes nothing.
         @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL; BAD_VALUE: all are traced,
