@@ -1,6 +1,6 @@
 """The calls in docs/control-api.rst, made from the table of operations.
 
-    python -m zbtwist.control.reference docs/control-api.rst
+    python -m zbtwist.control.reference docs
 
 writes them into the page, between the two lines that say so.
 """
@@ -97,8 +97,9 @@ def with_calls(page: str) -> str:
     return page
 
 
-def main(path: Path) -> None:
-    path.write_text(with_calls(path.read_text()))
+def main(docs: Path) -> None:
+    page = docs / "control-api.rst"
+    page.write_text(with_calls(page.read_text()))
 
 
 if __name__ == "__main__":

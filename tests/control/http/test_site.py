@@ -5,12 +5,12 @@ from __future__ import annotations
 import codecs
 import enum
 import xmlrpc.client
+from collections import OrderedDict
 from datetime import datetime
 from typing import Any
 
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import LogLevel, capturedLogs
-from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.static import Data
 
 from tests.control.http.support import (
@@ -460,7 +460,8 @@ class Values(SiteTestCase):
 
     def test_dates_and_tuples_and_enumerations(self) -> None:
         color = enum.IntEnum("color", ["RED"])
-        answer = self.answer((datetime(2026, 11, 22, 1, 2, 3), color.RED))
+        answer = self.answer((datetime(2026, 11, 22, 1, 2, 3), color.RED, OrderedDict(a="b")))
+        self.assertIn(b"<struct><member><name>a</name>", answer)
         self.assertIn(b"<dateTime.iso8601>20261122T01:02:03<", answer)
         self.assertIn(b"<int>1</int>", answer)
 
@@ -489,8 +490,12 @@ class Values(SiteTestCase):
         self.assertIn("Küche".encode(), answer)
 
     def test_what_cannot_be_said_is_a_bug_of_ours(self) -> None:
-        for value in (None, [None], {"a": object()}, {1: 2}, float("nan"), [float("inf")]):
-            self.assertFault(faults.GATEWAY_FAILED, self.answer(value), "list", "log")
+        # The last one has attributes, which are nobody's business.
+        secret = faults.ControlFault(1, "secret")
+        for value in (None, [None], {"a": object()}, {1: 2}, float("nan"), [float("inf")], secret):
+            answer = self.answer(value)
+            self.assertFault(faults.GATEWAY_FAILED, answer, "list", "log")
+            self.assertNotIn(b"secret", answer)
             self.assertEqual(len(self.flushLoggedErrors(TypeError, ValueError)), 1)
 
     def test_requests_in_other_encodings(self) -> None:
