@@ -7,7 +7,7 @@ coordinator outlives links. `link_up` and `link_down` are for `zbtwist.radio.lin
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -28,7 +28,6 @@ from zbtwist.xbee.frames import (
     QueuedATCommand,
     RemoteATCommand,
     RemoteATCommandResponse,
-    TransmitStatus,
 )
 from zbtwist.xbee.status import AT_OK
 
@@ -49,10 +48,7 @@ F = TypeVar("F", bound=Frame)
 
 @implementer(IRadio)
 class Coordinator(Requests):
-    """The local XBee, as the rest of the program sees it.
-
-    @ivar last_frame: when the last frame came, seconds of the clock.
-    """
+    """The local XBee, as the rest of the program sees it."""
 
     def __init__(self, clock: IReactorTime, bus: EventBus) -> None:
         """
@@ -61,20 +57,10 @@ class Coordinator(Requests):
         """
         super().__init__(clock)
         self._bus = bus
-        # Who wants frames of a type. What is news of a node is news even if it is an answer.
-        self._subscribers: dict[type[Frame], list[Callable[[Any], None]]] = {
-            TransmitStatus: [self._transmit_status],
-            ATCommandResponse: [self._command_answered],
-            RemoteATCommandResponse: [self._command_answered],
-        }
-        self.last_frame = clock.seconds()
         self.down_since = clock.seconds()
         self.facts: RadioInfo | None = None
 
     # --- the link ------------------------------------------------------------------------------
-
-    def subscribe(self, frame_type: type[F], received: Callable[[F], None]) -> None:
-        self._subscribers.setdefault(frame_type, []).append(received)
 
     def link_up(self, send: Callable[[Frame], None]) -> None:
         """Frames can be sent; the radio is not set up yet."""
@@ -206,17 +192,3 @@ class Coordinator(Requests):
         )
         found: list[NodeDescription] = await self._request(request)
         return found
-
-    # --- answers -------------------------------------------------------------------------------
-
-    def frame_received(self, frame: Frame) -> None:
-        """Take a frame from the radio, and hand it to who wants frames of its type."""
-        for hear in self._subscribers.get(type(frame), ()):
-            hear(frame)
-        # Not sooner: who hears that the radio was reset asks when it was heard before that.
-        self.last_frame = self._clock.seconds()
-
-    def _command_answered(self, frame: ATCommandResponse | RemoteATCommandResponse) -> None:
-        # Who asked whether the radio is there looks at it at once.
-        self.last_frame = self._clock.seconds()
-        super()._command_answered(frame)

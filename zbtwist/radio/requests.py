@@ -6,6 +6,9 @@ them command and address; one that matches nothing is counted and ignored. A Tra
 only the id, so the id of a packet whose status did not come in time is kept from other packets for
 `QUARANTINE` seconds: a late status must not speak for another packet. AT commands may use it.
 
+Frames that are no answers are somebody else's: one lookup by a frame's type leads to all who want
+it, the requests among them.
+
 Requests that find no free id wait, and their time runs. Remote AT commands, of which many may be
 under way to nodes that sleep, leave `IDS_FOR_DATA` ids to the rest.
 """
@@ -15,7 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -43,6 +46,8 @@ from zbtwist.xbee.frames import (
     TransmitStatus,
 )
 from zbtwist.xbee.status import AT_OK
+
+F = TypeVar("F", bound=Frame)
 
 #: Seconds for a Transmit Status: three tries of up to 1.6 s each, after address and route search
 #: (90000976, "Transmission timeouts"), with room for a busy channel.
@@ -111,6 +116,7 @@ class Requests:
 
     @ivar transmit_seconds: how long packets took, from the request to its status.
     @ivar late_answers: answers that no request waited for: late, doubled, or to someone else.
+    @ivar last_frame: when the last frame came, seconds of the clock.
     @ivar offline_reason: a sentence: why nothing can be sent; empty when it can.
     """
 
@@ -137,6 +143,24 @@ class Requests:
         self.late_answers = 0
         self.transmit_seconds = Histogram()
         self.offline_reason = "The gateway has not opened the radio yet."
+        # Who wants frames of a type. What is news of a node is news even if it is an answer.
+        self._subscribers: dict[type[Frame], list[Callable[[Any], None]]] = {
+            TransmitStatus: [self._transmit_status],
+            ATCommandResponse: [self._command_answered],
+            RemoteATCommandResponse: [self._command_answered],
+        }
+        self.last_frame = clock.seconds()
+
+    def subscribe(self, frame_type: type[F], received: Callable[[F], None]) -> None:
+        """See `zbtwist.radio.interfaces.IRadio`."""
+        self._subscribers.setdefault(frame_type, []).append(received)
+
+    def frame_received(self, frame: Frame) -> None:
+        """Take a frame from the radio, and hand it to who wants frames of its type."""
+        for hear in self._subscribers.get(type(frame), ()):
+            hear(frame)
+        # Not sooner: who hears that the radio was reset asks when it was heard before that.
+        self.last_frame = self._clock.seconds()
 
     @property
     def outstanding(self) -> int:
@@ -364,6 +388,8 @@ class Requests:
             self._start_waiting()
 
     def _command_answered(self, frame: ATCommandResponse | RemoteATCommandResponse) -> None:
+        # Who asked whether the radio is there looks at it at once.
+        self.last_frame = self._clock.seconds()
         request = self._pending.get(frame.frame_id)
         if request is None or not request.matches(frame):
             self.late_answers += 1

@@ -1,7 +1,12 @@
 """What the frame types have in common, and how one makes itself known.
 
 A frame type is a class: `parse` reads frame data, `to_bytes` is its inverse. Its fields are in the
-order of the wire. `register` has what is received of its type read by it.
+order of the wire. `register` has what is received of its type read by it, and for a class that is
+laid out it makes what reads it.
+
+`parse_frame` is the way in for received bytes: a table leads from the type byte to what reads it,
+and nothing raises, since what a radio sends is not our mistake: a type that is not in the table
+comes out as an `UnknownFrame`, one that does not fit its layout as a `MalformedFrame`.
 """
 
 from __future__ import annotations
@@ -38,6 +43,10 @@ class Frame:
         raise NotImplementedError
 
 
+#: Makes a frame of frame data; raises as `Frame.parse`.
+Reader = Callable[[bytes], Frame]
+
+
 class Tail(NamedTuple):
     """How to read and write the last field, which takes the rest of the frame data."""
 
@@ -52,9 +61,6 @@ DATA = Tail(bytes, bytes)
 class LaidOut(Frame):
     """A frame of fixed fields, and mostly one more that takes the rest; in the order of the class.
 
-    The classes of the frames that all data goes by (10, 8B, 90) have a reader or a writer of
-    their own besides, with fewer steps.
-
     @cvar layout: the layout of the fixed fields.
     @cvar tail: how to read the rest; None if there is none.
     """
@@ -63,22 +69,11 @@ class LaidOut(Frame):
     layout: ClassVar[struct.Struct]
     tail: ClassVar[Tail | None] = DATA
     _values: ClassVar[Callable[[Any], Any]]
+    _read: ClassVar[Reader]
 
     @classmethod
     def parse(cls, frame_data: bytes) -> Self:
-        make: Any = cls
-        fixed = cls.layout
-        fields = fixed.unpack_from(frame_data, 1)
-        rest = frame_data[fixed.size + 1 :]
-        tail = cls.tail
-        if tail is DATA:
-            frame: Self = make(*fields, rest)
-        elif tail is not None:
-            frame = make(*fields, tail.parse(rest))
-        elif rest:
-            raise ValueError(f"it has {len(frame_data)} bytes, where {fixed.size + 1} belong")
-        else:
-            frame = make(*fields)
+        frame: Self = cls._read(frame_data)  # type: ignore[assignment]
         return frame
 
     def to_bytes(self) -> bytes:
@@ -118,8 +113,9 @@ class MalformedFrame(UnparsedFrame):
 
 F = TypeVar("F", bound=Frame)
 
-#: What reads the frames of each type, by type byte.
+#: The classes by type byte, and what reads each.
 REGISTERED: dict[int, type[Frame]] = {}
+_READERS: dict[int, Reader] = {}
 
 
 def register(frame_class: type[F]) -> type[F]:
@@ -130,8 +126,62 @@ def register(frame_class: type[F]) -> type[F]:
     number = frame_class.frame_type
     if number in REGISTERED:
         raise ValueError(f"two classes read frames of type {number:02x}")
+    read: Reader = frame_class.parse
     if issubclass(frame_class, LaidOut):
         names = [field.name for field in fields(frame_class)]  # type: ignore[arg-type]
         frame_class._values = attrgetter(*names)
+        frame_class._read = staticmethod(_reader_of(frame_class))
+        if "parse" not in vars(frame_class):
+            # With no step in between.
+            read = frame_class._read
     REGISTERED[number] = frame_class
+    _READERS[number] = read
     return frame_class
+
+
+def _reader_of(frame_class: type[LaidOut]) -> Reader:
+    """Return what reads the frames of a class, with as few steps as its layout needs."""
+    make: Any = frame_class
+    # The type byte is skipped.
+    layout = struct.Struct(f">x{frame_class.layout.format.lstrip('>')}")
+    size, tail = layout.size, frame_class.tail
+
+    def read_data(frame_data: bytes) -> Frame:
+        frame: Frame = make(*layout.unpack_from(frame_data), frame_data[size:])
+        return frame
+
+    def read_tail(frame_data: bytes) -> Frame:
+        assert tail is not None
+        fixed = layout.unpack_from(frame_data)
+        frame: Frame = make(*fixed, tail.parse(frame_data[size:]))
+        return frame
+
+    def read_fixed(frame_data: bytes) -> Frame:
+        if len(frame_data) > size:
+            raise ValueError(f"it has {len(frame_data)} bytes, where {size} belong")
+        frame: Frame = make(*layout.unpack(frame_data))
+        return frame
+
+    return read_data if tail is DATA else read_fixed if tail is None else read_tail
+
+
+def parse_frame(frame_data: bytes) -> Frame:
+    """Give frame data its type. Never raises.
+
+    @param frame_data: what a `zbtwist.xbee.framing.FrameDecoder` found.
+    @return: an instance of a class that was registered, else an `UnknownFrame` or a
+        `MalformedFrame`.
+    """
+    try:
+        return _READERS[frame_data[0]](frame_data)
+    except (ValueError, LookupError, struct.error) as error:
+        return _unparsed(frame_data, error)
+
+
+def _unparsed(frame_data: bytes, error: Exception) -> UnparsedFrame:
+    if not frame_data:
+        return UnknownFrame(frame_data, "a frame of no type, which this program does not know")
+    kind = f"a frame of type {frame_data[0]:02x}"
+    if frame_data[0] not in _READERS:
+        return UnknownFrame(frame_data, f"{kind}, which this program does not know")
+    return MalformedFrame(frame_data, f"{kind} does not fit its layout: {error}")

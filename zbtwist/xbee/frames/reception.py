@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frame import LaidOut, Tail, register
 from zbtwist.xbee.samples import IOSample
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 #: Receive options.
 RECEIVED_ACKNOWLEDGED = 0x01
 RECEIVED_BROADCAST = 0x02
 
-_RECEIVE_PACKET = struct.Struct(">xQHB")
 _SAMPLE = Tail(IOSample.parse, IOSample.to_bytes)
 _DESCRIPTION = Tail(NodeDescription.parse, NodeDescription.to_bytes)
 
@@ -34,11 +30,6 @@ class ReceivePacket(LaidOut):
     address16: Address16
     options: int
     data: bytes
-
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        address64, address16, options = _RECEIVE_PACKET.unpack_from(frame_data)
-        return cls(address64, address16, options, frame_data[12:])
 
 
 @register

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frame import LaidOut, Tail, register
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 #: Transmit options of frames 10 and 11.
 OPTION_NO_RETRIES = 0x01
@@ -18,7 +15,6 @@ OPTION_ENCRYPTION = 0x20
 OPTION_EXTENDED_TIMEOUT = 0x40
 
 _TRANSMIT_REQUEST = struct.Struct(">BBQHBB")
-_TRANSMIT_STATUS = struct.Struct(">xBHBBB")
 
 
 @register
@@ -91,7 +87,3 @@ class TransmitStatus(LaidOut):
     retries: int
     delivery_status: int
     discovery_status: int
-
-    @classmethod
-    def parse(cls, frame_data: bytes) -> Self:
-        return cls(*_TRANSMIT_STATUS.unpack(frame_data))
