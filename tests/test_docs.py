@@ -18,7 +18,7 @@ from zbtwist.config.load import load
 from zbtwist.config.settings import OPTIONS
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.simulator.nodes import EchoNode
-from zbtwist.xbee.status import AT_STATUSES, DELIVERED, DELIVERY_STATUSES, MODEM_STATUSES
+from zbtwist.xbee.status import ATStatus, DeliveryStatus, ModemStatusCode
 
 _LITERAL = re.compile(r"``(.+?)``")
 
@@ -210,12 +210,16 @@ class TroubleshootingTests(SynchronousTestCase):
         text = self.page.read_text()
         rows = re.findall(r"^``([^`]+)`` +([0-9A-F]{2}): ", text, re.MULTILINE)
         expected = [
-            (words, f"{status:02X}")
-            for status, words in DELIVERY_STATUSES.items()
-            if status != DELIVERED
+            (status.text, f"{status:02X}")
+            for status in DeliveryStatus
+            if status != DeliveryStatus.DELIVERED
         ]
         self.assertEqual(rows, expected)
-        for words in MODEM_STATUSES.values():
+        for words in (code.text for code in ModemStatusCode):
             self.assertIn(words, " ".join(text.split()))
-        for status in (2, 3, 4):
-            self.assertIn(AT_STATUSES[status], text.lower())
+        for answer in (
+            ATStatus.INVALID_COMMAND,
+            ATStatus.INVALID_PARAMETER,
+            ATStatus.TRANSMISSION_FAILED,
+        ):
+            self.assertIn(answer.text, text.lower())

@@ -17,7 +17,7 @@ from zbtwist.radio.requests import EXTENDED_TRANSMIT_TIMEOUT, TRANSMIT_TIMEOUT
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, Address16
 from zbtwist.xbee.frames import OPTION_EXTENDED_TIMEOUT, TransmitRequest, TransmitStatus
-from zbtwist.xbee.status import DELIVERED
+from zbtwist.xbee.status import DeliveryStatus
 
 OUTAGE = PortSettings.outage
 
@@ -54,7 +54,7 @@ class OutboundTests(SynchronousTestCase):
         self.outbound.write(writer or self.writer, data)
         self.wire.clock.advance(PortSettings.coalesce)
 
-    def status(self, delivery: int = DELIVERED) -> None:
+    def status(self, delivery: int = DeliveryStatus.DELIVERED) -> None:
         """The status of the packet in the air comes."""
         self.wire.receive(TransmitStatus(self.wire.last.frame_id, REMOTE16, 0, delivery, 0))
 
@@ -68,7 +68,9 @@ class OutboundTests(SynchronousTestCase):
         patched = self.patch(self.nodes, "located", mistake)
         self.write(b"one")
         frame_id = self.wire.last.frame_id
-        self.wire.receive(TransmitStatus(frame_id, Address16(0x5555), 0, DELIVERED, 0))
+        self.wire.receive(
+            TransmitStatus(frame_id, Address16(0x5555), 0, DeliveryStatus.DELIVERED, 0)
+        )
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         patched.restore()
         self.write(b"two")
@@ -491,7 +493,9 @@ class OutboundTests(SynchronousTestCase):
     def test_address_follows_the_node(self) -> None:
         self.outbound.write(self.writer, b"x")
         moved = Address16(0x7777)
-        self.wire.receive(TransmitStatus(self.wire.last.frame_id, moved, 0, DELIVERED, 1))
+        self.wire.receive(
+            TransmitStatus(self.wire.last.frame_id, moved, 0, DeliveryStatus.DELIVERED, 1)
+        )
         self.assertEqual(self.node.address16, moved)
         for doubtful in (0x21, 0x24, 0x25):
             self.nodes.located(self.node, moved)

@@ -28,7 +28,7 @@ from tests.faults.signs import modem_status, status
 from tests.faults.world import Device, World
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.simulator.channel import DIGI_RATE
-from zbtwist.xbee.status import MODEM_LEFT
+from zbtwist.xbee.status import ModemStatusCode
 
 ALL, RESET = "all", "reset"
 #: What other policies promise less, and what no gateway can promise.
@@ -640,7 +640,7 @@ FAULTS = (
         ALL,
         RESET,
         lasts=1,
-        seen=((modem_status(MODEM_LEFT), 1),),
+        seen=((modem_status(ModemStatusCode.LEFT), 1),),
     ),
     Fault(
         "radio in no network for 8 s",
@@ -648,7 +648,7 @@ FAULTS = (
         ALL,
         RESET,
         lasts=8,
-        seen=((modem_status(MODEM_LEFT), 1),),
+        seen=((modem_status(ModemStatusCode.LEFT), 1),),
     ),
     _bad_line("bit errors, 1 in 10000 bytes", "bit_errors", 1e-4, 200, 2, None),
     _bad_line("bit errors, 1 in 1000 bytes", "bit_errors", 1e-3, 120, 3, None),

@@ -27,13 +27,7 @@ from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import ReceivePacket
-from zbtwist.xbee.status import (
-    MODEM_COORDINATOR_STARTED,
-    MODEM_HARDWARE_RESET,
-    MODEM_JOINED,
-    MODEM_LEFT,
-    MODEM_WATCHDOG_RESET,
-)
+from zbtwist.xbee.status import ModemStatusCode
 
 #: Seconds that finding and bringing up may take when nothing is in the way.
 QUICK = 0.1
@@ -178,11 +172,11 @@ class RadioServiceTests(LinkCase):
         self.assertFalse(self.ups()[0].joined)
         self.assertIn("not in a network", self.lines("warn")[-1])
         self.patch(radio, "execute", execute)
-        radio.emit_modem_status(MODEM_COORDINATOR_STARTED)
+        radio.emit_modem_status(ModemStatusCode.COORDINATOR_STARTED)
         self.run_for(0.5)
         self.assertTrue(self.ups()[1].joined)
         # Once it is in, the same news is no reason to begin again.
-        radio.emit_modem_status(MODEM_COORDINATOR_STARTED)
+        radio.emit_modem_status(ModemStatusCode.COORDINATOR_STARTED)
         self.run_for(0.5)
         self.assertEqual(len(self.ups()), 2)
         self.stop()
@@ -323,7 +317,7 @@ class RadioServiceTests(LinkCase):
 
     def test_reset(self) -> None:
         """What bring-up set is gone after a reset, and set again."""
-        for status in (MODEM_HARDWARE_RESET, MODEM_WATCHDOG_RESET):
+        for status in (ModemStatusCode.HARDWARE_RESET, ModemStatusCode.WATCHDOG_RESET):
             self.build()
             self.service.startService()
             self.run_for(0.5)
@@ -343,7 +337,7 @@ class RadioServiceTests(LinkCase):
         # It was in transparent mode, and comes back from the reset in API mode.
         self.network.radio.execute("AP", b"\x01")
         self.network.radio.apply()
-        self.network.radio.emit_modem_status(MODEM_HARDWARE_RESET)
+        self.network.radio.emit_modem_status(ModemStatusCode.HARDWARE_RESET)
         # Sooner than the next probe would have come.
         self.run_for(QUICK)
         self.assertEqual(len(self.ups()), 1)
@@ -420,7 +414,7 @@ class RadioServiceTests(LinkCase):
         self.service.startService()
         self.run_for(0.1)
         self.slow_down(WAITS[0] + 0.3)
-        self.network.radio.emit_modem_status(MODEM_HARDWARE_RESET)
+        self.network.radio.emit_modem_status(ModemStatusCode.HARDWARE_RESET)
         self.run_for(WAITS[0] * 2 + 1.2)
         self.assertEqual(len(self.ups()), 2)
         self.assertEqual(self.lines("warn"), [])
@@ -509,7 +503,7 @@ class RadioServiceTests(LinkCase):
         self.addCleanup(other.stop)
         self.service.replace_endpoint(SimulatorEndpoint(self.clock, other), "sim:2", None)
         # The old radio's last words.
-        self.network.radio.emit_modem_status(MODEM_HARDWARE_RESET)
+        self.network.radio.emit_modem_status(ModemStatusCode.HARDWARE_RESET)
         self.run_for(1)
         self.assertFalse(old.connected)
         self.assertEqual([facts.api_mode for facts in self.ups()], [1, 2])
@@ -532,7 +526,7 @@ class RadioServiceTests(LinkCase):
         protocol.pauseProducing()
         self.assertEqual(heard, [True])
         # Another bring-up on the same line does not forget it.
-        self.network.radio.emit_modem_status(MODEM_HARDWARE_RESET)
+        self.network.radio.emit_modem_status(ModemStatusCode.HARDWARE_RESET)
         self.run_for(QUICK)
         self.assertEqual(heard, [True, True])
         protocol.resumeProducing()
@@ -601,7 +595,7 @@ class NetworkOfTheRadioTests(LinkCase):
         self.service.startService()
         self.run_for(QUICK)
         self.association(b"\x21")
-        self.network.radio.emit_modem_status(MODEM_LEFT)
+        self.network.radio.emit_modem_status(ModemStatusCode.LEFT)
         self.run_for(10)
         assert self.coordinator.facts is not None
         self.assertFalse(self.coordinator.facts.joined)
@@ -611,7 +605,7 @@ class NetworkOfTheRadioTests(LinkCase):
             ["The radio has left its network: no node can be reached until it joins again."],
         )
         self.association(b"\x00")
-        self.network.radio.emit_modem_status(MODEM_JOINED)
+        self.network.radio.emit_modem_status(ModemStatusCode.JOINED)
         self.run_for(QUICK)
         self.assertTrue(self.coordinator.facts.joined)
         self.assertEqual(len(self.ups()), 2)
@@ -646,7 +640,7 @@ class NetworkOfTheRadioTests(LinkCase):
         self.run_for(0.008, 0.001)
         self.assertEqual(self.ups(), [])
         self.association(b"\x22")
-        self.network.radio.emit_modem_status(MODEM_LEFT)
+        self.network.radio.emit_modem_status(ModemStatusCode.LEFT)
         self.run_for(0.5)
         (facts,) = self.ups()
         self.assertEqual(facts.association, 0x22)

@@ -31,7 +31,7 @@ class DeliveryStatusTests(unittest.SynchronousTestCase):
         successes = [
             code for code in range(256) if "success" in status.delivery_status_text(code).lower()
         ]
-        self.assertEqual(successes, [status.DELIVERED])
+        self.assertEqual(successes, [status.DeliveryStatus.DELIVERED])
 
     def test_all_that_zigbee_radios_send(self) -> None:
         codes = "00 01 02 15 21 22 23 24 25 26 2b 2c 2d 2e 32 74 75"
@@ -52,8 +52,9 @@ class ModemStatusTests(unittest.SynchronousTestCase):
         codes = (0x00, 0x01, 0x02, 0x03, 0x06, 0x07, 0x0D, 0x11)
         texts = [status.modem_status_text(code) for code in codes]
         self.assertFalse([text for text in texts if "unknown" in text])
-        self.assertEqual(status.modem_status_text(status.MODEM_JOINED), "joined the network")
-        self.assertEqual(status.modem_status_text(status.MODEM_LEFT), "left the network")
+        known = status.ModemStatusCode
+        self.assertEqual(status.modem_status_text(known.JOINED), "joined the network")
+        self.assertEqual(status.modem_status_text(known.LEFT), "left the network")
 
     def test_unknown(self) -> None:
         self.assertEqual(status.modem_status_text(0x7F), "unknown modem status 0x7f")

@@ -34,7 +34,10 @@ from zbtwist.radio.interfaces import IRadio
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16
 from zbtwist.xbee.frames import TransmitStatus
-from zbtwist.xbee.status import ADDRESS_UNCERTAIN, DELIVERED, delivery_status_text
+from zbtwist.xbee.status import ADDRESS_UNCERTAIN, DeliveryStatus, delivery_status_text
+
+# To look a member up takes longer than the rest of what is done with it.
+_DELIVERED = DeliveryStatus.DELIVERED
 
 #: Bytes of a packet, if the radio says no other limit.
 _ANY_SIZE = 0xFFFF
@@ -283,7 +286,7 @@ class Outbound:
         del self._in_flight[packet]
         self.retries += status.retries
         delivery = status.delivery_status
-        if delivery == DELIVERED:
+        if delivery == _DELIVERED:
             self.last_delivery = self._clock.seconds()
             self.last_writer = packet.writer
             self.bytes_sent += len(packet.data)

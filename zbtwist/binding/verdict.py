@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from zbtwist.xbee.status import DELIVERED
+from zbtwist.xbee.status import DeliveryStatus
 
 
 class Verdict(Enum):
@@ -30,27 +30,26 @@ class Verdict(Enum):
     PERMANENT = "permanent"
 
 
-#: By delivery status (90001539, "Transmit Status"). A MAC acknowledgement failure (01) and a
-#: network acknowledgement failure (21) say that no acknowledgement came; it may be that only this
-#: was lost.
-_VERDICTS = {
-    DELIVERED: Verdict.ARRIVED,
-    0x01: Verdict.UNCERTAIN,
-    0x02: Verdict.AGAIN,
-    0x15: Verdict.PERMANENT,
-    0x21: Verdict.UNCERTAIN,
-    0x22: Verdict.BUSY,
-    0x23: Verdict.PERMANENT,
-    0x24: Verdict.NO_ROUTE,
-    0x25: Verdict.NO_ROUTE,
-    0x26: Verdict.PERMANENT,
-    0x2B: Verdict.PERMANENT,
-    0x2C: Verdict.BUSY,
-    0x2D: Verdict.PERMANENT,
-    0x2E: Verdict.PERMANENT,
-    0x32: Verdict.BUSY,
-    0x74: Verdict.TOO_LARGE,
-    0x75: Verdict.ASLEEP,
+#: By delivery status (90001539, "Transmit Status"). Where no acknowledgement came it may be that
+#: only this was lost.
+_VERDICTS: dict[int, Verdict] = {
+    DeliveryStatus.DELIVERED: Verdict.ARRIVED,
+    DeliveryStatus.NO_MAC_ACKNOWLEDGEMENT: Verdict.UNCERTAIN,
+    DeliveryStatus.CHANNEL_BUSY: Verdict.AGAIN,
+    DeliveryStatus.INVALID_ENDPOINT: Verdict.PERMANENT,
+    DeliveryStatus.NO_NETWORK_ACKNOWLEDGEMENT: Verdict.UNCERTAIN,
+    DeliveryStatus.NOT_JOINED: Verdict.BUSY,
+    DeliveryStatus.SELF_ADDRESSED: Verdict.PERMANENT,
+    DeliveryStatus.ADDRESS_NOT_FOUND: Verdict.NO_ROUTE,
+    DeliveryStatus.ROUTE_NOT_FOUND: Verdict.NO_ROUTE,
+    DeliveryStatus.BROADCAST_NOT_RELAYED: Verdict.PERMANENT,
+    DeliveryStatus.INVALID_BINDING: Verdict.PERMANENT,
+    DeliveryStatus.NO_BUFFERS: Verdict.BUSY,
+    DeliveryStatus.BROADCAST_NOT_ENCRYPTED: Verdict.PERMANENT,
+    DeliveryStatus.UNICAST_NOT_ENCRYPTED: Verdict.PERMANENT,
+    DeliveryStatus.NO_RESOURCES: Verdict.BUSY,
+    DeliveryStatus.TOO_LARGE: Verdict.TOO_LARGE,
+    DeliveryStatus.NOT_REQUESTED: Verdict.ASLEEP,
 }
 
 

@@ -46,7 +46,7 @@ from zbtwist.xbee.frames import (
     RouteRecord,
 )
 from zbtwist.xbee.samples import temperature
-from zbtwist.xbee.status import AT_OK
+from zbtwist.xbee.status import ATStatus
 
 #: How many nodes are asked for their name at once, and how many may wait for it.
 INQUIRIES_AT_ONCE = 4
@@ -198,7 +198,7 @@ class NetworkService(Service):
         self._note(frame.description, is_unasked=True)
 
     def _found(self, frame: ATCommandResponse) -> None:
-        if frame.command == "ND" and frame.status == AT_OK and frame.value:
+        if frame.command == "ND" and frame.status == ATStatus.OK and frame.value:
             self.search_answers += 1
             self._describe(frame.value)
             # Whether the radio counts this as a packet whose strength it keeps is not documented.
@@ -206,7 +206,7 @@ class NetworkService(Service):
 
     def _answered(self, frame: RemoteATCommandResponse) -> None:
         node = self.nodes.get(frame.address64)
-        if node is not None and frame.status == AT_OK:
+        if node is not None and frame.status == ATStatus.OK:
             self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
         self._last_heard = None
 

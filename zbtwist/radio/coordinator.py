@@ -29,7 +29,7 @@ from zbtwist.xbee.frames import (
     RemoteATCommand,
     RemoteATCommandResponse,
 )
-from zbtwist.xbee.status import AT_OK
+from zbtwist.xbee.status import ATStatus
 
 if TYPE_CHECKING:
     from zbtwist.radio.info import RadioInfo
@@ -142,7 +142,7 @@ class Coordinator(Requests):
                 timeout,
             )
         )
-        if answer.status != AT_OK:
+        if answer.status != ATStatus.OK:
             raise ATRefused(command, answer.status, "The radio")
         return answer.value
 
@@ -169,7 +169,7 @@ class Coordinator(Requests):
                 timeout,
             )
         )
-        if answer.status != AT_OK:
+        if answer.status != ATStatus.OK:
             raise ATRefused(command, answer.status, format_address64(address64))
         return answer.value
 

@@ -36,14 +36,7 @@ from zbtwist.radio.probe import Probe, ProbeResult
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import Frame, ModemStatus
-from zbtwist.xbee.status import (
-    ASSOCIATED,
-    MODEM_COORDINATOR_STARTED,
-    MODEM_HARDWARE_RESET,
-    MODEM_JOINED,
-    MODEM_LEFT,
-    MODEM_WATCHDOG_RESET,
-)
+from zbtwist.xbee.status import ASSOCIATED, ModemStatusCode
 
 T = TypeVar("T")
 
@@ -59,8 +52,8 @@ FLASH_TIMEOUT = 5.0
 #: AI of a radio that left its network and was not asked yet; any but `ASSOCIATED` would do.
 _LEFT = 0xFF
 
-_RESETS = (MODEM_HARDWARE_RESET, MODEM_WATCHDOG_RESET)
-_JOINS = (MODEM_JOINED, MODEM_COORDINATOR_STARTED)
+_RESETS = (ModemStatusCode.HARDWARE_RESET, ModemStatusCode.WATCHDOG_RESET)
+_JOINS = (ModemStatusCode.JOINED, ModemStatusCode.COORDINATOR_STARTED)
 
 
 @implementer(IProtocolOwner, ILinkOwner)
@@ -309,5 +302,5 @@ class LinkWork:
             self.link.reset()
         elif frame.status in _JOINS:
             self.link.joined()
-        elif frame.status == MODEM_LEFT:
+        elif frame.status == ModemStatusCode.LEFT:
             self.link.left(_LEFT)

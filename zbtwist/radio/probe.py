@@ -26,7 +26,7 @@ from zbtwist.radio.command_mode import CommandMode
 from zbtwist.radio.errors import NoAnswer
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.xbee.frames import ATCommand, ATCommandResponse, Frame
-from zbtwist.xbee.status import AT_OK
+from zbtwist.xbee.status import ATStatus
 
 #: Seconds that each try at a rate that is known has.
 WAITS = (0.55, 0.55, 0.9)
@@ -125,7 +125,7 @@ class Probe:
         ):
             return False
         answered, self._answered = self._answered, None
-        answered.callback(frame.value if frame.status == AT_OK else b"refused")
+        answered.callback(frame.value if frame.status == ATStatus.OK else b"refused")
         return True
 
     # --- asking --------------------------------------------------------------------------------

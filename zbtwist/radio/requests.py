@@ -45,7 +45,7 @@ from zbtwist.xbee.frames import (
     TransmitRequest,
     TransmitStatus,
 )
-from zbtwist.xbee.status import AT_OK
+from zbtwist.xbee.status import ATStatus
 
 F = TypeVar("F", bound=Frame)
 
@@ -395,7 +395,7 @@ class Requests:
             self.late_answers += 1
         elif request.found is None or not isinstance(frame, ATCommandResponse):
             self._answer(request, frame)
-        elif frame.status != AT_OK:
+        elif frame.status != ATStatus.OK:
             self._answer(request, ATRefused("ND", frame.status, "The radio"))
         elif not frame.value:
             self._answer(request, request.found)

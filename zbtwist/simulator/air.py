@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall
 from zope.interface import Attribute, Interface, implementer
 
 from zbtwist.xbee.address import Address64
-from zbtwist.xbee.status import DELIVERED
+from zbtwist.xbee.status import DeliveryStatus
 
 NETWORK_ACKNOWLEDGEMENT_FAILURE = 0x21
 INDIRECT_MESSAGE_UNREQUESTED = 0x75
@@ -40,7 +40,7 @@ class TxResult:
     @ivar discovery_status: 2 if a route had to be found.
     """
 
-    delivery_status: int = DELIVERED
+    delivery_status: int = DeliveryStatus.DELIVERED
     retries: int = 0
     discovery_status: int = 0
 

@@ -26,12 +26,7 @@ from zbtwist.xbee.frames import (
     TransmitRequest,
     TransmitStatus,
 )
-from zbtwist.xbee.status import (
-    AT_ERROR,
-    AT_INVALID_COMMAND,
-    AT_OK,
-    AT_TRANSMISSION_FAILED,
-)
+from zbtwist.xbee.status import ATStatus
 
 log = Logger()
 
@@ -75,24 +70,24 @@ class APIRequests:
                 self._radio.write_frame(ATCommandResponse(frame_id, frame.command, status, value))
 
         if command == "ND":
-            self._radio.discover(parameter, lambda found: answer(AT_OK, found.to_bytes()))
+            self._radio.discover(parameter, lambda found: answer(ATStatus.OK, found.to_bytes()))
         elif command == "DN":
             self._radio.look_up(
                 parameter,
                 lambda node: answer(
-                    *(AT_ERROR, b"")
+                    *(ATStatus.ERROR, b"")
                     if node is None
                     else (
-                        AT_OK,
+                        ATStatus.OK,
                         node.address16.to_bytes(2, "big") + node.address64.to_bytes(8, "big"),
                     )
                 ),
             )
         elif command == "CN":
-            answer(AT_INVALID_COMMAND)
+            answer(ATStatus.INVALID_COMMAND)
         elif command == "AC":
             # The answer comes before what it changes, which may be the mode.
-            answer(AT_OK)
+            answer(ATStatus.OK)
             self._radio.apply()
         else:
             answer(*self._radio.execute(command, parameter))
@@ -117,7 +112,7 @@ class APIRequests:
         def ask(node: IModule) -> None:
             def answered(status: int, value: bytes) -> None:
                 # No answer has no sender, but the radio says whom it asked.
-                answer(None if status == AT_TRANSMISSION_FAILED else node, status, value)
+                answer(None if status == ATStatus.TRANSMISSION_FAILED else node, status, value)
 
             self._radio.network.remote_command(
                 node.address64,
@@ -135,7 +130,9 @@ class APIRequests:
         module = self._radio.network.find(frame.address64, frame.address16)
         found = None if module is None else self._radio.network.nodes.get(module.address64)
         if found is None or found.pan_id != self._radio.pan_id or not self._radio.in_network:
-            self._radio.network.call_later(SEARCH_TIME, answer, None, AT_TRANSMISSION_FAILED, b"")
+            self._radio.network.call_later(
+                SEARCH_TIME, answer, None, ATStatus.TRANSMISSION_FAILED, b""
+            )
         else:
             ask(found)
 

@@ -39,7 +39,7 @@ from zbtwist.simulator.air import (
 )
 from zbtwist.simulator.directions import Both
 from zbtwist.xbee.devices import COORDINATOR, END_DEVICE
-from zbtwist.xbee.status import DELIVERED
+from zbtwist.xbee.status import DeliveryStatus
 
 ADDRESS_NOT_FOUND = 0x24
 ROUTE_NOT_FOUND = 0x25
@@ -239,7 +239,7 @@ class ChannelAir:
         if queue:
             self._queues[sender] = queue
         if acknowledged:
-            self._finish(attempt, DELIVERED)
+            self._finish(attempt, DeliveryStatus.DELIVERED)
         elif attempt.tries < self._most_tries(attempt.transmission):
             self._time.call_later(max(0.0, self.retry_interval - seconds), self._enqueue, attempt)
         else:
@@ -260,7 +260,7 @@ class ChannelAir:
         discovery = 0
         if not transmission.broadcast:
             (receiver,) = transmission.receivers
-            if status != DELIVERED:
+            if status != DeliveryStatus.DELIVERED:
                 if transmission.sender.role == COORDINATOR and not receiver.listening:
                     self._without_route.add(receiver)
             elif receiver in self._without_route:

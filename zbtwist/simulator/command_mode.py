@@ -16,7 +16,7 @@ from zbtwist.simulator.interfaces import ILocalRadio
 from zbtwist.simulator.medium import IMedium
 from zbtwist.simulator.registers import RegisterFile
 from zbtwist.xbee.description import NodeDescription
-from zbtwist.xbee.status import AT_OK
+from zbtwist.xbee.status import ATStatus
 
 _OK = b"OK\r"
 _ERROR = b"ERROR\r"
@@ -187,7 +187,7 @@ class CommandMode:
             self._radio.look_up(parameter, lambda node: self._answer(_OK if node else _ERROR))
             return
         status, value = self._radio.execute(command, parameter)
-        if status != AT_OK:
+        if status != ATStatus.OK:
             self._answer(_ERROR)
         elif is_text and not parameter:
             self._answer(value + b"\r")

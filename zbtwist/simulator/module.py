@@ -17,7 +17,7 @@ from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.description import NO_DEVICE_TYPE, NO_RSSI, NodeDescription
 from zbtwist.xbee.samples import IOSample
-from zbtwist.xbee.status import AT_ERROR, AT_INVALID_PARAMETER, AT_OK
+from zbtwist.xbee.status import ATStatus
 
 #: Seconds from FR until the module restarts: its answer gets out before.
 RESTART_DELAY = 0.1
@@ -159,24 +159,24 @@ class Module:
             self.registers.restore_factory_settings()
         elif command == "IS":
             sample = self.sample()
-            return (AT_ERROR, b"") if sample is None else (AT_OK, sample.to_bytes())
+            return (ATStatus.ERROR, b"") if sample is None else (ATStatus.OK, sample.to_bytes())
         elif command == "FR":
             self.network.call_later(RESTART_DELAY, self._restart)
         elif command == "NR":
             if parameter not in (b"\0", b"\1"):
-                return AT_INVALID_PARAMETER, b""
+                return ATStatus.INVALID_PARAMETER, b""
             self.network.call_later(RESTART_DELAY, self._rejoin)
         elif command == "CB":
             presses = int.from_bytes(parameter, "big")
             if presses not in (1, 2, 4):
-                return AT_INVALID_PARAMETER, b""
+                return ATStatus.INVALID_PARAMETER, b""
             if presses == 1:
                 self.press_button()
         elif parameter:
             return self.registers.store(command, parameter), b""
         else:
             return self.registers.read(command)
-        return AT_OK, b""
+        return ATStatus.OK, b""
 
     def apply(self) -> None:
         """Put all settings into force."""

@@ -23,7 +23,7 @@ from zbtwist.xbee.frames import (
     SERIAL_CLUSTER,
     SERIAL_ENDPOINT,
 )
-from zbtwist.xbee.status import AT_ERROR, AT_INVALID_COMMAND
+from zbtwist.xbee.status import ATStatus
 
 #: What made a node say who it is (90000976, "Node Identification Indicator").
 BUTTON, JOINED, SWITCHED_ON = 1, 2, 3
@@ -153,9 +153,9 @@ class Node(Module):
     def execute(self, command: str, parameter: bytes) -> tuple[int, bytes]:
         self._stay_awake()
         if command in ("ND", "DN"):
-            return AT_ERROR, b""
+            return ATStatus.ERROR, b""
         if command == "CN":
-            return AT_INVALID_COMMAND, b""
+            return ATStatus.INVALID_COMMAND, b""
         return super().execute(command, parameter)
 
     def _rejoin(self) -> None:

@@ -31,14 +31,14 @@ DEFAULT_KINDS = ("meter", "sensor", "echo")
 KINDS = (*DEFAULT_KINDS, "pty")
 
 #: The most nodes of one network.
-MOST_NODES = 10_000
+MAX_NODES = 10_000
 
 #: How many packets the radio keeps in flight where the air has a rate. Digi does not say; this is
 #: plausible, as a module has few buffers.
 BUFFERS = 5
 
 #: The most hops that a node may be away.
-MOST_HOPS = 30
+MAX_HOPS = 30
 
 #: NT of a real module: its minimum, and its limit, in seconds.
 SHORTEST_DISCOVERY = 3.2
@@ -112,8 +112,8 @@ class SimulatorOptions:
                 raise OptionsError(
                     f"{kind!r} is no kind of simulated node: there are {', '.join(KINDS)}"
                 )
-        if not 0 <= self.number_of_nodes <= MOST_NODES:
-            raise OptionsError(f"nodes is a number from 0 to {MOST_NODES}, not {self.nodes}")
+        if not 0 <= self.number_of_nodes <= MAX_NODES:
+            raise OptionsError(f"nodes is a number from 0 to {MAX_NODES}, not {self.nodes}")
         if self.api_mode not in (0, 1, 2):
             raise OptionsError(f"api_mode is 0, 1 or 2, not {self.api_mode}")
         if not 0.1 <= self.discovery_time <= MAX_DISCOVERY:
@@ -134,8 +134,8 @@ class SimulatorOptions:
             raise OptionsError(
                 f"air is a rate from 100 to 250000 bit/s, such as 35k, not {self.rate:g}"
             )
-        if not self.hops or not all(1 <= hops <= MOST_HOPS for hops in self.hops):
-            raise OptionsError(f"hops are numbers from 1 to {MOST_HOPS}, not {_plus(self.hops)}")
+        if not self.hops or not all(1 <= hops <= MAX_HOPS for hops in self.hops):
+            raise OptionsError(f"hops are numbers from 1 to {MAX_HOPS}, not {_plus(self.hops)}")
         if self.buffers is not None and not 1 <= self.buffers <= MAX_TRANSMISSIONS:
             raise OptionsError(
                 f"buffers is a number from 1 to {MAX_TRANSMISSIONS}, not {self.buffers}"

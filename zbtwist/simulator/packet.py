@@ -9,7 +9,7 @@ from zope.interface import Attribute
 from zbtwist.simulator.air import IStation, TxResult
 from zbtwist.xbee.address import Address16
 from zbtwist.xbee.frames import DIGI_PROFILE, SERIAL_CLUSTER, SERIAL_ENDPOINT
-from zbtwist.xbee.status import DELIVERED
+from zbtwist.xbee.status import DeliveryStatus
 
 
 class IModule(IStation):
@@ -53,4 +53,4 @@ class Outcome:
     @property
     def delivered(self) -> bool:
         """Whether the sender may believe that it arrived."""
-        return self.fate.delivery_status == DELIVERED
+        return self.fate.delivery_status == DeliveryStatus.DELIVERED

@@ -18,7 +18,7 @@ from zbtwist.simulator.air import (
 )
 from zbtwist.simulator.module import Module
 from zbtwist.xbee.description import NodeDescription
-from zbtwist.xbee.status import AT_TRANSMISSION_FAILED, DELIVERED
+from zbtwist.xbee.status import ATStatus, DeliveryStatus
 
 
 class Questions:
@@ -45,8 +45,8 @@ class Questions:
         executed = False
 
         def failed(fate: TxResult) -> None:
-            if fate.delivery_status != DELIVERED:
-                answered(AT_TRANSMISSION_FAILED, b"")
+            if fate.delivery_status != DeliveryStatus.DELIVERED:
+                answered(ATStatus.TRANSMISSION_FAILED, b"")
 
         def asked(fate: TxResult) -> None:
             # What was executed is answered, or its answer is lost.

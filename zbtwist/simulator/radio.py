@@ -34,13 +34,7 @@ from zbtwist.xbee.frames import (
     ModemStatus,
 )
 from zbtwist.xbee.framing import encode
-from zbtwist.xbee.status import (
-    ASSOCIATED,
-    MODEM_COORDINATOR_STARTED,
-    MODEM_HARDWARE_RESET,
-    MODEM_LEFT,
-    MODEM_WATCHDOG_RESET,
-)
+from zbtwist.xbee.status import ASSOCIATED, ModemStatusCode
 
 #: Delivery statuses that the radio gives without asking the air.
 NOT_JOINED = 0x22
@@ -295,7 +289,7 @@ class LocalRadio(Module):
         @param watchdog: whether it says that its watchdog did it (8A 01), or not (8A 00).
         """
         self._stop_work()
-        status = MODEM_WATCHDOG_RESET if watchdog else MODEM_HARDWARE_RESET
+        status = ModemStatusCode.WATCHDOG_RESET if watchdog else ModemStatusCode.HARDWARE_RESET
         self._later(self._restarted, status)
 
     def hang(self, seconds: float | None = None) -> None:
@@ -326,7 +320,7 @@ class LocalRadio(Module):
         """Start."""
         if not self.reachable:
             self.reachable = True
-            self._later(self._restarted, MODEM_HARDWARE_RESET)
+            self._later(self._restarted, ModemStatusCode.HARDWARE_RESET)
 
     def _later(self, function: Callable[..., object], *args: object) -> None:
         """Do the next step of coming back, unless a restart comes in between."""
@@ -361,12 +355,12 @@ class LocalRadio(Module):
     def leave(self) -> None:
         """Leave the network, say so, and find no other until `join`."""
         self.in_network = False
-        self.emit_modem_status(MODEM_LEFT)
+        self.emit_modem_status(ModemStatusCode.LEFT)
 
     def join(self) -> None:
         """Be in a network again, and say so."""
         self.in_network = True
-        self.emit_modem_status(MODEM_COORDINATOR_STARTED)
+        self.emit_modem_status(ModemStatusCode.COORDINATOR_STARTED)
 
     # --- From the air --------------------------------------------------------------------------
 

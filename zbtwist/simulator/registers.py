@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from zbtwist.xbee.status import AT_INVALID_COMMAND, AT_INVALID_PARAMETER, AT_OK
+from zbtwist.xbee.status import ATStatus
 
 Value = int | bytes
 
@@ -207,11 +207,11 @@ class RegisterFile:
         """
         stored = self._stored.get(command)
         if stored is not None:
-            return AT_OK, SETTINGS[command].to_bytes(stored)
+            return ATStatus.OK, SETTINGS[command].to_bytes(stored)
         if command not in self._facts:
-            return AT_INVALID_COMMAND, b""
+            return ATStatus.INVALID_COMMAND, b""
         size = FACTS[command]
-        return AT_OK, (self.number(command) & (1 << 8 * size) - 1).to_bytes(size, "big")
+        return ATStatus.OK, (self.number(command) & (1 << 8 * size) - 1).to_bytes(size, "big")
 
     def store(self, command: str, value: bytes) -> int:
         """Set a register, without putting it into force.
@@ -220,12 +220,14 @@ class RegisterFile:
         """
         register = SETTINGS.get(command)
         if register is None:
-            return AT_INVALID_PARAMETER if command in self._facts else AT_INVALID_COMMAND
+            return (
+                ATStatus.INVALID_PARAMETER if command in self._facts else ATStatus.INVALID_COMMAND
+            )
         checked = register.check(value)
         if checked is None:
-            return AT_INVALID_PARAMETER
+            return ATStatus.INVALID_PARAMETER
         self._stored = {**self._stored, command: checked}
-        return AT_OK
+        return ATStatus.OK
 
     def apply(self) -> dict[str, Value]:
         """Put everything that was stored into force.

@@ -15,7 +15,7 @@ from zbtwist.txxbee.numbers import byte, long, short
 from zbtwist.xbee import frames
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.samples import IOSample
-from zbtwist.xbee.status import AT_OK
+from zbtwist.xbee.status import ATStatus
 
 #: The digital lines that python-xbee knows, as a mask: DIO0 to DIO7 and DIO10 to DIO12.
 _LINES = 0x1CFF
@@ -140,7 +140,7 @@ def _with_parameter(
     if not frame.value:
         return packet
     packet["parameter"] = frame.value
-    if frame.status == AT_OK:
+    if frame.status == ATStatus.OK:
         command = frame.command.upper()
         if command == "IS":
             packet["parameter"] = _samples(frame.value)

@@ -15,7 +15,7 @@ from zbtwist.network.node import Node
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
 from zbtwist.xbee.at import decode_value, encode_value
 from zbtwist.xbee.description import label_text
-from zbtwist.xbee.status import AT_TRANSMISSION_FAILED
+from zbtwist.xbee.status import ATStatus
 
 #: Settings of the local radio that the link to it depends on.
 _KEPT_BY_THE_GATEWAY = frozenset(("AP", "AO", "BD", "NB", "SB"))
@@ -112,7 +112,7 @@ class CommandOperations(GatewayOperations):
                 return await self._radio.at(command, parameter)
             return await self._network.remote_at(node, command, parameter)
         except ATRefused as error:
-            unreachable = error.status == AT_TRANSMISSION_FAILED
+            unreachable = error.status == ATStatus.TRANSMISSION_FAILED
             raise ControlFault(NO_ANSWER if unreachable else NODE_REFUSED, f"{error}.") from None
         except NoAnswer as error:
             raise ControlFault(NO_ANSWER, str(error)) from None

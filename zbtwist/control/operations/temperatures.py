@@ -15,7 +15,7 @@ from zbtwist.runtime.single_flight import SingleFlight
 from zbtwist.xbee.address import digi_address64
 from zbtwist.xbee.at import decode_value
 from zbtwist.xbee.samples import IOSample, SampleError, has_temperature_sensor, temperature
-from zbtwist.xbee.status import AT_INVALID_COMMAND
+from zbtwist.xbee.status import ATStatus
 
 #: Seconds that all nodes together have to tell their temperature.
 TEMPERATURE_DEADLINE = 10.0
@@ -81,7 +81,7 @@ class TemperatureOperations(GatewayOperations):
                 try:
                     value = decode_value("TP", await ask(node, "TP"))
                 except ATRefused as error:
-                    if error.status != AT_INVALID_COMMAND:
+                    if error.status != ATStatus.INVALID_COMMAND:
                         return None
                     node.has_temperature_command = False
                 else:
