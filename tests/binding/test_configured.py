@@ -158,4 +158,29 @@ class ManyTests(BindingTestCase):
         addresses = [Address64(A + number) for number in range(2000)]
         self.stop()
         self.start(*(PortRequest(address64, name=f"{address64:x}") for address64 in addresses))
+        # It is done in pieces, so that the streams have their turns.
+        self.assertLess(len(self.computer.open), 2000)
+        self.wire.clock.advance(0)
         self.assertEqual(len(self.computer.open), 2000)
+
+    def many(self) -> list[PortRequest]:
+        return [PortRequest(Address64(A + number), slot=30000 + number) for number in range(1000)]
+
+    def test_many_that_move(self) -> None:
+        """In pieces, and all or none: their number is said, not each."""
+        self.restart(*self.many())
+        self.wire.clock.advance(0)
+        moved = [PortRequest(one.address64, slot=40000 + n) for n, one in enumerate(self.many())]
+        self.bindings.configure(moved, 27001)
+        self.assertEqual(self.slot(A), 30000)
+        self.wire.clock.advance(0)
+        self.assertEqual(self.slots(), {one.address64: one.slot for one in moved})
+        self.assertEqual(self.lines()[-1], "1000 nodes are on other ports now, by hand.")
+
+    def test_stop_in_between(self) -> None:
+        """What was opened for it is closed, and nothing has changed."""
+        self.restart(*self.many())
+        self.bindings.stopService()
+        self.wire.clock.advance(0)
+        self.assertEqual(self.computer.open, {})
+        self.assertEqual(self.store.mappings(), [])

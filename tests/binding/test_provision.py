@@ -6,7 +6,7 @@ import errno
 
 from tests.binding.support import A, B, BindingTestCase, C, D, full_disk
 from zbtwist.binding.allocation import PASS_OVER
-from zbtwist.binding.provision import MAX_LINES
+from zbtwist.binding.events import MAX_LINES
 from zbtwist.binding.service import FIRST_RETRY_DELAY, MAX_RETRY_DELAY
 from zbtwist.store.records import Mapping
 from zbtwist.xbee.address import Address64

@@ -85,7 +85,13 @@ class Reloader(Service):
                 self._gateway.reconfigure(settings)
 
     def _read_in_thread(self, load: Load) -> Deferred[Settings]:
+        def read() -> Settings:
+            settings = load()
+            # They are made when they are first asked for, which takes as long as much else.
+            _ = settings.requests
+            return settings
+
         reading: Deferred[Settings] = deferToThreadPool(
-            self._reactor, self._reactor.getThreadPool(), load
+            self._reactor, self._reactor.getThreadPool(), read
         )
         return reading

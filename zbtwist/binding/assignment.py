@@ -8,10 +8,12 @@ what was opened is closed again, and nothing has changed.
 from __future__ import annotations
 
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from zbtwist.binding.allocation import PortPool
 from zbtwist.binding.errors import BindingError, NoMapping, PortTaken
-from zbtwist.binding.events import MappingChanged
+from zbtwist.binding.events import MAX_LINES, MappingChanged
 from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.mappings import Mappings
 from zbtwist.binding.node_ports import NodePorts
@@ -20,12 +22,15 @@ from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.listen_errors import advice
+from zbtwist.runtime.pace import Pace, Stopped
 from zbtwist.store.errors import StoreError
 from zbtwist.xbee.address import Address64, format_address64
 
 
 class PortAssigner:
     """Gives nodes the ports that were asked for. One call must be over before the next begins."""
+
+    log = Logger()
 
     def __init__(
         self,
@@ -34,12 +39,14 @@ class PortAssigner:
         pool: PortPool,
         mappings: Mappings,
         bus: EventBus,
+        clock: IReactorTime,
     ) -> None:
         self._nodes = nodes
         self._ports = ports
         self._pool = pool
         self._mappings = mappings
         self._bus = bus
+        self._clock = clock
 
     def has(self, node: Node, slot: ListenAddress) -> bool:
         """Whether a node was given that port already, by what was asked for."""
@@ -53,7 +60,10 @@ class PortAssigner:
         @raise PortTaken: one of the ports belongs to somebody else; nothing was changed.
         @raise BindingError: two nodes want one port, or there are too many; nothing was changed.
         @raise StoreError: it could not be saved; nothing was changed.
+        @raise Stopped: the service stops.
         """
+        pace = Pace(self._clock, lambda: bool(self._ports.running))
+        await pace.step(len(wanted))
         self._check(wanted)
         listeners: dict[Address64, Listener] = {}
         opened: list[Listener] = []
@@ -63,13 +73,16 @@ class PortAssigner:
                 if listener is None:
                     listener = await self._open(slot)
                     opened.append(listener)
+                    await pace.step()
                 listeners[address64] = listener
+            await pace.step(len(wanted))
             self._mappings.change(wanted)
-        except (BindingError, StoreError):
+            await pace.step(len(wanted))
+        except (BindingError, StoreError, Stopped):
             for listener in opened:
                 await self._pool.close(listener)
             raise
-        await self._hand_over(listeners)
+        await self._hand_over(listeners, pace)
 
     def _check(self, wanted: dict[Address64, ListenAddress]) -> None:
         new = sum(self._nodes.get(address64) is None for address64 in wanted)
@@ -100,7 +113,7 @@ class PortAssigner:
         except CannotListenError as error:
             raise PortTaken(f"Port {slot} does not open: {advice(error)}.") from None
 
-    async def _hand_over(self, listeners: dict[Address64, Listener]) -> None:
+    async def _hand_over(self, listeners: dict[Address64, Listener], pace: Pace) -> None:
         """Every socket is open and everything is saved: let the sockets change hands.
 
         @param listeners: who gets which.
@@ -119,11 +132,18 @@ class PortAssigner:
             if old is not None:
                 left.append(old)
             self._pool.disown(port)
+            await pace.step()
+        is_quiet = len(moving) > MAX_LINES
         for port, listener in moving:
             before = port.slot
             self._pool.own(port, listener.slot, by_hand=True)
             port.serve(listener)
-            self._bus.publish(MappingChanged(port.node, listener.slot, before, by_hand=True))
+            self._bus.publish(
+                MappingChanged(port.node, listener.slot, before, True, is_one_of_many=is_quiet)
+            )
+            await pace.step()
+        if is_quiet:
+            self.log.info("{count} nodes are on other ports now, by hand.", count=len(moving))
         for listener in left:
             if listener.server is None:
                 await self._pool.close(listener)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from zbtwist.binding.assignment import PortAssigner
@@ -18,6 +19,7 @@ from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.requests import PortRequest, PortRequests
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
+from zbtwist.runtime.pace import Pace
 from zbtwist.store.errors import StoreError
 from zbtwist.xbee.address import Address64, format_address64
 
@@ -30,10 +32,13 @@ class ConfiguredPorts:
 
     log = Logger()
 
-    def __init__(self, nodes: NodeTable, ports: NodePorts, assigner: PortAssigner) -> None:
+    def __init__(
+        self, nodes: NodeTable, ports: NodePorts, assigner: PortAssigner, clock: IReactorTime
+    ) -> None:
         self._nodes = nodes
         self._ports = ports
         self._assigner = assigner
+        self._clock = clock
         self.requests = PortRequests()
 
     def take(self, requests: PortRequests) -> None:
@@ -82,6 +87,8 @@ class ConfiguredPorts:
 
     async def apply_all(self) -> None:
         """Follow all requests."""
+        pace = Pace(self._clock, lambda: bool(self._ports.running))
+        await pace.step(len(self.requests))
         # Together, so that nodes can exchange ports; if that fails, each that can have its own.
         wanted = {}
         for request, nodes in self.requests.with_nodes(self._nodes):
@@ -93,6 +100,7 @@ class ConfiguredPorts:
                 await self._assigner.change(wanted)
         for request, nodes in self.requests.with_nodes(self._nodes):
             await self._apply(request, nodes)
+            await pace.step()
 
     async def apply(self, request: PortRequest) -> None:
         """Follow one request: a node has been given the label that it names."""

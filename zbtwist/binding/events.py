@@ -11,6 +11,10 @@ from zbtwist.binding.listener import ListenAddress
 from zbtwist.network.events import TO_NODE, NodeEvent
 from zbtwist.runtime.event_bus import LogSeverity, Plain
 
+#: Nodes whose ports are named one by one when they are opened at once; if there are more, only
+#: their number is.
+MAX_LINES = 100
+
 
 @dataclass(frozen=True)
 class MappingChanged(NodeEvent):

@@ -120,7 +120,8 @@ class NodePort(Service):
             listener.server = None
         if self._clients:
             self.bus.publish(ClientsEnded(self.node, len(self._clients), reason))
-        self._end_clients(reason)
+        if self._clients or self.outbound.unconfirmed:
+            self._end_clients(reason)
         return listener
 
     def _end_clients(self, reason: str) -> Deferred[Any]:

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from zbtwist.binding.allocation import PortPool
 from zbtwist.binding.errors import BindingError
-from zbtwist.binding.events import MappingChanged, PortFailed
+from zbtwist.binding.events import MAX_LINES, MappingChanged, PortFailed
 from zbtwist.binding.mappings import Mappings
 from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.port import NodePort
@@ -20,10 +20,6 @@ from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.listen_errors import advice
 from zbtwist.store.records import Mapping
-
-#: Nodes whose ports are named in the log one by one when the gateway starts; if there are more,
-#: only their number is.
-MAX_LINES = 100
 
 
 class PortProvider:

@@ -47,6 +47,8 @@ class BindingSettings(Protocol):
     def port_settings(self) -> PortSettings: ...
     @property
     def nodes(self) -> Sequence[NodeWish]: ...
+    @property
+    def requests(self) -> PortRequests: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +108,9 @@ class PortRequests:
         self.slots = frozenset(
             request.slot for request in self._requests if request.slot is not None
         )
+
+    def __len__(self) -> int:
+        return len(self._requests)
 
     def __iter__(self) -> Iterator[PortRequest]:
         return iter(self._requests)

@@ -39,6 +39,7 @@ from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.pace import Stopped
 from zbtwist.runtime.serial_queue import SerialQueue
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.store.store import Store
@@ -94,8 +95,8 @@ class BindingService(MultiService):
         self._pool = PortPool(clock, make_endpoint)
         self._mappings = Mappings(store)
         self._provider = PortProvider(self._ports, self._pool, self._mappings, bus)
-        self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus)
-        self._configured = ConfiguredPorts(nodes, self._ports, self._assigner)
+        self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus, clock)
+        self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, clock)
         self._work = SerialQueue()
         self._retry: IDelayedCall | None = None
         self._retries = 0
@@ -172,6 +173,7 @@ class BindingService(MultiService):
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that nobody waits for, when those before it are done."""
         running = self._work.run(work)
+        running.addErrback(lambda failure: failure.trap(Stopped) and None)
         running.addErrback(lambda failure: self.log.failure("Binding failed", failure=failure))
 
     # --- nodes come and change -----------------------------------------------------------------
@@ -244,7 +246,7 @@ class BindingService(MultiService):
     def follow(self, settings: BindingSettings) -> None:
         """Take what the settings say, in place of what they said before; see `configure`."""
         self.configure(
-            map(PortRequest.of, settings.nodes),
+            settings.requests,
             settings.base_port,
             settings.last_port,
             {settings.control_port} - {0},
@@ -269,7 +271,7 @@ class BindingService(MultiService):
         @param settings: how bytes are sent and kept, where a request does not say.
         @param in_flight: packets that the radio is given at once, for all nodes together.
         """
-        taken = PortRequests(requests)
+        taken = requests if isinstance(requests, PortRequests) else PortRequests(requests)
         self._pool.set_range(base_port, last_port, reserved, taken.slots)
         self._configured.take(taken)
         self._ports.use(settings or PortSettings(), taken, in_flight)

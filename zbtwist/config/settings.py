@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import MISSING, dataclass
+from functools import cached_property
 from typing import Any
 
 from twisted.internet.endpoints import clientFromString
@@ -17,6 +18,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 
 from zbtwist.binding.listener import LAST_PORT
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.requests import PortRequest, PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
 from zbtwist.config import values
 from zbtwist.config.values import IN_MEMORY, is_path
@@ -203,6 +205,11 @@ class Settings:
         """The TCP port of the control API, 0 if it is another kind of socket."""
         number = re.match(r"(?:(?:tcp6?|ssl):)?(\d+)(?::|$)", self.control)
         return int(number[1]) if number else 0
+
+    @cached_property
+    def requests(self) -> PortRequests:
+        """What is said of single nodes, as the ports are asked for it."""
+        return PortRequests(map(PortRequest.of, self.nodes))
 
     def radio_endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """Return the endpoint of the radio."""

@@ -102,33 +102,29 @@ class Store:
         @raise StoreError: nothing was changed: a port would have two nodes, or the file could not
             be written.
         """
-        put, remove = list(put), list(remove)
+        rows = [(format_address64(m.address64), m.port, m.by_hand) for m in put]
+        gone = [(format_address64(address64),) for address64 in remove]
         with self.database.transaction():
             execute = self.database.connection.executemany
             execute(
                 "DELETE FROM mapping WHERE address = ?",
-                [(format_address64(a),) for a in [*remove, *(m.address64 for m in put)]],
+                [*gone, *((address,) for address, _, _ in rows)],
             )
             execute(
                 "INSERT INTO mapping (address, port, by_hand) VALUES (?, ?, ?)",
-                [(format_address64(m.address64), m.port, m.by_hand) for m in put],
+                rows,
             )
             execute(
                 "INSERT OR REPLACE INTO given (port, address) VALUES (?, ?)",
-                [(m.port, format_address64(m.address64)) for m in put],
+                [(port, address) for address, port, _ in rows],
             )
-            execute(
-                "DELETE FROM given WHERE address = ?",
-                [(format_address64(address64),) for address64 in remove],
-            )
+            execute("DELETE FROM given WHERE address = ?", gone)
             execute(
                 "INSERT INTO node (address, parent16, profile_id, manufacturer_id, last_seen)"
-                " VALUES (?, ?, 0, 0, 0) ON CONFLICT (address) DO NOTHING",
-                [(format_address64(m.address64), UNKNOWN16) for m in put],
+                " VALUES (?, ?, 0, 0, 0) ON CONFLICT (address) DO UPDATE SET unbound = 0",
+                [(address, UNKNOWN16) for address, _, _ in rows],
             )
-            mark = "UPDATE node SET unbound = ? WHERE address = ?"
-            execute(mark, [(0, format_address64(m.address64)) for m in put])
-            execute(mark, [(1, format_address64(address64)) for address64 in remove])
+            execute("UPDATE node SET unbound = 1 WHERE address = ?", gone)
         # The fewer changes are in the log alone, the less is lost with it.
         with suppress(sqlite3.Error):
             self.database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
