@@ -17,6 +17,7 @@ from wsproto.events import (
     CloseConnection,
     Event,
     Ping,
+    Pong,
     RejectConnection,
     RejectData,
     Request,
@@ -59,7 +60,7 @@ class Page:
         self.status = 0
         self.body = b""
         self.closed: int | None = None
-        self.pings = 0
+        self.pings = self.pongs = 0
         self._texts: list[str] = []
         self._bytes = b""
         headers = [(b"Origin", origin.encode())] if origin else []
@@ -102,6 +103,8 @@ class Page:
                     self.closed = int(code)
                 case Ping():
                     self.pings += 1
+                case Pong():
+                    self.pongs += 1
 
     def texts(self) -> list[str]:
         """The text messages since the last time."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 from twisted.internet.testing import StringTransport
+from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from tests.control.web.support import HOST, ConsoleTestCase, Page
 from tests.support import connect, producer_of
+from zbtwist.control.web.handshake import MAX_SOCKETS
+from zbtwist.control.web.live import CALLS_AT_ONCE
 from zbtwist.control.web.sockets import (
     CLOSE_TIMEOUT,
     GOING_AWAY,
     MAX_MESSAGE,
-    MAX_SOCKETS,
     MAX_UNFINISHED,
     PIECE,
     PING_INTERVAL,
@@ -64,11 +68,79 @@ class Opening(ConsoleTestCase):
                 self.assertIn(b"Allow: GET, HEAD\r\n", transport.value())
                 self.assertTrue(transport.value().endswith(b"only.\n"))
 
-    def test_a_handshake_that_makes_no_sense(self) -> None:
+    def ask(
+        self, other: dict[str, str | None] | None = None, before: bytes = b"", later: bytes = b""
+    ) -> StringTransport:
+        """Send a handshake, and what may come with it.
+
+        @param other: what some headers say in place of what they should; None leaves one out.
+        @return: the transport, with what was answered.
+        """
+        headers = {
+            "host": HOST,
+            "upgrade": "websocket",
+            "connection": "keep-alive, Upgrade",
+            "sec_websocket_key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "sec_websocket_version": "13",
+            **(other or {}),
+        }
+        lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items() if value]
         transport = StringTransport()
         channel = connect(self.factory, transport)
-        channel.dataReceived(b"GET /live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n")
-        self.assertTrue(transport.value().startswith(b"HTTP/1.1 400 "))
+        head = "\r\n".join(["GET /live HTTP/1.1", *lines, "", ""])
+        channel.dataReceived(before + head.encode("latin-1") + later)
+        return transport
+
+    def test_the_answer_proves_that_it_was_understood(self) -> None:
+        """With the example of RFC 6455, 1.3."""
+        answer = self.ask().value()
+        self.assertTrue(answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n"))
+        self.assertIn(b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n", answer)
+
+    def test_a_handshake_that_makes_no_sense(self) -> None:
+        for name, value in (
+            ("host", None),
+            ("connection", None),
+            ("connection", "close"),
+            ("connection", "\x80\x0b"),
+            ("sec_websocket_key", None),
+        ):
+            answer = self.ask({name: value}).value()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 400 "), (name, value))
+            self.assertIn(b"\r\nTo open a WebSocket, send ", answer)
+
+    def test_another_version(self) -> None:
+        for value in (None, "8", "\xfe"):
+            answer = self.ask({"sec_websocket_version": value}).value()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 426 Upgrade Required\r\n"))
+            self.assertIn(b"\r\nSec-Websocket-Version: 13\r\n", answer)
+
+    def test_headers_that_are_strange(self) -> None:
+        """They are nobody's business, and nobody stumbles over them."""
+        for name in ("cookie", "sec_websocket_key", "sec_websocket_protocol", "user_agent"):
+            answer = self.ask({name: "a\x0b\x80\xff,,"}).value()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 101 "), name)
+        self.assertTrue(self.ask({"host": ".."}).value().startswith(b"HTTP/1.1 101 "))
+
+    def test_what_comes_with_the_handshake_is_heard(self) -> None:
+        """However much it is."""
+        client = Connection(ConnectionType.CLIENT)
+        ping, pong = client.send(Ping(b"1234")), b"\x8a\x041234"
+        for count in (1, 5, 5000):
+            transport = self.ask(later=ping * count)
+            for _ in range(100):
+                self.turns()
+            self.assertEqual(transport.value().count(pong), count)
+            self.assertEqual(transport.producerState, "producing")
+
+    def test_handshake_behind_other_requests(self) -> None:
+        """It is not looked at in the turn of those, and nothing is read until then."""
+        transport = self.ask(before=b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        self.assertEqual(transport.producerState, "paused")
+        self.turns()
+        self.assertEqual(transport.value().count(b"HTTP/1.1 426"), 3)
+        self.assertEqual(transport.value().count(b"HTTP/1.1 101"), 1)
+        self.assertEqual(transport.producerState, "producing")
 
     def test_addresses_below_are_not_there(self) -> None:
         self.assertEqual(self.open("/live/more").status, 404)
@@ -112,6 +184,56 @@ class Bounds(ConsoleTestCase):
             self.assertLessEqual(sent, MAX_UNFINISHED)
         self.assertGreater(sent, MAX_MESSAGE)
         self.assertClosed(page, TOO_BIG)
+
+    def test_message_of_nothing(self) -> None:
+        """Its pieces are empty, but there are too many."""
+        page = self.open()
+        sent = 0
+        while not page.is_dropped:
+            piece = page.websocket.send(TextMessage("", message_finished=False))
+            page.send_raw(piece)
+            sent += len(piece)
+            self.assertLessEqual(sent, MAX_UNFINISHED + len(piece))
+        self.assertGreater(sent, MAX_UNFINISHED - MAX_UNFINISHED // 8)
+        self.assertClosed(page, TOO_BIG)
+
+    def test_letters_that_are_of_several_bytes(self) -> None:
+        page = self.open()
+        page.send(TextMessage("€" * (MAX_UNFINISHED // 3 - 1000), message_finished=False))
+        self.turns(200)
+        self.assertFalse(page.is_dropped)
+        page.send(TextMessage("€" * 1000, message_finished=False))
+        self.turns()
+        self.assertClosed(page, TOO_BIG)
+
+    def test_messages_that_come_in_pieces(self) -> None:
+        """One after the other, with signs of life in between; none counts for the next."""
+        page = self.open()
+        page.texts()
+        for number in range(CALLS_AT_ONCE):
+            name = "ä€😀" * 5000
+            text = json.dumps({"id": number, "call": name, "arguments": []}, ensure_ascii=False)
+            data = b""
+            for start in range(0, len(text), 999):
+                data += page.websocket.send(TextMessage(text[start : start + 999], False, False))
+                data += page.websocket.send(Ping(b""))
+            data += page.websocket.send(TextMessage(""))
+            page.send_raw(data)
+            self.turns(200)
+            [answer] = page.messages()
+            self.assertEqual((answer["type"], answer["id"]), ("answer", number))
+        self.assertFalse(page.is_dropped)
+
+    def test_frames_cut_anywhere(self) -> None:
+        page = self.open("/terminal/ECHO")
+        page.texts()
+        data = page.websocket.send(BytesMessage(b"one ", message_finished=False))
+        data += page.websocket.send(Ping(b"1234")) + page.websocket.send(BytesMessage(b"two"))
+        for byte in data:
+            page.send_raw(bytes([byte]))
+        self.run_for(2)
+        self.assertEqual(page.stream(), b"one two")
+        self.assertEqual(page.pongs, 1)
 
     def test_signs_of_life_do_not_count(self) -> None:
         """However many there are: a program may do nothing else for weeks."""
@@ -225,12 +347,43 @@ class Ending(ConsoleTestCase):
             self.assertEqual(page.transport.value(), b"")
             self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_nothing_is_heard_after_goodbye(self) -> None:
+        page = self.open("/terminal/ECHO")
+        late = page.websocket.send(BytesMessage(b"late"))
+        page.send_raw(page.websocket.send(CloseConnection(1000)) + late)
+        page.send_raw(late)
+        self.run_for(2)
+        self.assertEqual(self.port("ECHO").outbound.bytes_sent, 0)
+
+    def test_goodbye_behind_a_call(self) -> None:
+        """With more behind it than is looked at in one turn."""
+        page = self.open()
+        call = page.websocket.send(TextMessage('{"id": 1, "call": "x", "arguments": []}'))
+        late = page.websocket.send(TextMessage("x" * PIECE))
+        page.send_raw(call + page.websocket.send(CloseConnection(1000)) + late)
+        self.turns()
+        page.read()
+        self.assertEqual(page.closed, 1000)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_nothing_is_heard_after_the_gateways_goodbye(self) -> None:
+        page = self.open("/terminal/ECHO")
+        late = page.websocket.send(BytesMessage(b"late"))
+        page.send_raw(page.websocket.send(TextMessage("x")) + late)
+        page.send_raw(late)
+        self.run_for(2)
+        page.read()
+        self.assertEqual(page.closed, POLICY)
+        self.assertEqual(self.port("ECHO").outbound.bytes_sent, 0)
+
     def test_connection_that_does_not_end(self) -> None:
         """Its other end takes nothing any more, and does not close."""
         page = self.open()
         aborted = []
         page.transport.abortConnection = lambda: aborted.append(True)  # type: ignore[method-assign]
         page.send(CloseConnection(1000))
+        # It would wait for its producer's end.
+        self.assertIsNone(page.transport.producer)
         self.run_for(CLOSE_TIMEOUT - 0.5)
         self.assertEqual(aborted, [])
         self.run_for(1)

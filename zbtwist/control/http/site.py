@@ -7,11 +7,10 @@ done in one turn of the reactor.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.protocol import connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -54,6 +53,14 @@ class _ControlRequest(Request):
         super().requestReceived(command, path, version)
 
 
+class UpgradedProtocol(Protocol):
+    """What a control connection speaks after HTTP."""
+
+    def stop(self) -> None:
+        """The gateway stops: end in the way of this protocol, soon."""
+        raise NotImplementedError
+
+
 class ControlChannel(http.HTTPChannel):
     """A connection that registers itself, and excuses itself if there are too many.
 
@@ -62,13 +69,13 @@ class ControlChannel(http.HTTPChannel):
     read at once, and the nodes' streams must not wait for them, nor may their answers pile up.
     While something waits to be looked at, nothing more is read.
 
-    @ivar end_websocket: ends the WebSocket that the connection has become; None if it has not.
+    @ivar upgraded: what it speaks now, if that is HTTP no more; else None.
     """
 
     # Twisted has a line of log for each connection that was idle for long, as browsers' are.
     _log = Logger(observer=LogPublisher())
     factory: ControlSite
-    end_websocket: Callable[[], object] | None = None
+    upgraded: UpgradedProtocol | None = None
     # What has come and was not looked at.
     _unread = b""
     # A request is here as a whole, and is not answered.
@@ -101,6 +108,9 @@ class ControlChannel(http.HTTPChannel):
         )
 
     def dataReceived(self, data: bytes) -> None:
+        if self.upgraded is not None:
+            self.upgraded.dataReceived(data)
+            return
         if self not in self.factory.channels:
             return
         self._unread += data
@@ -129,7 +139,7 @@ class ControlChannel(http.HTTPChannel):
         transport: Any = self.transport
         if (
             self not in self.factory.channels
-            or self.end_websocket is not None
+            or self.upgraded is not None
             or transport.disconnecting
         ):
             return
@@ -190,23 +200,31 @@ class ControlChannel(http.HTTPChannel):
             if self._next_turn is not None:
                 self._next_turn.cancel()
             super().connectionLost(reason)
+            if self.upgraded is not None:
+                self.upgraded.connectionLost(reason)
 
     def close(self) -> None:
         """The gateway stops: end in the way of the protocol that is spoken."""
-        (self.end_websocket or self.loseConnection)()
+        if self.upgraded is not None:
+            self.upgraded.stop()
+        else:
+            self.loseConnection()
 
-    def upgraded(self, end_websocket: Callable[[], object]) -> None:
-        """The connection is a WebSocket's now: Twisted has put that one's `dataReceived` and
-        `connectionLost` in the place of these.
+    def upgrade(self, protocol: UpgradedProtocol) -> None:
+        """Speak HTTP no more. The request that asks for it must have been answered.
+
+        @param protocol: gets the transport, of which it may be the producer, and what came after
+            the request, and whatever comes from now on.
         """
-        self.end_websocket = end_websocket
-        websocket_lost = self.connectionLost
-
-        def connectionLost(reason: Failure = connectionDone) -> None:
-            self.factory.channels.discard(self)
-            websocket_lost(reason)
-
-        self.connectionLost = connectionLost  # type: ignore[method-assign]
+        self.upgraded = protocol
+        later, self._unread = self.clearLineBuffer() + self._unread, b""
+        transport: Any = self.transport
+        transport.unregisterProducer()
+        # It may be paused, since more had come than is looked at in a turn.
+        transport.resumeProducing()
+        protocol.makeConnection(transport)
+        if later:
+            protocol.dataReceived(later)
 
 
 class ControlSite(Site):

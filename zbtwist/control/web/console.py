@@ -17,9 +17,10 @@ from zbtwist.control.faults import UNKNOWN_NODE, ControlFault
 from zbtwist.control.http.site import ControlRoot
 from zbtwist.control.resolver import NodeResolver
 from zbtwist.control.web.calls import Calls
+from zbtwist.control.web.handshake import SocketResource
 from zbtwist.control.web.live import Feed, LiveSession
 from zbtwist.control.web.pages import FrontPage, StaticFiles
-from zbtwist.control.web.sockets import Session, SocketResource
+from zbtwist.control.web.sockets import Session
 from zbtwist.control.web.terminal import TerminalSession
 from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.control.web.view import Link, Reachability, View

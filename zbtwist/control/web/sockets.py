@@ -1,8 +1,8 @@
-"""WebSockets on the control port: who may open one, how much it may hold, and how it ends.
+"""A WebSocket of the control port: how much it may hold, and how it ends.
 
-Twisted's WebSocket does the talking. What it leaves open is here: pages of other sites are refused;
-the number of sockets, the size of a message and what waits for a slow reader are bounded; a reader
-that has gone without a word is noticed; and every socket is told why it ends.
+wsproto knows the frames; what is to be done about them is here. The size of a message and what
+waits for a slow reader are bounded; a reader that has gone without a word is noticed; and every
+socket is told why it ends. Who may open one is said in `zbtwist.control.web.handshake`.
 
 Back-pressure is one rule: while the other end takes nothing, nothing is read from it either. So
 answers cannot pile up, not even those to its pings. And what was read at once is looked at piece by
@@ -17,19 +17,15 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import http
-from twisted.web.resource import IResource
 from twisted.web.server import Request
-from twisted.web.websocket import WebSocketResource, WebSocketTransport
-from wsproto.utilities import LocalProtocolError
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 from zope.interface import implementer
 
-from zbtwist.control.http.answers import not_found, refuse_method, text_answer
-from zbtwist.control.http.guards import is_cross_site
-from zbtwist.control.http.site import ControlChannel
-from zbtwist.control.web.message_meter import MessageMeter
+from zbtwist.control.http.site import UpgradedProtocol
 
 #: The longest message that is taken, in bytes or characters.
 MAX_MESSAGE = 65536
@@ -40,9 +36,6 @@ MAX_UNFINISHED = 2 * 65536
 #: How many bytes are looked at in one turn of the reactor. The shortest call of a page has 39, the
 #: shortest ping 6.
 PIECE = 1024
-
-#: How many WebSockets may be open at once; other control connections have room beside them.
-MAX_SOCKETS = 64
 
 #: Seconds between two signs of life that are asked for, and without one until the end.
 PING_INTERVAL = 20.0
@@ -58,11 +51,12 @@ GOING_AWAY = 1001
 POLICY = 1008
 TOO_BIG = 1009
 
-_UPGRADE_REQUIRED = 426
+#: The head of a frame, in bytes, at its shortest: RFC 6455, 5.2, with the mask that clients use.
+_HEAD = 6
 
 
 @implementer(IPushProducer)
-class Session:
+class Session(UpgradedProtocol):
     """One WebSocket. What it is for is said by a subclass, in `opened`, `text_received`,
     `bytes_received`, `unblocked`, `stopping` and `ended`.
 
@@ -73,17 +67,18 @@ class Session:
     """
 
     log = Logger()
+    transport: Any
 
     def __init__(self, request: Request, clock: IReactorTime) -> None:
-        channel = request.channel
-        assert isinstance(channel, ControlChannel)
-        self._channel = channel
         self._clock = clock
+        self._websocket = Connection(ConnectionType.SERVER)
         self._held = False
         self._reading = True
         self._unread = b""
         self._next_piece: IDelayedCall | None = None
-        self._meter = MessageMeter()
+        # The message that has begun and not ended, and its bytes with the heads of their frames.
+        self._message: Any = None
+        self._unfinished = 0
         self._last_sign = clock.seconds()
         self._timer: IDelayedCall | None = None
         self.blocked = False
@@ -117,11 +112,11 @@ class Session:
 
     def send_text(self, text: str) -> None:
         """Send a text message."""
-        self._send(lambda: self._socket.sendTextMessage(text))
+        self._send(TextMessage(text))
 
     def send_bytes(self, data: bytes) -> None:
         """Send a bytes message."""
-        self._send(lambda: self._socket.sendBytesMessage(data))
+        self._send(BytesMessage(data))
 
     def hold(self, held: bool) -> None:
         """Read nothing, or read again."""
@@ -133,42 +128,34 @@ class Session:
 
         @param code: one of this module's close codes.
         """
-        if self.over:
-            return
-        self._end()
-        try:
-            self._socket.loseConnection(code)
-        except LocalProtocolError:
-            # The other end has said goodbye first.
-            self._transport.loseConnection()
+        if not self.over:
+            self._say_goodbye(CloseConnection(code))
 
     def abort(self) -> None:
         """Close without sending what is buffered."""
         if not self.over:
             self._end()
-        self._transport.abortConnection()
+        self.transport.abortConnection()
 
     # --- the socket ----------------------------------------------------------------------------
 
-    @property
-    def _transport(self) -> Any:
-        return self._channel.transport
+    def _send(self, event: Event) -> None:
+        if not self.over:
+            self.transport.write(self._websocket.send(event))
 
-    def _send(self, send: Callable[[], None]) -> None:
-        if self.over:
-            return
-        try:
-            send()
-        except LocalProtocolError:
-            # The other end has said goodbye, but its connection is still there.
-            self.end()
+    def _say_goodbye(self, goodbye: CloseConnection) -> None:
+        """Say it first, or in answer to that of the other end."""
+        self._end()
+        self.transport.write(self._websocket.send(goodbye))
+        self.transport.loseConnection()
 
     def _end(self) -> None:
         self.over = True
         self._unread = b""
+        self._message = None
         # A transport that waits for its producer to send the rest never closes.
-        self._socket.detachProducer()
-        self._set_timer(CLOSE_TIMEOUT, self._transport.abortConnection)
+        self.transport.unregisterProducer()
+        self._set_timer(CLOSE_TIMEOUT, self.transport.abortConnection)
 
     def _set_timer(self, delay: float, call: Callable[[], object]) -> None:
         if self._timer is not None and self._timer.active():
@@ -186,7 +173,7 @@ class Session:
             self.abort()
             return
         if not self.blocked:
-            self._send(self._socket.ping)
+            self._send(Ping())
         if not self.over:
             self._set_timer(PING_INTERVAL, self._check)
 
@@ -196,7 +183,7 @@ class Session:
             self.stopping()
             self.end(GOING_AWAY)
         if not self.gone.called:
-            self._set_timer(STOP_TIMEOUT, self._transport.abortConnection)
+            self._set_timer(STOP_TIMEOUT, self.transport.abortConnection)
 
     def _read_or_not(self) -> None:
         listening = not self._held and not self.blocked
@@ -206,9 +193,9 @@ class Session:
         if wanted != self._reading and not self.over:
             self._reading = wanted
             if wanted:
-                self._transport.resumeProducing()
+                self.transport.resumeProducing()
             else:
-                self._transport.pauseProducing()
+                self.transport.pauseProducing()
 
     def pauseProducing(self) -> None:
         self.blocked = True
@@ -225,22 +212,14 @@ class Session:
     def stopProducing(self) -> None:
         """The connection is going away; `connectionLost` comes next."""
 
-    # --- twisted.web.websocket.WebSocketProtocol -----------------------------------------------
+    # --- what comes ----------------------------------------------------------------------------
 
-    def negotiationStarted(self, transport: WebSocketTransport) -> None:
-        self._socket = transport
-
-    def negotiationFinished(self) -> None:
-        # The HTTP channel was the producer before.
-        self._socket.detachProducer()
-        self._socket.attachProducer(self)
-        self._receive: Callable[[bytes], None] = self._channel.dataReceived
-        self._channel.dataReceived = self._data_received  # type: ignore[method-assign]
-        self._channel.upgraded(self.stop)
+    def connectionMade(self) -> None:
+        self.transport.registerProducer(self, True)
         self._set_timer(PING_INTERVAL, self._check)
         self.opened()
 
-    def _data_received(self, data: bytes) -> None:
+    def dataReceived(self, data: bytes) -> None:
         if self.over:
             return
         self._last_sign = self._clock.seconds()
@@ -252,89 +231,47 @@ class Session:
 
     def _look_at_next_piece(self) -> None:
         self._next_piece = None
-        if not self._held and not self.blocked:
+        if not (self._held or self.blocked or self.over):
             self._look_at_piece()
         self._read_or_not()
 
     def _look_at_piece(self) -> None:
         data, self._unread = self._unread[:PIECE], self._unread[PIECE:]
-        self._meter.feed(data)
-        if self._meter.unfinished > MAX_UNFINISHED:
+        self._websocket.receive_data(data)
+        for event in self._websocket.events():
+            match event:
+                case TextMessage() | BytesMessage():
+                    self._take_part(event)
+                case Ping():
+                    self._send(event.response())
+                case CloseConnection():
+                    # It has said goodbye, or nonsense; wsproto knows what to answer.
+                    self._say_goodbye(event.response())
+            if self.over:
+                return
+
+    def _take_part(self, part: TextMessage | BytesMessage) -> None:
+        """Take a frame of a message, or what has come of it."""
+        data: Any = part.data
+        self._unfinished += _HEAD + len(data.encode() if isinstance(data, str) else data)
+        # Not a list of parts: one of nothing but nearly empty ones would take much more room.
+        message = data if self._message is None else self._message + data
+        if self._unfinished > MAX_UNFINISHED or len(message) > MAX_MESSAGE:
             self.end(TOO_BIG)
-            return
-        try:
-            self._receive(data)
-        except LocalProtocolError:
-            # It goes on talking after it has said goodbye.
-            if not self.over:
-                self.abort()
-        if self._transport.disconnecting and not self.over:
-            # It has said goodbye, or nonsense, and Twisted has answered that.
-            self._end()
+        elif not part.message_finished:
+            self._message = message
+        else:
+            self._message = None
+            self._unfinished = 0
+            if isinstance(message, str):
+                self.text_received(message)
+            else:
+                self.bytes_received(bytes(message))
 
-    def textMessageReceived(self, message: str) -> None:
-        if self._is_taken(message):
-            self.text_received(message)
-
-    def bytesMessageReceived(self, data: bytes | bytearray) -> None:
-        if self._is_taken(data):
-            self.bytes_received(bytes(data))
-
-    def _is_taken(self, message: str | bytes | bytearray) -> bool:
-        if len(message) > MAX_MESSAGE:
-            self.end(TOO_BIG)
-        return not self.over
-
-    def pongReceived(self, payload: bytes) -> None:
-        """Whatever comes is a sign of life."""
-
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.over = True
         for timer in (self._timer, self._next_piece):
             if timer is not None and timer.active():
                 timer.cancel()
         self.ended()
         self.gone.callback(None)
-
-
-class _Factory:
-    """Makes the sessions of one resource; see twisted.web.websocket.WebSocketServerFactory."""
-
-    def __init__(self, make_session: Callable[[Request], Session]) -> None:
-        self.buildProtocol = make_session
-
-
-class SocketResource(WebSocketResource):
-    """Opens WebSockets, to this gateway's own page and to programs."""
-
-    def __init__(self, make_session: Callable[[Request], Session]) -> None:
-        """
-        @param make_session: returns the session for a socket that is being opened.
-        """
-        super().__init__(_Factory(make_session))
-
-    def getChild(self, path: bytes, request: Request) -> IResource:
-        return not_found(request)
-
-    def render(self, request: Request) -> bytes | int:
-        if request.method not in (b"GET", b"HEAD"):
-            return refuse_method(request)
-        if is_cross_site(request):
-            return text_answer(
-                request, http.FORBIDDEN, "WebSockets of other sites' pages are refused."
-            )
-        upgrade = (request.getHeader(b"upgrade") or b"").lower()
-        if upgrade != b"websocket" or request.method != b"GET":
-            request.setHeader(b"upgrade", b"websocket")
-            answer = text_answer(request, _UPGRADE_REQUIRED, "This is a WebSocket: open it as one.")
-            request.setResponseCode(_UPGRADE_REQUIRED, b"Upgrade Required")
-            return answer
-        channels = request.channel.factory.channels
-        if sum(channel.end_websocket is not None for channel in channels) >= MAX_SOCKETS:
-            return text_answer(
-                request,
-                http.SERVICE_UNAVAILABLE,
-                f"{MAX_SOCKETS} consoles and terminals are open; close some.",
-            )
-        opened: bytes | int = super().render_GET(request)
-        return opened
