@@ -31,8 +31,16 @@ class QuietUNIXPort(QuietPort, unix.Port):
 
     transport = QuickUNIXConnection
 
+    def __init__(self, path: bytes, *others: Any) -> None:
+        """
+        @param others: as Twisted's takes them.
+        """
+        super().__init__(path, *others)
+        # Where Twisted keeps it is not the same in all releases.
+        self._path = path
+
     def _bind(self, listener: socket.socket) -> None:
-        path: bytes = self._bindPath
+        path = self._path
         try:
             if self.wantPID:
                 self._lock(path)
@@ -45,7 +53,7 @@ class QuietUNIXPort(QuietPort, unix.Port):
             raise
 
     def _refusal(self, error: OSError) -> CannotListenError:
-        return CannotListenError(None, self._bindPath, error)
+        return CannotListenError(None, self._path, error)
 
     def _lock(self, path: bytes) -> None:
         """Take the lock file, and remove the socket of a program that died with it.
@@ -87,7 +95,7 @@ class QuietUNIXEndpoint(QuietServerEndpoint):
         self._lock = lock
 
     def _make_port(self, factory: IProtocolFactory) -> QuietPort:
-        address: Any = self._address
+        path = os.fsencode(self._address)
         return QuietUNIXPort(
-            address, factory, self._backlog, self._mode, self._reactor, int(self._lock)
+            path, factory, self._backlog, self._mode, self._reactor, int(self._lock)
         )
