@@ -8,7 +8,7 @@ BENCH ?= .venv-bench
 # Without --quiet: it may take a while, and who waits wants to know for what.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test lint types imports package bench clean
+.PHONY: help demo test lint types imports news package bench clean
 
 help:
 	@echo "make demo     run the gateway in the foreground on a simulated network"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint     check format and style"
 	@echo "make types    check types"
 	@echo "make imports  check which room imports which"
+	@echo "make news     show what news/ will add to CHANGELOG.rst"
 	@echo "make package  build sdist and wheel, into dist/"
 	@echo "make bench    measure beside other programs, and write docs/benchmarks.rst"
 	@echo "make clean    remove what the others made"
@@ -37,6 +38,11 @@ types: $(VENV)/installed-dev
 
 imports: $(VENV)/installed-dev
 	$(BIN)/lint-imports
+
+# With docutils, since a fragment may be no proper reStructuredText.
+news: $(VENV)/installed-dev
+	@draft=$$($(BIN)/towncrier build --draft) && echo "$$draft" && \
+	    echo "$$draft" | $(BIN)/python -m docutils --halt=warning - /dev/null
 
 package: $(VENV)/installed-dev
 	rm -rf build dist *.egg-info
