@@ -8,11 +8,12 @@ BENCH ?= .venv-bench
 # Without --quiet: it may take a while, and who waits wants to know for what.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test lint types imports news package bench clean
+.PHONY: help demo test coverage lint types imports news package bench clean
 
 help:
 	@echo "make demo     run the gateway in the foreground on a simulated network"
 	@echo "make test     run all tests"
+	@echo "make coverage run them, and check how much of the gateway they run"
 	@echo "make lint     check format and style"
 	@echo "make types    check types"
 	@echo "make imports  check which room imports which"
@@ -28,6 +29,13 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m twisted.trial -j2 tests
+
+# Takes longer than the tests alone.
+coverage: $(VENV)/installed-dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m twisted.trial -j2 tests
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
@@ -52,7 +60,7 @@ package: $(VENV)/installed-dev
 
 clean:
 	rm -rf $(VENV) $(BENCH) build build.log dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
-	rm -f twisted/plugins/dropin.cache
+	rm -f twisted/plugins/dropin.cache .coverage*
 	find zbtwist twisted tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian's python3 has venv but no ensurepip, and fails halfway with a longer text.
