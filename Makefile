@@ -11,16 +11,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: help demo test coverage lint types imports news package bench clean
 
 help:
-	@echo "make demo     run the gateway in the foreground on a simulated network"
-	@echo "make test     run all tests"
-	@echo "make coverage run them, and check how much of the gateway they run"
-	@echo "make lint     check format and style"
-	@echo "make types    check types"
-	@echo "make imports  check which room imports which"
-	@echo "make news     show what news/ will add to CHANGELOG.rst"
-	@echo "make package  build sdist and wheel, into dist/"
-	@echo "make bench    measure beside other programs, and write docs/benchmarks.rst"
-	@echo "make clean    remove what the others made"
+	@echo "make demo      run the gateway in the foreground on a simulated network"
+	@echo "make test      run all tests"
+	@echo "make coverage  run them, and check how much of the gateway they run"
+	@echo "make lint      check format and style"
+	@echo "make types     check types"
+	@echo "make imports   check which room imports which"
+	@echo "make news      show what news/ will add to CHANGELOG.rst"
+	@echo "make package   build sdist and wheel, into dist/"
+	@echo "make bench     measure beside other programs, and write docs/benchmarks.rst"
+	@echo "make clean     remove what the others made"
 	@echo "PYTHON names another interpreter: make test PYTHON=python3.12"
 
 # exec, so that a signal to make's child reaches the gateway itself.
