@@ -277,6 +277,17 @@ class ByHandTests(GatewayTestCase):
             self.assertLess(len(sentence), 200)
         self.assertEqual(self.api.list_nodes(), before)
 
+    def test_stop_while_thousands_are_bound(self) -> None:
+        """Whoever asked is told, and nothing has changed."""
+        self.build()
+        rows = [[f"0013a200{number:08x}", 30000 + number] for number in range(1000)]
+        binding = self.call(self.api.bind_using_list(rows))
+        self.assertNoResult(binding)
+        self.stop_now()
+        fault = self.failureResultOf(binding, ControlFault).value
+        self.assertEqual(fault.number, faults.GATEWAY_FAILED)
+        self.assertIn("stops", fault.sentence)
+
     def test_a_port_in_digits(self) -> None:
         """Shells, and languages in which numbers are text, send it so."""
         for text in ("30005", " 30006 "):

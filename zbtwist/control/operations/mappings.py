@@ -20,6 +20,7 @@ from zbtwist.control.faults import (
 )
 from zbtwist.control.operations.base import GatewayOperations
 from zbtwist.control.operations.table import operation, shown_types, type_of
+from zbtwist.runtime.pace import Stopped
 from zbtwist.store.errors import StoreError
 from zbtwist.xbee.address import Address64
 
@@ -102,6 +103,10 @@ class MappingOperations(GatewayOperations):
             raise ControlFault(PORT_TAKEN, str(error)) from None
         except StoreError as error:
             raise ControlFault(GATEWAY_FAILED, str(error)) from None
+        except Stopped:
+            raise ControlFault(
+                GATEWAY_FAILED, "The gateway stops: list the nodes when it is back."
+            ) from None
 
 
 @contextmanager
