@@ -16,6 +16,7 @@ from tests.support import record_log
 from zbtwist.app.demo import DemoGuide
 from zbtwist.app.gateway import Gateway
 from zbtwist.app.reload import Reloader
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
@@ -73,6 +74,23 @@ class ReconfigureTests(GatewayTestCase):
         self.assertEqual(self.listened(), [30000])
         self.assertIn("The configuration has changed: nodes.", self.lines())
         self.assertIs(self.gateway.radio.protocol, protocol)
+
+    def test_a_setting_of_all_where_a_node_has_one_of_its_own(self) -> None:
+        """It is that node's, too, and nothing else is touched."""
+
+        def settings(retries: int) -> dict[str, Any]:
+            port_settings = PortSettings(retries=retries)
+            own = replace(port_settings, window=2)
+            node = NodeSettings(address64=METER, own=(("window", 2),), port_settings=own)
+            return {"port_settings": port_settings, "nodes": (node,)}
+
+        self.start(replace(SETTINGS, **settings(5)))
+        self.change(**settings(9))
+        self.assertIn("The configuration has changed: retries.", self.lines())
+        (node,) = (node for node in self.gateway.network.nodes if node.address64 == METER)
+        port = self.gateway.bindings.port_of(node)
+        assert port is not None
+        self.assertEqual(port.outbound.settings, PortSettings(retries=9, window=2))
 
     def test_ports_for_new_nodes(self) -> None:
         self.start()

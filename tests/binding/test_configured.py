@@ -10,6 +10,7 @@ from zbtwist.binding.requests import PortRequest
 from zbtwist.binding.service import MAX_RETRY_DELAY
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
+from zbtwist.runtime.pace import Stopped
 from zbtwist.xbee.address import Address64
 
 
@@ -176,6 +177,46 @@ class ManyTests(BindingTestCase):
         self.wire.clock.advance(0)
         self.assertEqual(self.slots(), {one.address64: one.slot for one in moved})
         self.assertEqual(self.lines()[-1], "1000 nodes are on other ports now, by hand.")
+
+    def test_stop_when_some_are_open(self) -> None:
+        """By hand, too; nothing is left open, and nothing fails."""
+        ports = {Address64(A + number): 30000 + number for number in range(1000)}
+        changing = self.change(ports)
+        self.wire.clock.callLater(0, self.bindings.stopService)
+        self.wire.clock.advance(0)
+        self.failureResultOf(changing, Stopped)
+        self.assertEqual(self.computer.open, {})
+        self.start()
+
+    def test_stop_while_all_are_opened_anew(self) -> None:
+        self.restart(*self.many())
+        self.wire.clock.advance(0)
+        self.bindings.listen_anew()
+        self.wire.clock.callLater(0, self.bindings.stopService)
+        self.wire.clock.advance(0)
+        self.assertEqual(self.computer.open, {})
+        self.start()
+        self.wire.clock.advance(0)
+
+    def test_all_are_opened_anew(self) -> None:
+        """Their number is said, not each."""
+        self.restart(*self.many())
+        self.wire.clock.advance(0)
+        before = len(self.lines())
+        self.bindings.listen_anew()
+        self.wire.clock.advance(0)
+        self.assertEqual(len(self.computer.open), 1000)
+        self.assertEqual(self.lines()[before:], ["1000 nodes are on their ports."])
+
+    def test_others_in_between(self) -> None:
+        """Those that are not asked for any more are not followed, nor are their names."""
+        self.bindings.configure(
+            [PortRequest(Address64(A + number), name=f"N{number}") for number in range(1000)], 27001
+        )
+        self.assertEqual(self.node(A).name, "N0")
+        self.bindings.configure([PortRequest(A, name="other")], 27001)
+        self.wire.clock.advance(0)
+        self.assertEqual([node.name for node in self.nodes if node.name], ["other"])
 
     def test_stop_in_between(self) -> None:
         """What was opened for it is closed, and nothing has changed."""

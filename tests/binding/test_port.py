@@ -365,7 +365,7 @@ class NodePortTests(SynchronousTestCase):
         self.assertTrue(transport.disconnecting)
         self.assertEqual(transport.value(), b"last words")
         self.assertIn(
-            "The 1 clients of E1 (00:13:a2:00:40:0a:3e:ff) are disconnected: it moves.",
+            "The client of E1 (00:13:a2:00:40:0a:3e:ff) is disconnected: it moves.",
             self.lines(),
         )
         self.assertIsNone(self.listener.buildProtocol(None))

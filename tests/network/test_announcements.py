@@ -58,8 +58,16 @@ class News(SynchronousTestCase):
         node = self.nodes.add(REMOTE)
         assert node is not None
         node.label = "E2"
+        node.last_seen = 1e9
         self.identify(0)
         self.assertEqual(self.lines(), [])
+
+    def test_a_node_of_the_configuration(self) -> None:
+        """It was known before it was seen, and is new all the same."""
+        self.nodes.add(REMOTE)
+        for _ in range(2):
+            self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"x"))
+        self.assertEqual(self.lines(), [f"A new node: {ADDRESS}."])
 
     def test_what_a_node_says(self) -> None:
         self.identify(0)

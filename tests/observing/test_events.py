@@ -25,7 +25,9 @@ from zbtwist.binding.events import (
     ClientRefused,
     ClientsEnded,
     MappingChanged,
+    MappingRefused,
     PortFailed,
+    PortSkipped,
     StreamBroken,
 )
 from zbtwist.config.settings import Settings
@@ -35,6 +37,7 @@ from zbtwist.network.events import (
     BytesPassed,
     NodeAdded,
     NodeEvent,
+    NodeForgotten,
     NodeIdentified,
     NodeNamed,
 )
@@ -124,6 +127,9 @@ class Documented(GatewayTestCase):
             NodeIdentified(node, 2),
             MappingChanged(node, 27001),
             PortFailed(node, "Why."),
+            PortSkipped(node, 27001, "why"),
+            MappingRefused(node, 27001, "Why."),
+            NodeForgotten(node),
             ClientOpened(node, 27001, "peer"),
             ClientClosed(node, 27001, "peer"),
             ClientDropped(node, 27001, "peer", "why"),

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.runtime.event_bus import Event, EventBus
+from zbtwist.runtime.event_bus import MAX_FAILURES, Event, EventBus
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,24 @@ class EventBusTests(SynchronousTestCase):
         self.bus.publish(Opened(1))
         self.assertEqual(self.heard, [Opened(1)])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_one_that_fails_again_and_again(self) -> None:
+        """That is said so often, and no more."""
+
+        def fail(event: Opened) -> None:
+            raise ZeroDivisionError
+
+        self.bus.subscribe(Opened, fail)
+        for number in range(2 * MAX_FAILURES):
+            self.bus.publish(Opened(number))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), MAX_FAILURES)
+
+    def test_the_log_comes_first(self) -> None:
+        """What a subscriber says when it hears of something is behind what it has heard."""
+        self.bus.subscribe(Opened, lambda event: self.heard.append(Closed("said")))
+        self.bus.subscribe(Event, self.heard.append)
+        self.bus.publish(Opened(1))
+        self.assertEqual(self.heard, [Opened(1), Closed("said")])
 
     def test_one_that_hears_no_more_while_it_is_told(self) -> None:
         def once(event: Opened) -> None:

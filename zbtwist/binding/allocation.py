@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
-from twisted.logger import Logger
 
 from zbtwist.binding.errors import BindingError
+from zbtwist.binding.events import PortSkipped
 from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.port import NodePort
 from zbtwist.network.node import Node
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.listen_errors import advice, is_about_this_port
 from zbtwist.xbee.address import Address64
 
@@ -31,10 +32,11 @@ class PortPool:
     @ivar reserved: those that no node may have.
     """
 
-    log = Logger()
-
     def __init__(
-        self, clock: IReactorTime, make_endpoint: Callable[[ListenAddress], IStreamServerEndpoint]
+        self,
+        clock: IReactorTime,
+        make_endpoint: Callable[[ListenAddress], IStreamServerEndpoint],
+        bus: EventBus,
     ) -> None:
         """There is none to give until `set_range`.
 
@@ -42,6 +44,7 @@ class PortPool:
         """
         self._clock = clock
         self._make_endpoint = make_endpoint
+        self._bus = bus
         self._base = self._lowest = 1
         self._last = 0
         self.reserved: frozenset[int] = frozenset()
@@ -144,7 +147,7 @@ class PortPool:
     async def open_lowest(self, node: Node) -> Listener:
         """Listen on the lowest port that can be had.
 
-        @param node: whose it is to be, for the log.
+        @param node: whose it is to be.
         @raise BindingError: there is none.
         """
         for number in self._free():
@@ -156,12 +159,7 @@ class PortPool:
                 if not is_about_this_port(error):
                     raise BindingError(f"No port can be opened: {advice(error)}.") from error
                 self._passed_over[number] = self._clock.seconds() + PASS_OVER
-                self.log.warn(
-                    "Port {number} is skipped, {node} gets the next: {reason}.",
-                    number=number,
-                    node=node,
-                    reason=advice(error),
-                )
+                self._bus.publish(PortSkipped(node, number, advice(error)))
         raise BindingError(
             f"Every port from {self._base} to {self._last} is taken: raise --last-port, "
             "or remove a mapping."
@@ -169,7 +167,8 @@ class PortPool:
 
     async def close(self, listener: Listener) -> None:
         """Listen no more on one port."""
-        del self._listeners[listener.slot]
+        # When the gateway stops they are closed already.
+        self._listeners.pop(listener.slot, None)
         await listener.close()
 
     def stop(self) -> list[Deferred[None]]:

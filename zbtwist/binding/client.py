@@ -40,6 +40,7 @@ class NodeClient:
     `detach` when it is gone; `received` with its bytes; `block` and `unblock` as its buffers fill
     and are empty again.
 
+    @cvar is_raw: its bytes are the node's, whatever protocol the port speaks.
     @ivar peer: who it is, for the log.
     @ivar has_ended: it writes no more, and is only waiting for what is still to come.
     @ivar gone: fires when it will neither hear nor write any more.
@@ -49,6 +50,7 @@ class NodeClient:
 
     peer = "?"
     has_ended = False
+    is_raw = False
 
     gone: Deferred[None]
 
@@ -95,7 +97,7 @@ class NodeClient:
     def attach(self, port: NodePort) -> None:
         """The other end is there: hear the node from now on."""
         self._port = port
-        make = PROTOCOLS[port.outbound.settings.protocol]
+        make = Raw if self.is_raw else PROTOCOLS[port.outbound.settings.protocol]
         self._protocol = make(partial(port.outbound.write, self), self.write)
         self.received = self._protocol.from_client
         self.deliver = self._protocol.from_node

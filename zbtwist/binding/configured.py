@@ -10,15 +10,16 @@ from __future__ import annotations
 from contextlib import suppress
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from zbtwist.binding.assignment import PortAssigner
 from zbtwist.binding.errors import BindingError, Configured
+from zbtwist.binding.events import MappingRefused
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.requests import PortRequest, PortRequests
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.pace import Pace
 from zbtwist.store.errors import StoreError
 from zbtwist.xbee.address import Address64, format_address64
@@ -30,14 +31,18 @@ class ConfiguredPorts:
     @ivar requests: they.
     """
 
-    log = Logger()
-
     def __init__(
-        self, nodes: NodeTable, ports: NodePorts, assigner: PortAssigner, clock: IReactorTime
+        self,
+        nodes: NodeTable,
+        ports: NodePorts,
+        assigner: PortAssigner,
+        bus: EventBus,
+        clock: IReactorTime,
     ) -> None:
         self._nodes = nodes
         self._ports = ports
         self._assigner = assigner
+        self._bus = bus
         self._clock = clock
         self.requests = PortRequests()
 
@@ -46,11 +51,11 @@ class ConfiguredPorts:
         known from now on; `apply_all` does the rest.
         """
         self.requests = requests
-        for node in self._nodes:
-            node.name = ""
         for request in requests:
             if request.address64 is not None:
                 self._nodes.add(request.address64)
+        for node in self._nodes:
+            node.name = requests.name_of(node)
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -91,14 +96,18 @@ class ConfiguredPorts:
         await pace.step(len(self.requests))
         # Together, so that nodes can exchange ports; if that fails, each that can have its own.
         wanted = {}
-        for request, nodes in self.requests.with_nodes(self._nodes):
+        requests = self.requests
+        for request, nodes in requests.with_nodes(self._nodes):
             slot = request.slot
             if len(nodes) == 1 and slot is not None and not self._assigner.has(nodes[0], slot):
                 wanted[nodes[0].address64] = slot
         if len(wanted) > 1 and self._ports.running:
             with suppress(BindingError, StoreError):
                 await self._assigner.change(wanted)
-        for request, nodes in self.requests.with_nodes(self._nodes):
+        for request, nodes in requests.with_nodes(self._nodes):
+            if requests is not self.requests:
+                # There are others meanwhile, which are followed next.
+                return
             await self._apply(request, nodes)
             await pace.step()
 
@@ -133,6 +142,4 @@ class ConfiguredPorts:
             except (BindingError, StoreError) as error:
                 request.problem = str(error)
         if request.problem and request.problem != before:
-            self.log.error(
-                "The configuration cannot be followed: {problem}", problem=request.problem
-            )
+            self._bus.publish(MappingRefused(nodes[0], request.slot, request.problem))

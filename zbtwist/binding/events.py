@@ -23,7 +23,7 @@ class MappingChanged(NodeEvent):
 
     @ivar port: where it listens: a TCP port, or a server endpoint string; None for nowhere.
     @ivar before: what it had; None for none.
-    @ivar by_hand: a person chose it just now.
+    @ivar by_hand: a person chose it, by a call or in the configuration.
     @ivar is_one_of_many: there are so many more at the same moment that their number is said.
     """
 
@@ -47,6 +47,40 @@ class MappingChanged(NodeEvent):
             return f"{self.node} has no port any more; it had {self.before}."
         now = " now, by hand" if self.by_hand else ""
         return f"{self.node} is on port {self.port}{now}."
+
+
+@dataclass(frozen=True)
+class PortSkipped(NodeEvent):
+    """A node without a port gets another one than the lowest that no node has.
+
+    @ivar port: that one.
+    @ivar reason: why it cannot be had, a clause.
+    """
+
+    name: ClassVar = "port_skipped"
+    severity: ClassVar = LogLevel.warn
+    port: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"Port {self.port} is skipped, {self.node} gets the next: {self.reason}."
+
+
+@dataclass(frozen=True)
+class MappingRefused(NodeEvent):
+    """A node does not have the port that the configuration gives it.
+
+    @ivar port: that one.
+    @ivar problem: why, a sentence.
+    """
+
+    name: ClassVar = "mapping_refused"
+    severity: ClassVar = LogLevel.error
+    port: ListenAddress
+    problem: str
+
+    def __str__(self) -> str:
+        return f"The configuration cannot be followed: {self.problem}"
 
 
 @dataclass(frozen=True)
@@ -144,7 +178,9 @@ class ClientsEnded(NodeEvent):
     reason: str
 
     def __str__(self) -> str:
-        return f"The {self.clients} clients of {self.node} are disconnected: {self.reason}."
+        who = "client" if self.clients == 1 else f"{self.clients} clients"
+        verb = "is" if self.clients == 1 else "are"
+        return f"The {who} of {self.node} {verb} disconnected: {self.reason}."
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ tried again and again, and the node keeps it.
 from __future__ import annotations
 
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from zbtwist.binding.allocation import PortPool
@@ -19,6 +20,7 @@ from zbtwist.binding.port import NodePort
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.listen_errors import advice
+from zbtwist.runtime.pace import Pace
 from zbtwist.store.records import Mapping
 
 
@@ -29,11 +31,19 @@ class PortProvider:
 
     log = Logger()
 
-    def __init__(self, ports: NodePorts, pool: PortPool, mappings: Mappings, bus: EventBus) -> None:
+    def __init__(
+        self,
+        ports: NodePorts,
+        pool: PortPool,
+        mappings: Mappings,
+        bus: EventBus,
+        clock: IReactorTime,
+    ) -> None:
         self._ports = ports
         self._pool = pool
         self._mappings = mappings
         self._bus = bus
+        self._clock = clock
 
     async def give(self, node: Node) -> bool:
         """Give a node the lowest port that can be had, if it has none.
@@ -60,19 +70,25 @@ class PortProvider:
 
     async def listen_all(self) -> None:
         """Let every port listen that has somewhere to listen."""
-        ports = list(self._ports)
-        is_quiet = len(ports) > MAX_LINES
-        listening = sum([await self._listen(port, is_quiet) for port in ports])
-        if is_quiet:
-            self.log.info("{count} nodes are on their ports.", count=listening)
+        await self._listen_on(list(self._ports))
 
     async def listen_anew(self) -> None:
         """Open every port again. Clients stay connected."""
-        for port in self._ports:
-            listener, port.listener = port.listener, None
-            if listener is not None:
-                await self._pool.close(listener)
-            await self._listen(port)
+        await self._listen_on(list(self._ports), is_anew=True)
+
+    async def _listen_on(self, ports: list[NodePort], is_anew: bool = False) -> None:
+        pace = Pace(self._clock, lambda: bool(self._ports.running))
+        is_quiet = len(ports) > MAX_LINES
+        listening = 0
+        for port in ports:
+            if is_anew:
+                listener, port.listener = port.listener, None
+                if listener is not None:
+                    await self._pool.close(listener)
+            listening += await self._listen(port, is_quiet)
+            await pace.step()
+        if is_quiet:
+            self.log.info("{count} nodes are on their ports.", count=listening)
 
     async def try_again(self) -> None:
         """See to every port that has a problem."""

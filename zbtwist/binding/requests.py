@@ -136,6 +136,10 @@ class PortRequests:
                 return request.settings
         return None
 
+    def name_of(self, node: Node) -> str:
+        """Return what the user calls a node; empty for nothing."""
+        return next((request.name for request in self.for_node(node) if request.name), "")
+
     def with_nodes(self, nodes: NodeTable) -> Iterator[tuple[PortRequest, list[Node]]]:
         """Return each request with the nodes that it is for, all that are known.
 

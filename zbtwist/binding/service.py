@@ -92,11 +92,11 @@ class BindingService(MultiService):
         self._ports = NodePorts(clock, radio, nodes, bus, batch or WriteBatch())
         self._ports.setServiceParent(self)
         self.turns = self._ports.turns
-        self._pool = PortPool(clock, make_endpoint)
+        self._pool = PortPool(clock, make_endpoint, bus)
         self._mappings = Mappings(store)
-        self._provider = PortProvider(self._ports, self._pool, self._mappings, bus)
+        self._provider = PortProvider(self._ports, self._pool, self._mappings, bus, clock)
         self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus, clock)
-        self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, clock)
+        self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, bus, clock)
         self._work = SerialQueue()
         self._retry: IDelayedCall | None = None
         self._retries = 0
@@ -239,7 +239,7 @@ class BindingService(MultiService):
         if _wishes(new) != _wishes(old):
             self.follow(new)
         else:
-            self._ports.use(new.port_settings, self._configured.requests, new.in_flight)
+            self._ports.use(new.port_settings, new.requests, new.in_flight)
         if new.interface != old.interface:
             self.listen_anew()
 

@@ -99,7 +99,7 @@ def _attributes(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
 def _node(row: Mapping[str, Any], port_settings: PortSettings) -> NodeSettings:
     values, of_port = _attributes(row)
     own = replace(port_settings, **of_port) if of_port else None
-    return NodeSettings(**values, port_settings=own)
+    return NodeSettings(**values, own=tuple(sorted(of_port.items())), port_settings=own)
 
 
 def _default_last_port(base: int) -> int:

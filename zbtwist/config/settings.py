@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -47,7 +47,9 @@ class NodeSettings:
     @ivar port: the TCP port that it has; None for the gateway's choice.
     @ivar endpoint: a Twisted server endpoint string in place of a port.
     @ivar name: what lists and the log call it, in place of its node identifier.
-    @ivar port_settings: those of its port; None if they are those of all.
+    @ivar own: what it has of its own in place of the settings of all ports, by their names.
+    @ivar port_settings: with these, all those of its port; None if they are those of all. What is
+        said of the others is not of this node.
     """
 
     address64: Address64 | None = option(None, values.address, name="address", is_unique=True)
@@ -55,7 +57,8 @@ class NodeSettings:
     port: int | None = option(None, values.port, (int,), is_unique=True)
     endpoint: str | None = option(None, values.endpoint, is_unique=True)
     name: str | None = option(None, values.name(MAX_NAME), is_unique=True)
-    port_settings: PortSettings | None = None
+    own: tuple[tuple[str, Any], ...] = ()
+    port_settings: PortSettings | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

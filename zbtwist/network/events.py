@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from twisted.logger import LogLevel
+
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import Event, Plain
 from zbtwist.xbee.address import format_address64
@@ -86,7 +88,7 @@ class NodeForgotten(NodeEvent):
     """A node is not known any more."""
 
     name: ClassVar = "node_forgotten"
-    severity: ClassVar = None
+    severity: ClassVar = LogLevel.debug
 
     def __str__(self) -> str:
         return f"{self.node} is forgotten."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from math import inf
 
 from twisted.logger import Logger
 
@@ -103,8 +104,11 @@ class NodeTable:
                 node = self._appeared(address64)
             if node is None:
                 return None
+        is_new = not node.last_seen and node.heard_at == -inf
         node.heard_at = now
         node.last_seen = self.wall()
+        if is_new:
+            self.bus.publish(NodeAdded(node))
         if node.address16 != address16 and address16 != UNKNOWN16:
             self._move(node, address16)
         return node
@@ -143,9 +147,7 @@ class NodeTable:
 
     def _appeared(self, address64: Address64) -> Node | None:
         node = self.add(address64)
-        if node is not None:
-            self.bus.publish(NodeAdded(node))
-        elif not self._full:
+        if node is None and not self._full:
             self._full = True
             self.log.warn(
                 "The table holds {count} nodes and takes no more: {address} is ignored.",

@@ -11,7 +11,7 @@ somebody reads it.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, ClassVar, TypeAlias, TypeVar
@@ -56,6 +56,9 @@ def plain(value: Any) -> Plain:
     return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)
 
 
+#: How often it is said that somebody failed who was told of a kind of events.
+MAX_FAILURES = 10
+
 E = TypeVar("E", bound=Event)
 _Hear = Callable[[Any], None]
 
@@ -70,6 +73,8 @@ class EventBus:
         # What has happened while subscribers were being told of something else.
         self._untold: deque[Event] = deque()
         self._is_telling = False
+        # There are no more of them than classes of events.
+        self._failures: Counter[str] = Counter()
 
     def subscribe(self, kind: type[E], hear: Callable[[E], None]) -> None:
         """Call `hear` with each event of a class from now on; of `Event` for all of them."""
@@ -98,9 +103,21 @@ class EventBus:
             self._is_telling = False
 
     def _tell(self, event: Event) -> None:
-        # A copy: who hears of something may be told to hear no more.
-        for hear in [*self._subscribers.get(type(event), ()), *self._subscribers[Event]]:
+        # A copy: who hears of something may be told to hear no more. The log comes first: what
+        # others say when they hear of it is to be read behind it.
+        for hear in [*self._subscribers[Event], *self._subscribers.get(type(event), ())]:
             try:
                 hear(event)
             except Exception:  # noqa: PERF203
-                self.log.failure("Somebody could not be told of {name}", name=event.name)
+                self._failed(event)
+
+    def _failed(self, event: Event) -> None:
+        self._failures[event.name] += 1
+        if self._failures[event.name] < MAX_FAILURES:
+            self.log.failure("Somebody could not be told of {name}", name=event.name)
+        elif self._failures[event.name] == MAX_FAILURES:
+            self.log.failure(
+                "Somebody could not be told of {name} for the {count}th time; it is said no more",
+                name=event.name,
+                count=MAX_FAILURES,
+            )

@@ -45,7 +45,7 @@ class SerialQueue:
 async def _settle(work: Awaitable[Any], done: Deferred[Any]) -> None:
     try:
         result = await work
-    except BaseException as error:
+    except Exception as error:
         done.errback(error)
     else:
         done.callback(result)

@@ -2,7 +2,7 @@
 
 Many frames may be in one read of a fast line. Writing to a client's socket after each of them would
 cost more than all the rest, and waiting for the reactor's next turn costs time even if there was
-but one. so whoever reads says when a batch of frames begins and ends, and whoever writes is called
+but one. So whoever reads says when a batch of frames begins and ends, and whoever writes is called
 at its end.
 """
 

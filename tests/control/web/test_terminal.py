@@ -10,6 +10,7 @@ from tests.control.web.support import ConsoleTestCase, Page
 from tests.support import producer_of, record_log
 from zbtwist.binding.client import MAX_UNSENT, ConnectedClient
 from zbtwist.binding.port import MAX_CLIENTS
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL
 
 ADDRESS = "0013a200400a3e03"
@@ -47,6 +48,15 @@ class TerminalTests(ConsoleTestCase):
         self.run_for(2)
         self.assertEqual(page.stream(), data)
         self.assertEqual(self.port("ECHO").outbound.bytes_sent, 256)
+
+    def test_it_has_the_bytes_of_the_node(self) -> None:
+        """Also where clients of the port speak another protocol."""
+        port = self.port("ECHO")
+        port.outbound.settings = PortSettings(protocol="another")
+        page = self.terminal()
+        page.send(BytesMessage(b"as it is"))
+        self.run_for(1)
+        self.assertEqual(page.stream(), b"as it is")
 
     def test_it_is_one_of_the_clients(self) -> None:
         page = self.terminal()

@@ -89,11 +89,6 @@ class Feed:
         for kind in _SEEN_SOON:
             bus.subscribe(kind, lambda event: self.soon())
 
-    @property
-    def viewers(self) -> int:
-        """How many pages are looking."""
-        return len(self._viewers)
-
     def add(self, viewer: LiveSession) -> None:
         """Show a viewer everything, and from now on what changes."""
         if not self._viewers:

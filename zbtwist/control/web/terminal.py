@@ -25,6 +25,8 @@ FindPort = Callable[[str], NodePort]
 class TerminalSession(Session, NodeClient):
     """One terminal."""
 
+    is_raw = True
+
     def __init__(self, request: Request, clock: IReactorTime, find_port: FindPort) -> None:
         Session.__init__(self, request, clock)
         NodeClient.__init__(self)
