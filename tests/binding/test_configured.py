@@ -178,6 +178,39 @@ class ManyTests(BindingTestCase):
         self.assertEqual(self.slots(), {one.address64: one.slot for one in moved})
         self.assertEqual(self.lines()[-1], "1000 nodes are on other ports now, by hand.")
 
+    def test_one_that_cannot_be_had(self) -> None:
+        """It is said of that one, and all others move together; whoever wants its port waits."""
+        self.restart(*self.many())
+        self.wire.clock.advance(0)
+        moved = [PortRequest(Address64(A + n), slot=30001 + n) for n in range(1000)]
+        self.computer.taken.add(31000)
+        before = len(self.lines())
+        self.bindings.configure(moved[500:], 27001)
+        self.wire.clock.advance(0)
+        # The last cannot have its port, and so nobody can have that of the one behind.
+        self.assertEqual(self.slot(Address64(A + 999)), 30999)
+        self.assertEqual(self.slot(Address64(A + 500)), 30500)
+        self.assertEqual(len(self.lines()[before:]), 500)
+        self.computer.taken.clear()
+        self.wire.clock.advance(MAX_RETRY_DELAY)
+        self.wire.clock.pump([1.0] * 600)
+        self.assertEqual(self.slot(Address64(A + 500)), 30501)
+
+    def test_some_that_cannot_be_had(self) -> None:
+        self.restart(*self.many())
+        self.wire.clock.advance(0)
+        self.computer.taken.update((40003, 40007))
+        before = len(self.lines())
+        self.bindings.configure(
+            [PortRequest(Address64(A + n), slot=40000 + n) for n in range(1000)], 27001
+        )
+        self.wire.clock.advance(0)
+        self.assertEqual(self.slot(Address64(A + 3)), 30003)
+        self.assertEqual(self.slot(Address64(A + 999)), 40999)
+        said = self.lines()[before:]
+        self.assertEqual(len(said), 3, said)
+        self.assertIn("998 nodes are on other ports now, by hand.", said)
+
     def test_stop_when_some_are_open(self) -> None:
         """By hand, too; nothing is left open, and nothing fails."""
         ports = {Address64(A + number): 30000 + number for number in range(1000)}

@@ -62,27 +62,122 @@ class PortAssigner:
         @raise StoreError: it could not be saved; nothing was changed.
         @raise Stopped: the service stops.
         """
-        pace = Pace(self._clock, lambda: bool(self._ports.running))
+        pace = self._pace()
         await pace.step(len(wanted))
         self._check(wanted)
-        listeners: dict[Address64, Listener] = {}
         opened: list[Listener] = []
         try:
-            for address64, slot in wanted.items():
-                listener = self._pool.listener_at(slot)
-                if listener is None:
-                    listener = await self._open(slot)
-                    opened.append(listener)
+            for slot in wanted.values():
+                if self._pool.listener_at(slot) is None:
+                    # One by one, so that those before a failure are known.
+                    opened.append(await self._open(slot))
                     await pace.step()
-                listeners[address64] = listener
-            await pace.step(len(wanted))
-            self._mappings.change(wanted)
-            await pace.step(len(wanted))
+            await self._settle(wanted, pace)
         except (BindingError, StoreError, Stopped):
-            for listener in opened:
-                await self._pool.close(listener)
+            await self._close(opened)
             raise
-        await self._hand_over(listeners, pace)
+
+    async def change_what_can_be(
+        self, wanted: dict[Address64, ListenAddress]
+    ) -> dict[Address64, str]:
+        """Give each node its port that can have it, and keep them so; the others keep theirs.
+
+        @param wanted: ports by address, of nodes that are known.
+        @return: why the others cannot have it, a sentence for each.
+        @raise StoreError: it could not be saved; nothing was changed.
+        @raise Stopped: the service stops.
+        """
+        pace = self._pace()
+        await pace.step(len(wanted))
+        opened: list[Listener] = []
+        possible: dict[Address64, ListenAddress] = {}
+        refused: dict[Address64, str] = {}
+        try:
+            for address64, slot in wanted.items():
+                if self._pool.listener_at(slot) is None:
+                    try:
+                        opened.append(await self._open(slot))
+                    except PortTaken as error:
+                        refused[address64] = str(error)
+                        continue
+                    await pace.step()
+                possible[address64] = slot
+            refused.update(self._leave_out_what_others_keep(possible))
+            slots = set(possible.values())
+            await self._close([one for one in opened if one.slot not in slots])
+            opened = [one for one in opened if one.slot in slots]
+            await self._settle(possible, pace)
+        except (StoreError, Stopped):
+            await self._close(opened)
+            raise
+        return refused
+
+    def _leave_out_what_others_keep(
+        self, wanted: dict[Address64, ListenAddress]
+    ) -> dict[Address64, str]:
+        """Take out who wants the port of a node that gets no other one, and then who wants its.
+
+        @return: why, a sentence for each.
+        """
+        refused: dict[Address64, str] = {}
+        takers: dict[ListenAddress, Address64] = {}
+        for address64, slot in wanted.items():
+            problem = self._problem_of(address64, slot, takers, wanted)
+            if problem:
+                refused[address64] = problem
+            takers.setdefault(slot, address64)
+        left_out = list(refused)
+        while left_out:
+            address64 = left_out.pop()
+            del wanted[address64]
+            port = self._ports.get(address64)
+            taker = takers.get(port.slot) if port is not None and port.slot is not None else None
+            if taker in wanted and taker not in refused:
+                refused[taker] = self._problem_of(taker, wanted[taker], takers, wanted)
+                left_out.append(taker)
+        return refused
+
+    def _problem_of(
+        self,
+        address64: Address64,
+        slot: ListenAddress,
+        takers: dict[ListenAddress, Address64],
+        wanted: dict[Address64, ListenAddress],
+    ) -> str:
+        """Return why a node cannot have a port, whether it opens or not; empty if it can.
+
+        @param takers: who is to have which port.
+        """
+        if takers.get(slot, address64) != address64:
+            return (
+                f"Port {slot} is asked for {format_address64(takers[slot])} and for "
+                f"{format_address64(address64)}: a port has one node."
+            )
+        if slot in self._pool.reserved:
+            return f"Port {slot} is the gateway's own: choose another."
+        owner = self._pool.owner_of(slot)
+        if owner is not None and owner.node.address64 not in wanted:
+            return (
+                f"Port {slot} belongs to {owner.node}: choose another, or remove that mapping "
+                "first."
+            )
+        return ""
+
+    async def _settle(self, wanted: dict[Address64, ListenAddress], pace: Pace) -> None:
+        """Every socket is open: write it, and let the sockets change hands."""
+        if not wanted:
+            return
+        await pace.step(len(wanted))
+        self._mappings.change(wanted)
+        await pace.step(len(wanted))
+        await self._hand_over(wanted, pace)
+
+    async def _close(self, listeners: list[Listener]) -> None:
+        for listener in listeners:
+            await self._pool.close(listener)
+
+    def _pace(self) -> Pace:
+        return Pace(self._clock, lambda: bool(self._ports.running))
 
     def _check(self, wanted: dict[Address64, ListenAddress]) -> None:
         new = sum(self._nodes.get(address64) is None for address64 in wanted)
@@ -90,22 +185,12 @@ class PortAssigner:
             raise BindingError(
                 f"There is no room for {new} more nodes: {len(self._nodes)} are kept."
             )
-        seen: dict[ListenAddress, Address64] = {}
+        takers: dict[ListenAddress, Address64] = {}
         for address64, slot in wanted.items():
-            if slot in seen:
-                raise BindingError(
-                    f"Port {slot} is asked for {format_address64(seen[slot])} and for "
-                    f"{format_address64(address64)}: a port has one node."
-                )
-            seen[slot] = address64
-            if slot in self._pool.reserved:
-                raise PortTaken(f"Port {slot} is the gateway's own: choose another.")
-            owner = self._pool.owner_of(slot)
-            if owner is not None and owner.node.address64 not in wanted:
-                raise PortTaken(
-                    f"Port {slot} belongs to {owner.node}: choose another, or remove that "
-                    "mapping first."
-                )
+            problem = self._problem_of(address64, slot, takers, wanted)
+            if problem:
+                raise (BindingError if slot in takers else PortTaken)(problem)
+            takers[slot] = address64
 
     async def _open(self, slot: ListenAddress) -> Listener:
         try:
@@ -113,15 +198,14 @@ class PortAssigner:
         except CannotListenError as error:
             raise PortTaken(f"Port {slot} does not open: {advice(error)}.") from None
 
-    async def _hand_over(self, listeners: dict[Address64, Listener], pace: Pace) -> None:
-        """Every socket is open and everything is saved: let the sockets change hands.
-
-        @param listeners: who gets which.
-        """
+    async def _hand_over(self, wanted: dict[Address64, ListenAddress], pace: Pace) -> None:
+        """Every socket is open and everything is saved: let the sockets change hands."""
         left: list[Listener] = []
         moving: list[tuple[NodePort, Listener]] = []
-        for address64, listener in listeners.items():
+        for address64, slot in wanted.items():
+            listener = self._pool.listener_at(slot)
             node = self._nodes.add(address64)
+            assert listener is not None, "it is open"
             assert node is not None, "_check has seen to it that there is room"
             port = self._ports.add(node)
             port.by_hand = True

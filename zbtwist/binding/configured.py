@@ -7,6 +7,7 @@ no other port meanwhile, since who configured one looks for it there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from twisted.internet.interfaces import IReactorTime
@@ -94,37 +95,40 @@ class ConfiguredPorts:
         """Follow all requests."""
         pace = Pace(self._clock, lambda: bool(self._ports.running))
         await pace.step(len(self.requests))
-        # Together, so that nodes can exchange ports; if that fails, each that can have its own.
+        # Together, so that nodes can exchange ports; what cannot be is said of each then.
         wanted = {}
         requests = self.requests
         for request, nodes in requests.with_nodes(self._nodes):
             slot = request.slot
             if len(nodes) == 1 and slot is not None and not self._assigner.has(nodes[0], slot):
                 wanted[nodes[0].address64] = slot
+        refused: dict[Address64, str] = {}
         if len(wanted) > 1 and self._ports.running:
-            with suppress(BindingError, StoreError):
-                await self._assigner.change(wanted)
+            with suppress(StoreError):
+                refused = await self._assigner.change_what_can_be(wanted)
         for request, nodes in requests.with_nodes(self._nodes):
             if requests is not self.requests:
                 # There are others meanwhile, which are followed next.
                 return
-            await self._apply(request, nodes)
+            await self._apply(request, nodes, refused)
             await pace.step()
 
     async def apply(self, request: PortRequest) -> None:
         """Follow one request: a node has been given the label that it names."""
-        await self._apply(request, [node for node in self._nodes if request.is_for(node)])
+        await self._apply(request, [node for node in self._nodes if request.is_for(node)], {})
 
     async def try_again(self) -> None:
         """Follow the requests that could not be followed."""
-        for request, nodes in self.requests.with_nodes(self._nodes):
-            if request.problem:
-                await self._apply(request, nodes)
+        if self.has_problem:
+            await self.apply_all()
 
-    async def _apply(self, request: PortRequest, nodes: list[Node]) -> None:
+    async def _apply(
+        self, request: PortRequest, nodes: list[Node], refused: Mapping[Address64, str]
+    ) -> None:
         """Give a node what the configuration says, if it is known and does not have it.
 
         @param nodes: all that the request is for.
+        @param refused: why nodes cannot have theirs, as far as that has just been tried.
         """
         for node in nodes:
             node.name = request.name
@@ -136,6 +140,8 @@ class ConfiguredPorts:
                 f"{len(nodes)} nodes are called {request.label}, and one of them is to have port "
                 f"{request.slot}: name it by its address."
             )
+        elif nodes[0].address64 in refused:
+            request.problem = refused[nodes[0].address64]
         elif not self._assigner.has(nodes[0], request.slot):
             try:
                 await self._assigner.change({nodes[0].address64: request.slot})
