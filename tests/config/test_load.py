@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from zbtwist.config.settings import (
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.config.values import IN_MEMORY
 from zbtwist.radio.endpoints import SerialEndpoint
+from zbtwist.runtime import option as rows
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.tap import Options
 from zbtwist.xbee.address import Address64
@@ -76,6 +78,10 @@ class ConfigTestCase(SynchronousTestCase):
         path = self.write(content)
         found = self.mistakes(**{"serial": None, "config": path, **options})
         return [mistake.replace(path, "FILE") for mistake in found]
+
+
+def str_of(text: str, context: rows.Context) -> str:
+    return text
 
 
 class CommandLineTests(ConfigTestCase):
@@ -747,6 +753,52 @@ class FileMistakeTests(ConfigTestCase):
         self.assertTrue(mistake.startswith("FILE:1: serial a\\nb\\x1b[2J is neither"), mistake)
         (mistake,) = self.file_mistakes(f'serial = "{"x" * 100_000}"')
         self.assertLess(len(mistake), 500)
+
+
+@dataclass(frozen=True)
+class Broker:
+    """What a section may be."""
+
+    host: str = rows.option("localhost", str_of)
+    keep_alive: int = rows.option(60, rows.number(1, 600), (int,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsWithSection(Settings):
+    broker: Broker = rows.section(Broker)
+
+
+class SectionTests(ConfigTestCase):
+    """A table of its own for what is not about all of the gateway."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(loading, "Settings", SettingsWithSection)
+
+    def broker(self, content: str) -> Broker:
+        settings = self.load_file(content)
+        assert isinstance(settings, SettingsWithSection)
+        return settings.broker
+
+    def test_values(self) -> None:
+        self.assertEqual(self.broker('serial = "sim:"'), Broker())
+        content = 'serial = "sim:"\n[broker]\nhost = "b"\nkeep-alive = 5\n[[node]]\nlabel = "A"'
+        self.assertEqual(self.broker(content), Broker("b", 5))
+
+    def test_mistakes(self) -> None:
+        """Each with its line, and with what may have been meant."""
+        content = 'serial = "sim:"\n\n[broker]\nkeep-alive = 601\nhots = "b"\n[[node]]\nport = 0'
+        self.assertEqual(
+            self.file_mistakes(content)[:2],
+            [
+                "FILE:4: broker.keep-alive must be a number from 1 to 600, not '601'.",
+                "FILE:5: broker.hots is no option here; did you mean host?",
+            ],
+        )
+        self.assertEqual(
+            self.file_mistakes('serial = "sim:"\nbroker = 5'),
+            ["FILE:2: broker must be a table, [broker], not a whole number."],
+        )
 
 
 class DifferenceTests(ConfigTestCase):

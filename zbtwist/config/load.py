@@ -26,7 +26,7 @@ from zbtwist.config.settings import (
 )
 from zbtwist.config.toml_file import FileMistake, Key, Mistakes, parse_toml, read
 from zbtwist.config.values import IN_MEMORY, NO_SERIAL
-from zbtwist.runtime.option import Context, Option, options_of, type_name
+from zbtwist.runtime.option import Context, Option, options_of, sections_of, type_name
 
 #: Where the system says which ports it gives to outgoing connections, and which those are where it
 #: does not say so (the dynamic ports of RFC 6335, section 6).
@@ -66,6 +66,10 @@ def load(reactor: Any, options: Mapping[str, str | None]) -> Settings:
             mistakes.of_whole_file = mistake
     there = Context(reactor, os.path.dirname(os.path.abspath(path or "")))
     nodes = written.pop("node", [])
+    sections = {
+        name: _check_section(name, kind, written.pop(name, {}), there, mistakes)
+        for name, kind in sections_of(Settings).items()
+    }
     known = _check_table(OPTIONS, written, (), there, mistakes)
     rows = _check_nodes(nodes, there, mistakes)
     _check_together({**known, **said}, set(said), rows, mistakes)
@@ -78,6 +82,7 @@ def load(reactor: Any, options: Mapping[str, str | None]) -> Settings:
     port_settings = PortSettings(**of_ports)
     return Settings(
         **values,
+        **{name: kind(**sections[name]) for name, kind in sections_of(Settings).items()},
         port_settings=port_settings,
         nodes=tuple(_node(row, port_settings) for row in rows),
         config=None if path is None else os.path.abspath(path),
@@ -151,6 +156,18 @@ def _check_table(
         with mistakes.about((*place, key)):
             values[key] = option.of_file(value, context)
     return values
+
+
+def _check_section(
+    name: str, kind: type, table: Any, context: Context, mistakes: Mistakes
+) -> dict[str, Any]:
+    """Return the values of a section, by the attributes of its class."""
+    if not isinstance(table, dict):
+        mistakes.add((name,), f"must be a table, [{name}], not {type_name(type(table))}.")
+        return {}
+    known = options_of(kind)
+    values = _check_table(known, table, (name,), context, mistakes)
+    return {known[key].attribute: value for key, value in values.items()}
 
 
 def _suggestion(key: str, names: Sequence[str]) -> str:

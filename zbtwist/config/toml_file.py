@@ -92,7 +92,7 @@ def parse_toml(source: str) -> dict[str, Any]:
 
 
 def _find_lines(source: str) -> dict[Key, int]:
-    """Return the line of each option, of each `[[node]]`, and of each key in one.
+    """Return the line of each option, of each `[[node]]` and `[section]`, and of each key in one.
 
     TOML's parser keeps no lines, but it knows where a statement ends: lines are added until what
     there is parses by itself. So strings and lists over many lines need no second grammar here.
@@ -121,7 +121,9 @@ def _find_lines(source: str) -> dict[Key, int]:
                 continue
             lines.setdefault((key,), start)
             table = None
-            if key == "node" and value == [{}]:
+            if value == {}:
+                table = (key,)
+            elif key == "node" and value == [{}]:
                 nodes += 1
                 table = ("node", nodes)
                 lines[table] = start

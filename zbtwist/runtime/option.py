@@ -47,6 +47,7 @@ _TYPE_NAMES: tuple[tuple[type, str], ...] = (
 )
 
 _METADATA = "option"
+_SECTION = "section"
 
 
 def type_name(kind: type) -> str:
@@ -137,6 +138,22 @@ def _as_written(value: object) -> str:
     if value is None or value is MISSING or isinstance(value, bool):
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def section(kind: type) -> Any:
+    """Return a field of the settings that is a table of the file of its own: ``[mqtt]``.
+
+    @param kind: the dataclass of its options, which are said in the file only.
+    """
+    return field(default_factory=kind, metadata={_SECTION: kind})
+
+
+@cache
+def sections_of(settings: type) -> dict[str, type]:
+    """Return the sections of a class of settings, by name."""
+    return {
+        each.name: each.metadata[_SECTION] for each in fields(settings) if _SECTION in each.metadata
+    }
 
 
 @cache
