@@ -35,13 +35,14 @@ class WriteAtOnce:
 
     def write(self, data: bytes) -> None:
         """Write at once, or at the end of the batch."""
+        fresh = self._fresh
+        if fresh is not None:
+            fresh.append(data)
+            return
         if not (self._waits or self.disconnected):
             if self.batch.is_on and not self._is_flushing:
-                if self._fresh is None:
-                    self._fresh = [data]
-                    self.batch.at_end(self.flush)
-                else:
-                    self._fresh.append(data)
+                self._fresh = [data]
+                self.batch.at_end(self.flush)
                 return
             try:
                 sent = self.write_some(data)
