@@ -1,4 +1,5 @@
-"""What is asked for, by a person or by the configuration: it is done whole or not at all.
+"""What is asked for. What a person asks for is done whole or not at all; of what the configuration
+asks for, each node has what it can have.
 
 First every socket is opened, then the store is written, and then the sockets change hands. One that
 is open already is never closed on the way from one node to another. If anything fails before that,
@@ -8,7 +9,6 @@ what was opened is closed again, and nothing has changed.
 from __future__ import annotations
 
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from zbtwist.binding.allocation import PortPool
@@ -39,14 +39,12 @@ class PortAssigner:
         pool: PortPool,
         mappings: Mappings,
         bus: EventBus,
-        clock: IReactorTime,
     ) -> None:
         self._nodes = nodes
         self._ports = ports
         self._pool = pool
         self._mappings = mappings
         self._bus = bus
-        self._clock = clock
 
     def has(self, node: Node, slot: ListenAddress) -> bool:
         """Whether a node was given that port already, by what was asked for."""
@@ -62,7 +60,7 @@ class PortAssigner:
         @raise StoreError: it could not be saved; nothing was changed.
         @raise Stopped: the service stops.
         """
-        pace = self._pace()
+        pace = self._ports.pace()
         await pace.step(len(wanted))
         self._check(wanted)
         opened: list[Listener] = []
@@ -87,7 +85,7 @@ class PortAssigner:
         @raise StoreError: it could not be saved; nothing was changed.
         @raise Stopped: the service stops.
         """
-        pace = self._pace()
+        pace = self._ports.pace()
         await pace.step(len(wanted))
         opened: list[Listener] = []
         possible: dict[Address64, ListenAddress] = {}
@@ -175,9 +173,6 @@ class PortAssigner:
     async def _close(self, listeners: list[Listener]) -> None:
         for listener in listeners:
             await self._pool.close(listener)
-
-    def _pace(self) -> Pace:
-        return Pace(self._clock, lambda: bool(self._ports.running))
 
     def _check(self, wanted: dict[Address64, ListenAddress]) -> None:
         new = sum(self._nodes.get(address64) is None for address64 in wanted)

@@ -35,13 +35,14 @@ REPLY_POLL = 0.1
 class NodeClient:
     """Who hears a node and writes to it: to the node's `Outbound` it is a writer.
 
-    A subclass says how bytes come to the other end (`write`), how it is held (`pause`, `resume`)
+    A subclass says how bytes come to the other end (`send`), how it is held (`pause`, `resume`)
     and how it ends (`close`, `cut`, `abort`). It calls `attach` when the other end is there, and
-    `detach` when it is gone; `received` with its bytes; `block` and `unblock` as its buffers fill
-    and are empty again.
+    `detach` when it is gone; `received` with its bytes; it sets `blocked` while its buffers take no
+    more, and calls `drained` when they are empty again.
 
     @cvar is_raw: its bytes are the node's, whatever protocol the port speaks.
     @ivar peer: who it is, for the log.
+    @ivar blocked: the other end takes no more at the moment: what is written has to wait.
     @ivar has_ended: it writes no more, and is only waiting for what is still to come.
     @ivar gone: fires when it will neither hear nor write any more.
     @ivar received: takes what the other end sends.
@@ -51,20 +52,20 @@ class NodeClient:
     peer = "?"
     has_ended = False
     is_raw = False
+    blocked = False
 
     gone: Deferred[None]
 
     def __init__(self) -> None:
         self._port: NodePort | None = None
         self._protocol: PortProtocol | None = None
-        self._blocked = False
         self._unsent = 0
         self._ending: IDelayedCall | None = None
 
     # --- for a subclass to say -----------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
-        """Send bytes to the other end; to be bounded by `is_too_slow`."""
+    def send(self, data: bytes) -> None:
+        """Send bytes to the other end."""
         raise NotImplementedError
 
     def pause(self) -> None:
@@ -114,16 +115,16 @@ class NodeClient:
         if self._protocol is not None:
             self._protocol.ended()
 
-    def block(self) -> None:
-        """The other end takes no more: what is written from now on has to wait."""
-        self._blocked = True
+    def write(self, data: bytes) -> None:
+        """Send bytes to the other end, unless too many wait for it already."""
+        if not (self.is_over or (self.blocked and self._is_too_slow(len(data)))):
+            self.send(data)
 
-    def unblock(self) -> None:
-        """It has taken everything."""
-        self._blocked = False
+    def drained(self) -> None:
+        """The other end has taken everything."""
         self._unsent = 0
 
-    def is_too_slow(self, size: int) -> bool:
+    def _is_too_slow(self, size: int) -> bool:
         """Count bytes that are about to wait for the other end. If they are too many it is reset,
         and what it wrote and was not sent goes with it.
         """
@@ -205,7 +206,7 @@ class ConnectedClient(NodeClient, Protocol):
         """Have bytes of the node go to the connection itself while nothing has to be counted and
         nothing has to be made of them.
         """
-        if isinstance(self._protocol, Raw) and not (self._blocked or self._over):
+        if isinstance(self._protocol, Raw) and not (self.blocked or self._over):
             self.deliver = self._connection.write
         elif self._protocol is not None:
             self.deliver = self._protocol.from_node
@@ -225,16 +226,16 @@ class ConnectedClient(NodeClient, Protocol):
     def writeConnectionLost(self) -> None:
         """Ours is never ended without the client's."""
 
-    def write(self, data: bytes) -> None:
-        if not (self._over or (self._blocked and self.is_too_slow(len(data)))):
-            self._connection.write(data)
+    def send(self, data: bytes) -> None:
+        self._connection.write(data)
 
     def pauseProducing(self) -> None:
-        self.block()
+        self.blocked = True
         self._choose_way()
 
     def resumeProducing(self) -> None:
-        self.unblock()
+        self.blocked = False
+        self.drained()
         self._choose_way()
 
     def stopProducing(self) -> None:

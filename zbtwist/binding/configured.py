@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-from twisted.internet.interfaces import IReactorTime
-
 from zbtwist.binding.assignment import PortAssigner
 from zbtwist.binding.errors import BindingError, Configured
 from zbtwist.binding.events import MappingRefused
@@ -21,7 +19,6 @@ from zbtwist.binding.requests import PortRequest, PortRequests
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.runtime.event_bus import EventBus
-from zbtwist.runtime.pace import Pace
 from zbtwist.store.errors import StoreError
 from zbtwist.xbee.address import Address64, format_address64
 
@@ -38,13 +35,11 @@ class ConfiguredPorts:
         ports: NodePorts,
         assigner: PortAssigner,
         bus: EventBus,
-        clock: IReactorTime,
     ) -> None:
         self._nodes = nodes
         self._ports = ports
         self._assigner = assigner
         self._bus = bus
-        self._clock = clock
         self.requests = PortRequests()
 
     def take(self, requests: PortRequests) -> None:
@@ -93,7 +88,7 @@ class ConfiguredPorts:
 
     async def apply_all(self) -> None:
         """Follow all requests."""
-        pace = Pace(self._clock, lambda: bool(self._ports.running))
+        pace = self._ports.pace()
         await pace.step(len(self.requests))
         # Together, so that nodes can exchange ports; what cannot be is said of each then.
         wanted = {}

@@ -21,6 +21,7 @@ from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.pace import Pace
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.address import Address64
 
@@ -97,6 +98,10 @@ class NodePorts(MultiService):
             self.remove(port)
         self.turns.stop()
         return stopped
+
+    def pace(self) -> Pace:
+        """Return the pace of a piece of work at many of them, which ends when they do."""
+        return Pace(self._clock, lambda: bool(self.running))
 
     # --- the settings --------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ tried again and again, and the node keeps it.
 from __future__ import annotations
 
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from zbtwist.binding.allocation import PortPool
@@ -20,7 +19,6 @@ from zbtwist.binding.port import NodePort
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.listen_errors import advice
-from zbtwist.runtime.pace import Pace
 from zbtwist.store.records import Mapping
 
 
@@ -37,13 +35,11 @@ class PortProvider:
         pool: PortPool,
         mappings: Mappings,
         bus: EventBus,
-        clock: IReactorTime,
     ) -> None:
         self._ports = ports
         self._pool = pool
         self._mappings = mappings
         self._bus = bus
-        self._clock = clock
 
     async def give(self, node: Node) -> bool:
         """Give a node the lowest port that can be had, if it has none.
@@ -77,7 +73,7 @@ class PortProvider:
         await self._listen_on(list(self._ports), is_anew=True)
 
     async def _listen_on(self, ports: list[NodePort], is_anew: bool = False) -> None:
-        pace = Pace(self._clock, lambda: bool(self._ports.running))
+        pace = self._ports.pace()
         is_quiet = len(ports) > MAX_LINES
         listening = 0
         for port in ports:

@@ -94,9 +94,9 @@ class BindingService(MultiService):
         self.turns = self._ports.turns
         self._pool = PortPool(clock, make_endpoint, bus)
         self._mappings = Mappings(store)
-        self._provider = PortProvider(self._ports, self._pool, self._mappings, bus, clock)
-        self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus, clock)
-        self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, bus, clock)
+        self._provider = PortProvider(self._ports, self._pool, self._mappings, bus)
+        self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus)
+        self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, bus)
         self._work = SerialQueue()
         self._retry: IDelayedCall | None = None
         self._retries = 0

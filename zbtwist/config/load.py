@@ -34,6 +34,7 @@ OUTGOING_PORTS = "/proc/sys/net/ipv4/ip_local_port_range"
 _FIRST_DYNAMIC_PORT = 49152
 
 _OF_PORTS = options_of(PortSettings)
+_KNOWN = {**NODE_KEYS, **OPTIONS}
 
 _STATE_FILE = "zbtwist.sqlite3"
 
@@ -94,9 +95,8 @@ def _attributes(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     of_ports = {
         option.attribute: values[name] for name, option in _OF_PORTS.items() if name in values
     }
-    known = {**NODE_KEYS, **OPTIONS}
     others = {
-        known[name].attribute: value for name, value in values.items() if name not in _OF_PORTS
+        _KNOWN[name].attribute: value for name, value in values.items() if name not in _OF_PORTS
     }
     return others, of_ports
 

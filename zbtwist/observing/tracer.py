@@ -73,7 +73,6 @@ class FrameTracer:
         @param nodes: knows the nodes' names, and what time it is.
         """
         self._bus = bus
-        self._is_watching = False
         self._events = events
         self._nodes = nodes
         self._asked: list[Address64 | None] = [None] * 256
@@ -107,11 +106,11 @@ class FrameTracer:
 
     def _hook(self) -> None:
         wanted = self.is_on_for_all or bool(self.addresses) or self.file is not None
-        if wanted and not self._is_watching:
+        is_watching = self._passed in self._bus.subscribers(FramePassed)
+        if wanted and not is_watching:
             self._bus.subscribe(FramePassed, self._passed)
-        elif self._is_watching and not wanted:
+        elif is_watching and not wanted:
             self._bus.unsubscribe(FramePassed, self._passed)
-        self._is_watching = wanted
 
     def _passed(self, event: FramePassed) -> None:
         try:

@@ -53,7 +53,7 @@ class TerminalSession(Session, NodeClient):
             self.received(message)
 
     def unblocked(self) -> None:
-        self.unblock()
+        self.drained()
 
     def stopping(self) -> None:
         self._say("The gateway is stopping.")
@@ -74,9 +74,8 @@ class TerminalSession(Session, NodeClient):
     def is_over(self) -> bool:
         return self.over
 
-    def write(self, data: bytes) -> None:
-        if not (self.blocked and self.is_too_slow(len(data))):
-            self.send_bytes(data)
+    def send(self, data: bytes) -> None:
+        self.send_bytes(data)
 
     def pause(self) -> None:
         self.hold(True)
