@@ -175,6 +175,12 @@ class Page:
         """Click a button, as soon as it can be clicked."""
         _click(self.id(name), f"#{name}")
 
+    def go_to(self, view: str) -> None:
+        """Click on a view's name, and wait until it is shown: a browser tells of it later."""
+        link = f'.views a[href="#{view}"]'
+        self.find(link)[0].click()
+        wait_until(lambda: self.find(f"{link}[aria-current]"), f"the view {view!r}")
+
     def open_terminal(self, name: str) -> None:
         """Open a terminal to a node, by the button in its row."""
         button = self.row(name).find_element(By.CSS_SELECTOR, "td.do button")

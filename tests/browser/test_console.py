@@ -250,19 +250,25 @@ class ConsoleTests(ConsoleTestCase):
         page.wait_row(HOSTILE)
         page.open_node(HOSTILE)
         page.click("unbind")
-        self.assertIn(HOSTILE, page.text("unbind-text"))
+        page.wait_text("unbind-text", HOSTILE)
         page.click("open-terminal")
         page.wait_text("terminal-title", HOSTILE)
         page.wait_text("terminal-state", "open")
         page.id("terminal-input").send_keys(Keys.ESCAPE)
-        page.find(".views a")[1].click()
-        names = page.script(
-            "return [...document.querySelectorAll('.network title')].map(t => t.textContent)"
+        page.go_to("network")
+        wait_until(
+            lambda: any(
+                name.startswith(HOSTILE)
+                for name in page.script(
+                    "return [...document.querySelectorAll('.network title')]"
+                    ".map(title => title.textContent)"
+                )
+            ),
+            "its name in the picture",
         )
-        self.assertTrue(any(name.startswith(HOSTILE) for name in names), names)
         page.find("summary")[0].click()
         page.wait_text("tree", HOSTILE)
-        page.find(".views a")[2].click()
+        page.go_to("log")
         page.wait_text("log-lines", HOSTILE)
         self.assertEqual(page.find("img[src=x]"), [])
 
@@ -418,7 +424,7 @@ class ChangeTests(ConsoleTestCase):
         page.wait_text("radio-problem", "There is no serial port /dev/there-is-no-radio")
         page.click("discover")
         page.wait_text("discover-text", "There is no serial port")
-        self.assertIn("No node is known yet", page.text("no-nodes"))
+        page.wait_text("no-nodes", "No node is known yet")
 
 
 class LayoutTests(ConsoleTestCase):
