@@ -483,6 +483,25 @@ class OutboundTests(SynchronousTestCase):
         self.assertEqual(self.wire.last.data, b"new")
         self.assertEqual(self.outbound.buffered, 0)
 
+    def test_outage_begins_when_the_radio_goes(self) -> None:
+        """And not when somebody writes: a client that was silent for the most of it does not get
+        the whole time anew, and one that writes behind it is reset at once.
+        """
+        self.wire.coordinator.link_down("It is gone.")
+        self.wire.clock.advance(OUTAGE - 1.0)
+        self.outbound.write(self.writer, b"late")
+        # To look for it again, and again in vain, is no new outage.
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.link_down("It is gone still.")
+        self.assertEqual(self.losses, [])
+        self.wire.clock.advance(1.0)
+        self.assertEqual(self.losses, ["4 bytes are lost: It is gone still."])
+        self.wire.clock.advance(3.0)
+        self.outbound.write(self.writer, b"too late")
+        self.assertEqual(self.losses[1:], ["8 bytes are lost: It is gone still."])
+        self.up()
+        self.assertEqual(self.wire.sent, [])
+
     def test_bytes_that_wait_when_the_radio_goes(self) -> None:
         self.outbound.write(self.writer, b"x" * 100)
         self.assertEqual(self.outbound.buffered, 16)

@@ -22,7 +22,7 @@ from tests.support import record_log
 from zbtwist.binding.client import MAX_UNSENT, REPLY_POLL, ConnectedClient
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import Outbound
-from zbtwist.binding.port import CLOSE_TIMEOUT, MAX_CLIENTS, REPLY_TIME, NodePort
+from zbtwist.binding.port import CLOSE_TIMEOUT, MAX_CLIENTS, NodePort
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.send_buffer import HIGH_WATER
 from zbtwist.network.node import Node
@@ -30,6 +30,9 @@ from zbtwist.network.table import NodeTable
 from zbtwist.observing.log_lines import LogLines
 from zbtwist.runtime.write_at_once import SocketWriteAtOnce
 from zbtwist.xbee.frames import TransmitStatus
+
+#: Seconds of silence that end what a client that has ended its side is kept for.
+SILENCE = PortSettings.half_close_silence
 
 
 class TCPConnection(SocketWriteAtOnce, Connection):
@@ -273,7 +276,7 @@ class NodePortTests(SynchronousTestCase):
         self.status()
         self.wire.clock.advance(0.5)
         self.port.deliver(b"answer")
-        self.wire.clock.advance(REPLY_TIME - 0.1)
+        self.wire.clock.advance(SILENCE - 0.1)
         self.assertFalse(transport.disconnecting)
         self.assertEqual(transport.value(), b"answer")
         self.wire.clock.pump([REPLY_POLL] * 3)
@@ -281,6 +284,41 @@ class NodePortTests(SynchronousTestCase):
         client.connectionLost()
         self.wire.coordinator.close()
         self.assertEqual(self.wire.clock.getDelayedCalls(), [])
+
+    def test_client_that_ended_its_side_beside_another_writer(self) -> None:
+        """The answer may still come, whoever has written last."""
+        other, _ = self.connect()
+        client, transport = self.connect()
+        client.dataReceived(b"question")
+        client.readConnectionLost()
+        other.dataReceived(b"another question")
+        self.status()
+        self.status()
+        self.wire.clock.pump([REPLY_POLL] * 5)
+        self.assertFalse(transport.disconnecting)
+        self.port.deliver(b"answer")
+        self.assertEqual(transport.value(), b"answer")
+        self.wire.clock.pump([REPLY_POLL] * 12)
+        self.assertTrue(transport.disconnecting)
+        other.connectionLost()
+        client.connectionLost()
+
+    def test_client_that_ended_its_side_beside_a_chatty_node(self) -> None:
+        """A node that is never silent keeps nobody for ever; how long, the settings say."""
+        for settings in (PortSettings(), PortSettings(half_close_silence=0.5, half_close_time=3.0)):
+            self.port.outbound.settings = settings
+            client, transport = self.connect()
+            client.dataReceived(b"question")
+            client.readConnectionLost()
+            self.wire.clock.advance(4.0)
+            self.status()
+            began = self.wire.clock.seconds()
+            while not transport.disconnecting:
+                self.port.deliver(b"chat")
+                self.wire.clock.advance(REPLY_POLL)
+            kept = self.wire.clock.seconds() - began
+            self.assertLess(abs(kept - settings.half_close_time), 2.1 * REPLY_POLL)
+            client.connectionLost()
 
     def test_loss_after_the_client_ended_its_side(self) -> None:
         client, transport = self.connect()

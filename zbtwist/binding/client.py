@@ -44,6 +44,7 @@ class NodeClient:
     @ivar peer: who it is, for the log.
     @ivar blocked: the other end takes no more at the moment: what is written has to wait.
     @ivar has_ended: it writes no more, and is only waiting for what is still to come.
+    @ivar has_written: it has sent something: there may be an answer.
     @ivar gone: fires when it will neither hear nor write any more.
     @ivar received: takes what the other end sends.
     @ivar deliver: takes bytes of the node; does not block, and keeps a bounded number of them.
@@ -51,6 +52,7 @@ class NodeClient:
 
     peer = "?"
     has_ended = False
+    has_written = False
     is_raw = False
     blocked = False
 
@@ -61,6 +63,8 @@ class NodeClient:
         self._protocol: PortProtocol | None = None
         self._unsent = 0
         self._ending: IDelayedCall | None = None
+        # When all that it had sent had arrived, after it had ended its side; None before.
+        self._arrived_at: float | None = None
 
     # --- for a subclass to say -----------------------------------------------------------------
 
@@ -149,16 +153,19 @@ class NodeClient:
 
     def end_when_all_is_said(self) -> None:
         """The other end writes no more. It is kept until what it sent has arrived, so that it can
-        be reset if that is lost, and then for `REPLY_TIME`, since it may wait for the answer. But
-        where bytes are kept for the next client, none may be given to one that is gone.
+        be reset if that is lost, and then for the answer: see `NodePort.may_still_answer`.
         """
         self.has_ended = True
         self._ending = None
-        if self._port is None or self.is_over:
+        port = self._port
+        if port is None or self.is_over:
             return
-        if self._port.has_business_with(self):
-            later = self._port.clock.callLater
-            self._ending = later(REPLY_POLL, self.end_when_all_is_said)
+        if self._arrived_at is None and not port.outbound.has_bytes_of(self):
+            self._arrived_at = port.clock.seconds()
+        if self._arrived_at is None or (
+            self.has_written and port.may_still_answer(self._arrived_at)
+        ):
+            self._ending = port.clock.callLater(REPLY_POLL, self.end_when_all_is_said)
         else:
             self.close()
 
@@ -198,9 +205,13 @@ class ConnectedClient(NodeClient, Protocol):
             connection.batch = self._serves.batch
         connection.registerProducer(self, True)
         self.attach(self._serves)
-        # With no step in between that does nothing.
-        self.dataReceived = self.received  # type: ignore[method-assign]
         self._choose_way()
+
+    def dataReceived(self, data: bytes) -> None:
+        """The first that the client sends; the rest goes on with no step in between."""
+        self.has_written = True
+        self.dataReceived = self.received  # type: ignore[method-assign]
+        self.received(data)
 
     def _choose_way(self) -> None:
         """Have bytes of the node go to the connection itself while nothing has to be counted and

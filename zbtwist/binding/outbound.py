@@ -7,9 +7,9 @@ Status of the last is in: the order is certain. A packet that finds the node idl
 Nothing overtakes a packet that is sent again. One that is given up is a hole in the stream, as is
 one of which nobody knows whether it arrived. The clients are told in the one way that a stream has:
 they are reset, and what they had still buffered is dropped with it, since it would arrive behind
-the hole. While the radio is away bytes wait for `PortSettings.outage`, then the clients are reset
-as well, and whoever writes later is reset at once: a device must not get an old command when the
-radio comes back.
+the hole. For `PortSettings.outage` after the radio went away bytes wait for it, then the clients
+are reset as well, and whoever writes later is reset at once: a device must not get an old command
+when the radio comes back.
 """
 
 from __future__ import annotations
@@ -57,7 +57,6 @@ class Outbound:
     @ivar lost: called with their number, and why in a sentence, when bytes are lost; whoever reads
         or writes the node's stream must notice.
     @ivar last_delivery: when the node was last known to have got a packet, seconds of the clock.
-    @ivar last_writer: whose packet that was.
     @ivar bytes_sent: delivered bytes.
     @ivar packets_sent: delivered packets.
     @ivar retries: how often a packet was sent again, by the radio or by the gateway.
@@ -96,11 +95,10 @@ class Outbound:
         # Smaller than the radio says, if it has refused packets of that size.
         self._payload_limit = _ANY_SIZE
         self._wake: IDelayedCall | None = None
-        # How long bytes may still wait for the radio; when it was called they may not.
+        # Until when bytes may wait for the radio, while some do.
         self._outage: IDelayedCall | None = None
         self._stopped = False
         self.last_delivery = float("-inf")
-        self.last_writer: Writer | None = None
         self.bytes_sent = 0
         self.packets_sent = 0
         self.retries = 0
@@ -150,8 +148,6 @@ class Outbound:
     def closed(self, writer: Writer) -> None:
         """A writer is gone. What it wrote before is sent all the same."""
         self._waiting.writer_gone(writer)
-        if self.last_writer is writer:
-            self.last_writer = None
 
     def discard(self, writer: Writer) -> None:
         """A writer is reset for a reason of its own: what it wrote and was not sent is dropped."""
@@ -288,7 +284,6 @@ class Outbound:
         delivery = status.delivery_status
         if delivery == _DELIVERED:
             self.last_delivery = self._clock.seconds()
-            self.last_writer = packet.writer
             self.bytes_sent += len(packet.data)
             self.packets_sent += 1
             if status.address16 not in (self._node.address16, UNKNOWN16):
@@ -322,7 +317,8 @@ class Outbound:
         if self._radio.facts is None and verdict in REPEATED:
             # Until the radio is back, or the time for that is over.
             again.add(packet)
-            self._may_wait()
+            if not self._may_wait():
+                self.break_stream(self._radio.offline_reason)
             return
         is_end_device = self._node.role == devices.END_DEVICE
         if again.try_again(packet, verdict, settings, is_end_device, self._clock.seconds()):
@@ -344,20 +340,25 @@ class Outbound:
     def radio_down(self) -> None:
         """The radio is away; what waits for it has a limited time."""
         self._sleep()
-        if self._waiting.parts or self._retransmits.packets:
-            self._may_wait()
+        if (self._waiting.parts or self._retransmits.packets) and not self._may_wait():
+            self.break_stream(self._radio.offline_reason)
 
     def _may_wait(self) -> bool:
-        """Whether bytes may wait for the radio; the first that do start the time."""
-        if self._outage is None:
-            self._outage = self._clock.callLater(self.settings.outage, self._outage_too_long)
-        return self._outage.active()
+        """Whether bytes may still wait for the radio; if so, it is seen to that they do not wait
+        too long.
+        """
+        end = self._radio.offline_since + self.settings.outage
+        left = end - self._clock.seconds()
+        if left > _EARLY and self._outage is None:
+            self._outage = self._clock.callLater(left, self._outage_too_long)
+        return left > _EARLY
 
     def _outage_too_long(self) -> None:
+        self._outage = None
         if self._waiting.parts or self._retransmits.packets:
             self.break_stream(self._radio.offline_reason)
 
     def _end_outage(self) -> None:
-        if self._outage is not None and self._outage.active():
+        if self._outage is not None:
             self._outage.cancel()
-        self._outage = None
+            self._outage = None

@@ -37,10 +37,6 @@ MAX_CLIENTS = 64
 #: A node that was busy less than so many seconds before an outage was in the middle of something.
 IN_THE_MIDDLE = 1.0
 
-#: Seconds for which a client that has ended its side hears on, after what it sent has arrived and
-#: after the last that the node said.
-REPLY_TIME = 1.0
-
 #: Seconds that clients have to take what is buffered for them when the port closes.
 CLOSE_TIMEOUT = 0.5
 
@@ -156,17 +152,18 @@ class NodePort(Service):
         for client in list(self._clients):
             client.reset(reason)
 
-    def has_business_with(self, client: NodeClient) -> bool:
-        """Whether a client that says nothing any more is to be kept: what it sent has not arrived,
-        or the answer may still come.
+    def may_still_answer(self, since: float) -> bool:
+        """Whether the answer to what a client said may still come.
+
+        @param since: when all of that had arrived, seconds of the clock.
         """
-        outbound = self.outbound
-        if outbound.has_bytes_of(client):
-            return True
-        if outbound.settings.backlog:
-            return False
-        last = max(self._heard, outbound.last_delivery)
-        return outbound.last_writer is client and self.clock.seconds() - last < REPLY_TIME
+        settings, now = self.outbound.settings, self.clock.seconds()
+        return (
+            # What is kept for the next client must not be given to one that is gone.
+            not settings.backlog
+            and now - max(self._heard, since) < settings.half_close_silence
+            and now - since < settings.half_close_time
+        )
 
     def was_busy_since(self, moment: float) -> bool:
         """Whether bytes came from the node at that moment of the clock or later; or, if it is one

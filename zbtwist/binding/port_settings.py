@@ -27,6 +27,9 @@ class PortSettings:
     @ivar outage: seconds that bytes wait for a radio that is away, not in a network, or full.
     @ivar sleep: seconds that bytes wait for an end device that does not wake up.
     @ivar protocol: what clients speak: one of `zbtwist.binding.protocols.PROTOCOLS`.
+    @ivar half_close_silence: seconds of the node's silence for which a client that writes no more
+        is kept, when what it wrote has arrived.
+    @ivar half_close_time: seconds for which it is kept at the most.
     @ivar backlog: bytes of the node that are kept for the next client while there is none.
     """
 
@@ -73,6 +76,22 @@ class PortSettings:
         "raw",
         choice({name: name for name in PROTOCOLS}),
         help="What a client's bytes mean: raw passes them as they are",
+        per_node=True,
+    )
+    half_close_silence: float = option(
+        1.0,
+        seconds(0, 86400),
+        (int, float),
+        "Seconds of a node's silence after which a client that has ended its side is let go",
+        unit="s",
+        per_node=True,
+    )
+    half_close_time: float = option(
+        10.0,
+        seconds(0, 86400),
+        (int, float),
+        "Seconds for which such a client is kept at the most, since what it sent has arrived",
+        unit="s",
         per_node=True,
     )
     backlog: int = option(

@@ -57,7 +57,7 @@ class Coordinator(Requests):
         """
         super().__init__(clock)
         self._bus = bus
-        self.down_since = clock.seconds()
+        self.down_since = self.offline_since = clock.seconds()
         self.facts: RadioInfo | None = None
 
     # --- the link ------------------------------------------------------------------------------
@@ -82,6 +82,8 @@ class Coordinator(Requests):
         was_heard = self.facts is not None or self.last_frame > self.down_since
         if was_heard:
             self.down_since = self._clock.seconds() if since is None else since
+        if self.facts is not None:
+            self.offline_since = self._clock.seconds()
         self.facts = None
         self._fail_all(reason)
         if was_heard:

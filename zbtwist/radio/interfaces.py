@@ -30,6 +30,10 @@ class IRadio(Interface):
 
     facts: RadioInfo | None = Attribute("What bring-up read from the radio; None while down.")
     offline_reason: str = Attribute("A sentence: why the link is down; empty while it is up.")
+    offline_since: float = Attribute(
+        "Since when nothing could be sent, the last time: since the link went down, or the gateway "
+        "started. Seconds of the clock."
+    )
     down_since: float = Attribute(
         "Since when the link was down, the last time; or if that is not known, such as of a radio "
         "that hung, when it was certainly up for the last time. Seconds of the clock."
