@@ -19,6 +19,7 @@ from zope.interface import implementer
 from zbtwist.binding.events import ClientDropped
 from zbtwist.binding.port_protocol import PortProtocol, Raw
 from zbtwist.binding.protocols import PROTOCOLS
+from zbtwist.runtime.read_to_end import ReadToEnd, unread_in
 from zbtwist.runtime.tcp import notice_the_dead, reset_if_killed, socket_of
 from zbtwist.runtime.write_at_once import WriteAtOnce
 
@@ -44,6 +45,7 @@ class NodeClient:
     @ivar peer: who it is, for the log.
     @ivar blocked: the other end takes no more at the moment: what is written has to wait.
     @ivar has_ended: it writes no more, and is only waiting for what is still to come.
+    @ivar has_left: it hears no more, and is only there until all that it had sent is read.
     @ivar has_written: it has sent something: there may be an answer.
     @ivar gone: fires when it will neither hear nor write any more.
     @ivar received: takes what the other end sends.
@@ -52,6 +54,7 @@ class NodeClient:
 
     peer = "?"
     has_ended = False
+    has_left = False
     has_written = False
     is_raw = False
     blocked = False
@@ -121,7 +124,7 @@ class NodeClient:
 
     def write(self, data: bytes) -> None:
         """Send bytes to the other end, unless too many wait for it already."""
-        if not (self.is_over or (self.blocked and self._is_too_slow(len(data)))):
+        if not (self.is_over or self.has_left or (self.blocked and self._is_too_slow(len(data)))):
             self.send(data)
 
     def drained(self) -> None:
@@ -203,6 +206,8 @@ class ConnectedClient(NodeClient, Protocol):
             reset_if_killed(self._socket, True)
         if isinstance(connection, WriteAtOnce):
             connection.batch = self._serves.batch
+        if isinstance(connection, ReadToEnd):
+            connection.reads_to_end = True
         connection.registerProducer(self, True)
         self.attach(self._serves)
         self._choose_way()
@@ -217,7 +222,8 @@ class ConnectedClient(NodeClient, Protocol):
         """Have bytes of the node go to the connection itself while nothing has to be counted and
         nothing has to be made of them.
         """
-        if isinstance(self._protocol, Raw) and not (self.blocked or self._over):
+        is_straight = not (self.blocked or self.has_left or self._over)
+        if isinstance(self._protocol, Raw) and is_straight:
             self.deliver = self._connection.write
         elif self._protocol is not None:
             self.deliver = self._protocol.from_node
@@ -232,10 +238,17 @@ class ConnectedClient(NodeClient, Protocol):
         """The client has ended its side, or the whole; which of them it is cannot be told. The end
         of ours would say that all has arrived.
         """
-        self.end_when_all_is_said()
+        if self.has_left:
+            # Nobody is there to be told anything.
+            self.close()
+        else:
+            self.end_when_all_is_said()
 
     def writeConnectionLost(self) -> None:
-        """Ours is never ended without the client's."""
+        """The client has ended the whole, and what it had sent before is still to be read."""
+        self.has_left = True
+        self.blocked = False
+        self._choose_way()
 
     def send(self, data: bytes) -> None:
         self._connection.write(data)
@@ -264,6 +277,7 @@ class ConnectedClient(NodeClient, Protocol):
         if self._over or self._closing:
             return
         self._closing = self.has_ended = True
+        self._count_unread()
         if self._socket is not None:
             reset_if_killed(self._socket, False)
         self._connection.unregisterProducer()
@@ -275,5 +289,15 @@ class ConnectedClient(NodeClient, Protocol):
     def abort(self) -> None:
         if not self._over:
             self._over = True
+            self._count_unread()
             self._choose_way()
             self._connection.abortConnection()
+
+    def _count_unread(self) -> None:
+        """What the client has sent and nobody will read is lost. It may be gone, so that its end
+        of the connection tells it nothing.
+        """
+        if self._port is not None and self._socket is getattr(self._connection, "socket", None):
+            unread = unread_in(self._socket) if self._socket is not None else 0
+            if unread:
+                self._port.left_unread(self, unread)

@@ -240,9 +240,10 @@ class NodePort(Service):
     def has_room(self) -> bool:
         """Whether one more client may come; if not, that is published.
 
-        Those that have ended their side do not count, until there are as many of them again.
+        Those that have ended their side or left do not count, until there are as many of them
+        again.
         """
-        staying = sum(not client.has_ended for client in self._clients)
+        staying = sum(not (client.has_ended or client.has_left) for client in self._clients)
         if staying >= MAX_CLIENTS or len(self._clients) >= 2 * MAX_CLIENTS:
             self.bus.publish(ClientRefused(self.node, self.number, len(self._clients)))
             return False
@@ -256,6 +257,12 @@ class NodePort(Service):
         if self._backlog:
             kept, self._backlog = self._backlog, bytearray()
             client.deliver(bytes(kept))
+
+    def left_unread(self, client: NodeClient, lost: int) -> None:
+        """A client is ended by the gateway, with bytes that it has sent and that were not read."""
+        self.outbound.bytes_lost += lost
+        why = f"client {client.peer} was ended before they were read."
+        self.bus.publish(StreamBroken(self.node, TO_NODE, lost, why))
 
     def client_closed(self, client: NodeClient) -> None:
         """A client is gone. What it wrote before is sent all the same."""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 #: Bytes in a writer's buffer from which on it is paused, and down to which it is resumed. With what
 #: one read from a socket brings (`zbtwist.runtime.tcp.READ_SIZE`), a buffer never holds more than
-#: twice as much; one read of an endpoint string's socket brings up to 64 KiB.
+#: twice as much; one read behind TLS, or of a socket that systemd has opened, brings up to 64 KiB.
 HIGH_WATER = 4096
 LOW_WATER = 1024
 

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.tcp import Server
 
 from zbtwist.runtime.quiet_port import QuietPort, QuietServerEndpoint
+from zbtwist.runtime.read_to_end import ReadToEnd
 from zbtwist.runtime.write_at_once import SocketWriteAtOnce
 
 #: Bytes that are read from a client at once.
@@ -59,7 +60,7 @@ def reset_if_killed(connection: socket.socket, on: bool) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", on, 0))
 
 
-class QuickConnection(SocketWriteAtOnce, Server):
+class QuickConnection(ReadToEnd, SocketWriteAtOnce, Server):
     """A connection; see `twisted.internet.tcp.Server`."""
 
     # Twisted's makes room for 64 KiB each time, and what a client may have buffered is bounded.

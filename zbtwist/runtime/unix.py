@@ -19,11 +19,15 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.python.lockfile import FilesystemLock
 
 from zbtwist.runtime.quiet_port import QuietPort, QuietServerEndpoint
+from zbtwist.runtime.read_to_end import ReadToEnd
+from zbtwist.runtime.tcp import READ_SIZE
 from zbtwist.runtime.write_at_once import SocketWriteAtOnce
 
 
-class QuickUNIXConnection(SocketWriteAtOnce, unix.Server):
+class QuickUNIXConnection(ReadToEnd, SocketWriteAtOnce, unix.Server):
     """A connection; see `twisted.internet.unix.Server`."""
+
+    bufferSize = READ_SIZE
 
 
 class QuietUNIXPort(QuietPort, unix.Port):
