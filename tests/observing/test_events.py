@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import zbtwist.binding.events
 import zbtwist.network.events
 import zbtwist.radio.events
+import zbtwist.runtime.standstill
 from tests.pages import DOCS
 from tests.radio.support import FACTS
 from zbtwist.app.gateway import Gateway
@@ -53,10 +54,16 @@ from zbtwist.radio.events import (
     RadioSilent,
 )
 from zbtwist.runtime.event_bus import Event
+from zbtwist.runtime.standstill import StoodStill
 from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import ReceivePacket
 
-ROOMS = (zbtwist.radio.events, zbtwist.network.events, zbtwist.binding.events)
+ROOMS = (
+    zbtwist.radio.events,
+    zbtwist.network.events,
+    zbtwist.binding.events,
+    zbtwist.runtime.standstill,
+)
 
 #: The values that every event of a node has.
 OF_A_NODE = {"address", "label"}
@@ -136,6 +143,7 @@ class Documented(GatewayTestCase):
             ClientRefused(node, 27001, 64),
             ClientsEnded(node, 1, "why"),
             StreamBroken(node, TO_NODE, 1, "Why."),
+            StoodStill(1.0, 3.0),
         ]
         followed = {kind for kind in kinds() if kind.severity is not None}
         self.assertEqual({type(sample) for sample in samples}, followed)

@@ -8,6 +8,7 @@ import os
 import select
 import sys
 import time
+from functools import partial
 
 from twisted.application.service import IService
 from twisted.internet.base import ReactorBase
@@ -41,7 +42,8 @@ def _install_reactor() -> None:
 
 
 def _go_by_a_steady_clock(reactor: object) -> None:
-    """Have timed calls go by a clock that nobody can set.
+    """Have timed calls go by a clock that nobody can set, and that goes on while the computer
+    sleeps, where there is such a one: what has waited for that long is as old as that.
 
     That of Twisted's reactors is the time of day: a step back of an hour stops all timed calls for
     an hour, and one forward ends what has just begun.
@@ -49,7 +51,8 @@ def _go_by_a_steady_clock(reactor: object) -> None:
     @param reactor: one that has no timed calls yet. One that is not Twisted's own is left alone.
     """
     if isinstance(reactor, ReactorBase):
-        reactor.seconds = time.monotonic
+        clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        reactor.seconds = partial(time.clock_gettime, clock)
 
 
 def _help_of(option: Option) -> str:

@@ -36,6 +36,7 @@ from zbtwist.radio.service import RadioService
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.open_files import raise_open_files
 from zbtwist.runtime.server_endpoint import server_from_string
+from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.store.errors import StoreError
 from zbtwist.store.store import Store
@@ -85,9 +86,17 @@ class Gateway(MultiService):
         coordinator = Coordinator(reactor, bus)
         events = EventLog(bus)
         batch = WriteBatch()
+        standstill = Standstill(reactor, bus)
         self.network = NetworkService(reactor, coordinator, bus, wall)
         self.bindings = BindingService(
-            reactor, coordinator, self.network.nodes, self.store, self._port_endpoint, bus, batch
+            reactor,
+            coordinator,
+            self.network.nodes,
+            self.store,
+            self._port_endpoint,
+            bus,
+            batch,
+            standstill,
         )
         self.radio = RadioService(
             reactor,
@@ -100,6 +109,7 @@ class Gateway(MultiService):
             write_flash=settings.write_flash,
             heartbeat=settings.heartbeat,
             batch=batch,
+            standstill=standstill,
         )
         tracer = FrameTracer(bus, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
@@ -148,6 +158,7 @@ class Gateway(MultiService):
             self.bindings,
             self.network,
             self.radio,
+            standstill,
         ):
             service.setServiceParent(self)
 

@@ -100,6 +100,11 @@ class NodeClient:
         """Whether it is about to be gone."""
         raise NotImplementedError
 
+    @property
+    def unread(self) -> int:
+        """Bytes that the other end has sent and that were not read, as far as is known."""
+        return 0
+
     # --- what is common ------------------------------------------------------------------------
 
     def attach(self, port: NodePort) -> None:
@@ -297,7 +302,12 @@ class ConnectedClient(NodeClient, Protocol):
         """What the client has sent and nobody will read is lost. It may be gone, so that its end
         of the connection tells it nothing.
         """
-        if self._port is not None and self._socket is getattr(self._connection, "socket", None):
-            unread = unread_in(self._socket) if self._socket is not None else 0
-            if unread:
-                self._port.left_unread(self, unread)
+        unread = self.unread
+        if unread and self._port is not None:
+            self._port.left_unread(self, unread)
+
+    @property
+    def unread(self) -> int:
+        # Behind TLS the socket's bytes are others.
+        is_plain = self._socket is getattr(self._connection, "socket", None)
+        return unread_in(self._socket) if self._socket is not None and is_plain else 0

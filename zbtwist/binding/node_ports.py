@@ -22,6 +22,7 @@ from zbtwist.network.table import NodeTable
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.pace import Pace
+from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.address import Address64
 
@@ -39,10 +40,13 @@ class NodePorts(MultiService):
         nodes: NodeTable,
         bus: EventBus,
         batch: WriteBatch,
+        standstill: Standstill,
     ) -> None:
         """
         @param bus: is told what happens to the ports.
         @param batch: what is being read at the moment, at whose end clients are written to.
+        @param standstill: looks whether the program stood still before what clients write was
+            read.
         """
         super().__init__()
         self._clock = clock
@@ -51,6 +55,7 @@ class NodePorts(MultiService):
         self.turns = TransmitScheduler(clock)
         self._bus = bus
         self._batch = batch
+        self._standstill = standstill
         self._by_address: dict[Address64, NodePort] = {}
         self._settings = PortSettings()
         self._requests = PortRequests()
@@ -78,7 +83,13 @@ class NodePorts(MultiService):
         port = self._by_address.get(node.address64)
         if port is None:
             outbound = Outbound(
-                self._clock, self._radio, self._nodes, node, self.turns, self._settings_of(node)
+                self._clock,
+                self._radio,
+                self._nodes,
+                node,
+                self.turns,
+                self._settings_of(node),
+                self._standstill,
             )
             port = NodePort(self._clock, node, outbound, self._bus, self._batch)
             port.setServiceParent(self)

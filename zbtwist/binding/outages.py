@@ -10,6 +10,7 @@ from zbtwist.binding.node_ports import NodePorts
 from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.standstill import StoodStill
 
 
 class Outages:
@@ -23,6 +24,7 @@ class Outages:
         bus.subscribe(LinkSilent, self._silent)
         bus.subscribe(LinkHeard, self._heard)
         bus.subscribe(FramesDamaged, self._damaged)
+        bus.subscribe(StoodStill, self._stood_still)
 
     def _up(self, event: LinkUp) -> None:
         for port in self._ports:
@@ -43,6 +45,10 @@ class Outages:
     def _heard(self, event: LinkHeard) -> None:
         for port in self._ports:
             port.radio_is_heard()
+
+    def _stood_still(self, event: StoodStill) -> None:
+        for port in self._ports:
+            port.stood_still(event.seconds)
 
     def _damaged(self, event: FramesDamaged) -> None:
         senders = event.senders

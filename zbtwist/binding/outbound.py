@@ -31,6 +31,7 @@ from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
 from zbtwist.radio.interfaces import IRadio
+from zbtwist.runtime.standstill import Standstill
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16
 from zbtwist.xbee.frames import TransmitStatus
@@ -44,6 +45,12 @@ _ANY_SIZE = 0xFFFF
 
 #: Seconds by which a timer may be early, since sums of seconds are not exact to the last bit.
 _EARLY = 1e-6
+
+
+TOO_OLD = (
+    "The gateway stood still for longer than they may wait for the radio: a device must not get an "
+    "old command."
+)
 
 
 def _nobody(lost: int, why: str) -> None:
@@ -75,9 +82,11 @@ class Outbound:
         node: Node,
         turns: TransmitScheduler | None = None,
         settings: PortSettings | None = None,
+        standstill: Standstill | None = None,
     ) -> None:
         """
         @param turns: shared by all that use the radio; one for this node alone if None.
+        @param standstill: looks whether the program stood still before what comes was read.
         """
         self._clock = clock
         self._radio = radio
@@ -85,6 +94,7 @@ class Outbound:
         self._node = node
         self._observers = nodes.bus.subscribers(BytesPassed)
         self._turns = turns or TransmitScheduler(clock)
+        self._standstill = standstill or Standstill(clock, nodes.bus)
         self.settings = settings or PortSettings()
         self.lost: Callable[[int, str], None] = _nobody
         self._waiting = SendBuffer()
@@ -132,6 +142,9 @@ class Outbound:
             self.break_stream(self._radio.offline_reason, len(data))
             return
         now = self._clock.seconds()
+        if now >= self._standstill.late_at and self._is_too_old(self._standstill.look()):
+            self.break_stream(TOO_OLD, len(data))
+            return
         waiting, again = self._waiting, self._retransmits
         if not (self._in_flight or waiting.parts or again.packets):
             if len(data) <= self._limit() and now >= again.not_before and self._turns.are_free:
@@ -140,6 +153,21 @@ class Outbound:
             waiting.is_urgent = True
         waiting.add(writer, data, now)
         self._advance()
+
+    def _is_too_old(self, stood_still: float) -> bool:
+        """Whether what was written while the gateway stood still for so many seconds is."""
+        return stood_still > self.settings.outage
+
+    def stood_still(self, seconds: float) -> bool:
+        """The gateway stood still: what waits is older by that; drop it if it is too old.
+
+        @return: whether what clients have written meanwhile is too old as well.
+        """
+        if not self._is_too_old(seconds):
+            return False
+        if self.buffered:
+            self.break_stream(TOO_OLD)
+        return True
 
     def opened(self, writer: Writer) -> None:
         """A writer is new: pause it at once if the node's buffers are full."""
@@ -211,6 +239,8 @@ class Outbound:
 
     def _awake(self) -> None:
         self._wake = None
+        # What waited may be too old by now.
+        self._standstill.look()
         self._advance()
 
     def _sleep(self) -> None:

@@ -202,6 +202,17 @@ class NodePort(Service):
         self.radio_is_heard()
         self.deliver(data)
 
+    def stood_still(self, seconds: float) -> None:
+        """The gateway stood still: reset the clients whose bytes have waited for too long in it,
+        or in their sockets.
+
+        @param seconds: for how long.
+        """
+        if self.outbound.stood_still(seconds):
+            for client in list(self._clients):
+                if client.unread:
+                    client.reset(f"the gateway stood still for {seconds:.1f} s")
+
     def interrupted(self, reason: str) -> None:
         """Bytes of the node may have been lost: nobody may take what follows for the next byte.
 

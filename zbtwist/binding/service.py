@@ -41,6 +41,7 @@ from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.pace import Stopped
 from zbtwist.runtime.serial_queue import SerialQueue
+from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.store.store import Store
 from zbtwist.xbee.address import Address64
@@ -79,17 +80,26 @@ class BindingService(MultiService):
         make_endpoint: Callable[[ListenAddress], IStreamServerEndpoint],
         bus: EventBus,
         batch: WriteBatch | None = None,
+        standstill: Standstill | None = None,
     ) -> None:
         """Which ports there are to give is for `configure`.
 
         @param make_endpoint: returns the server endpoint for a port.
         @param bus: tells what happens to nodes and to the radio, and is told what happens to ports.
         @param batch: what is being read at the moment, at whose end clients are written to.
+        @param standstill: looks whether the program stood still.
         """
         super().__init__()
         self._clock = clock
         self._nodes = nodes
-        self._ports = NodePorts(clock, radio, nodes, bus, batch or WriteBatch())
+        self._ports = NodePorts(
+            clock,
+            radio,
+            nodes,
+            bus,
+            batch or WriteBatch(),
+            standstill or Standstill(clock, bus),
+        )
         self._ports.setServiceParent(self)
         self.turns = self._ports.turns
         self._pool = PortPool(clock, make_endpoint, bus)

@@ -97,6 +97,14 @@ class Coordinator(Requests):
         self.down_since = since
         self._bus.publish(LinkSilent())
 
+    def stood_still(self, since: float) -> None:
+        """The gateway itself stood still: what nodes said since then may be lost.
+
+        @param since: seconds of the clock.
+        """
+        if self.facts is not None or self.last_frame > self.down_since:
+            self.mark_unresponsive(since)
+
     def mark_responsive(self) -> None:
         """After `mark_unresponsive`: it says something again."""
         self._bus.publish(LinkHeard())

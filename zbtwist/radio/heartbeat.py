@@ -56,17 +56,27 @@ class Heartbeat:
         self._association_changed = association_changed
         self.seconds = seconds
         self._started = 0.0
+        self._association = ASSOCIATED
         self._watching: Deferred[int | None] | None = None
 
-    def start(self, association: int) -> None:
+    def start(self, association: int, asks_now: bool = False) -> None:
         """Watch from now on.
 
         @param association: AI as the radio told it last.
+        @param asks_now: see `ask_now`.
         """
         self.stop()
         self._started = self._clock.seconds()
-        self._watching = Deferred.fromCoroutine(self._watch(association))
+        self._association = association
+        self._watching = Deferred.fromCoroutine(self._watch(association, asks_now))
         self._watching.addCallbacks(self._ended, self._failed)
+
+    def ask_now(self) -> None:
+        """The radio may have been deaf: hear at once whether it is there, if it is watched. If it
+        is, the coordinator is told that it is responsive.
+        """
+        if self._watching is not None:
+            self.start(self._association, asks_now=True)
 
     def stop(self) -> None:
         """Watch no more."""
@@ -90,11 +100,14 @@ class Heartbeat:
         if not failure.check(CancelledError):
             self.log.failure("The heartbeat has ended", failure=failure)
 
-    async def _watch(self, association: int) -> int | None:
+    async def _watch(self, association: int, asks_now: bool) -> int | None:
         """Return the new AI when the radio joined or left, None when it is silent."""
         joined = association == ASSOCIATED
+        is_doubtful = asks_now
         while True:
-            if not joined:
+            if asks_now:
+                asks_now = False
+            elif not joined:
                 await deferLater(self._clock, JOIN_POLL)
             elif not self.seconds:
                 never: Deferred[None] = Deferred()
@@ -104,11 +117,12 @@ class Heartbeat:
                 if self.seconds - silence > _TINY:
                     await deferLater(self._clock, self.seconds - silence)
                     continue
-            answer = await self._ask(association)
+            answer = await self._ask(association, is_doubtful)
+            is_doubtful = False
             if answer is None or (answer == ASSOCIATED) != joined:
                 return answer
 
-    async def _ask(self, association: int) -> int | None:
+    async def _ask(self, association: int, is_doubtful: bool) -> int | None:
         heard = self._heard_at
         for attempt in range(TRIES):
             asked = self._clock.seconds()
@@ -120,12 +134,12 @@ class Heartbeat:
             except RadioError:
                 # It is alive if it said anything at all; then it is asked again in its time.
                 if self._heard_at <= asked:
-                    if not attempt:
+                    if not (attempt or is_doubtful):
                         # It may have been deaf for longer. That is said before it is heard again:
                         # whatever comes then may be from behind a hole.
                         self._coordinator.mark_unresponsive(heard)
                     continue
-            if attempt:
+            if attempt or is_doubtful:
                 self._coordinator.mark_responsive()
             return association
         return None

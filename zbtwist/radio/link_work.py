@@ -34,6 +34,8 @@ from zbtwist.radio.link import make_link
 from zbtwist.radio.link_log import LinkLog
 from zbtwist.radio.probe import Probe, ProbeResult
 from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.standstill import Standstill, StoodStill
 from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import Frame, ModemStatus
 from zbtwist.xbee.status import ASSOCIATED, ModemStatusCode
@@ -78,11 +80,15 @@ class LinkWork:
         heartbeat: float,
         log: LinkLog,
         last: LastRadio,
+        bus: EventBus,
+        standstill: Standstill,
     ) -> None:
         """
         @param clock: times it.
         @param heartbeat: seconds, see `Heartbeat`.
         @param log: see `begin_with`, as for `last`.
+        @param bus: tells that the gateway stood still.
+        @param standstill: knows when it was running for certain.
         """
         self.configure = False
         self.write_flash = False
@@ -96,8 +102,10 @@ class LinkWork:
         self._coordinator = coordinator
         # What the link's state is for, where that takes time.
         self._under_way: Deferred[Any] | None = None
+        self._standstill = standstill
         self.begin_with(log, last)
         coordinator.subscribe(ModemStatus, self._modem_status)
+        bus.subscribe(StoodStill, self._stood_still)
 
     def begin_with(self, log: LinkLog, last: LastRadio) -> None:
         """It is about this radio from now on, of which nothing is known yet but what `last` says.
@@ -261,7 +269,8 @@ class LinkWork:
         self.log.lost()
         self._coordinator.link_down(
             "The link to the radio is lost; the gateway reopens it.",
-            self._deaf_since(self._clock.seconds()),
+            # Not since now: the line may have been lost while the gateway stood still.
+            self._deaf_since(self._standstill.ran_until),
         )
 
     def link_down(self, reason: str | None) -> None:
@@ -274,6 +283,11 @@ class LinkWork:
         return moment if facts is None or facts.joined else self._left_at
 
     # --- watching ------------------------------------------------------------------------------
+
+    def _stood_still(self, event: StoodStill) -> None:
+        """The line may have lost what came, or the radio may have been away and be back."""
+        self._coordinator.stood_still(event.since)
+        self.heartbeat.ask_now()
 
     def say_silent(self) -> None:
         self.log.silent()

@@ -15,6 +15,7 @@ from zbtwist.radio.frame_timeout import FrameTimeout
 from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.statistics import Traffic
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
 from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
@@ -43,6 +44,7 @@ class RadioProtocol(Protocol):
         owner: IProtocolOwner,
         traffic: Traffic | None = None,
         batch: WriteBatch | None = None,
+        standstill: Standstill | None = None,
     ) -> None:
         """
         @param clock: times how long a frame's beginning is waited for.
@@ -50,6 +52,7 @@ class RadioProtocol(Protocol):
         @param owner: who is told of frames and of the line.
         @param traffic: counts the frames, and shows them.
         @param batch: told when frames that were read at once begin and end.
+        @param standstill: looks whether the program stood still before what comes was read.
         """
         self._owner = owner
         self._bad: list[bytes] = []
@@ -57,6 +60,8 @@ class RadioProtocol(Protocol):
         self._discarded = 0
         self._traffic = traffic or Traffic(EventBus())
         self._batch = batch or WriteBatch()
+        self._clock = clock
+        self._standstill = standstill or Standstill(clock, EventBus())
         self._patience = FrameTimeout(clock, self._given_up)
         self._raw: Callable[[bytes], None] | None = None
         self.malformed_frames = 0
@@ -152,6 +157,8 @@ class RadioProtocol(Protocol):
             self._owner.congestion_changed(congested)
 
     def dataReceived(self, data: bytes) -> None:
+        if self._clock.seconds() >= self._standstill.late_at:
+            self._standstill.look()
         if self._raw is not None:
             self._raw(data)
             return

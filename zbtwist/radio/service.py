@@ -26,6 +26,7 @@ from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.retrying_endpoint import OPEN_RETRY, RetryingEndpoint
 from zbtwist.radio.statistics import Traffic
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 
 #: Seconds of silence after which the radio is asked whether it is there, unless the user says so.
@@ -86,6 +87,7 @@ class RadioService(MultiService):
         write_flash: bool = False,
         heartbeat: float = DEFAULT_HEARTBEAT,
         batch: WriteBatch | None = None,
+        standstill: Standstill | None = None,
     ) -> None:
         """
         @param clock: the reactor.
@@ -100,6 +102,7 @@ class RadioService(MultiService):
         @param heartbeat: seconds of silence after which the radio is asked whether it is there; 0
             for never.
         @param batch: told when frames that were read at once begin and end.
+        @param standstill: looks whether the program stood still.
         """
         super().__init__()
         self.coordinator = coordinator
@@ -107,7 +110,15 @@ class RadioService(MultiService):
         self._clock = clock
         self._bus = bus
         self._batch = batch or WriteBatch()
-        self._work = LinkWork(clock, coordinator, heartbeat, *self._known(endpoint, name, api_mode))
+        self._standstill = standstill or Standstill(clock, bus)
+        self._work = LinkWork(
+            clock,
+            coordinator,
+            heartbeat,
+            *self._known(endpoint, name, api_mode),
+            bus,
+            self._standstill,
+        )
         self._work.configure = configure
         self._work.write_flash = write_flash
         self._connect_to(endpoint)
@@ -130,7 +141,9 @@ class RadioService(MultiService):
 
     def _build_protocol(self) -> RadioProtocol:
         work = self._work
-        return RadioProtocol(self._clock, work.last.api_mode, work, self.traffic, self._batch)
+        return RadioProtocol(
+            self._clock, work.last.api_mode, work, self.traffic, self._batch, self._standstill
+        )
 
     def reconfigure(self, old: LinkSettings, new: LinkSettings) -> None:
         """Follow new settings."""
