@@ -73,6 +73,19 @@ class InterruptionTests(BindingTestCase):
         self.assertEqual(self.reset(), [A, B])
         self.assertIn("away for 30.0 s", self.lines()[-1])
 
+    def test_outage_that_began_before_it_was_noticed(self) -> None:
+        """A radio that had left its network hung as well: what counts is the first of it."""
+        self.hear(A)
+        self.wire.clock.advance(5.0)
+        left_at = self.wire.clock.seconds()
+        self.wire.clock.advance(9.0)
+        self.wire.coordinator.mark_unresponsive(self.wire.clock.seconds())
+        self.wire.clock.advance(3.0)
+        self.wire.coordinator.link_down("It has fallen silent.", left_at)
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(FACTS)
+        self.assertEqual(self.reset(), [A])
+
     def test_radio_that_does_not_answer(self) -> None:
         """Whoever was busy is reset when the radio is heard again, or the node, and not before."""
         self.hear(A)

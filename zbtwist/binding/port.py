@@ -177,8 +177,8 @@ class NodePort(Service):
 
         @param since: from when on it may have been missed.
         """
-        if self._deaf_since is None:
-            self._deaf_since = since
+        # What is noticed later may have begun sooner.
+        self._deaf_since = since if self._deaf_since is None else min(since, self._deaf_since)
         self.node.receiver = self._deliver_after_outage
 
     def radio_is_heard(self) -> None:
