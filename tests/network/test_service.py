@@ -321,6 +321,10 @@ class NetworkServiceTests(SynchronousTestCase):
         node = self.network.nodes.get(REMOTE)
         assert node is not None
         self.assertEqual((node.signal, self.network.search_answers), (0x30, 1))
+        # With NO=2 the radio says who it is, too.
+        own = NodeDescription(Address16(0), LOCAL, b"GATE").to_bytes()
+        self.wire.receive(ATCommandResponse(0, "ND", 0, own))
+        self.assertEqual((len(self.network.nodes), self.network.search_answers), (1, 1))
         # An answer without it takes nothing back.
         self.network.nodes.described(NodeDescription(REMOTE16, REMOTE, b"E1"), 1.0)
         self.assertEqual(node.signal, 0x30)

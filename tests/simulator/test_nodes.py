@@ -26,7 +26,13 @@ from zbtwist.xbee.frames import (
     ReceivePacket,
     TransmitStatus,
 )
-from zbtwist.xbee.samples import HUMIDITY_INPUT, LIGHT_INPUT, IOSample, temperature
+from zbtwist.xbee.samples import (
+    HUMIDITY_INPUT,
+    LIGHT_INPUT,
+    IOSample,
+    supply_millivolts,
+    temperature,
+)
 
 ADDRESS = Address64(0x0013A20040000001)
 
@@ -140,6 +146,15 @@ class SensorTests(TestCase):
                     percent = (humidity * 108.2 / 33.2 / 5000 - 0.16) / 0.0062
                     self.assertTrue(25 < percent < 65, percent)
         self.assertGreater(len(seen), 10)
+
+    def test_supply_voltage(self) -> None:
+        """An S2 says it in its own unit (90000976, "%V")."""
+        value = self.line.remote_at(self.sensor.address64, "%V").value
+        raw = int.from_bytes(value, "big")
+        self.assertTrue(2770 < raw < 2820, raw)
+        self.assertTrue(
+            3250 < supply_millivolts(raw, self.sensor.registers.number("HV")) < 3310, raw
+        )
 
     def test_periodic_samples(self) -> None:
         self.line.remote_at(self.sensor.address64, "IR", (1000).to_bytes(2, "big"))

@@ -89,7 +89,7 @@ class RegisterTests(RadioTestCase):
             ("AP", 2, 3),
             ("NB", 3, 4),
             ("D6", 5, 2),
-            ("NO", 3, 4),
+            ("NO", 7, 8),
             ("CT", 0x28F, 0x290),
             ("BD", 0x1C200, 0xB),
         ):
@@ -418,7 +418,7 @@ class DiscoveryTests(RadioTestCase):
         self.assertEqual(len(set(times)), 3)
 
     def test_options(self) -> None:
-        for options, parts in ((1, (True, False)), (2, (False, True)), (3, (True, True))):
+        for options, parts in ((1, (True, False)), (4, (False, True)), (5, (True, True))):
             self.line.at("NO", bytes([options]))
             for found in self.discover():
                 node = self.network.nodes[found.address64]
@@ -427,6 +427,15 @@ class DiscoveryTests(RadioTestCase):
                     (found.device_type_identifier, found.rssi),
                     (identifier if parts[0] else None, node.rssi if parts[1] else None),
                 )
+
+    def test_own_answer(self) -> None:
+        """90000976, "NO": bit 1 has the radio itself answer, too."""
+        self.line.at("NO", b"\2")
+        found = self.discover()
+        self.assertEqual(
+            sorted(one.label for one in found), ["COORDINATOR", "ECHO", "METER", "SENSOR"]
+        )
+        self.assertEqual([one.rssi for one in found], [None] * 4)
 
     def test_by_name(self) -> None:
         (found,) = self.discover(b"SENSOR")

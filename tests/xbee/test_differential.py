@@ -385,4 +385,4 @@ class IOSampleTests(unittest.SynchronousTestCase):
         analog = {line.index: value for line, value in theirs.analog_values.items()}
         self.assertEqual(analog, {n: raw for n, raw in sample.analog.items() if n < 6})
         if SUPPLY_VOLTAGE in sample.analog:
-            self.assertEqual(theirs.power_supply_value, sample.supply_millivolts)
+            self.assertEqual(theirs.power_supply_value, sample.supply_millivolts(0x4241))

@@ -11,6 +11,7 @@ from zbtwist.xbee.samples import (
     IOSample,
     SampleError,
     has_temperature_sensor,
+    supply_millivolts,
     temperature,
 )
 
@@ -28,7 +29,7 @@ class IOSampleTests(unittest.SynchronousTestCase):
         self.assertEqual(sample, IOSample(0x1005, 0x1001, {1: 0x200, 7: 3300}))
         self.assertEqual(sample.analog_mask, 0x82)
         self.assertEqual(sample.lines(), {0: True, 2: False, 12: True})
-        self.assertEqual(sample.supply_millivolts, 3300)
+        self.assertEqual(sample.supply_millivolts(0x4241), 3300)
         self.assertEqual(sample.to_bytes(), data)
 
     def test_analog_only(self) -> None:
@@ -42,8 +43,15 @@ class IOSampleTests(unittest.SynchronousTestCase):
         sample = IOSample.parse(bytes.fromhex("01 8000 00 7fff"))
         self.assertEqual(sample.lines(), {15: False})
         self.assertEqual(sample.analog, {})
-        self.assertIsNone(sample.supply_millivolts)
+        self.assertIsNone(sample.supply_millivolts(0x1947))
         self.assertIsNone(sample.millivolts(0))
+
+    def test_supply_voltage_of_the_old_modules(self) -> None:
+        """90000976, "%V": S2 and S2B say 0x900 at 2700 mV."""
+        for hardware_version in (0x1941, 0x1A44, 0x1E46):
+            self.assertEqual(supply_millivolts(0x900, hardware_version), 2700)
+            self.assertEqual(IOSample(analog={7: 0x900}).supply_millivolts(hardware_version), 2700)
+        self.assertEqual(supply_millivolts(2700, 0x2D47), 2700)
 
     def test_nothing_sampled(self) -> None:
         self.assertEqual(IOSample.parse(bytes.fromhex("01 0000 00")), IOSample())

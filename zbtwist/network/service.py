@@ -199,8 +199,8 @@ class NetworkService(Service):
 
     def _found(self, frame: ATCommandResponse) -> None:
         if frame.command == "ND" and frame.status == ATStatus.OK and frame.value:
-            self.search_answers += 1
-            self._describe(frame.value)
+            # With NO=2 the radio answers, too, and is no node that was found.
+            self.search_answers += self._describe(frame.value)
             # Whether the radio counts this as a packet whose strength it keeps is not documented.
             self._last_heard = None
 
@@ -210,22 +210,24 @@ class NetworkService(Service):
             self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
         self._last_heard = None
 
-    def _describe(self, data: bytes, is_unasked: bool = False) -> None:
+    def _describe(self, data: bytes, is_unasked: bool = False) -> bool:
         try:
             description = NodeDescription.parse(data)
         except ValueError as error:
             self.log.warn("A node's description of itself makes no sense: {error}", error=error)
-        else:
-            self._note(description, is_unasked)
+            return False
+        return self._note(description, is_unasked)
 
-    def _note(self, description: NodeDescription, is_unasked: bool) -> None:
+    def _note(self, description: NodeDescription, is_unasked: bool) -> bool:
+        """Take what a node says of itself. Return whether it is another one than our radio."""
         if self._is_local(description.address64):
-            return
+            return False
         self._last_heard = node = self.nodes.described(description, self._clock.seconds())
         if node is not None and is_unasked:
             self._announcements.heard(node, description.event)
         if node is not None and not node.is_described:
             self._inquire(node)
+        return True
 
     def _sender(
         self,

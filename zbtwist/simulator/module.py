@@ -83,7 +83,7 @@ class Module:
             "NP": 0x54,
             "NC": 0x14,
             "DB": self.rssi,
-            "%V": 3300,
+            "%V": lambda: self.supply(3300),
         }
         self.registers = RegisterFile({**own_facts, **facts}, settings)
 
@@ -98,6 +98,12 @@ class Module:
     @address16.setter
     def address16(self, address16: int) -> None:
         self.registers.state_fact("MY", address16)
+
+    def supply(self, millivolts: int) -> int:
+        """Return what %V says of a supply voltage: mV, or with an S2 1024 for 1200 mV (90000976)."""
+        if devices.is_series_2(self.registers.number("HV")):
+            return round(millivolts * 1024 / 1200)
+        return millivolts
 
     @property
     def identifier(self) -> bytes:

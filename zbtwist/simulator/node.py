@@ -69,10 +69,11 @@ class Node(Module):
         if len(identifier) > 20:
             raise ValueError(f"a node identifier has at most 20 bytes, and {name!r} has more")
         self.chance = network.generator(f"{address64:016x}")
+        millivolts = 3300 - self.chance.randint(0, 40)
         facts: dict[str, int | Fact] = {
             "HV": self.hardware_version,
             "VR": self.firmware_version,
-            "%V": 3300 - self.chance.randint(0, 40),
+            "%V": lambda: self.supply(millivolts),
         }
         if self.has_thermometer:
             warmth = self.chance.uniform(24.0, 31.0)

@@ -25,7 +25,7 @@ from zbtwist.simulator.registers import Value
 from zbtwist.simulator.serial_input import SerialInput
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import BROADCAST64, UNKNOWN16, Address16
-from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.description import NO_OWN_ANSWER, NodeDescription
 from zbtwist.xbee.frames import (
     OPTION_ENCRYPTION,
     SERIAL_CLUSTER,
@@ -240,10 +240,11 @@ class LocalRadio(Module):
         ended: Callable[[], None] | None = None,
     ) -> None:
         seconds = self.discovery_seconds
+        options = self.registers.number("NO")
+        if options & NO_OWN_ANSWER and name in (b"", self.identifier):
+            found(self.description(options))
         if self.in_network:
-            self.network.discover(
-                seconds, self.registers.number("NO"), name, self.unless_restarted(found)
-            )
+            self.network.discover(seconds, options, name, self.unless_restarted(found))
         if ended is not None:
             self.network.call_later(seconds, self.unless_restarted(ended))
 

@@ -79,7 +79,7 @@ SETTINGS: Mapping[str, Register] = {
     "ID": _number(0, 8),
     "CE": _number(0, 1, (0, 1)),
     "NT": _number(0x3C, 1, (0x20, 0xFF)),
-    "NO": _number(0, 1, (0, 3)),
+    "NO": _number(0, 1, (0, 7)),
     "NJ": _number(0xFF, 1),
     "NH": _number(0x1E, 1),
     "NW": _number(0, 2, (0, 0x64FF)),

@@ -80,7 +80,7 @@ PARAMETERS = _table(
     Parameter("DD", _U, 4, "device type identifier"),
     Parameter("HV", _U, 2, "hardware version", read_only=True),
     Parameter("VR", _U, 2, "firmware version", read_only=True),
-    Parameter("%V", _U, 2, "supply voltage, mV", read_only=True),
+    Parameter("%V", _U, 2, "supply voltage, mV; S2, S2B: 1200/1024 mV", read_only=True),
     Parameter("TP", _S, 2, "temperature of the module, °C", read_only=True),
     # Network
     Parameter("ID", _U, 8, "PAN identifier asked for, 0 for any"),
@@ -91,7 +91,7 @@ PARAMETERS = _table(
     Parameter("AI", _U, 1, "association: 0 joined", read_only=True),
     Parameter("NP", _U, 2, "longest unicast payload, bytes", read_only=True),
     Parameter("NT", _U, 1, "discovery time, 100 ms"),
-    Parameter("NO", _U, 1, "discovery options: 1 adds DD, 2 adds RSSI"),
+    Parameter("NO", _U, 1, "discovery options: 1 adds DD, 2 the radio's own answer, 4 RSSI"),
     Parameter("DB", _U, 1, "strength of the last hop, -dBm", read_only=True),
     Parameter("SM", _U, 1, "sleep mode: 0 router, else end device"),
     Parameter("EE", _U, 1, "1 switches encryption on"),

@@ -13,9 +13,12 @@ from dataclasses import dataclass
 
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 
-#: Bits of NO, which choose the optional parts of an answer.
+#: Bits of NO: what is added to answers, and whether the searching radio answers itself, too. The
+#: manuals of Zigbee radios have the first two, those of DigiMesh the third (90000976 and 90000991,
+#: "NO").
 NO_DEVICE_TYPE = 0x01
-NO_RSSI = 0x02
+NO_OWN_ANSWER = 0x02
+NO_RSSI = 0x04
 
 #: Unicode categories of what a name must not do to a terminal, a log or XML: control and format
 #: characters, surrogates, unassigned and private ones, line and paragraph separators.

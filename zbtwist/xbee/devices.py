@@ -42,6 +42,14 @@ PRODUCTS = {
 ROLES = {0: "coordinator", 1: "router", 2: "end"}
 COORDINATOR, ROUTER, END_DEVICE = ROLES
 
+#: The high byte of HV: XBee S2, XBee-PRO S2, and XBee-PRO S2B (90000976).
+_SERIES_2 = (0x19, 0x1A, 0x1E)
+
+
+def is_series_2(hardware_version: int) -> bool:
+    """Whether a module with this HV is an S2 or S2B, whose manual is 90000976."""
+    return hardware_version >> 8 in _SERIES_2
+
 
 def product_of(device_type_identifier: int) -> int:
     """Return the product part of a DD value, such as `WALL_ROUTER`."""

@@ -2,7 +2,7 @@
 
 A sample is ``01 | digital mask (2) | analog mask (1) | digital lines (2, only if the digital mask
 is not 0) | one word (2) for each bit of the analog mask, lowest first`` (90000976, "IO Data Sample
-Rx Indicator"). Analog inputs read 0 to 1023 of 1200 mV; bit 7 is the supply voltage in mV.
+Rx Indicator"). Analog inputs read 0 to 1023 of 1200 mV; bit 7 is the supply voltage, as %V has it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ HUMIDITY_INPUT = 3
 
 _FULL_SCALE = 1023
 _REFERENCE_MILLIVOLTS = 1200.0
+#: S2 and S2B say their supply voltage in so many parts of the reference (90000976, "%V"); what came
+#: after them says mV (90002002, "%V").
+_SERIES_2_SUPPLY_STEPS = 1024
 #: A wall router's own electronics warm its sensor by this much (90000833).
 _WALL_ROUTER_HEAT = 4.0
 
@@ -36,7 +39,7 @@ class IOSample:
 
     @ivar digital_mask: which digital lines are sampled, bit 0 for DIO0.
     @ivar digital: the state of the lines, None where the mask is 0.
-    @ivar analog: raw reading by channel number, 0 to 7; 7 is the supply voltage in mV.
+    @ivar analog: raw reading by channel number, 0 to 7; 7 is the supply voltage.
     """
 
     digital_mask: int = 0
@@ -87,10 +90,24 @@ class IOSample:
         raw = self.analog.get(channel)
         return None if raw is None else raw * _REFERENCE_MILLIVOLTS / _FULL_SCALE
 
-    @property
-    def supply_millivolts(self) -> int | None:
-        """The module's supply voltage in mV, if the sample has it."""
-        return self.analog.get(SUPPLY_VOLTAGE)
+    def supply_millivolts(self, hardware_version: int) -> float | None:
+        """Return the module's supply voltage in mV, None if the sample does not have it.
+
+        @param hardware_version: HV of the module, which says in which unit it measures.
+        """
+        raw = self.analog.get(SUPPLY_VOLTAGE)
+        return None if raw is None else supply_millivolts(raw, hardware_version)
+
+
+def supply_millivolts(raw: int, hardware_version: int) -> float:
+    """Return a supply voltage in mV.
+
+    @param raw: the value of %V, or of the supply voltage in an I/O sample.
+    @param hardware_version: HV of the module.
+    """
+    if devices.is_series_2(hardware_version):
+        return raw * _REFERENCE_MILLIVOLTS / _SERIES_2_SUPPLY_STEPS
+    return raw
 
 
 def has_temperature_sensor(device_type_identifier: int) -> bool:
