@@ -33,8 +33,10 @@ from zbtwist.xbee.frames import (
     RemoteATCommand,
     RemoteATCommandResponse,
     RouteRecord,
+    SensorRead,
 )
 from zbtwist.xbee.samples import IOSample
+from zbtwist.xbee.sensor_reading import SensorReading
 
 DESCRIPTION = NodeDescription(
     REMOTE16, REMOTE, b"E1", Address16(0), 2, device_type_identifier=0x30005
@@ -306,6 +308,29 @@ class NetworkServiceTests(SynchronousTestCase):
         self.wire.receive(IODataSample(REMOTE, REMOTE16, 1, sample))
         self.assertEqual(node.temperature, 70.0)
         self.wire.receive(IODataSample(REMOTE, REMOTE16, 1, IOSample()))
+        self.assertEqual(node.temperature, 70.0)
+
+    def test_sensor_adapters(self) -> None:
+        """A frame 94 makes its sender known, and tells the temperature."""
+        self.up()
+        reading = SensorReading(3, (2, 0xCE, 0xEA, 0x52), 0x16A)
+        self.wire.receive(SensorRead(REMOTE, REMOTE16, 1, reading))
+        self.assertEqual(self.node().temperature, 22.625)
+        self.assertEqual(self.wire.last.command, "NI")
+        self.wire.receive(SensorRead(REMOTE, REMOTE16, 1, SensorReading(1)))
+        self.assertEqual(self.node().temperature, 22.625)
+
+    def test_samples_as_explicit_frames(self) -> None:
+        """As they come while AO is not 0."""
+        self.up()
+        self.wire.receive(self.explicit(0x0094, SensorReading(2, thermometer=0x150).to_bytes()))
+        node = self.node()
+        self.assertEqual(node.temperature, 21.0)
+        node.device_type_identifier = 0x3000E
+        self.wire.receive(self.explicit(0x0092, IOSample(analog={2: 0x3FF}).to_bytes()))
+        self.assertEqual(node.temperature, 70.0)
+        for cluster in (0x0092, 0x0094):
+            self.wire.receive(self.explicit(cluster, b"nonsense"))
         self.assertEqual(node.temperature, 70.0)
 
     def test_searches_tell_the_signal_if_the_radio_is_set_so(self) -> None:

@@ -24,6 +24,7 @@ from zbtwist.xbee.frames import (
     IODataSample,
     NodeIdentification,
     ReceivePacket,
+    SensorRead,
     TransmitStatus,
 )
 from zbtwist.xbee.samples import (
@@ -33,6 +34,7 @@ from zbtwist.xbee.samples import (
     supply_millivolts,
     temperature,
 )
+from zbtwist.xbee.sensor_reading import SensorReading
 
 ADDRESS = Address64(0x0013A20040000001)
 
@@ -165,6 +167,13 @@ class SensorTests(TestCase):
         self.line.clear()
         self.line.run(5)
         self.assertEqual(self.line.frames, [])
+
+    def test_reading_of_an_adapter(self) -> None:
+        self.sensor.emit_reading(22.625)
+        self.line.run(0.1)
+        [frame] = self.line.of(SensorRead)
+        self.assertEqual(frame.address64, self.sensor.address64)
+        self.assertEqual(frame.reading, SensorReading(2, thermometer=0x16A))
 
     def test_pins(self) -> None:
         address = self.sensor.address64

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from zbtwist.xbee import frames
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.samples import IOSample
+from zbtwist.xbee.sensor_reading import SensorReading
 
 
 def repeatable(max_examples: int = 100) -> settings:
@@ -68,6 +69,10 @@ descriptions = st.builds(
     rssi=st.none() | uint8,
 )
 
+readings = st.builds(
+    SensorReading, uint8, st.tuples(uint16, uint16, uint16, uint16), thermometer=uint16
+)
+
 #: By the names of the fields, which mean the same in every class that has them.
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "address64": uint64,
@@ -86,6 +91,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "timestamp": st.binary(min_size=4, max_size=4),
     "hops": hops,
     "sample": samples(),
+    "reading": readings,
     "description": descriptions,
 }
 

@@ -321,7 +321,12 @@ class DigiXBeeTests(unittest.SynchronousTestCase):
         missing = set(frames.FRAME_CLASSES.values()) - set(PAIRS)
         self.assertEqual(
             missing,
-            {frames.NodeIdentification, frames.ExtendedModemStatus, frames.ManyToOneRouteRequest},
+            {
+                frames.SensorRead,
+                frames.NodeIdentification,
+                frames.ExtendedModemStatus,
+                frames.ManyToOneRouteRequest,
+            },
         )
 
     def test_both_ways(self) -> None:

@@ -21,6 +21,7 @@ from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frame import Frame, register
 from zbtwist.xbee.framing import decoder_for, encode
 from zbtwist.xbee.samples import IOSample
+from zbtwist.xbee.sensor_reading import SensorReading
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "xbee-frames.json").read_text()
@@ -229,6 +230,15 @@ class ExampleTests(unittest.SynchronousTestCase):
             ),
         )
 
+    def test_sensor_read(self) -> None:
+        """The example of 90000976: a humidity sensor, at 22.625 °C."""
+        reading = SensorReading(3, (0x02, 0xCE, 0xEA, 0x52), 0x16A)
+        self.check(
+            "94 0013a20040522baa dd6c 01 03 000200ce00ea0052 016a",
+            frames.SensorRead(Address64(0x0013A20040522BAA), Address16(0xDD6C), 1, reading),
+        )
+        self.assertEqual(reading.temperature, 22.625)
+
 
 #: The shortest frame of each type, in hexadecimal.
 SHORTEST = {
@@ -254,6 +264,7 @@ SHORTEST = {
     0x90: "90 0013a200400a3eff 1234 01",
     0x91: "91 0013a200400a3eff 1234 e8 e8 0011 c105 01",
     0x92: "92 0013a200400a3eff 1234 01 01 0000 00",
+    0x94: "94 0013a200400a3eff 1234 01 03 000200ce00ea0052 016a",
     0x95: "95 0013a200400a3eff 1234 02 1234 0013a200400a3eff 00 fffe 01 02 c105 101e",
     0x97: "97 01 0013a200400a3eff 1234 4e49 00",
     0x98: "98 00",
@@ -263,7 +274,7 @@ SHORTEST = {
 }
 
 #: The types that end where their layout does.
-FIXED = (0x21, 0x89, 0x8A, 0x8B, 0x8D, 0x92, 0xA1, 0xA3, 0xA4)
+FIXED = (0x21, 0x89, 0x8A, 0x8B, 0x8D, 0x92, 0x94, 0xA1, 0xA3, 0xA4)
 
 
 class OddFramesTests(unittest.SynchronousTestCase):
@@ -327,7 +338,7 @@ class OddFramesTests(unittest.SynchronousTestCase):
         self.assertEqual(nothing.to_bytes(), b"")
 
     def test_every_type_of_the_plan_has_a_class(self) -> None:
-        expected = "00 01 08 09 10 11 17 21 24 2d 80 81 82 83 88 89 8a 8b 8d 90 91 92 95 97 98"
+        expected = "00 01 08 09 10 11 17 21 24 2d 80 81 82 83 88 89 8a 8b 8d 90 91 92 94 95 97 98"
         self.assertEqual(
             [f"{number:02x}" for number in sorted(frames.FRAME_CLASSES)],
             [*expected.split(), "a1", "a3", "a4"],

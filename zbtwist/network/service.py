@@ -33,7 +33,9 @@ from zbtwist.xbee.address import (
 from zbtwist.xbee.description import NodeDescription, label_text
 from zbtwist.xbee.frames import (
     DIGI_PROFILE,
+    IO_SAMPLE_CLUSTER,
     NODE_IDENTIFICATION_CLUSTER,
+    SENSOR_CLUSTER,
     SERIAL_CLUSTER,
     SERIAL_ENDPOINT,
     ATCommandResponse,
@@ -44,8 +46,10 @@ from zbtwist.xbee.frames import (
     ReceivePacket,
     RemoteATCommandResponse,
     RouteRecord,
+    SensorRead,
 )
-from zbtwist.xbee.samples import temperature
+from zbtwist.xbee.samples import IOSample, temperature
+from zbtwist.xbee.sensor_reading import SensorReading
 from zbtwist.xbee.status import ATStatus
 
 #: How many nodes are asked for their name at once, and how many may wait for it.
@@ -67,6 +71,30 @@ SIGNAL_PATIENCE = 600.0
 #: How many hops of a route record are kept; packets are not let through more than 30 (90000976,
 #: "NH").
 MAX_HOPS = 30
+
+#: What frames 91 of these clusters carry, which are frames 92 and 94 with AO=0.
+_SAMPLES: dict[int, Callable[[bytes], IOSample | SensorReading]] = {
+    IO_SAMPLE_CLUSTER: IOSample.parse,
+    SENSOR_CLUSTER: SensorReading.parse,
+}
+
+
+def _temperature(frame: IODataSample | SensorRead | ExplicitReceive, node: Node) -> float | None:
+    """Return what a node's sample says of the temperature in °C; None for nothing."""
+    sample: IOSample | SensorReading
+    if isinstance(frame, IODataSample):
+        sample = frame.sample
+    elif isinstance(frame, SensorRead):
+        sample = frame.reading
+    else:
+        try:
+            sample = _SAMPLES[frame.cluster_id](frame.data)
+        except ValueError:
+            return None
+    if isinstance(sample, SensorReading):
+        return sample.temperature
+    device_type = node.device_type_identifier
+    return None if device_type is None else temperature(sample, device_type)
 
 
 class NetworkService(Service):
@@ -112,6 +140,7 @@ class NetworkService(Service):
         radio.subscribe(ReceivePacket, self._data)
         radio.subscribe(ExplicitReceive, self._explicit)
         radio.subscribe(IODataSample, self._sampled)
+        radio.subscribe(SensorRead, self._sampled)
         radio.subscribe(RouteRecord, self._routed)
         radio.subscribe(ManyToOneRouteRequest, self._heard)
         radio.subscribe(NodeIdentification, self._identified)
@@ -171,21 +200,21 @@ class NetworkService(Service):
             self._data(frame)
         elif frame.cluster_id == NODE_IDENTIFICATION_CLUSTER:
             self._describe(frame.data, is_unasked=True)
+        elif frame.cluster_id in _SAMPLES:
+            self._sampled(frame)
         else:
             self._heard(frame)
 
     def _heard(self, frame: ExplicitReceive | ManyToOneRouteRequest) -> None:
         self._sender(frame)
 
-    def _sampled(self, frame: IODataSample) -> None:
+    def _sampled(self, frame: IODataSample | SensorRead | ExplicitReceive) -> None:
         node = self._sender(frame)
         if node is None:
             return
         if self._wants_signal:
             self._measure_signal(node)
-        if node.device_type_identifier is None:
-            return
-        celsius = temperature(frame.sample, node.device_type_identifier)
+        celsius = _temperature(frame, node)
         if celsius is not None:
             node.temperature = celsius
 
@@ -231,7 +260,12 @@ class NetworkService(Service):
 
     def _sender(
         self,
-        frame: ReceivePacket | ExplicitReceive | IODataSample | RouteRecord | ManyToOneRouteRequest,
+        frame: ReceivePacket
+        | ExplicitReceive
+        | IODataSample
+        | SensorRead
+        | RouteRecord
+        | ManyToOneRouteRequest,
     ) -> Node | None:
         facts = self._radio.facts
         if facts is not None and facts.address64 == frame.address64:

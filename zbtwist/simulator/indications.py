@@ -16,6 +16,7 @@ from zbtwist.xbee.frames import (
     NODE_IDENTIFICATION_CLUSTER,
     RECEIVED_ACKNOWLEDGED,
     RECEIVED_BROADCAST,
+    SENSOR_CLUSTER,
     SERIAL_CLUSTER,
     ExplicitReceive,
     Frame,
@@ -23,8 +24,10 @@ from zbtwist.xbee.frames import (
     NodeIdentification,
     ReceivePacket,
     RouteRecord,
+    SensorRead,
 )
 from zbtwist.xbee.samples import IOSample
+from zbtwist.xbee.sensor_reading import SensorReading
 
 
 def frame_of(packet: Packet, explicit: bool) -> Frame | None:
@@ -53,6 +56,9 @@ def frame_of(packet: Packet, explicit: bool) -> Frame | None:
     if packet.cluster_id == NODE_IDENTIFICATION_CLUSTER:
         description = NodeDescription.parse(packet.data)
         return NodeIdentification(sender.address64, sender.address16, options, description)
+    if packet.cluster_id == SENSOR_CLUSTER:
+        reading = SensorReading.parse(packet.data)
+        return SensorRead(sender.address64, sender.address16, options, reading)
     return None
 
 

@@ -100,7 +100,7 @@ class Module:
         self.registers.state_fact("MY", address16)
 
     def supply(self, millivolts: int) -> int:
-        """Return what %V says of a supply voltage: mV, or with an S2 1024 for 1200 mV (90000976)."""
+        """Return what %V says of a supply voltage: mV; with an S2 in 1200/1024 mV (90000976)."""
         if devices.is_series_2(self.registers.number("HV")):
             return round(millivolts * 1024 / 1200)
         return millivolts

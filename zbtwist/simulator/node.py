@@ -20,9 +20,11 @@ from zbtwist.xbee.address import COORDINATOR64
 from zbtwist.xbee.frames import (
     IO_SAMPLE_CLUSTER,
     NODE_IDENTIFICATION_CLUSTER,
+    SENSOR_CLUSTER,
     SERIAL_CLUSTER,
     SERIAL_ENDPOINT,
 )
+from zbtwist.xbee.sensor_reading import SensorReading
 from zbtwist.xbee.status import ATStatus
 
 #: What made a node say who it is (90000976, "Node Identification Indicator").
@@ -191,6 +193,11 @@ class Node(Module):
         sample = self.sample()
         if sample is not None:
             self._transmit(Packet(self, sample.to_bytes(), IO_SAMPLE_CLUSTER))
+
+    def emit_reading(self, celsius: float) -> None:
+        """Send what a 1-wire thermometer measures, as Digi's sensor adapters do."""
+        reading = SensorReading.of_temperature(celsius)
+        self._transmit(Packet(self, reading.to_bytes(), SENSOR_CLUSTER))
 
     # --- The serial line -----------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What comes from nodes: data, I/O samples, and who they are (types 90, 91, 92, 95)."""
+"""What comes from nodes: data, what they measure, and who they are (types 90 to 92, 94, 95)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frame import LaidOut, Tail, register
 from zbtwist.xbee.samples import IOSample
+from zbtwist.xbee.sensor_reading import SensorReading
 
 #: Receive options.
 RECEIVED_ACKNOWLEDGED = 0x01
 RECEIVED_BROADCAST = 0x02
 
 _SAMPLE = Tail(IOSample.parse, IOSample.to_bytes)
+_READING = Tail(SensorReading.parse, SensorReading.to_bytes)
 _DESCRIPTION = Tail(NodeDescription.parse, NodeDescription.to_bytes)
 
 
@@ -61,6 +63,20 @@ class IODataSample(LaidOut):
     address16: Address16
     options: int
     sample: IOSample
+
+
+@register
+@dataclass(slots=True)
+class SensorRead(LaidOut):
+    """What a node with 1-wire sensors measures: "XBee Sensor Read Indicator" in the manuals."""
+
+    frame_type: ClassVar[int] = 0x94
+    layout: ClassVar[struct.Struct] = struct.Struct(">QHB")
+    tail: ClassVar[Tail | None] = _READING
+    address64: Address64
+    address16: Address16
+    options: int
+    reading: SensorReading
 
 
 @register
