@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire
 from zbtwist.network.events import NodeAdded, NodeChanged
+from zbtwist.network.inquiries import INQUIRY_PAUSE
 from zbtwist.network.node import Node
 from zbtwist.network.service import (
-    INQUIRY_PAUSE,
     MAX_HOPS,
     SIGNAL_AGE,
     SIGNALS_PER_SECOND,
@@ -229,6 +229,9 @@ class NetworkServiceTests(SynchronousTestCase):
         self.assertEqual(self.wire.last.command, "DD")
         self.answer(0, b"\x00\x03\x00\x05")
         self.assertEqual((node.label, node.device_type_identifier), ("METER", 0x30005))
+        self.assertEqual(self.wire.last.command, "SM")
+        self.answer(0, b"\0")
+        self.assertEqual(node.role, 1)
         self.assertTrue(node.is_described)
 
     def test_inquiry_is_repeated_but_not_often(self) -> None:
@@ -272,7 +275,6 @@ class NetworkServiceTests(SynchronousTestCase):
         self.wire.receive(ReceivePacket(UNKNOWN64, REMOTE16, 1, b"1"))
         self.wire.receive(ReceivePacket(UNKNOWN64, Address16(0x7777), 1, b"whose?"))
         self.assertEqual(self.received, [b"1"])
-        self.assertEqual(self.network.unattributed_frames, 1)
 
     def test_answer_of_a_node_that_moved(self) -> None:
         self.up()

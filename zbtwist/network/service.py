@@ -1,16 +1,15 @@
 """What the radio says of nodes: who they are, what their devices say, how strongly they are heard.
 
 Nodes are learnt from answers to ND, from node identification frames, and from the data of a node
-that was never seen before: such a node is in the table at once, and asked for its name (NI) and
-device type (DD) afterwards, when it is awake for sure.
+that was never seen before: such a node is in the table at once, and asked who it is afterwards.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from math import inf
+from typing import TypeAlias
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
@@ -20,22 +19,22 @@ from twisted.python.failure import Failure
 
 from zbtwist.network.announcements import Announcements
 from zbtwist.network.events import FROM_NODE, BytesPassed
+from zbtwist.network.first_search import FirstSearch
+from zbtwist.network.inquiries import Inquiries
 from zbtwist.network.node import Node
+from zbtwist.network.samples import SAMPLE_CLUSTERS, temperature_in
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
-from zbtwist.radio.events import LinkUp
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.single_flight import SingleFlight
-from zbtwist.xbee.address import (
-    Address64,
-)
-from zbtwist.xbee.description import NodeDescription, label_text
+from zbtwist.xbee import devices
+from zbtwist.xbee.address import UNKNOWN16, Address64
+from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     DIGI_PROFILE,
-    IO_SAMPLE_CLUSTER,
     NODE_IDENTIFICATION_CLUSTER,
-    SENSOR_CLUSTER,
+    RECEIVED_FROM_END_DEVICE,
     SERIAL_CLUSTER,
     SERIAL_ENDPOINT,
     ATCommandResponse,
@@ -48,14 +47,7 @@ from zbtwist.xbee.frames import (
     RouteRecord,
     SensorRead,
 )
-from zbtwist.xbee.samples import IOSample, temperature
-from zbtwist.xbee.sensor_reading import SensorReading
 from zbtwist.xbee.status import ATStatus
-
-#: How many nodes are asked for their name at once, and how many may wait for it.
-INQUIRIES_AT_ONCE = 4
-#: Seconds between two inquiries of a node that did not answer the first.
-INQUIRY_PAUSE = 60.0
 
 #: Questions for the strength of a signal in one second, at the most.
 SIGNALS_PER_SECOND = 5.0
@@ -72,29 +64,24 @@ SIGNAL_PATIENCE = 600.0
 #: "NH").
 MAX_HOPS = 30
 
-#: What frames 91 of these clusters carry, which are frames 92 and 94 with AO=0.
-_SAMPLES: dict[int, Callable[[bytes], IOSample | SensorReading]] = {
-    IO_SAMPLE_CLUSTER: IOSample.parse,
-    SENSOR_CLUSTER: SensorReading.parse,
-}
+#: What a node says of a command itself.
+_OWN_STATUSES = (
+    ATStatus.OK,
+    ATStatus.ERROR,
+    ATStatus.INVALID_COMMAND,
+    ATStatus.INVALID_PARAMETER,
+)
 
-
-def _temperature(frame: IODataSample | SensorRead | ExplicitReceive, node: Node) -> float | None:
-    """Return what a node's sample says of the temperature in °C; None for nothing."""
-    sample: IOSample | SensorReading
-    if isinstance(frame, IODataSample):
-        sample = frame.sample
-    elif isinstance(frame, SensorRead):
-        sample = frame.reading
-    else:
-        try:
-            sample = _SAMPLES[frame.cluster_id](frame.data)
-        except ValueError:
-            return None
-    if isinstance(sample, SensorReading):
-        return sample.temperature
-    device_type = node.device_type_identifier
-    return None if device_type is None else temperature(sample, device_type)
+_Sent: TypeAlias = (
+    ReceivePacket
+    | ExplicitReceive
+    | IODataSample
+    | SensorRead
+    | RouteRecord
+    | ManyToOneRouteRequest
+    | NodeIdentification
+    | RemoteATCommandResponse
+)
 
 
 class NetworkService(Service):
@@ -122,6 +109,7 @@ class NetworkService(Service):
         self._radio = radio
         self.nodes = NodeTable(bus, wall=wall)
         self._announcements = Announcements(clock, bus)
+        self._inquiries = Inquiries(clock, radio, self.nodes)
         self.unattributed_frames = 0
         self.search_answers = 0
         # Whether the next packet may be a reason to ask for the strength of its signal.
@@ -132,11 +120,9 @@ class NetworkService(Service):
         self._last_heard: Node | None = None
         self._measuring: Deferred[None] | None = None
         self._search = SingleFlight(self._run_search)
-        self._inquiries: deque[Node] = deque()
-        self._inquiring: set[Deferred[None]] = set()
+        self._first_search = FirstSearch(clock, radio, bus, self.discover)
         self._bus = bus
         self._observers = bus.subscribers(BytesPassed)
-        bus.subscribe(LinkUp, self._radio_up)
         radio.subscribe(ReceivePacket, self._data)
         radio.subscribe(ExplicitReceive, self._explicit)
         radio.subscribe(IODataSample, self._sampled)
@@ -149,10 +135,9 @@ class NetworkService(Service):
 
     def stopService(self) -> None:
         super().stopService()
-        self._inquiries.clear()
+        self._inquiries.stop()
+        self._first_search.stop()
         self._search.cancel()
-        for inquiry in list(self._inquiring):
-            inquiry.cancel()
         if self._measuring is not None:
             self._measuring.cancel()
 
@@ -164,7 +149,9 @@ class NetworkService(Service):
         @return: the nodes that were found.
         @raise RadioError: the radio is offline, or refused.
         """
-        return await self._search()
+        found = await self._search()
+        self._first_search.made()
+        return found
 
     async def _run_search(self) -> list[Node]:
         # The nodes come through `_found` while the search goes on.
@@ -173,18 +160,12 @@ class NetworkService(Service):
 
     # --- what the radio says -------------------------------------------------------------------
 
-    def _radio_up(self, event: LinkUp) -> None:
-        search = Deferred.fromCoroutine(self.discover())
-        search.addErrback(
-            lambda failure: self.log.info(
-                "The first search came to nothing: {reason}", reason=failure.getErrorMessage()
-            )
-        )
-
     def _data(self, frame: ReceivePacket | ExplicitReceive) -> None:
         node = self._sender(frame)
         if node is None:
             return
+        if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
+            self._is_end_device(node, frame)
         if self._observers:
             now = self.nodes.wall()
             self._bus.publish(BytesPassed(node, FROM_NODE, frame.data, now))
@@ -200,7 +181,7 @@ class NetworkService(Service):
             self._data(frame)
         elif frame.cluster_id == NODE_IDENTIFICATION_CLUSTER:
             self._describe(frame.data, is_unasked=True)
-        elif frame.cluster_id in _SAMPLES:
+        elif frame.cluster_id in SAMPLE_CLUSTERS:
             self._sampled(frame)
         else:
             self._heard(frame)
@@ -212,18 +193,23 @@ class NetworkService(Service):
         node = self._sender(frame)
         if node is None:
             return
+        if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
+            self._is_end_device(node, frame)
         if self._wants_signal:
             self._measure_signal(node)
-        celsius = _temperature(frame, node)
+        celsius = temperature_in(frame, node)
         if celsius is not None:
             node.temperature = celsius
 
     def _routed(self, frame: RouteRecord) -> None:
         node = self._sender(frame)
-        if node is not None:
-            node.route = tuple(frame.hops[:MAX_HOPS])
+        if node is None:
+            return
+        node.route = tuple(frame.hops[:MAX_HOPS])
 
     def _identified(self, frame: NodeIdentification) -> None:
+        if frame.address64 != frame.description.address64:
+            self._sender(frame)
         self._note(frame.description, is_unasked=True)
 
     def _found(self, frame: ATCommandResponse) -> None:
@@ -234,9 +220,9 @@ class NetworkService(Service):
             self._last_heard = None
 
     def _answered(self, frame: RemoteATCommandResponse) -> None:
-        node = self.nodes.get(frame.address64)
-        if node is not None and frame.status == ATStatus.OK:
-            self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
+        # Other statuses are the radio's word, or may be.
+        if frame.status in _OWN_STATUSES:
+            self._sender(frame)
         self._last_heard = None
 
     def _describe(self, data: bytes, is_unasked: bool = False) -> bool:
@@ -255,17 +241,12 @@ class NetworkService(Service):
         if node is not None and is_unasked:
             self._announcements.heard(node, description.event)
         if node is not None and not node.is_described:
-            self._inquire(node)
+            self._inquiries.inquire(node)
         return True
 
     def _sender(
         self,
-        frame: ReceivePacket
-        | ExplicitReceive
-        | IODataSample
-        | SensorRead
-        | RouteRecord
-        | ManyToOneRouteRequest,
+        frame: _Sent,
     ) -> Node | None:
         facts = self._radio.facts
         if facts is not None and facts.address64 == frame.address64:
@@ -274,9 +255,17 @@ class NetworkService(Service):
         self._last_heard = node
         if node is None:
             self.unattributed_frames += 1
-        elif node.label is None or node.device_type_identifier is None:
-            self._inquire(node)
+        elif node.label is None or node.device_type_identifier is None or node.role is None:
+            self._inquiries.inquire(node)
         return node
+
+    def _is_end_device(self, node: Node, frame: _Sent) -> None:
+        """Note that a frame was sent from an end device, if its radio is a Zigbee one: only there
+        the bit means that. All nodes of DigiMesh have the same 16-bit address.
+        """
+        if frame.address16 != UNKNOWN16:
+            node.role = devices.END_DEVICE
+            self.nodes.changed(node)
 
     def _is_local(self, address64: Address64) -> bool:
         facts = self._radio.facts
@@ -352,49 +341,15 @@ class NetworkService(Service):
         if value and value[-1]:
             node.signal = value[-1]
 
-    # --- asking nodes who they are -------------------------------------------------------------
-
-    def _inquire(self, node: Node) -> None:
-        """Ask a node for what is not known of it, soon, and not too often."""
-        now = self._clock.seconds()
-        if now < node.next_inquiry or self._radio.facts is None:
-            return
-        node.next_inquiry = now + INQUIRY_PAUSE
-        self._inquiries.append(node)
-        self._next_inquiry()
-
-    def _next_inquiry(self) -> None:
-        while self._inquiries and len(self._inquiring) < INQUIRIES_AT_ONCE:
-            inquiry = Deferred.fromCoroutine(self._ask(self._inquiries.popleft()))
-            if not inquiry.called:
-                self._inquiring.add(inquiry)
-                inquiry.addBoth(self._inquiry_ended, inquiry)
-
-    def _inquiry_ended(self, result: object, inquiry: Deferred[None]) -> None:
-        self._inquiring.discard(inquiry)
-        self._next_inquiry()
-
-    async def _ask(self, node: Node) -> None:
-        try:
-            if node.label is None:
-                node.label = label_text(await self.remote_at(node, "NI"))
-                self.nodes.changed(node)
-            await self.device_type_of(node)
-        except RadioError:
-            # It is asked again when it is heard again; see INQUIRY_PAUSE.
-            return
+    # --- asking nodes ----------------------------------------------------------------------------
 
     async def device_type_of(self, node: Node) -> int:
         """Return a node's DD, and ask the node for it if it is not known.
 
         @raise RadioError: it did not tell.
         """
-        if node.device_type_identifier is None:
-            value = await self.remote_at(node, "DD")
-            node.device_type_identifier = int.from_bytes(value, "big")
-            self.nodes.changed(node)
-        return node.device_type_identifier
+        return await self._inquiries.device_type_of(node)
 
-    def remote_at(self, node: Node, command: str, parameter: bytes = b"") -> Awaitable[bytes]:
+    async def remote_at(self, node: Node, command: str, parameter: bytes = b"") -> bytes:
         """An AT command to a node, by both its addresses. See `IRadio.remote_at`."""
-        return self._radio.remote_at(node.address64, command, parameter, node.address16)
+        return await self._inquiries.remote_at(node, command, parameter)

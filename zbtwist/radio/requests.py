@@ -91,11 +91,17 @@ class Request:
         if isinstance(frame, ATCommandResponse):
             return frame.command == self.command
         if isinstance(frame, RemoteATCommandResponse):
-            return frame.command == self.command and self.address64 in (
-                frame.address64,
-                UNKNOWN64,
-            )
+            return frame.command == self.command and self._is_of(frame)
         return True
+
+    def _is_of(self, frame: RemoteATCommandResponse) -> bool:
+        """Whether an answer may be of the node that was asked: by the 64-bit address if both have
+        it, else by the 16-bit one if both have that.
+        """
+        if UNKNOWN64 not in (self.address64, frame.address64):
+            return self.address64 == frame.address64
+        asked = self.frame.address16 if isinstance(self.frame, RemoteATCommand) else UNKNOWN16
+        return UNKNOWN16 in (asked, frame.address16) or asked == frame.address16
 
 
 class Packet(Request):

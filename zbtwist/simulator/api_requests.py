@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
+from zbtwist.simulator.indications import address64_of
 from zbtwist.simulator.interfaces import ILocalRadio
 from zbtwist.simulator.medium import SEARCH_TIME
 from zbtwist.simulator.packet import IModule, Packet
@@ -101,7 +102,7 @@ class APIRequests:
                 self._radio.write_frame(
                     RemoteATCommandResponse(
                         frame.frame_id,
-                        frame.address64 if node is None else node.address64,
+                        frame.address64 if node is None else address64_of(node),
                         UNKNOWN16 if node is None else node.address16,
                         frame.command,
                         status,

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zbtwist.simulator.packet import IModule, Packet
-from zbtwist.xbee.address import Address16, Address64
+from zbtwist.xbee import devices
+from zbtwist.xbee.address import UNKNOWN64, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     IO_SAMPLE_CLUSTER,
     NODE_IDENTIFICATION_CLUSTER,
     RECEIVED_ACKNOWLEDGED,
     RECEIVED_BROADCAST,
+    RECEIVED_FROM_END_DEVICE,
     SENSOR_CLUSTER,
     SERIAL_CLUSTER,
     ExplicitReceive,
@@ -30,6 +32,11 @@ from zbtwist.xbee.samples import IOSample
 from zbtwist.xbee.sensor_reading import SensorReading
 
 
+def address64_of(sender: IModule) -> Address64:
+    """Return the 64-bit address that the radio gives for a sender."""
+    return UNKNOWN64 if sender.is_anonymous else sender.address64
+
+
 def frame_of(packet: Packet, explicit: bool) -> Frame | None:
     """Return what the radio says of a packet; None if it says nothing.
 
@@ -37,9 +44,11 @@ def frame_of(packet: Packet, explicit: bool) -> Frame | None:
     """
     sender = packet.sender
     options = RECEIVED_BROADCAST if packet.broadcast else RECEIVED_ACKNOWLEDGED
+    if sender.role == devices.END_DEVICE:
+        options |= RECEIVED_FROM_END_DEVICE
     if explicit:
         return ExplicitReceive(
-            sender.address64,
+            address64_of(sender),
             sender.address16,
             packet.source_endpoint,
             packet.destination_endpoint,
@@ -49,16 +58,16 @@ def frame_of(packet: Packet, explicit: bool) -> Frame | None:
             packet.data,
         )
     if packet.cluster_id == SERIAL_CLUSTER:
-        return ReceivePacket(sender.address64, sender.address16, options, packet.data)
+        return ReceivePacket(address64_of(sender), sender.address16, options, packet.data)
     if packet.cluster_id == IO_SAMPLE_CLUSTER:
         sample = IOSample.parse(packet.data)
-        return IODataSample(sender.address64, sender.address16, options, sample)
+        return IODataSample(address64_of(sender), sender.address16, options, sample)
     if packet.cluster_id == NODE_IDENTIFICATION_CLUSTER:
         description = NodeDescription.parse(packet.data)
-        return NodeIdentification(sender.address64, sender.address16, options, description)
+        return NodeIdentification(address64_of(sender), sender.address16, options, description)
     if packet.cluster_id == SENSOR_CLUSTER:
         reading = SensorReading.parse(packet.data)
-        return SensorRead(sender.address64, sender.address16, options, reading)
+        return SensorRead(address64_of(sender), sender.address16, options, reading)
     return None
 
 
@@ -68,7 +77,7 @@ def route_record(node: IModule, hops: Sequence[int]) -> RouteRecord:
     @param hops: the 16-bit addresses from the node's neighbour to the radio's.
     """
     return RouteRecord(
-        node.address64, node.address16, RECEIVED_ACKNOWLEDGED, [Address16(hop) for hop in hops]
+        address64_of(node), node.address16, RECEIVED_ACKNOWLEDGED, [Address16(hop) for hop in hops]
     )
 
 

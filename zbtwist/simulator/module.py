@@ -47,6 +47,8 @@ class Module:
     """An XBee module.
 
     @ivar reachable: set it to False to switch the module off, or take it out of range.
+    @ivar is_anonymous: set it to True to have the radio say FF…FF for its 64-bit address, as a
+        radio does that has not got it in its tables.
     @ivar network: the network it is in.
     @ivar pan_id: the extended PAN that it is in; only modules of the same one hear each other.
     @ivar rssi: how strongly others hear it, in -dBm.
@@ -67,6 +69,7 @@ class Module:
         self.network = network
         self.address64 = Address64(address64)
         self.reachable = True
+        self.is_anonymous = False
         self.pan_id = network.pan_id
         self.rssi = 0x28
         self.hops = 1

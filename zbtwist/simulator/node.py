@@ -124,6 +124,9 @@ class Node(Module):
         self.role = devices.END_DEVICE if period else devices.ROUTER
         self.parent16 = self.network.radio.address16 if period else type(self).parent16
         self.registers.state_fact("MP", int(self.parent16))
+        # Cyclic sleep (90001539, "SM").
+        self.registers.store("SM", b"\4" if period else b"\0")
+        self.apply()
 
     def wave(self, period: float) -> float:
         """Something between -1 and 1 that comes and goes."""

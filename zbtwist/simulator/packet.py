@@ -16,6 +16,9 @@ class IModule(IStation):
     """A module, as the others know it."""
 
     address16: Address16 = Attribute("Its 16-bit address now.")
+    is_anonymous: bool = Attribute(
+        "Whether the coordinator does not know its 64-bit address, and says FF…FF for it."
+    )
     pan_id: int = Attribute("The extended PAN that it is in.")
     rssi: int = Attribute("How strongly others hear it, in -dBm.")
     relays: tuple[IModule, ...] = Attribute(

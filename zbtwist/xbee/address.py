@@ -18,6 +18,8 @@ COORDINATOR64 = Address64(0)
 BROADCAST64 = Address64(0xFFFF)
 #: The 64-bit address of the sender is not known.
 UNKNOWN64 = Address64(0xFFFF_FFFF_FFFF_FFFF)
+#: The 16-bit address of the coordinator.
+COORDINATOR16 = Address16(0)
 #: The 16-bit address is not known: the radio looks it up.
 UNKNOWN16 = Address16(0xFFFE)
 

@@ -15,6 +15,9 @@ from zbtwist.xbee.sensor_reading import SensorReading
 #: Receive options.
 RECEIVED_ACKNOWLEDGED = 0x01
 RECEIVED_BROADCAST = 0x02
+#: Its sender is an end device. On Zigbee only: elsewhere it is a part of how the packet was sent
+#: (90002002 and 90002173, "Receive Packet").
+RECEIVED_FROM_END_DEVICE = 0x40
 
 _SAMPLE = Tail(IOSample.parse, IOSample.to_bytes)
 _READING = Tail(SensorReading.parse, SensorReading.to_bytes)
