@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.binding.support import A, B, BindingTestCase, C
 from tests.radio.support import FACTS
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.network.events import SenderUnknown
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import TransmitStatus
 
@@ -169,3 +170,18 @@ class InterruptionTests(BindingTestCase):
         self.wire.coordinator.link_up(self.wire.sent.append)
         self.wire.coordinator.ready(FACTS)
         self.assertEqual(self.wire.last.data, b"data")
+
+
+class UnknownSenderTests(BindingTestCase):
+    """Bytes came, and nobody knows of which node."""
+
+    def test_all_that_may_have_sent_them(self) -> None:
+        self.wire.coordinator.ready(FACTS)
+        self.see(A, B)
+        clients = {A: self.connect(27001), B: self.connect(27002)}
+        # One of them has no port.
+        candidates = (B, Address64(99))
+        self.wire.bus.publish(SenderUnknown(Address16(1), 5, candidates))
+        self.assertEqual([one for one in clients if clients[one].disconnected], [B])
+        [line] = [line for line in self.lines() if "could not be told, and" in line]
+        self.assertIn("may have been of 00:13:a2:00:40:00:00:02", line)

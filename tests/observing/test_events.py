@@ -41,6 +41,7 @@ from zbtwist.network.events import (
     NodeForgotten,
     NodeIdentified,
     NodeNamed,
+    SenderUnknown,
 )
 from zbtwist.network.node import Node
 from zbtwist.radio.events import (
@@ -55,7 +56,7 @@ from zbtwist.radio.events import (
 )
 from zbtwist.runtime.event_bus import Event
 from zbtwist.runtime.standstill import StoodStill
-from zbtwist.xbee.address import Address64
+from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import ReceivePacket
 
 ROOMS = (
@@ -136,6 +137,7 @@ class Documented(GatewayTestCase):
             PortFailed(node, "Why."),
             PortSkipped(node, 27001, "why"),
             MappingRefused(node, 27001, "Why."),
+            SenderUnknown(Address16(1), 1, (Address64(1),)),
             NodeForgotten(node),
             ClientOpened(node, 27001, "peer"),
             ClientClosed(node, 27001, "peer"),
@@ -155,7 +157,7 @@ class Documented(GatewayTestCase):
             match = re.search(rf"(?m)^``{sample.name}``((?:.*\n)(?:  +.*\n)*)", page)
             assert match is not None, sample.name
             if "the same" not in match[1]:
-                self.assertLessEqual(values, set(re.findall("``([a-z_]+)``", match[1])), sample)
+                self.assertLessEqual(values, set(re.findall("``([a-z_0-9]+)``", match[1])), sample)
             self.assertTrue(str(sample).endswith("."), sample)
 
     def test_a_client_and_a_move(self) -> None:

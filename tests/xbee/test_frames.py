@@ -16,7 +16,7 @@ from twisted.trial import unittest
 
 from tests.xbee.strategies import any_frame, frames_of, repeatable
 from zbtwist.xbee import frames
-from zbtwist.xbee.address import Address16, Address64
+from zbtwist.xbee.address import UNKNOWN64, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frame import Frame, register
 from zbtwist.xbee.framing import decoder_for, encode
@@ -228,6 +228,13 @@ class ExampleTests(unittest.SynchronousTestCase):
             frames.IODataSample(
                 Address64(0x0013A200400A3EFF), Address16(0x1234), 1, IOSample(3, 1)
             ),
+        )
+
+    def test_sample_without_64_bit_address(self) -> None:
+        """Of an XBee 3 802.15.4 with MY, as a user of xbee-api shows it."""
+        self.check(
+            "92 ffffffffffffffff af2e 00 01 0003 00 0000",
+            frames.IODataSample(UNKNOWN64, Address16(0xAF2E), 0, IOSample(3, 0)),
         )
 
     def test_sensor_read(self) -> None:

@@ -1,4 +1,5 @@
-"""What becomes of the nodes' streams when the link to the radio goes and comes, or damages frames.
+"""What becomes of the nodes' streams when the link to the radio goes and comes, or damages frames,
+or when it is not known whose bytes came.
 
 What a node said meanwhile is lost, and may have been nothing: each `NodePort` decides whether its
 stream has a hole. What clients sent waits for a time, in `Outbound`.
@@ -7,6 +8,7 @@ stream has a hole. What clients sent waits for a time, in `Outbound`.
 from __future__ import annotations
 
 from zbtwist.binding.node_ports import NodePorts
+from zbtwist.network.events import SenderUnknown
 from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
@@ -25,6 +27,7 @@ class Outages:
         bus.subscribe(LinkHeard, self._heard)
         bus.subscribe(FramesDamaged, self._damaged)
         bus.subscribe(StoodStill, self._stood_still)
+        bus.subscribe(SenderUnknown, self._unknown)
 
     def _up(self, event: LinkUp) -> None:
         for port in self._ports:
@@ -61,4 +64,13 @@ class Outages:
                 port.interrupted(
                     "A frame was damaged on the way from the radio, and bytes of "
                     f"{port.node} may be lost"
+                )
+
+    def _unknown(self, event: SenderUnknown) -> None:
+        for address64 in event.candidates:
+            port = self._ports.get(address64)
+            if port is not None:
+                port.interrupted(
+                    "Bytes came from a node that could not be told, and may have been of "
+                    f"{port.node}"
                 )

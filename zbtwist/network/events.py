@@ -9,7 +9,7 @@ from twisted.logger import LogLevel
 
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import Event, Plain
-from zbtwist.xbee.address import format_address64
+from zbtwist.xbee.address import Address16, Address64, format_address64
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,36 @@ class NodeForgotten(NodeEvent):
 
     def __str__(self) -> str:
         return f"{self.node} is forgotten."
+
+
+@dataclass(frozen=True)
+class SenderUnknown(Event):
+    """Bytes of a node's stream are lost, since it could not be told which node's.
+
+    @ivar address16: the 16-bit address that they came from; the 64-bit one was missing.
+    @ivar bytes_lost: how many they are.
+    @ivar candidates: the nodes whose they may have been.
+    """
+
+    name: ClassVar = "sender_unknown"
+    severity: ClassVar = LogLevel.warn
+    address16: Address16
+    bytes_lost: int
+    candidates: tuple[Address64, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.bytes_lost} bytes came from the 16-bit address {self.address16:04x} without a "
+            "64-bit one, and it could not be told in time whose they are: the clients of all nodes "
+            f"that may have sent them ({len(self.candidates)}) are reset."
+        )
+
+    def values(self) -> dict[str, Plain]:
+        return {
+            "address16": f"{self.address16:04x}",
+            "bytes_lost": self.bytes_lost,
+            "nodes": len(self.candidates),
+        }
 
 
 #: Which way bytes go.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from math import inf
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
@@ -23,7 +23,8 @@ from zbtwist.network.first_search import FirstSearch
 from zbtwist.network.inquiries import Inquiries
 from zbtwist.network.node import Node
 from zbtwist.network.samples import SAMPLE_CLUSTERS, temperature_in
-from zbtwist.network.table import NodeTable
+from zbtwist.network.table import NO_NODE, NodeTable
+from zbtwist.network.unknown_senders import UnknownSenders
 from zbtwist.radio.errors import RadioError
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
@@ -88,7 +89,6 @@ class NetworkService(Service):
     """Keeps a `NodeTable` by what the radio says, and hands each node its bytes.
 
     @ivar nodes: the table.
-    @ivar unattributed_frames: frames with data of a node that could not be told.
     @ivar search_answers: answers to searches so far, of any nodes.
     """
 
@@ -110,7 +110,7 @@ class NetworkService(Service):
         self.nodes = NodeTable(bus, wall=wall)
         self._announcements = Announcements(clock, bus)
         self._inquiries = Inquiries(clock, radio, self.nodes)
-        self.unattributed_frames = 0
+        self._unknown = UnknownSenders(clock, radio, self.nodes)
         self.search_answers = 0
         # Whether the next packet may be a reason to ask for the strength of its signal.
         self._wants_signal = False
@@ -138,8 +138,14 @@ class NetworkService(Service):
         self._inquiries.stop()
         self._first_search.stop()
         self._search.cancel()
+        self._unknown.stop()
         if self._measuring is not None:
             self._measuring.cancel()
+
+    @property
+    def unattributed_frames(self) -> int:
+        """Frames of a node that could not be told."""
+        return self._unknown.lost_frames
 
     # --- searching -----------------------------------------------------------------------------
 
@@ -163,6 +169,7 @@ class NetworkService(Service):
     def _data(self, frame: ReceivePacket | ExplicitReceive) -> None:
         node = self._sender(frame)
         if node is None:
+            self._not_told(frame, self._data, frame.data, is_stream=True)
             return
         if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
             self._is_end_device(node, frame)
@@ -187,11 +194,13 @@ class NetworkService(Service):
             self._heard(frame)
 
     def _heard(self, frame: ExplicitReceive | ManyToOneRouteRequest) -> None:
-        self._sender(frame)
+        if self._sender(frame) is None:
+            self._not_told(frame, self._heard)
 
     def _sampled(self, frame: IODataSample | SensorRead | ExplicitReceive) -> None:
         node = self._sender(frame)
         if node is None:
+            self._not_told(frame, self._sampled)
             return
         if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
             self._is_end_device(node, frame)
@@ -204,6 +213,7 @@ class NetworkService(Service):
     def _routed(self, frame: RouteRecord) -> None:
         node = self._sender(frame)
         if node is None:
+            self._not_told(frame, self._routed)
             return
         node.route = tuple(frame.hops[:MAX_HOPS])
 
@@ -253,11 +263,28 @@ class NetworkService(Service):
             return None
         node = self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
         self._last_heard = node
-        if node is None:
-            self.unattributed_frames += 1
-        elif node.label is None or node.device_type_identifier is None or node.role is None:
+        if node is not None and (
+            node.label is None or node.device_type_identifier is None or node.role is None
+        ):
             self._inquiries.inquire(node)
         return node
+
+    def _not_told(
+        self,
+        frame: _Sent,
+        hear: Callable[[Any], None],
+        data: bytes = b"",
+        is_stream: bool = False,
+    ) -> None:
+        """The sender of a frame cannot be told; it is our own radio, or the table is full, or the
+        frame does not say.
+
+        @param hear: is called with the frame again when the sender is known.
+        """
+        if frame.address64 in NO_NODE:
+            self._unknown.keep(frame, hear, data, is_stream)
+        elif not self._is_local(frame.address64):
+            self._unknown.lost_frames += 1
 
     def _is_end_device(self, node: Node, frame: _Sent) -> None:
         """Note that a frame was sent from an end device, if its radio is a Zigbee one: only there

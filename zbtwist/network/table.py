@@ -32,10 +32,16 @@ MAX_NODES = 0xFFF7
 NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
 
 
+def _nobody(node: Node) -> None:
+    """Nobody has to be told."""
+
+
 class NodeTable:
     """The nodes by address. What is new of them is published.
 
     @ivar bus: where.
+    @ivar moved: called with a node whose 16-bit address is another one, before the frame that told
+        so is heard by anybody else.
     """
 
     log = Logger()
@@ -54,6 +60,7 @@ class NodeTable:
         self._nodes: dict[Address64, Node] = {}
         self._by_address16: dict[Address16, Node] = {}
         self.bus = bus
+        self.moved: Callable[[Node], None] = _nobody
         self._maximum = maximum
         self._full = False
 
@@ -165,4 +172,5 @@ class NodeTable:
             if previous is not None:
                 previous.address16 = UNKNOWN16
             self._by_address16[address16] = node
+        self.moved(node)
         self.changed(node)
