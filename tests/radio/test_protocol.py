@@ -10,12 +10,15 @@ from tests.radio.support import REMOTE, REMOTE16, Owner
 from tests.support import producer_of
 from zbtwist.radio.frame_timeout import MAX_FRAME, SILENCE
 from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.radio.statistics import Traffic
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.frames import (
     ATCommand,
     Frame,
     MalformedFrame,
     ReceivePacket,
+    TransmitStatus,
     UnknownFrame,
 )
 from zbtwist.xbee.framing import encode
@@ -141,6 +144,44 @@ class ProtocolTests(SynchronousTestCase):
         self.protocol.dataReceived(b"\x7e\x00")
         self.protocol.connectionLost()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_half_a_frame_is_a_damaged_one(self) -> None:
+        """At the line's end, and where the rate or the mode changes. Whose it was is said before
+        the line is said to be gone.
+        """
+        for mode in (1, 2):
+            half = encode(ReceivePacket(REMOTE, REMOTE16, 1, b"plain").to_bytes(), mode)[:-1]
+            for end in ("connectionLost", "start_over", "set_api_mode"):
+                for part, whose in ((half, [REMOTE]), (half[:9], None), (half[:2], None)):
+                    owner = Owner()
+                    traffic = Traffic(EventBus())
+                    protocol = RadioProtocol(self.clock, mode, owner, traffic)
+                    protocol.makeConnection(StringTransport())
+                    order: list[object] = []
+                    self.patch(owner, "frames_damaged", order.append)
+                    self.patch(owner, "protocol_lost", lambda *_, order=order: order.append("lost"))
+                    protocol.dataReceived(encode(PACKET.to_bytes(), mode) + part)
+                    self.assertEqual(order, [])
+                    arguments = (3 - mode,) if end == "set_api_mode" else ()
+                    getattr(protocol, end)(*arguments)
+                    is_lost = end == "connectionLost"
+                    self.assertEqual(order, [whose, "lost"] if is_lost else [whose])
+                    self.assertEqual(protocol.decoder.discarded_bytes, len(part))
+                    self.assertEqual(traffic.bad_frames, int(is_lost))
+
+    def test_half_a_status_is_nobodys(self) -> None:
+        """Who waits for it notices."""
+        wire = encode(TransmitStatus(1, REMOTE16, 0, 0, 0).to_bytes(), 1)
+        self.protocol.dataReceived(wire[:-2])
+        self.protocol.connectionLost()
+        self.assertEqual(self.damage, [[]])
+
+    def test_half_a_frame_that_may_be_of_several(self) -> None:
+        """In mode 1 another may have begun in what is taken for the first one's."""
+        wire = encode(ReceivePacket(REMOTE, REMOTE16, 1, b"plain").to_bytes(), 1)
+        self.protocol.dataReceived(wire[:13] + wire[:4])
+        self.protocol.connectionLost()
+        self.assertEqual(self.damage, [None])
 
     def test_our_mistake_costs_one_frame(self) -> None:
         seen = []

@@ -12,13 +12,31 @@ from collections.abc import Sequence
 
 from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import ExplicitReceive, ReceivePacket, TransmitStatus
-from zbtwist.xbee.framing import OVERHEAD, escape
+from zbtwist.xbee.framing import OVERHEAD, START, escape
 
 #: Frame types with serial data of a node: the address is what follows the type.
 _DATA = (ReceivePacket.frame_type, ExplicitReceive.frame_type)
 
 #: Frame data of a Transmit Status. That it is missing is noticed by who waits for it.
 _STATUS_SIZE = 7
+
+
+def sender_of_half(pending: bytes) -> list[Address64] | None:
+    """Say whose bytes were lost with the beginning of a frame that the line brings no end of, since
+    it is closed, or read otherwise from then on.
+
+    @param pending: what there was of it, from its start byte, unescaped.
+    @return: as `senders_of`.
+    """
+    size = len(pending) - OVERHEAD + 1
+    if pending.rfind(START) > 0 or size < 1:
+        # Something is missing in it already, or who sent it: it may have been several frames.
+        return None
+    kind = pending[3]
+    if kind in _DATA and size > 9:
+        return [Address64(int.from_bytes(pending[4:12], "big"))]
+    is_status = kind == TransmitStatus.frame_type
+    return [] if is_status and int.from_bytes(pending[1:3], "big") == _STATUS_SIZE else None
 
 
 def senders_of(

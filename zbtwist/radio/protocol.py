@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from zbtwist.radio.damage import senders_of
+from zbtwist.radio.damage import sender_of_half, senders_of
 from zbtwist.radio.frame_timeout import FrameTimeout
 from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.statistics import Traffic
@@ -18,7 +18,7 @@ from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.frames import Frame, UnparsedFrame, parse_frame
-from zbtwist.xbee.framing import FrameDecoder, decoder_for, encode
+from zbtwist.xbee.framing import START_BYTE, FrameDecoder, decoder_for, encode, unescape
 
 #: Damaged frames of one piece of the line that are looked at.
 _MAX_BAD = 16
@@ -87,13 +87,26 @@ class RadioProtocol(Protocol):
         self._renew_decoder(self.api_mode)
 
     def _renew_decoder(self, api_mode: int) -> None:
+        self._give_up_half()
         old = self._decoder
-        self._patience.stop()
         self._decoder = self._new_decoder(api_mode)
         self._decoder.good_frames = old.good_frames
         self._decoder.bad_frames = old.bad_frames
-        self._decoder.discarded_bytes = old.discarded_bytes + len(old.pending)
-        self._discarded = self._decoder.discarded_bytes
+        self._decoder.discarded_bytes = old.discarded_bytes
+
+    def _give_up_half(self) -> None:
+        """The rest of a frame whose beginning is waited for will not come: it is a damaged one."""
+        self._patience.stop()
+        decoder = self._decoder
+        pending, decoder.pending = decoder.pending, b""
+        if not pending:
+            return
+        decoder.bad_frames += 1
+        decoder.discarded_bytes += len(pending)
+        self._discarded += len(pending)
+        if decoder.api_mode == 2:
+            pending = START_BYTE + unescape(pending[1:])
+        self._owner.frames_damaged(sender_of_half(pending))
 
     def _new_decoder(self, api_mode: int) -> FrameDecoder:
         return decoder_for(api_mode, on_bad_frame=self._note_bad)
@@ -114,7 +127,9 @@ class RadioProtocol(Protocol):
         self._owner.protocol_made(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._patience.stop()
+        # Before the line is said to be gone: what was lost with it concerns whose it was, however
+        # long ago they were heard.
+        self._give_up_half()
         # Nobody is told: to go on writing now would be to write into nothing.
         self.is_congested = False
         traffic, decoder = self._traffic, self._decoder
