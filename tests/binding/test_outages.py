@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from tests.binding.support import A, B, BindingTestCase, C
+from typing import Any
+
+from tests.binding.support import A, B, BindingTestCase, C, D
 from tests.radio.support import FACTS
+from zbtwist.binding.events import StreamBroken
+from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.network.events import SenderUnknown
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import TransmitStatus
+
+
+def count_calls(case: BindingTestCase, kind: type, name: str) -> list[Any]:
+    """Return a list of the objects of a class whose method is called from now on."""
+    called: list[Any] = []
+    method = getattr(kind, name)
+
+    def note(self: Any, *arguments: Any) -> Any:
+        called.append(self)
+        return method(self, *arguments)
+
+    case.patch(kind, name, note)
+    return called
 
 
 class InterruptionTests(BindingTestCase):
@@ -133,6 +150,48 @@ class InterruptionTests(BindingTestCase):
     def test_damaged_address(self) -> None:
         self.wire.coordinator.frames_damaged([C])
         self.assertEqual(self.reset(), [A, B])
+
+    def test_damage_costs_no_look_at_all_nodes(self) -> None:
+        """Thousands are silent and have no clients; noise comes many times a second."""
+        self.see(*(Address64(D + number) for number in range(500)))
+        self.clients[B].protocol.connectionLost()
+        interrupted = count_calls(self, NodePort, "interrupted")
+        for _ in range(10):
+            self.wire.coordinator.frames_damaged(None)
+        self.assertEqual({port.node.address64 for port in interrupted}, {A})
+        self.assertEqual(self.reset(), [A])
+
+    def test_noise_while_the_radio_is_away_costs_no_look_at_all_nodes(self) -> None:
+        self.see(*(Address64(D + number) for number in range(500)))
+        self.wire.coordinator.link_down("It is gone.")
+        deaf = count_calls(self, NodePort, "radio_is_deaf")
+        for _ in range(10):
+            self.wire.coordinator.frames_damaged(None)
+        self.assertEqual(deaf, [])
+        # One that was heard meanwhile, and a new one, are concerned.
+        self.see(C)
+        self.hear(A)
+        self.wire.coordinator.frames_damaged(None)
+        self.assertEqual([port.node.address64 for port in deaf], [C, A])
+
+    def test_what_a_client_left_behind(self) -> None:
+        """It waits for its turn, and nobody is connected any more: it is dropped all the same."""
+        writer = self.clients[A].protocol
+        writer.dataReceived(b"in the air")
+        writer.dataReceived(b"waiting")
+        writer.connectionLost()
+        self.wire.coordinator.frames_damaged(None)
+        port = self.bindings.port_of(self.node(A))
+        assert port is not None
+        self.assertEqual((port.outbound.bytes_lost, port.outbound.buffered), (7, 0))
+
+    def test_observer(self) -> None:
+        """Who hears of all streams hears of the hole in one that nobody reads."""
+        broken: list[Address64] = []
+        self.clients[B].protocol.connectionLost()
+        self.wire.bus.subscribe(StreamBroken, lambda event: broken.append(event.node.address64))
+        self.wire.coordinator.frames_damaged(None)
+        self.assertEqual(broken, [A, B])
 
     def test_damage_that_concerns_nobody(self) -> None:
         self.wire.coordinator.frames_damaged([])

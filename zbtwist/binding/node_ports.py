@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from zbtwist.binding.outbound import Outbound
-from zbtwist.binding.port import NodePort
+from zbtwist.binding.port import NodePort, Noted
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
@@ -57,6 +57,7 @@ class NodePorts(MultiService):
         self._batch = batch
         self._standstill = standstill
         self._by_address: dict[Address64, NodePort] = {}
+        self._noted = Noted()
         self._settings = PortSettings()
         self._requests = PortRequests()
 
@@ -73,6 +74,22 @@ class NodePorts(MultiService):
     def has_problem(self) -> bool:
         """Whether there is one that does not listen."""
         return any(port.problem for port in self._by_address.values())
+
+    def with_something_to_lose(self) -> list[NodePort]:
+        """Return those of whose nodes somebody reads something, or will; see `Noted`."""
+        busy = self._noted.busy
+        for port in list(busy):
+            if not port.has_something_to_lose:
+                del busy[port]
+        return list(busy)
+
+    def take_awake(self) -> list[NodePort]:
+        """Return those that are new, or whose node was heard, since this was asked the last time
+        and the radio was away.
+        """
+        awake = list(self._noted.awake)
+        self._noted.awake.clear()
+        return awake
 
     def get(self, address64: Address64) -> NodePort | None:
         """Return the port of the node with that address, None if it has none."""
@@ -91,8 +108,9 @@ class NodePorts(MultiService):
                 self._settings_of(node),
                 self._standstill,
             )
-            port = NodePort(self._clock, node, outbound, self._bus, self._batch)
+            port = NodePort(self._clock, node, outbound, self._bus, self._batch, self._noted)
             port.setServiceParent(self)
+            self._noted.awake[port] = None
             self._by_address[node.address64] = port
         return port
 
@@ -101,6 +119,7 @@ class NodePorts(MultiService):
         nobody has to wait for that.
         """
         del self._by_address[port.node.address64]
+        self._noted.forget(port)
         port.disownServiceParent()
 
     def stopService(self) -> Deferred[Any]:

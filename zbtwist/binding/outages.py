@@ -3,10 +3,14 @@ or when it is not known whose bytes came.
 
 What a node said meanwhile is lost, and may have been nothing: each `NodePort` decides whether its
 stream has a hole. What clients sent waits for a time, in `Outbound`.
+
+A noisy line damages something in each read, up or down, many times a second. So that costs a look
+only at the ports that it concerns, and not at those of all nodes.
 """
 
 from __future__ import annotations
 
+from zbtwist.binding.events import StreamBroken
 from zbtwist.binding.node_ports import NodePorts
 from zbtwist.network.events import SenderUnknown
 from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
@@ -21,6 +25,8 @@ class Outages:
     def __init__(self, bus: EventBus, radio: IRadio, ports: NodePorts) -> None:
         self._radio = radio
         self._ports = ports
+        self._bus = bus
+        self._is_down = False
         bus.subscribe(LinkUp, self._up)
         bus.subscribe(LinkDown, self._down)
         bus.subscribe(LinkSilent, self._silent)
@@ -30,15 +36,20 @@ class Outages:
         bus.subscribe(SenderUnknown, self._unknown)
 
     def _up(self, event: LinkUp) -> None:
+        self._is_down = False
+        self._ports.take_awake()
         for port in self._ports:
             port.radio_is_heard()
             port.outbound.radio_up()
 
     def _down(self, event: LinkDown) -> None:
         since = self._radio.down_since
-        for port in self._ports:
+        # Noise while the radio is looked for says it again and again.
+        awake = self._ports.take_awake()
+        for port in awake if self._is_down else self._ports:
             port.radio_is_deaf(since)
             port.outbound.radio_down()
+        self._is_down = True
 
     def _silent(self, event: LinkSilent) -> None:
         since = self._radio.down_since
@@ -57,8 +68,10 @@ class Outages:
         senders = event.senders
         ports = [self._ports.get(address64) for address64 in senders or ()]
         if senders is None or None in ports:
-            # The address is what was damaged: it may have been anybody's.
-            ports = list(self._ports)
+            # The address is what was damaged: it may have been anybody's. Of a port that nobody
+            # reads only an observer would want to hear.
+            is_observed = self._bus.subscribers(StreamBroken)
+            ports = list(self._ports if is_observed else self._ports.with_something_to_lose())
         for port in ports:
             if port is not None:
                 port.interrupted(

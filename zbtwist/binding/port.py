@@ -41,6 +41,26 @@ IN_THE_MIDDLE = 1.0
 CLOSE_TIMEOUT = 0.5
 
 
+class Noted:
+    """Which ports damage and outages concern. There are thousands, mostly of nodes that are silent
+    and that nobody is connected to, and noise on the line must not cost a look at each.
+
+    @ivar busy: the ports that may have something to lose; see `NodePort.has_something_to_lose`.
+    @ivar awake: the ports that are new, or whose node was heard, since the radio went away the
+        last time.
+    """
+
+    def __init__(self) -> None:
+        # Dicts keep the order, and forget a port as quickly as sets.
+        self.busy: dict[NodePort, None] = {}
+        self.awake: dict[NodePort, None] = {}
+
+    def forget(self, port: NodePort) -> None:
+        """It is no port any more."""
+        self.busy.pop(port, None)
+        self.awake.pop(port, None)
+
+
 class NodePort(Service):
     """The port of one node, whether it listens at the moment or not.
 
@@ -49,6 +69,7 @@ class NodePort(Service):
     @ivar slot: where its clients are to find it; None if there is nowhere.
     @ivar by_hand: a person chose the slot; else the gateway did.
     @ivar problem: a sentence: why it does not listen; empty while it does.
+    @ivar noted: where it puts itself down; see `Noted`.
     @ivar bytes_received: bytes from the node.
     @ivar packets_received: packets from the node.
     @ivar bytes_unread: those of them that no client got: none was connected, and they were not
@@ -62,11 +83,14 @@ class NodePort(Service):
         outbound: Outbound,
         bus: EventBus,
         batch: WriteBatch | None = None,
+        noted: Noted | None = None,
     ) -> None:
         """
         @param bus: is told what happens to clients and to the stream.
         @param batch: what is being read at the moment, at whose end clients are written to.
+        @param noted: the `Noted` of all ports.
         """
+        self.noted = noted or Noted()
         self.clock = clock
         self.bus = bus
         self.batch = batch or WriteBatch()
@@ -199,6 +223,7 @@ class NodePort(Service):
 
     def _deliver_after_outage(self, data: bytes) -> None:
         """The node is heard before the radio is set up again."""
+        self.noted.awake[self] = None
         self.radio_is_heard()
         self.deliver(data)
 
@@ -212,6 +237,11 @@ class NodePort(Service):
             for client in list(self._clients):
                 if client.unread:
                     client.reset(f"the gateway stood still for {seconds:.1f} s")
+
+    @property
+    def has_something_to_lose(self) -> bool:
+        """Whether a hole in the node's stream is one in what somebody reads, or will."""
+        return bool(self._clients or self._backlog or self.outbound.buffered)
 
     def interrupted(self, reason: str) -> None:
         """Bytes of the node may have been lost: nobody may take what follows for the next byte.
@@ -263,6 +293,7 @@ class NodePort(Service):
     def client_opened(self, client: NodeClient) -> None:
         """A client is there: it hears the node, and may write to `outbound`, from now on."""
         self._clients[client] = None
+        self.noted.busy[self] = None
         self.bus.publish(ClientOpened(self.node, self.number, client.peer))
         self.outbound.opened(client)
         if self._backlog:
@@ -306,3 +337,5 @@ class NodePort(Service):
         if surplus > 0:
             del backlog[:surplus]
             self.bytes_unread += surplus
+        if backlog:
+            self.noted.busy[self] = None
