@@ -45,6 +45,7 @@ from zbtwist.network.events import (
 )
 from zbtwist.network.node import Node
 from zbtwist.radio.events import (
+    LineDamages,
     LinkDown,
     LinkFailed,
     LinkLost,
@@ -126,6 +127,7 @@ class Documented(GatewayTestCase):
             LinkDown("Why."),
             LinkLost("sim:"),
             LinkFailed("sim:", "Why."),
+            LineDamages("sim:", "Why."),
             RadioSilent("sim:"),
             RadioReplaced("sim:", Address64(1), Address64(2)),
             ModemStatusCame(6),

@@ -91,10 +91,30 @@ class DialogueTests(SynchronousTestCase):
     def test_refused(self) -> None:
         moving = self.begin()
         self.enter()
+        self.said()
         self.protocol.dataReceived(b"ERROR\r")
+        # It is not left where it takes everything for a command.
+        self.assertEqual(self.said(), b"ATCN\r")
+        self.assertNoResult(moving)
+        self.protocol.dataReceived(b"OK\r")
         self.assertEqual(
             self.failureResultOf(moving, RadioError).getErrorMessage(),
-            "The radio refused ATAP1 in command mode.",
+            "The radio refused ATAP1 in command mode: it has AT firmware, which has no API mode, "
+            "so load API firmware into it with XCTU.",
+        )
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_flash_is_refused(self) -> None:
+        moving = self.begin(2, write_flash=True)
+        self.enter()
+        self.protocol.dataReceived(b"OK\r")
+        self.said()
+        self.protocol.dataReceived(b"ERROR\r")
+        self.assertEqual(self.said(), b"ATCN\r")
+        self.clock.advance(COMMAND_TIMEOUT)
+        self.assertEqual(
+            self.failureResultOf(moving, RadioError).getErrorMessage(),
+            "The radio refused ATWR in command mode.",
         )
 
     def test_stops_answering(self) -> None:

@@ -171,6 +171,6 @@ class LinkTests(SynchronousTestCase):
 
         self.owner.probe = probe  # type: ignore[attr-defined]
         self.owner.no_radio = heard.append  # type: ignore[attr-defined]
-        self.owner.link_down = lambda reason: heard.append("down")  # type: ignore[attr-defined]
+        self.owner.line_closed = lambda: heard.append("closed")  # type: ignore[attr-defined]
         link.opened()
-        self.assertEqual(heard, ["probe", "It could not be written to.", "down"])
+        self.assertEqual(heard, ["probe", "It could not be written to.", "closed"])

@@ -64,7 +64,6 @@ class RetryingEndpointTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_name(self) -> None:
-        """It stands in what ClientService says of its tries."""
         connecting = self.connect(Outcomes(Deferred()))
         self.assertEqual(repr(self.endpoint), "tcp:server:4000")
         connecting.cancel()

@@ -278,8 +278,9 @@ class RadioServiceTests(LinkCase):
             [
                 (
                     "No radio on sim:: The radio does not answer: it must be an XBee in API mode "
-                    "(AP=1 or AP=2), and its serial line at the radio's rate; --configure moves a "
-                    "radio in transparent mode to API mode. The gateway goes on trying."
+                    "(AP=1 or AP=2), and its serial line raw, at the radio's rate and without "
+                    "parity; --configure moves a radio in transparent mode to API mode. The "
+                    "gateway goes on trying."
                 )
             ],
         )
@@ -436,23 +437,78 @@ class RadioServiceTests(LinkCase):
         self.assertEqual(len(self.lines("warn")), 1)
         self.stop()
 
-    def test_pauses_grow(self) -> None:
-        self.build(api_mode=0)
+    def pauses(self, asked: list[float]) -> list[float]:
+        """Return the times between the last question of each try and the first of the next."""
+        return [
+            asked[number] - asked[number - 1] - WAITS[-1]
+            for number in range(len(WAITS), len(asked), len(WAITS))
+        ]
+
+    def mute(self) -> list[float]:
+        """Let the radio say nothing; return when it is asked from now on."""
         asked: list[float] = []
         self.patch(
             self.network.radio, "receive_bytes", lambda data: asked.append(self.clock.seconds())
         )
+        return asked
+
+    def test_pauses_grow(self) -> None:
+        """Of a radio that was there before, up to a second."""
+        self.build(heartbeat=2.0)
         self.service.startService()
+        self.run_for(QUICK)
+        asked = self.mute()
+        self.run_for(2 + TRIES * TRY_TIMEOUT)
+        del asked[:TRIES]
         self.run_for(20)
-        # Of each try the last question, and the first one of the next.
-        pauses = [
-            asked[number] - asked[number - 1] - WAITS[-1]
-            for number in range(len(WAITS), len(asked), len(WAITS))
-        ]
-        expected = [0.25, 0.375, 0.5625, 0.84375, OPEN_RETRY, 1.0, 1.0]
+        # It is closed after the first, since it was up and fell silent.
+        expected = [OPEN_RETRY, 0.375, 0.5625, 0.84375, 1.0, OPEN_RETRY, 1.0]
+        pauses = self.pauses(asked)
         self.assertGreaterEqual(len(pauses), len(expected))
         for pause, wanted in zip(pauses, expected):
             self.assertTrue(wanted - 0.001 <= pause < wanted + 0.05, (pause, wanted))
+        self.stop()
+
+    def test_a_transparent_radio_is_asked_less_and_less(self) -> None:
+        """What it is asked goes over the air, to somebody's device."""
+        self.build(api_mode=0)
+        receive = self.network.radio.receive_bytes
+        asked = self.mute()
+        self.service.startService()
+        self.run_for(20)
+        pauses = self.pauses(asked)
+        expected = [0.25, 0.375, 0.5625, 0.84375, 1.265625 + OPEN_RETRY, 1.8984375]
+        for pause, wanted in zip(pauses, expected):
+            self.assertTrue(wanted - 0.001 <= pause < wanted + 0.05, (pause, wanted))
+        self.run_for(600, 0.05)
+        asked.clear()
+        self.run_for(3600, 0.05)
+        # A try a minute.
+        self.assertLessEqual(len(asked), 3 * 60)
+        self.assertGreater(len(asked), 3 * 50)
+        # One that is switched on says so, and is found at once.
+        self.patch(self.network.radio, "receive_bytes", receive)
+        self.network.radio.execute("AP", b"\x01")
+        self.network.radio.apply()
+        self.network.radio.emit_modem_status(ModemStatusCode.HARDWARE_RESET)
+        self.run_for(WAITS[0] + QUICK)
+        self.assertEqual(len(self.ups()), 1)
+        self.stop()
+
+    def test_a_radio_that_is_plugged_in_anew_is_found_at_once(self) -> None:
+        """However long one was looked for in vain on the line that there was before."""
+        self.build(api_mode=0)
+        self.service.startService()
+        self.run_for(1200, 0.05)
+        self.switch.error = SerialOpenError("There is no port.")
+        self.switch.protocol.transport.abortConnection()
+        self.run_for(10)
+        self.switch.error = None
+        self.run_for(OPEN_RETRY + sum(WAITS))
+        self.network.radio.execute("AP", b"\x01")
+        self.network.radio.apply()
+        self.run_for(FIRST_RETRY + QUICK)
+        self.assertEqual(len(self.ups()), 1)
         self.stop()
 
     def test_frames_take_no_detour(self) -> None:
@@ -513,6 +569,53 @@ class RadioServiceTests(LinkCase):
         other.stop()
         self.network.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_replaced_twice_at_once(self) -> None:
+        """The last word counts."""
+        for is_opening in (False, True):
+            self.build()
+            if is_opening:
+                self.patch(self.switch, "connect", lambda factory: Deferred())
+            self.service.startService()
+            self.run_for(QUICK)
+            others = [SimulatedNetwork(self.clock, api_mode=2) for _ in range(3)]
+            for number, other in enumerate(others):
+                self.addCleanup(other.stop)
+                set_address(other, number + 1)
+                endpoint = SimulatorEndpoint(self.clock, other)
+                self.service.replace_endpoint(endpoint, f"sim:{number}", None)
+            self.run_for(1)
+            self.assertEqual(present(self.coordinator.facts).address64, 3)
+            self.assertEqual(self.service.radio_name, "sim:2")
+            self.assertEqual(len(self.ups()), 1 if is_opening else 2)
+            self.stop()
+            for network in (self.network, *others):
+                network.stop()
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_replaced_and_stopped_at_once(self) -> None:
+        """It is not opened, until the service is started again."""
+        self.build()
+        self.service.startService()
+        self.run_for(QUICK)
+        self.service.replace_endpoint(SimulatorEndpoint(self.clock, self.network), "sim:2", None)
+        self.stop()
+        self.assertIsNone(self.coordinator.facts)
+        self.service.startService()
+        self.run_for(1)
+        self.assertIsNotNone(self.coordinator.facts)
+        self.stop()
+
+    def test_started_before_it_has_stopped(self) -> None:
+        self.build()
+        self.service.startService()
+        self.run_for(QUICK)
+        stopped = self.service.stopService()
+        self.service.startService()
+        self.run_for(1)
+        self.successResultOf(stopped)
+        self.assertEqual(len(self.ups()), 2)
+        self.stop()
 
     def test_congestion_is_passed_on(self) -> None:
         self.build()
@@ -1089,8 +1192,8 @@ class ConfigureTests(PortCase):
             [
                 (
                     "No radio on sim:: The radio does not answer, neither to frames nor to +++: "
-                    "see that it is an XBee, connected and switched on, and its serial line at "
-                    "the radio's rate. The gateway goes on trying."
+                    "see that it is an XBee, connected and switched on, and its serial line "
+                    "raw, at the radio's rate and without parity. The gateway goes on trying."
                 )
             ],
         )

@@ -26,6 +26,8 @@ COMMAND_TIMEOUT = 2.0
 
 _SEQUENCE = b"+++"
 _OK = b"OK\r"
+#: An S2 or S2B has other firmware for either mode (90000976, "AP (API Enable)").
+_NO_API = ": it has AT firmware, which has no API mode, so load API firmware into it with XCTU"
 #: The longest answer that is looked at, in bytes.
 _MAX_ANSWER = 64
 
@@ -69,7 +71,10 @@ class CommandMode:
         if answer is None:
             raise RadioError(f"The radio stopped answering in command mode, at {command}.")
         if not answer.endswith(_OK):
-            raise RadioError(f"The radio refused {command} in command mode.")
+            # Until then, or until its time is up, it neither says what comes from nodes nor sends.
+            await self._say(b"ATCN\r", COMMAND_TIMEOUT)
+            why = _NO_API if command.startswith("ATAP") else ""
+            raise RadioError(f"The radio refused {command} in command mode{why}.")
 
     async def _say(self, text: bytes, seconds: float) -> bytes | None:
         """Write, and return the answer; None if there is none."""

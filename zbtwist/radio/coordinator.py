@@ -16,6 +16,7 @@ from zbtwist.radio.errors import ATRefused
 from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
 from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME
 from zbtwist.radio.interfaces import IRadio
+from zbtwist.radio.line_health import LineHealth
 from zbtwist.radio.requests import RemoteCommand, Request, Requests
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
@@ -48,7 +49,10 @@ F = TypeVar("F", bound=Frame)
 
 @implementer(IRadio)
 class Coordinator(Requests):
-    """The local XBee, as the rest of the program sees it."""
+    """The local XBee, as the rest of the program sees it.
+
+    @ivar line: how the line to it is.
+    """
 
     def __init__(self, clock: IReactorTime, bus: EventBus) -> None:
         """
@@ -59,6 +63,7 @@ class Coordinator(Requests):
         self._bus = bus
         self.down_since = self.offline_since = clock.seconds()
         self.facts: RadioInfo | None = None
+        self.line = LineHealth(clock)
 
     # --- the link ------------------------------------------------------------------------------
 

@@ -88,7 +88,6 @@ class ExclusiveSerialPort(WriteAtOnce, SerialPort):
     _serialFactory = staticmethod(open_exclusively)  # type: ignore[assignment]
 
     def startReading(self) -> None:
-        # Twisted's client service stands before the protocol, and it takes its time to find it; and
         # SerialPort asks pyserial each time for the descriptor.
         self._received = self.protocol.dataReceived
         self._descriptor = self.fileno()

@@ -77,6 +77,24 @@ class LinkFailed(Event):
 
 
 @dataclass(frozen=True)
+class LineDamages(Event):
+    """The line damages frames of a radio that is up, more than noise would; it is told once, until
+    it was well for some minutes.
+
+    @ivar line: the endpoint of the radio.
+    @ivar reason: a sentence: what it mostly comes from.
+    """
+
+    name: ClassVar = "line_damages"
+    severity: ClassVar = LogLevel.warn
+    line: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"On {self.line}: {self.reason} Clients whose bytes were in them are reset."
+
+
+@dataclass(frozen=True)
 class LinkLost(Event):
     """The line of a radio that was up is gone; `LinkDown` follows."""
 

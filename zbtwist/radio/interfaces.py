@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
 from zbtwist.radio.info import RadioInfo
+from zbtwist.radio.line_health import LineHealth
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import Frame, TransmitStatus
@@ -34,6 +35,7 @@ class IRadio(Interface):
         "Since when nothing could be sent, the last time: since the link went down, or the gateway "
         "started. Seconds of the clock."
     )
+    line: LineHealth = Attribute("How the line to the radio is.")
     down_since: float = Attribute(
         "Since when the link was down, the last time; or if that is not known, such as of a radio "
         "that hung, when it was certainly up for the last time. Seconds of the clock."
@@ -127,6 +129,9 @@ class ILinkOwner(Interface):
 
     def no_radio(sentence: str) -> None:
         """The radio cannot be had: say why."""
+
+    def line_closed() -> None:
+        """The line is gone, of a radio that was being looked for, and nobody here closed it."""
 
     def line_lost() -> None:
         """The line of a radio that was up is gone: say so."""

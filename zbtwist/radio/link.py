@@ -111,6 +111,10 @@ def _opened_too_late(link: Link, owner: ILinkOwner) -> None:
 @probing.upon(Link.lost).to(opening)
 @bringing_up.upon(Link.lost).to(opening)
 @pausing.upon(Link.lost).to(opening)
+def _lost_while_looking(link: Link, owner: ILinkOwner) -> None:
+    owner.line_closed()
+
+
 @closing.upon(Link.lost).to(opening)
 def _lost(link: Link, owner: ILinkOwner) -> None:
     # It is said once more: frames of nodes may have come since it was said.
@@ -182,6 +186,7 @@ def _pause(link: Link, owner: ILinkOwner, sentence: str) -> None:
 
 
 @probing.upon(Link.given_up).to(closing)
+@pausing.upon(Link.given_up).to(closing)
 @bringing_up.upon(Link.given_up).to(closing)
 @up.upon(Link.given_up).to(closing)
 @alone.upon(Link.given_up).to(closing)

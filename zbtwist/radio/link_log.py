@@ -7,6 +7,7 @@ from twisted.python.failure import Failure
 
 from zbtwist.radio.errors import ATRefused
 from zbtwist.radio.events import (
+    LineDamages,
     LinkFailed,
     LinkLost,
     ModemStatusCame,
@@ -35,11 +36,20 @@ class LinkLog:
         self._bus = bus
         self._said: set[str] = set()
 
-    def no_radio(self, sentence: str) -> None:
-        """The radio cannot be had, and the sentence says why: each is said once until it is up."""
-        if sentence not in self._said and len(self._said) < MAX_REASONS:
-            self._said.add(sentence)
+    def no_radio(self, sentence: str, reason: str = "") -> None:
+        """The radio cannot be had, and the sentence says why: each is said once until it is up.
+
+        @param reason: what several sentences have in common of which one is to be said; the
+            sentence itself if nothing.
+        """
+        reason = reason or sentence
+        if reason not in self._said and len(self._said) < MAX_REASONS:
+            self._said.add(reason)
             self._bus.publish(LinkFailed(self.name, sentence))
+
+    def damages(self, problem: str) -> None:
+        """The line changes bytes of a radio that is up."""
+        self._bus.publish(LineDamages(self.name, problem))
 
     def broke(self, failure: Failure) -> None:
         """Bringing the radio up failed by a mistake of ours."""

@@ -25,15 +25,17 @@ from zope.interface import implementer
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.bring_up import bring_up
 from zbtwist.radio.coordinator import Coordinator
-from zbtwist.radio.errors import ATRefused, RadioError
+from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
 from zbtwist.radio.heartbeat import Heartbeat
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import ILinkOwner, IProtocolOwner
 from zbtwist.radio.last_radio import LastRadio
+from zbtwist.radio.line_health import causes, hang_up
 from zbtwist.radio.link import make_link
 from zbtwist.radio.link_log import LinkLog
 from zbtwist.radio.probe import Probe, ProbeResult
 from zbtwist.radio.protocol import RadioProtocol
+from zbtwist.radio.retrying_endpoint import OPEN_RETRY
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.standstill import Standstill, StoodStill
 from zbtwist.xbee.address import Address64
@@ -47,6 +49,17 @@ FIRST_RETRY = 0.25
 LAST_RETRY = 1.0
 RETRY_FACTOR = 1.5
 _retry_delay = backoffPolicy(FIRST_RETRY, LAST_RETRY, RETRY_FACTOR, jitter=lambda: 0.0)
+#: Up to what they grow while no radio was ever found: one in transparent mode sends the questions
+#: over the air, to somebody's device.
+LAST_RETRY_OF_A_STRANGER = 60.0
+_strangers_delay = backoffPolicy(
+    FIRST_RETRY, LAST_RETRY_OF_A_STRANGER, RETRY_FACTOR, jitter=lambda: 0.0
+)
+#: Up to how many seconds the time grows until a serial server that closes the connection is asked
+#: again; it begins at `OPEN_RETRY` and doubles.
+LAST_REOPEN = 5.0
+#: A connection that was open for so many seconds was not closed at once.
+AT_ONCE = 2.0
 #: After so many bring-ups that failed on one connection it is opened anew.
 REOPEN_AFTER = 5
 #: Seconds that the radio may take to write its flash.
@@ -115,8 +128,19 @@ class LinkWork:
         self.last = last
         self.protocol = None
         self._failures = 0
+        # The same, since a line was opened that nobody here had closed.
+        self._failures_here = 0
         self._tries_left = REOPEN_AFTER
         self._left_at = 0.0
+        self._opened_at = 0.0
+        self._hang_ups = 0
+        self._overheard = b""
+        # Since the bring-up began, while one is under way.
+        self._damages = 0
+        self._is_setting_up = False
+        # Whether nothing came on the line since it was opened.
+        self._is_mute = False
+        self._coordinator.line.forget()
 
     @property
     def baud_rate(self) -> int | None:
@@ -129,6 +153,15 @@ class LinkWork:
     # --- the line ------------------------------------------------------------------------------
 
     def frames_damaged(self, senders: list[Address64] | None) -> None:
+        self._damages += 1
+        if self._is_mute:
+            # A radio that was switched on says so, at its own rate.
+            self._is_mute = False
+            self.link.frame_came()
+        if self._coordinator.facts is not None:
+            problem = self._coordinator.line.damaged()
+            if problem:
+                self.log.damages(problem)
         self._coordinator.frames_damaged(senders)
 
     def congestion_changed(self, congested: bool) -> None:
@@ -137,11 +170,24 @@ class LinkWork:
     def protocol_made(self, protocol: RadioProtocol) -> None:
         self.protocol = protocol
         self._tries_left = REOPEN_AFTER
+        self._opened_at = self._clock.seconds()
+        self._is_mute = True
+        self._coordinator.line.is_server = ISerialLine(protocol.transport, None) is None
         self.link.opened()
+
+    def not_opened(self, sentence: str) -> None:
+        """The line cannot be opened, as the sentence says: when it can, it is another one."""
+        self._failures_here = 0
+        self.link.not_opened(sentence)
+
+    def reopen_delay(self) -> float:
+        """Say in how many seconds a line that is gone is to be opened again."""
+        return min(OPEN_RETRY * 2.0 ** max(self._hang_ups - 1, 0), LAST_REOPEN)
 
     def protocol_lost(self, protocol: RadioProtocol, reason: Failure) -> None:
         if protocol is self.protocol:
             self.protocol = None
+            self._overheard = protocol.overheard
             self.link.lost()
 
     def close_line(self) -> None:
@@ -170,15 +216,20 @@ class LinkWork:
         if not failure.check(RadioError):
             self.log.broke(failure)
             sentence = "The radio could not be set up; see the log."
+        elif self._is_setting_up and self._damages and failure.check(NoAnswer):
+            line = self._coordinator.line
+            sentence = f"The radio answers, and its frames come damaged: {causes(line.is_server)}."
         self._failures += 1
+        self._failures_here += 1
         self._tries_left -= 1
-        if self._tries_left > 0:
+        if self._tries_left > 0 or self.last.address64 is None:
             self.link.failed(sentence)
         else:
             self.link.given_up(sentence)
 
     def probe(self) -> None:
         self._end_work()
+        self._is_setting_up = False
         if self.protocol is None:
             # That it is lost is said next.
             return
@@ -199,6 +250,8 @@ class LinkWork:
         self.protocol.set_api_mode(found.api_mode)
         self.last.found(found, self.baud_rate)
         self.frame_received = self._coordinator.frame_received
+        self._is_setting_up = True
+        self._damages = 0
         self._coordinator.link_up(self.protocol.send)
         self._coordinator.set_congested(self.protocol.is_congested)
         self._begin(Deferred.fromCoroutine(self._bring_up(found)), self._brought_up)
@@ -225,9 +278,20 @@ class LinkWork:
             self.link.frame_came()
 
         self.frame_received = end
-        delay = _retry_delay(self._failures - 1)
+        if self.last.address64 is None:
+            # That a radio is plugged in is seen by the line, which is lost before; and one that is
+            # switched on says so, if it speaks in frames.
+            delay = _strangers_delay(self._failures_here - 1)
+        else:
+            delay = _retry_delay(self._failures - 1)
         pause: Deferred[None] = deferLater(self._clock, delay)
-        self._begin(pause, lambda _: self.link.pause_over())
+        self._begin(pause, lambda _: self._pause_over())
+
+    def _pause_over(self) -> None:
+        if self._tries_left > 0:
+            self.link.pause_over()
+        else:
+            self.link.given_up(self._coordinator.offline_reason)
 
     def _pass_on(self, frame: Frame) -> None:
         """Take what came while nobody knows whether there is a radio.
@@ -244,7 +308,7 @@ class LinkWork:
     # --- what becomes of the link --------------------------------------------------------------
 
     def announce(self, facts: RadioInfo) -> None:
-        self._failures = 0
+        self._failures = self._failures_here = self._hang_ups = 0
         self._tries_left = REOPEN_AFTER
         facts = replace(facts, line=self.log.name, baud_rate=self.baud_rate)
         self.log.up(facts, self.last)
@@ -263,6 +327,19 @@ class LinkWork:
     def no_radio(self, sentence: str) -> None:
         self.link_down(sentence)
         self.log.no_radio(sentence)
+
+    def line_closed(self) -> None:
+        self._failures_here = 0
+        if not self._coordinator.line.is_server:
+            # It is said once more: frames of nodes may have come since it was said.
+            self.link_down(None)
+            return
+        is_at_once = self._clock.seconds() - self._opened_at < AT_ONCE
+        self._hang_ups = self._hang_ups + 1 if is_at_once else 1
+        sentence = hang_up(self._overheard, is_at_once)
+        self.link_down(sentence)
+        # What it says may be another thing each time, such as who has the port since when.
+        self.log.no_radio(sentence, "hang-up")
 
     def line_lost(self) -> None:
         self._end_work()

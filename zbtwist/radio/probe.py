@@ -24,6 +24,7 @@ from twisted.logger import Logger
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.command_mode import CommandMode
 from zbtwist.radio.errors import NoAnswer
+from zbtwist.radio.line_health import causes, is_telnet
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.xbee.frames import ATCommand, ATCommandResponse, Frame
 from zbtwist.xbee.status import ATStatus
@@ -204,19 +205,22 @@ class Probe:
         raise NoAnswer(self._reason())
 
     def _reason(self) -> str:
+        line = ISerialLine(self._protocol.transport, None)
+        if self._protocol.overheard:
+            return self._no_frames(line)
         if self._search.was_there:
             return (
                 "The radio does not answer any more: see that it is connected, switched on and "
                 "still in API mode (AP=1 or AP=2)."
             )
-        line = ISerialLine(self._protocol.transport, None)
         if self._search.any_rate:
             where, hint = " at any rate", ""
         elif line is not None:
             where = f" at {line.baud_rate} baud"
             hint = "; --baud auto looks for the rate"
         else:
-            where, hint = "", ", and its serial line at the radio's rate"
+            where = ""
+            hint = ", and its serial line raw, at the radio's rate and without parity"
         if self._search.configure:
             return (
                 f"The radio does not answer{where}, neither to frames nor to +++: see that it is "
@@ -225,4 +229,26 @@ class Probe:
         return (
             f"The radio does not answer{where}: it must be an XBee in API mode (AP=1 or AP=2)"
             f"{hint}; --configure moves a radio in transparent mode to API mode."
+        )
+
+    def _no_frames(self, line: ISerialLine | None) -> str:
+        """Somebody is there, and what he says is no frame."""
+        if line is None and is_telnet(self._protocol.overheard):
+            return f"The serial server speaks telnet, which changes bytes: {causes(True)}."
+        transparent = "is in transparent mode"
+        if not self._search.configure:
+            transparent = "is in transparent mode (--configure moves it to API mode)"
+        if line is None:
+            return (
+                f"Bytes come, and no frame among them: {causes(True)}, or the radio {transparent}."
+            )
+        if self._search.any_rate:
+            return (
+                "Bytes come, and no frame among them at any rate: the radio has a parity (NB must "
+                f"be 0), or {transparent}."
+            )
+        return (
+            f"Bytes come, and no frame among them at {line.baud_rate} baud: the radio is at "
+            "another rate (--baud auto looks for it), has a parity (NB must be 0), or "
+            f"{transparent}."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -22,6 +23,8 @@ from zbtwist.xbee.framing import START_BYTE, FrameDecoder, decoder_for, encode, 
 
 #: Damaged frames of one piece of the line that are looked at.
 _MAX_BAD = 16
+#: Bytes without a frame that are remembered: what a serial server says in place of a radio.
+MAX_OVERHEARD = 100
 
 
 @implementer(IPushProducer)
@@ -32,6 +35,9 @@ class RadioProtocol(Protocol):
     transport say so when its buffer is over its mark, and its owner hears of it.
 
     @ivar is_congested: whether what was written waits in the transport, and more should not follow.
+    @ivar gone: fires when the transport is gone, and all who hear of that have heard of it.
+    @ivar overheard: the first bytes that came and belong to no frame, on a line on which no frame
+        came yet; at most `MAX_OVERHEARD`.
     @ivar malformed_frames: good checksum, but an unknown type or fields that do not fit.
     """
 
@@ -64,6 +70,8 @@ class RadioProtocol(Protocol):
         self._standstill = standstill or Standstill(clock, EventBus())
         self._patience = FrameTimeout(clock, self._given_up)
         self._raw: Callable[[bytes], None] | None = None
+        self.gone: Deferred[None] = Deferred()
+        self.overheard = b""
         self.malformed_frames = 0
         self.is_congested = False
 
@@ -137,6 +145,7 @@ class RadioProtocol(Protocol):
         traffic.bad_frames += decoder.bad_frames
         traffic.discarded_bytes += decoder.discarded_bytes
         self._owner.protocol_lost(self, reason)
+        self.gone.callback(None)
 
     def send(self, frame: Frame) -> None:
         """Write a frame to the radio."""
@@ -181,6 +190,8 @@ class RadioProtocol(Protocol):
         frames = decoder.feed(data)
         is_damaged = decoder.discarded_bytes != self._discarded
         if frames or is_damaged:
+            if is_damaged and not decoder.good_frames and len(self.overheard) < MAX_OVERHEARD:
+                self.overheard = (self.overheard + data)[:MAX_OVERHEARD]
             self._deliver(frames, is_damaged)
         # A frame may have told that the mode is another.
         decoder = self._decoder

@@ -1,8 +1,4 @@
-"""An endpoint that tries until it is connected, and says each time why it is not.
-
-Twisted's ClientService alone would write a line into the log for each try, and keep the reason to
-itself.
-"""
+"""An endpoint that tries until it is connected, and says each time why it is not."""
 
 from __future__ import annotations
 
@@ -39,7 +35,7 @@ class RetryingEndpoint:
     ) -> None:
         """
         @param endpoint: what is tried.
-        @param name: the endpoint, as the user wrote it: ClientService says it in the log.
+        @param name: the endpoint, as the user wrote it.
         @param failed: called after each try that failed, with a sentence that says why.
         """
         self._clock = clock

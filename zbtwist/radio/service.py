@@ -1,6 +1,6 @@
 """The radio as a service: its line is opened, and opened again when it is lost.
 
-Twisted's ClientService does that; opening is tried a few times a second for as long as it takes
+`zbtwist.radio.kept_line` does that; opening is tried a few times a second for as long as it takes
 (`zbtwist.radio.retrying_endpoint`), so that a radio that is plugged in again is found at once. When
 the line is open, what is done when is for `zbtwist.radio.link`, and how for
 `zbtwist.radio.link_work`.
@@ -8,22 +8,20 @@ the line is open, what is done when is for `zbtwist.radio.link`, and how for
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.application.internet import ClientService
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import Factory
 
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
+from zbtwist.radio.kept_line import KeptLine
 from zbtwist.radio.last_radio import LastRadio
 from zbtwist.radio.link_log import LinkLog
 from zbtwist.radio.link_work import LinkWork
 from zbtwist.radio.protocol import RadioProtocol
-from zbtwist.radio.retrying_endpoint import OPEN_RETRY, RetryingEndpoint
+from zbtwist.radio.retrying_endpoint import RetryingEndpoint
 from zbtwist.radio.statistics import Traffic
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.standstill import Standstill
@@ -56,16 +54,6 @@ class LinkSettings(Protocol):
 def _place(settings: LinkSettings) -> tuple[object, ...]:
     """Where the radio is, and how it is spoken to."""
     return settings.serial, settings.baud_rate, settings.api_mode, settings.rtscts
-
-
-class _RadioFactory(Factory):
-    noisy = False
-
-    def __init__(self, build: Callable[[], RadioProtocol]) -> None:
-        self._build = build
-
-    def buildProtocol(self, addr: object) -> RadioProtocol:
-        return self._build()
 
 
 class RadioService(MultiService):
@@ -121,16 +109,18 @@ class RadioService(MultiService):
         )
         self._work.configure = configure
         self._work.write_flash = write_flash
+        # What is opened when the line that there was is closed.
+        self._next: IStreamClientEndpoint | None = None
         self._connect_to(endpoint)
 
     def _connect_to(self, endpoint: IStreamClientEndpoint) -> None:
-        self._connecting = ClientService(
-            RetryingEndpoint(self._clock, endpoint, self.radio_name, self._work.link.not_opened),
-            _RadioFactory(self._build_protocol),
-            retryPolicy=lambda attempt: OPEN_RETRY,
-            clock=self._clock,
+        self._line = KeptLine(
+            self._clock,
+            RetryingEndpoint(self._clock, endpoint, self.radio_name, self._work.not_opened),
+            self._build_protocol,
+            self._work.reopen_delay,
         )
-        self._connecting.setServiceParent(self)
+        self._line.setServiceParent(self)
 
     def _known(
         self, endpoint: IStreamClientEndpoint, name: str, api_mode: int | None
@@ -157,11 +147,22 @@ class RadioService(MultiService):
     def replace_endpoint(
         self, endpoint: IStreamClientEndpoint, name: str, api_mode: int | None
     ) -> None:
-        """The radio is somewhere else from now on: leave the old one and open the new one."""
-        left = maybeDeferred(self._connecting.disownServiceParent)
+        """The radio is somewhere else from now on: leave the old one and open the new one.
+
+        That may be said again before the old one is left: the last word counts.
+        """
+        is_leaving, self._next = self._next is not None, endpoint
+        left = None if is_leaving else maybeDeferred(self._line.disownServiceParent)
         self._work.link.replaced()
         self._work.begin_with(*self._known(endpoint, name, api_mode))
-        left.addCallback(lambda _: self._connect_to(endpoint))
+        if left is not None:
+            left.addCallback(lambda _: self._left())
+
+    def _left(self) -> None:
+        """The old line is closed: open the one that was named last."""
+        endpoint, self._next = self._next, None
+        if endpoint is not None:
+            self._connect_to(endpoint)
 
     def startService(self) -> None:
         # A serial port is open at once.
