@@ -216,6 +216,21 @@ class CommandLineTests(ConfigTestCase):
         self.assertTrue(self.load(serial=None, config=path).rtscts)
         self.assertFalse(self.load().rtscts)
 
+    def test_switch(self) -> None:
+        """What is on unless somebody says otherwise."""
+        self.assertTrue(self.load().low_latency)
+        for text in ("false", '"false"'):
+            path = self.write(f'serial = "sim:"\nlow-latency = {text}\n')
+            self.assertFalse(self.load(serial=None, config=path).low_latency)
+        self.assertFalse(self.load(**{"low-latency": "false"}).low_latency)
+        self.assertTrue(self.load(**{"low-latency": "true"}).low_latency)
+        clock = MemoryReactorClock()
+        for serial in ("/dev/ttyUSB0", "serial:/dev/ttyUSB0"):
+            settings = self.load(**{"low-latency": "false", "serial": serial})
+            endpoint = settings.radio_endpoint(clock)
+            assert isinstance(endpoint, SerialEndpoint)
+            self.assertFalse(endpoint.low_latency)
+
     def test_the_options_are_those_of_the_command_line(self) -> None:
         """Each option that twistd takes comes to its setting."""
         options = Options()

@@ -46,6 +46,7 @@ from zbtwist.network.events import (
 from zbtwist.network.node import Node
 from zbtwist.radio.events import (
     LineDamages,
+    LineSlow,
     LinkDown,
     LinkFailed,
     LinkLost,
@@ -128,6 +129,7 @@ class Documented(GatewayTestCase):
             LinkLost("sim:"),
             LinkFailed("sim:", "Why."),
             LineDamages("sim:", "Why."),
+            LineSlow(9600, 84),
             RadioSilent("sim:"),
             RadioReplaced("sim:", Address64(1), Address64(2)),
             ModemStatusCame(6),

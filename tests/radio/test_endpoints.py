@@ -17,6 +17,7 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.error import ConnectError
+from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -24,8 +25,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.radio.support import Owner
+from tests.support import record_log
 from zbtwist.radio import endpoints
-from zbtwist.radio.baud_rates import ISerialLine, rates_to_try
+from zbtwist.radio.baud_rates import ISerialLine, payload_rate, rate_for_the_air, rates_to_try
 from zbtwist.radio.endpoints import (
     WRITE_MARK,
     SerialAddress,
@@ -59,7 +61,8 @@ class Line(Protocol):
 class LatencyTests(SynchronousTestCase):
     """Adapters that hold bytes back are told not to; other drivers do not mind."""
 
-    def open(self, answer: Exception | None) -> list[bool]:
+    def open(self, answer: Exception | None, **options: Any) -> list[bool]:
+        """Open a port twice; return what its driver was asked for."""
         asked: list[bool] = []
 
         def set_low_latency_mode(port: serial.Serial, on: bool) -> None:
@@ -72,23 +75,42 @@ class LatencyTests(SynchronousTestCase):
         self.addCleanup(os.close, master)
         path = os.ttyname(slave)
         os.close(slave)
-        with endpoints.open_exclusively(path) as port:
-            self.assertTrue(port.is_open)
+        self.log = record_log(self)
+        endpoint = SerialEndpoint(MemoryReactorClock(), path, **options)
+        for _ in range(2):
+            port: Any = self.successResultOf(endpoint.connect(Factory.forProtocol(Line))).transport
+            port.connectionLost(Failure(CONNECTION_DONE))
         return asked
 
+    def notes(self) -> list[str]:
+        return self.log.lines("debug", "zbtwist.radio")
+
     def test_asked(self) -> None:
-        self.assertEqual(self.open(None), [True])
+        self.assertEqual(self.open(None), [True, True])
+        self.assertEqual(self.notes(), [])
+
+    def test_turned_off(self) -> None:
+        """Also where it was on: the driver keeps it."""
+        self.assertEqual(self.open(None, low_latency=False), [False, False])
+        self.assertEqual(self.open(ValueError("no"), low_latency=False), [False, False])
+        self.assertEqual(self.notes(), [])
 
     def test_refused(self) -> None:
+        """It is noted once, for who wants to know."""
         for refusal in (ValueError("Failed to update"), NotImplementedError()):
-            self.assertEqual(self.open(refusal), [True])
+            self.assertEqual(self.open(refusal), [True, True])
+            (note,) = self.notes()
+            self.assertIn("has no mode of low latency", note)
+            self.assertIn(repr(refusal), note)
 
     def test_real_driver_without_it(self) -> None:
         """A pseudoterminal has no such mode."""
         master, slave = pty.openpty()
         self.addCleanup(os.close, master)
         self.addCleanup(os.close, slave)
-        endpoints.open_exclusively(os.ttyname(slave)).close()
+        endpoint = SerialEndpoint(MemoryReactorClock(), os.ttyname(slave))
+        port: Any = self.successResultOf(endpoint.connect(Factory.forProtocol(Line))).transport
+        port.connectionLost(Failure(CONNECTION_DONE))
 
 
 class Drain(FileDescriptor):
@@ -359,6 +381,8 @@ class ParserTests(SynchronousTestCase):
         )
 
     def test_options(self) -> None:
+        self.assertTrue(self.parse("serial:/dev/ttyUSB0").low_latency)
+        self.assertFalse(self.parse("serial:/dev/ttyUSB0:lowlatency=no").low_latency)
         endpoint = self.parse("serial:/dev/ttyUSB0:baudrate=115200:rtscts=yes")
         self.assertEqual(
             (endpoint.path, endpoint.baud_rate, endpoint.rtscts), ("/dev/ttyUSB0", 115200, True)
@@ -382,6 +406,7 @@ class ParserTests(SynchronousTestCase):
             (("/dev/x",), {"baudrate": "fast"}),
             (("/dev/x",), {"baudrate": "0"}),
             (("/dev/x",), {"rtscts": "maybe"}),
+            (("/dev/x",), {"lowlatency": "maybe"}),
             (("/dev/x",), {"parity": "E"}),
         ):
             with self.assertRaises(ValueError):
@@ -402,3 +427,8 @@ class RatesTests(SynchronousTestCase):
         self.assertEqual(sorted(rates_to_try(38400)), sorted(BAUD_RATES))
         # BD also takes a rate itself.
         self.assertEqual(rates_to_try(31250)[:2], (31250, 9600))
+
+    def test_what_a_line_carries(self) -> None:
+        """A frame of 84 bytes takes 106 ms at 9600 baud."""
+        self.assertAlmostEqual(payload_rate(9600, 84), 84 * 8 / 0.10625, 6)
+        self.assertEqual([rate_for_the_air(size) for size in (84, 255, 20)], [57600, 57600, 115200])

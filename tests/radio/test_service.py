@@ -1002,6 +1002,28 @@ class RateTests(PortCase):
         )
         self.stop()
 
+    def test_rate_that_is_what_all_wait_for(self) -> None:
+        """Said once, and again at another rate that is too low; of no line that has no rate."""
+        said = (
+            "9600 baud carries 6.3 kbit/s of payload, the air 35: this line is what all nodes "
+            "together wait for. 57600 baud would do (ATBD6 in the radio, --baud 57600 here)."
+        )
+        self.build_port(9600)
+        self.run_for(1)
+        for _ in range(3):
+            self.ports[-1].abortConnection()
+            self.run_for(1)
+        self.assertEqual(len(self.ups()), 4)
+        self.assertEqual([line for line in self.lines("info") if "the air" in line], [said])
+        self.stop()
+        for build in (self.build, lambda: self.build_port(57600)):
+            build()
+            self.service.startService()
+            self.run_for(3)
+            self.assertEqual(len(self.ups()), 1)
+            self.assertNotIn("the air", "".join(self.lines("info")))
+            self.stop()
+
     def test_rate_that_was_given(self) -> None:
         """It is not left."""
         self.build_port(115200, 57600)

@@ -25,7 +25,7 @@ from zbtwist.config.values import IN_MEMORY, is_path
 from zbtwist.control import DEFAULT_PORT
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
 from zbtwist.radio.service import DEFAULT_HEARTBEAT
-from zbtwist.runtime.option import flag, number, option, options_of, seconds
+from zbtwist.runtime.option import flag, number, option, options_of, seconds, switch
 from zbtwist.runtime.server_endpoint import server_from_string, tcp_endpoint
 from zbtwist.xbee.address import Address64
 
@@ -68,6 +68,7 @@ class Settings:
     @ivar baud_rate: bits per second of a serial port; None to find out.
     @ivar api_mode: 1 or 2; None for whatever the radio is in.
     @ivar rtscts: honour the RTS and CTS lines of a serial port.
+    @ivar low_latency: have the driver of a serial port pass on what comes at once.
     @ivar configure: move a radio to the API mode if it is not in it.
     @ivar write_flash: have it keep that mode.
     @ivar heartbeat: seconds of silence after which the radio is asked whether it is there; 0 for
@@ -120,6 +121,16 @@ class Settings:
         (bool,),
         "Honour the RTS and CTS lines of the serial port",
         more="The XBee must do so, too (D6=1, D7=1).",
+    )
+    low_latency: bool = option(
+        True,
+        switch,
+        (bool, str),
+        "Have the serial port's driver pass on at once what comes: true or false",
+        default="true",
+        more="It makes 1 ms of the 16 for which chips by FTDI hold bytes back. ``false`` leaves "
+        "the driver as it would be by itself, for a slow computer. Drivers that have no such mode, "
+        "as most that hold nothing back, are asked in vain.",
     )
     configure: bool = option(
         False,
@@ -217,13 +228,17 @@ class Settings:
     def radio_endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """Return the endpoint of the radio."""
         if is_path(self.serial):
-            return SerialEndpoint(reactor, self.serial, self.baud_rate, self.rtscts)
+            return SerialEndpoint(
+                reactor, self.serial, self.baud_rate, self.rtscts, self.low_latency
+            )
         text = self.serial
         if text.startswith("serial:"):
             if "baudrate=" not in text:
                 text = f"{text}:baudrate={self.baud_rate or 'auto'}"
             if "rtscts=" not in text:
                 text = f"{text}:rtscts={'yes' if self.rtscts else 'no'}"
+            if "lowlatency=" not in text:
+                text = f"{text}:lowlatency={'yes' if self.low_latency else 'no'}"
         endpoint: IStreamClientEndpoint = clientFromString(reactor, text)
         return endpoint
 

@@ -22,6 +22,29 @@ class ISerialLine(Interface):
         """
 
 
+#: Payload that the air carries over one hop between two routers, bits per second: what Digi
+#: measured for Zigbee (90000976, "Throughput").
+AIR_RATE = 35_000
+#: Bytes that a frame has beside its payload: a Transmit Request has start byte, length, 14 bytes of
+#: header and a checksum (90000976, "Transmit Request frame").
+_HEADER = 18
+#: Bits that a byte is on a serial line, with its start and its stop bit.
+_BITS_OF_A_BYTE = 10
+
+
+def payload_rate(baud_rate: int, payload: int) -> float:
+    """Say how much payload a serial line carries one way, in bits per second.
+
+    @param payload: that of one frame, in bytes.
+    """
+    return baud_rate / _BITS_OF_A_BYTE * 8 * payload / (payload + _HEADER)
+
+
+def rate_for_the_air(payload: int) -> int:
+    """Return the lowest rate of a radio's serial line at which the air is the limit."""
+    return next(rate for rate in BAUD_RATES if payload_rate(rate, payload) >= AIR_RATE)
+
+
 def rates_to_try(found_last: int | None = None) -> tuple[int, ...]:
     """
     @param found_last: the rate at which the radio was found the last time.

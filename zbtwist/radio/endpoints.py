@@ -29,6 +29,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.serialport import SerialPort
+from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -69,10 +70,6 @@ def open_exclusively(path: str, **settings: Any) -> serial.Serial:
     # killed would leave it behind for good. The lock alone has to do there.
     if not os.path.realpath(path).startswith("/dev/pts/"):
         fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
-    # Adapters by FTDI hold back what comes for up to 16 ms, unless they are told otherwise. Most
-    # drivers hold nothing back and have no such mode.
-    with contextlib.suppress(NotImplementedError, ValueError):
-        port.set_low_latency_mode(True)
     return port
 
 
@@ -102,6 +99,16 @@ class ExclusiveSerialPort(WriteAtOnce, SerialPort):
     def set_baud_rate(self, baud_rate: int) -> None:
         self._serial.baudrate = baud_rate
         self._serial.reset_input_buffer()
+
+    def set_low_latency(self, on: bool) -> None:
+        """Have the driver pass on what comes at once, or as it would by itself.
+
+        Adapters by FTDI hold back what comes for up to 16 ms, unless they are told otherwise.
+
+        @raise NotImplementedError, ValueError: it has no such mode, or does not let this user set
+            it. Most hold nothing back and have none.
+        """
+        self._serial.set_low_latency_mode(on)
 
     def doRead(self) -> Exception | None:
         # As Twisted's, with fewer steps.
@@ -154,12 +161,15 @@ class ExclusiveSerialPort(WriteAtOnce, SerialPort):
 class SerialEndpoint:
     """Connects a protocol to a serial port."""
 
+    log = Logger()
+
     def __init__(
         self,
         reactor: Any,
         path: str,
         baud_rate: int | None = DEFAULT_BAUD_RATE,
         rtscts: bool = False,
+        low_latency: bool = True,
         port_factory: Callable[..., object] = ExclusiveSerialPort,
     ) -> None:
         """
@@ -167,12 +177,16 @@ class SerialEndpoint:
         @param baud_rate: bits per second, None if it is to be found out; always 8 data bits, no
             parity, 1 stop bit.
         @param rtscts: honour the RTS and CTS lines.
+        @param low_latency: have the driver pass on what comes at once, if it can.
         @param port_factory: called as `ExclusiveSerialPort`.
         """
         self._reactor = reactor
         self.path = path
         self.baud_rate = baud_rate
         self.rtscts = rtscts
+        self.low_latency = low_latency
+        # Whether it was said that the driver refuses.
+        self._is_refusal_said = False
         self._port_factory = port_factory
 
     def __repr__(self) -> str:
@@ -192,12 +206,28 @@ class SerialEndpoint:
             raise SerialOpenError(f"Nothing wants to talk to {self.path}.")
         baud_rate = self.baud_rate or DEFAULT_BAUD_RATE
         try:
-            self._port_factory(
+            port = self._port_factory(
                 protocol, self.path, self._reactor, baudrate=baud_rate, rtscts=self.rtscts
             )
         except (OSError, ValueError, termios.error) as error:
             raise SerialOpenError(_explain(self.path, baud_rate, error)) from error
+        if isinstance(port, ExclusiveSerialPort):
+            self._set_latency(port)
         return protocol
+
+    def _set_latency(self, port: ExclusiveSerialPort) -> None:
+        try:
+            # The driver keeps it from one opening to the next, so it is set either way.
+            port.set_low_latency(self.low_latency)
+        except (NotImplementedError, ValueError) as error:
+            if self.low_latency and not self._is_refusal_said:
+                self._is_refusal_said = True
+                self.log.debug(
+                    "The driver of {path} has no mode of low latency, or this user may not set "
+                    "it: {error!r}",
+                    path=self.path,
+                    error=error,
+                )
 
 
 def _explain(path: str, baud_rate: int, error: Exception) -> str:
@@ -268,11 +298,13 @@ class SerialEndpointParser:
         *path: Any,
         baudrate: Any = str(DEFAULT_BAUD_RATE),
         rtscts: Any = "no",
+        lowlatency: Any = "yes",
         **unknown: object,
     ) -> SerialEndpoint:
         if unknown:
             raise ValueError(
-                f"serial: has no option {', '.join(unknown)}; it takes baudrate and rtscts"
+                f"serial: has no option {', '.join(unknown)}; it takes baudrate, rtscts and "
+                "lowlatency"
             )
         if not any(path):
             raise ValueError("serial: needs the path of a port, such as serial:/dev/ttyUSB0")
@@ -280,7 +312,8 @@ class SerialEndpointParser:
             raise ValueError(
                 f"baudrate must be auto or a number of bits per second, not {baudrate!r}"
             )
-        if rtscts not in ("yes", "no"):
-            raise ValueError(f"rtscts must be yes or no, not {rtscts!r}")
+        for name, value in (("rtscts", rtscts), ("lowlatency", lowlatency)):
+            if value not in ("yes", "no"):
+                raise ValueError(f"{name} must be yes or no, not {value!r}")
         rate = None if baudrate == "auto" else int(baudrate)
-        return SerialEndpoint(reactor, ":".join(path), rate, rtscts == "yes")
+        return SerialEndpoint(reactor, ":".join(path), rate, rtscts == "yes", lowlatency == "yes")

@@ -7,9 +7,11 @@ from typing import ClassVar
 
 from twisted.logger import LogLevel
 
+from zbtwist.radio.baud_rates import AIR_RATE, payload_rate, rate_for_the_air
 from zbtwist.radio.info import RadioInfo
 from zbtwist.runtime.event_bus import Event, Plain
 from zbtwist.xbee.address import Address64, format_address64
+from zbtwist.xbee.at import BAUD_RATES
 from zbtwist.xbee.status import modem_status_text
 
 
@@ -74,6 +76,28 @@ class LinkFailed(Event):
 
     def __str__(self) -> str:
         return f"No radio on {self.line}: {self.reason} The gateway goes on trying."
+
+
+@dataclass(frozen=True)
+class LineSlow(Event):
+    """The serial line of the radio carries less than the air; told once of each rate.
+
+    @ivar baud_rate: its rate, in bits per second.
+    @ivar payload: of a frame, in bytes.
+    """
+
+    name: ClassVar = "line_slow"
+    baud_rate: int
+    payload: int
+
+    def __str__(self) -> str:
+        carries = payload_rate(self.baud_rate, self.payload) / 1000
+        enough = rate_for_the_air(self.payload)
+        return (
+            f"{self.baud_rate} baud carries {carries:.1f} kbit/s of payload, the air "
+            f"{AIR_RATE / 1000:g}: this line is what all nodes together wait for. {enough} baud "
+            f"would do (ATBD{BAUD_RATES.index(enough):X} in the radio, --baud {enough} here)."
+        )
 
 
 @dataclass(frozen=True)

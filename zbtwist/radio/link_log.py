@@ -5,9 +5,11 @@ from __future__ import annotations
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from zbtwist.radio.baud_rates import AIR_RATE, payload_rate
 from zbtwist.radio.errors import ATRefused
 from zbtwist.radio.events import (
     LineDamages,
+    LineSlow,
     LinkFailed,
     LinkLost,
     ModemStatusCame,
@@ -35,6 +37,8 @@ class LinkLog:
         self.name = name
         self._bus = bus
         self._said: set[str] = set()
+        # The rate of the line of which it was said whether it is slow.
+        self._rate: int | None = None
 
     def no_radio(self, sentence: str, reason: str = "") -> None:
         """The radio cannot be had, and the sentence says why: each is said once until it is up.
@@ -74,6 +78,11 @@ class LinkLog:
                 mode=facts.api_mode,
                 wanted=last.wanted_mode,
             )
+        rate, payload = facts.baud_rate, facts.payload_limit
+        if rate is not None and rate != self._rate:
+            self._rate = rate
+            if payload_rate(rate, payload) < AIR_RATE:
+                self._bus.publish(LineSlow(rate, payload))
         if not facts.joined:
             self._bus.publish(NetworkLeft(facts.association, was_joined=False))
 

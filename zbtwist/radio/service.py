@@ -43,6 +43,8 @@ class LinkSettings(Protocol):
     @property
     def rtscts(self) -> bool: ...
     @property
+    def low_latency(self) -> bool: ...
+    @property
     def configure(self) -> bool: ...
     @property
     def write_flash(self) -> bool: ...
@@ -53,7 +55,13 @@ class LinkSettings(Protocol):
 
 def _place(settings: LinkSettings) -> tuple[object, ...]:
     """Where the radio is, and how it is spoken to."""
-    return settings.serial, settings.baud_rate, settings.api_mode, settings.rtscts
+    return (
+        settings.serial,
+        settings.baud_rate,
+        settings.api_mode,
+        settings.rtscts,
+        settings.low_latency,
+    )
 
 
 class RadioService(MultiService):

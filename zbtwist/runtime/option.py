@@ -199,6 +199,13 @@ def flag(text: str, context: Context) -> bool:
     return text != "False"
 
 
+def switch(text: str, context: Context) -> bool:
+    """Yes or no, where the command line has to say which, since yes is the default."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    raise Mistake(f"must be true or false, not {text!r}.")
+
+
 def choice(meanings: dict[str, Any]) -> Parser:
     """One of some words."""
 
