@@ -55,6 +55,8 @@ from zbtwist.radio.events import (
     NetworkLeft,
     RadioReplaced,
     RadioSilent,
+    RadioSteady,
+    RadioUnsteady,
 )
 from zbtwist.runtime.event_bus import Event
 from zbtwist.runtime.standstill import StoodStill
@@ -130,6 +132,8 @@ class Documented(GatewayTestCase):
             LinkFailed("sim:", "Why."),
             LineDamages("sim:", "Why."),
             LineSlow(9600, 84),
+            RadioUnsteady("sim:"),
+            RadioSteady("sim:", 300, 598.0),
             RadioSilent("sim:"),
             RadioReplaced("sim:", Address64(1), Address64(2)),
             ModemStatusCame(6),

@@ -78,8 +78,8 @@ class LatencyTests(SynchronousTestCase):
         self.log = record_log(self)
         endpoint = SerialEndpoint(MemoryReactorClock(), path, **options)
         for _ in range(2):
-            port: Any = self.successResultOf(endpoint.connect(Factory.forProtocol(Line))).transport
-            port.connectionLost(Failure(CONNECTION_DONE))
+            line: Any = self.successResultOf(endpoint.connect(Factory.forProtocol(Line)))
+            line.transport.connectionLost(Failure(CONNECTION_DONE))
         return asked
 
     def notes(self) -> list[str]:
@@ -109,8 +109,8 @@ class LatencyTests(SynchronousTestCase):
         self.addCleanup(os.close, master)
         self.addCleanup(os.close, slave)
         endpoint = SerialEndpoint(MemoryReactorClock(), os.ttyname(slave))
-        port: Any = self.successResultOf(endpoint.connect(Factory.forProtocol(Line))).transport
-        port.connectionLost(Failure(CONNECTION_DONE))
+        line: Any = self.successResultOf(endpoint.connect(Factory.forProtocol(Line)))
+        line.transport.connectionLost(Failure(CONNECTION_DONE))
 
 
 class Drain(FileDescriptor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS
@@ -17,7 +18,7 @@ class ReasonTests(SynchronousTestCase):
         bus = EventBus()
         LogLines(bus)
         self.said = record_log(self)
-        self.log = LinkLog("sim:", bus)
+        self.log = LinkLog("sim:", bus, Clock())
 
     def warnings(self) -> int:
         return len(self.said.lines("warn"))

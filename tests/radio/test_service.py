@@ -64,7 +64,7 @@ class LinkCase(SynchronousTestCase):
         self.start_with(self.switch, wanted, **settings)
 
     def start_with(self, endpoint: Any, wanted: int | None = None, **settings: Any) -> None:
-        bus = EventBus()
+        bus = self.bus = EventBus()
         self.coordinator = Coordinator(self.clock, bus)
         self.listener = Listener(self.coordinator, bus)
         LogLines(bus)
@@ -530,7 +530,7 @@ class RadioServiceTests(LinkCase):
         broken = ValueError("no such thing")
         ready = self.coordinator.ready
 
-        def break_once(facts: RadioInfo) -> None:
+        def break_once(facts: RadioInfo, is_news: bool) -> None:
             self.patch(self.coordinator, "ready", ready)
             raise broken
 

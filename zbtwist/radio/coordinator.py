@@ -71,11 +71,14 @@ class Coordinator(Requests):
         """Frames can be sent; the radio is not set up yet."""
         self._send = send
 
-    def ready(self, facts: RadioInfo) -> None:
-        """The radio is set up: say so."""
+    def ready(self, facts: RadioInfo, is_news: bool = True) -> None:
+        """The radio is set up: say so.
+
+        @param is_news: whether that is a line of the log.
+        """
         self.facts = facts
         self.offline_reason = ""
-        self._bus.publish(LinkUp(facts))
+        self._bus.publish(LinkUp(facts, is_news=is_news))
 
     def link_down(self, reason: str, since: float | None = None) -> None:
         """Fail what is outstanding with `RadioOffline(reason)`, and all that comes until `link_up`.

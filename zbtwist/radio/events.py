@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from twisted.logger import LogLevel
 
 from zbtwist.radio.baud_rates import AIR_RATE, payload_rate, rate_for_the_air
 from zbtwist.radio.info import RadioInfo
-from zbtwist.runtime.event_bus import Event, Plain
+from zbtwist.runtime.event_bus import Event, LogSeverity, Plain
 from zbtwist.xbee.address import Address64, format_address64
 from zbtwist.xbee.at import BAUD_RATES
 from zbtwist.xbee.status import modem_status_text
 
 
 @dataclass(frozen=True)
-class LinkUp(Event):
+class Repeatable(Event):
+    """What an unsteady radio does again and again.
+
+    @ivar is_news: whether it is a line of the log; see `RadioUnsteady`.
+    """
+
+    is_news: bool = field(default=True, kw_only=True)
+
+    @property
+    def level(self) -> LogSeverity | None:
+        return self.severity if self.is_news else LogLevel.debug
+
+    def values(self) -> dict[str, Plain]:
+        return {name: value for name, value in super().values().items() if name != "is_news"}
+
+
+@dataclass(frozen=True)
+class LinkUp(Repeatable):
     """The radio answers and is set up; requests may be made."""
 
     name: ClassVar = "link_up"
@@ -119,7 +136,7 @@ class LineDamages(Event):
 
 
 @dataclass(frozen=True)
-class LinkLost(Event):
+class LinkLost(Repeatable):
     """The line of a radio that was up is gone; `LinkDown` follows."""
 
     name: ClassVar = "link_lost"
@@ -131,7 +148,7 @@ class LinkLost(Event):
 
 
 @dataclass(frozen=True)
-class RadioSilent(Event):
+class RadioSilent(Repeatable):
     """The radio was up, and answers no more; `LinkDown` follows."""
 
     name: ClassVar = "radio_silent"
@@ -142,6 +159,46 @@ class RadioSilent(Event):
         return (
             f"The radio on {self.line} has fallen silent: it does not even answer AI. The gateway "
             "tries to set it up again, and opens its port anew if that fails."
+        )
+
+
+@dataclass(frozen=True)
+class RadioUnsteady(Event):
+    """The radio is reset or lost so often that what becomes of it is no line of the log any more,
+    until `RadioSteady`.
+
+    @ivar line: the endpoint of the radio.
+    """
+
+    name: ClassVar = "radio_unsteady"
+    severity: ClassVar = LogLevel.warn
+    line: str
+
+    def __str__(self) -> str:
+        return (
+            f"The radio on {self.line} is reset or lost again and again: mostly it is its supply, "
+            "the cable or the hub. How often is said when that has stopped for a minute."
+        )
+
+
+@dataclass(frozen=True)
+class RadioSteady(Event):
+    """After `RadioUnsteady` nothing has happened to the radio for a while.
+
+    @ivar times: how often it was reset or lost.
+    @ivar seconds: from the first time to the last.
+    """
+
+    name: ClassVar = "radio_steady"
+    severity: ClassVar = LogLevel.warn
+    line: str
+    times: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"The radio on {self.line} was reset or lost {self.times} times within "
+            f"{self.seconds:.0f} s, and not any more for a minute."
         )
 
 
@@ -174,7 +231,7 @@ class RadioReplaced(Event):
 
 
 @dataclass(frozen=True)
-class NetworkLeft(Event):
+class NetworkLeft(Repeatable):
     """The radio is there, and in no network: it reaches nobody.
 
     @ivar association: what AI says (90000976, "AI (Association Indication)").
@@ -196,7 +253,7 @@ class NetworkLeft(Event):
 
 
 @dataclass(frozen=True)
-class ModemStatusCame(Event):
+class ModemStatusCame(Repeatable):
     """The radio says what has become of it.
 
     @ivar status: see `zbtwist.xbee.status.modem_status_text`.

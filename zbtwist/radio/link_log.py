@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -19,7 +20,12 @@ from zbtwist.radio.events import (
 )
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.last_radio import LastRadio
+from zbtwist.radio.steadiness import Steadiness
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.xbee.status import ModemStatusCode
+
+#: What a radio says when it begins anew.
+RESETS = (ModemStatusCode.HARDWARE_RESET, ModemStatusCode.WATCHDOG_RESET)
 
 #: Different reasons for not being up that are remembered, so that each is said once.
 MAX_REASONS = 50
@@ -33,9 +39,10 @@ class LinkLog:
 
     log = Logger()
 
-    def __init__(self, name: str, bus: EventBus) -> None:
+    def __init__(self, name: str, bus: EventBus, clock: IReactorTime) -> None:
         self.name = name
         self._bus = bus
+        self._steadiness = Steadiness(clock, name, bus)
         self._said: set[str] = set()
         # The rate of the line of which it was said whether it is slow.
         self._rate: int | None = None
@@ -59,8 +66,19 @@ class LinkLog:
         """Bringing the radio up failed by a mistake of ours."""
         self.log.failure("Bringing the radio up failed", failure=failure)
 
+    @property
+    def is_news(self) -> bool:
+        """Whether what becomes of the radio is to be said: not if it is so again and again."""
+        return self._steadiness.is_steady
+
+    def stop(self) -> None:
+        """The link is wanted no more."""
+        self._steadiness.forget()
+
     def keeps_no_mode(self, error: ATRefused) -> None:
         """The radio did not write its new mode to its flash."""
+        if not self.is_news:
+            return
         self.log.warn("{error}; it goes back to its old mode when it restarts.", error=error)
 
     def up(self, facts: RadioInfo, last: LastRadio) -> None:
@@ -68,10 +86,11 @@ class LinkLog:
 
         @param last: what is known of the one before.
         """
-        self._said.clear()
+        if self.is_news:
+            self._said.clear()
         if last.address64 is not None and last.address64 != facts.address64:
             self._bus.publish(RadioReplaced(self.name, facts.address64, last.address64))
-        if last.wanted_mode not in (None, facts.api_mode):
+        if self.is_news and last.wanted_mode not in (None, facts.api_mode):
             self.log.warn(
                 "The radio is in API mode {mode}, not {wanted} as --api-mode says; it is taken "
                 "as it is.",
@@ -84,20 +103,26 @@ class LinkLog:
             if payload_rate(rate, payload) < AIR_RATE:
                 self._bus.publish(LineSlow(rate, payload))
         if not facts.joined:
-            self._bus.publish(NetworkLeft(facts.association, was_joined=False))
+            self._bus.publish(
+                NetworkLeft(facts.association, was_joined=False, is_news=self.is_news)
+            )
 
     def says(self, status: int) -> None:
         """A modem status came."""
-        self._bus.publish(ModemStatusCame(status))
+        if status in RESETS:
+            self._steadiness.down(is_reset=True)
+        self._bus.publish(ModemStatusCame(status, is_news=self.is_news))
 
     def left(self, association: int) -> None:
         """The radio was in its network, and is no more."""
-        self._bus.publish(NetworkLeft(association, was_joined=True))
+        self._bus.publish(NetworkLeft(association, was_joined=True, is_news=self.is_news))
 
     def silent(self) -> None:
         """The radio was up, and answers no more."""
-        self._bus.publish(RadioSilent(self.name))
+        self._steadiness.down(is_reset=False)
+        self._bus.publish(RadioSilent(self.name, is_news=self.is_news))
 
     def lost(self) -> None:
         """The line of a radio that was up is gone."""
-        self._bus.publish(LinkLost(self.name))
+        self._steadiness.down(is_reset=False)
+        self._bus.publish(LinkLost(self.name, is_news=self.is_news))

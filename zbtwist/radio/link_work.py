@@ -32,7 +32,7 @@ from zbtwist.radio.interfaces import ILinkOwner, IProtocolOwner
 from zbtwist.radio.last_radio import LastRadio
 from zbtwist.radio.line_health import causes, hang_up
 from zbtwist.radio.link import make_link
-from zbtwist.radio.link_log import LinkLog
+from zbtwist.radio.link_log import RESETS, LinkLog
 from zbtwist.radio.probe import Probe, ProbeResult
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.retrying_endpoint import OPEN_RETRY
@@ -67,7 +67,6 @@ FLASH_TIMEOUT = 5.0
 #: AI of a radio that left its network and was not asked yet; any but `ASSOCIATED` would do.
 _LEFT = 0xFF
 
-_RESETS = (ModemStatusCode.HARDWARE_RESET, ModemStatusCode.WATCHDOG_RESET)
 _JOINS = (ModemStatusCode.JOINED, ModemStatusCode.COORDINATOR_STARTED)
 
 
@@ -316,7 +315,7 @@ class LinkWork:
         if not facts.joined:
             self._left_at = self._coordinator.down_since
         self.heartbeat.start(facts.association)
-        self._coordinator.ready(facts)
+        self._coordinator.ready(facts, self.log.is_news)
 
     def begin_again(self, reason: str) -> None:
         self._end_work()
@@ -389,7 +388,7 @@ class LinkWork:
 
     def _modem_status(self, frame: ModemStatus) -> None:
         self.log.says(frame.status)
-        if frame.status in _RESETS:
+        if frame.status in RESETS:
             self.link.reset()
         elif frame.status in _JOINS:
             self.link.joined()

@@ -135,7 +135,9 @@ class RadioService(MultiService):
     ) -> tuple[LinkLog, LastRadio]:
         """What is known of a radio before it was there."""
         searches_rate = isinstance(endpoint, SerialEndpoint) and endpoint.baud_rate is None
-        return LinkLog(name, self._bus), LastRadio(searches_rate, api_mode, api_mode or 1)
+        return LinkLog(name, self._bus, self._clock), LastRadio(
+            searches_rate, api_mode, api_mode or 1
+        )
 
     def _build_protocol(self) -> RadioProtocol:
         work = self._work
@@ -162,6 +164,7 @@ class RadioService(MultiService):
         is_leaving, self._next = self._next is not None, endpoint
         left = None if is_leaving else maybeDeferred(self._line.disownServiceParent)
         self._work.link.replaced()
+        self._work.log.stop()
         self._work.begin_with(*self._known(endpoint, name, api_mode))
         if left is not None:
             left.addCallback(lambda _: self._left())
@@ -180,6 +183,7 @@ class RadioService(MultiService):
     def stopService(self) -> Deferred[Any]:
         stopped: Deferred[Any] = super().stopService()
         self._work.link.stopped()
+        self._work.log.stop()
         self.coordinator.close()
         return stopped
 
