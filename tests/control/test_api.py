@@ -15,6 +15,7 @@ from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
 from zbtwist.control.operations.temperatures import TEMPERATURE_DEADLINE
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
 from zbtwist.observing import tracer as tracing
+from zbtwist.radio.line_health import MANY
 from zbtwist.simulator.endpoint import SimulatorTransport
 from zbtwist.xbee.address import UNKNOWN16, parse_address64
 
@@ -147,6 +148,16 @@ class APITests(GatewayTestCase):
                 "store_text": "",
             },
         )
+
+    def test_status_of_a_line_that_changes_bytes(self) -> None:
+        """The radio is up, and that is not all that there is to say."""
+        self.build()
+        self.run_for(3)
+        for _ in range(MANY):
+            present(self.gateway.radio.protocol).dataReceived(b"noise")
+        status = self.api.status()
+        self.assertEqual(status["link"], "up")
+        self.assertIn("come damaged again and again", status["link_text"])
 
 
 class ByHandTests(GatewayTestCase):

@@ -17,6 +17,7 @@ from zbtwist.radio.line_health import (
     words_of,
 )
 from zbtwist.radio.link_work import LAST_REOPEN
+from zbtwist.runtime.event_bus import Event
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import ReceivePacket
@@ -240,6 +241,35 @@ class ChangedBytesTests(LinkCase):
         self.assertTrue(is_telnet(b"\xff\xfa\x2c\x6b\xff\xf0"))
         self.assertFalse(is_telnet(encode(b"\x8a\x00", 1)))
         self.assertFalse(is_telnet(b"\xff\xff\xff"))
+
+
+class NoiseTests(LinkCase):
+    def test_xon_before_the_answers(self) -> None:
+        """What an adapter adds between frames does not keep the radio from coming up."""
+        for mode in (1, 2):
+            self.build(mode)
+            write = self.network.radio.write
+            self.patch(
+                self.network.radio, "write", lambda data, write=write: write(b"\x11\x11" + data)
+            )
+            self.service.startService()
+            self.run_for(1)
+            self.assertEqual(len(self.ups()), 1)
+            self.stop()
+
+    def test_noise_while_the_radio_is_looked_for_is_no_event(self) -> None:
+        """It would be all that those read who follow the events."""
+        self.build(api_mode=0)
+        levels: list[object] = []
+        self.bus.subscribe(Event, lambda event: levels.append(event.level))
+        self.service.startService()
+        self.run_for(1)
+        levels.clear()
+        for _ in range(100):
+            self.network.radio.write(b"noise")
+            self.run_for(0.01)
+        self.assertEqual(set(levels), {None})
+        self.stop()
 
 
 class PortTests(PortCase):

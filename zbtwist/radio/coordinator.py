@@ -125,7 +125,7 @@ class Coordinator(Requests):
         """
         if self.facts is None:
             self.down_since = self._clock.seconds()
-            self._bus.publish(LinkDown(self.offline_reason))
+            self._bus.publish(LinkDown(self.offline_reason, is_noise=True))
         else:
             self._bus.publish(FramesDamaged(senders))
 

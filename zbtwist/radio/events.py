@@ -68,14 +68,24 @@ class LinkDown(Event):
     frames of nodes may come already.
 
     @ivar reason: a sentence.
+    @ivar is_noise: it is only a damaged frame that makes it so, which a noisy line brings many
+        times a second: for subscribers alone.
     """
 
     name: ClassVar = "link_down"
     severity: ClassVar = LogLevel.debug
     reason: str
+    is_noise: bool = False
+
+    @property
+    def level(self) -> LogSeverity | None:
+        return None if self.is_noise else self.severity
 
     def __str__(self) -> str:
         return self.reason
+
+    def values(self) -> dict[str, Plain]:
+        return {"reason": self.reason}
 
 
 @dataclass(frozen=True)
