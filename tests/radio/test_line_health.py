@@ -28,6 +28,7 @@ SERVER = (
     "the serial server must pass on every byte as it is (raw, not telnet or RFC 2217; no XON/XOFF; "
     "8 data bits, no parity; the radio's rate)"
 )
+TELNET = "the serial server speaks telnet, which changes bytes: it must be set to raw"
 
 
 class HangUpTests(LinkCase):
@@ -175,7 +176,7 @@ class ChangedBytesTests(LinkCase):
             ),
             (
                 lambda data: b"\xff\xfd\x2c" + bytes(byte | 0x80 for byte in data),
-                f"The serial server speaks telnet, which changes bytes: {SERVER}.",
+                f"Bytes come, and no frame among them: {TELNET}.",
             ),
         ):
             self.build()
@@ -212,6 +213,24 @@ class ChangedBytesTests(LinkCase):
         for _ in range(MANY):
             self.say(b"\xff")
         self.assertEqual(len(self.lines("warn")), 2)
+        self.stop()
+
+    def test_telnet_that_says_so(self) -> None:
+        """It wants to agree on options before the radio says something."""
+        self.build()
+        self.change(lambda data: data.replace(b"\xff", b"\xff\xff"))
+
+        def negotiate(protocol: Any) -> Any:
+            protocol.dataReceived(b"\xff\xfb\x03\xff\xfd\x03\xff\xfb\x00")
+            return protocol
+
+        self.when_connected(negotiate)
+        self.service.startService()
+        self.run_for(1)
+        for _ in range(MANY):
+            self.say(b"\xff\xff\xff")
+        said = f"Frames of the radio come damaged again and again: {TELNET}."
+        self.assertEqual(self.coordinator.line.problem, said)
         self.stop()
 
     def test_noise_now_and_then(self) -> None:

@@ -28,6 +28,7 @@ class LineHealth:
     """Counts what the line damages while the radio is up.
 
     @ivar is_server: whether the line ends at a serial server and not at a port of this computer.
+    @ivar speaks_telnet: whether it has shown that it is no raw one.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -35,6 +36,7 @@ class LineHealth:
         self._damages: deque[float] = deque(maxlen=MANY)
         self._problem = ""
         self.is_server = False
+        self.speaks_telnet = False
 
     def damaged(self) -> str:
         """A read had damaged frames.
@@ -46,10 +48,17 @@ class LineHealth:
         self._damages.append(now)
         if is_known or len(self._damages) < MANY or now - self._damages[0] > WITHIN:
             return ""
-        self._problem = (
-            f"Frames of the radio come damaged again and again: {causes(self.is_server)}."
-        )
+        self._problem = f"Frames of the radio come damaged again and again: {self.causes}."
         return self._problem
+
+    @property
+    def causes(self) -> str:
+        """What damage on this line mostly comes from, as a clause."""
+        return causes(self.is_server, self.speaks_telnet)
+
+    def opened(self, is_server: bool) -> None:
+        """The line is open."""
+        self.is_server, self.speaks_telnet = is_server, False
 
     @property
     def problem(self) -> str:
@@ -65,8 +74,10 @@ class LineHealth:
         self._damages.clear()
 
 
-def causes(is_server: bool) -> str:
+def causes(is_server: bool, speaks_telnet: bool = False) -> str:
     """Say what a line that changes bytes mostly comes from, as a clause."""
+    if is_server and speaks_telnet:
+        return "the serial server speaks telnet, which changes bytes: it must be set to raw"
     if is_server:
         return (
             "the serial server must pass on every byte as it is (raw, not telnet or RFC 2217; no "

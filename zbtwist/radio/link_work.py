@@ -30,7 +30,7 @@ from zbtwist.radio.heartbeat import Heartbeat
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import ILinkOwner, IProtocolOwner
 from zbtwist.radio.last_radio import LastRadio
-from zbtwist.radio.line_health import causes, hang_up
+from zbtwist.radio.line_health import hang_up, is_telnet
 from zbtwist.radio.link import make_link
 from zbtwist.radio.link_log import RESETS, LinkLog
 from zbtwist.radio.probe import Probe, ProbeResult
@@ -171,7 +171,7 @@ class LinkWork:
         self._tries_left = REOPEN_AFTER
         self._opened_at = self._clock.seconds()
         self._is_mute = True
-        self._coordinator.line.is_server = ISerialLine(protocol.transport, None) is None
+        self._coordinator.line.opened(ISerialLine(protocol.transport, None) is None)
         self.link.opened()
 
     def not_opened(self, sentence: str) -> None:
@@ -216,8 +216,8 @@ class LinkWork:
             self.log.broke(failure)
             sentence = "The radio could not be set up; see the log."
         elif self._is_setting_up and self._damages and failure.check(NoAnswer):
-            line = self._coordinator.line
-            sentence = f"The radio answers, and its frames come damaged: {causes(line.is_server)}."
+            causes = self._coordinator.line.causes
+            sentence = f"The radio answers, and its frames come damaged: {causes}."
         self._failures += 1
         self._failures_here += 1
         self._tries_left -= 1
@@ -250,6 +250,7 @@ class LinkWork:
         self.last.found(found, self.baud_rate)
         self.frame_received = self._coordinator.frame_received
         self._is_setting_up = True
+        self._coordinator.line.speaks_telnet = is_telnet(self.protocol.overheard)
         self._damages = 0
         self._coordinator.link_up(self.protocol.send)
         self._coordinator.set_congested(self.protocol.is_congested)

@@ -234,7 +234,7 @@ class Probe:
     def _no_frames(self, line: ISerialLine | None) -> str:
         """Somebody is there, and what he says is no frame."""
         if line is None and is_telnet(self._protocol.overheard):
-            return f"The serial server speaks telnet, which changes bytes: {causes(True)}."
+            return f"Bytes come, and no frame among them: {causes(True, speaks_telnet=True)}."
         transparent = "is in transparent mode"
         if not self._search.configure:
             transparent = "is in transparent mode (--configure moves it to API mode)"
