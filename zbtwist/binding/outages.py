@@ -26,7 +26,8 @@ class Outages:
         self._radio = radio
         self._ports = ports
         self._bus = bus
-        self._is_down = False
+        # Since when all ports know that they hear nothing; None while the radio is up.
+        self._deaf_since: float | None = None
         bus.subscribe(LinkUp, self._up)
         bus.subscribe(LinkDown, self._down)
         bus.subscribe(LinkSilent, self._silent)
@@ -36,7 +37,7 @@ class Outages:
         bus.subscribe(SenderUnknown, self._unknown)
 
     def _up(self, event: LinkUp) -> None:
-        self._is_down = False
+        self._deaf_since = None
         self._ports.take_awake()
         for port in self._ports:
             port.radio_is_heard()
@@ -44,12 +45,14 @@ class Outages:
 
     def _down(self, event: LinkDown) -> None:
         since = self._radio.down_since
-        # Noise while the radio is looked for says it again and again.
+        # Noise while the radio is looked for says it again and again, each time since now.
         awake = self._ports.take_awake()
-        for port in awake if self._is_down else self._ports:
+        is_known = self._deaf_since is not None and since >= self._deaf_since
+        for port in awake if is_known else self._ports:
             port.radio_is_deaf(since)
             port.outbound.radio_down()
-        self._is_down = True
+        if not is_known:
+            self._deaf_since = since
 
     def _silent(self, event: LinkSilent) -> None:
         since = self._radio.down_since
