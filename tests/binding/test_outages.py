@@ -10,7 +10,8 @@ from zbtwist.binding.events import StreamBroken
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.network.events import SenderUnknown
-from zbtwist.xbee.address import Address16, Address64
+from zbtwist.radio.damage import Sender
+from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.frames import TransmitStatus
 
 
@@ -139,8 +140,13 @@ class InterruptionTests(BindingTestCase):
         self.wire.clock.advance(0.1)
         self.assertEqual(self.reset(), [A])
 
+    @staticmethod
+    def says(address64: Address64, address16: int | None = None) -> Sender:
+        """What a damaged frame says of its sender."""
+        return Sender(address64, Address16(address64 & 0xFFFF if address16 is None else address16))
+
     def test_damaged_frame(self) -> None:
-        self.wire.coordinator.frames_damaged([A])
+        self.wire.coordinator.frames_damaged([self.says(A)])
         self.assertEqual(self.reset(), [A])
 
     def test_damaged_frame_of_anybody(self) -> None:
@@ -148,8 +154,15 @@ class InterruptionTests(BindingTestCase):
         self.assertEqual(self.reset(), [A, B])
 
     def test_damaged_address(self) -> None:
-        self.wire.coordinator.frames_damaged([C])
+        self.wire.coordinator.frames_damaged([self.says(C)])
         self.assertEqual(self.reset(), [A, B])
+
+    def test_address_that_became_that_of_another_node(self) -> None:
+        """Then the other address is not the other node's, and it may have been anybody's."""
+        for damaged in (self.says(A, B & 0xFFFF), self.says(A, UNKNOWN16)):
+            self.setUp()
+            self.wire.coordinator.frames_damaged([damaged])
+            self.assertEqual(self.reset(), [A, B])
 
     def test_damage_costs_no_look_at_all_nodes(self) -> None:
         """Thousands are silent and have no clients; noise comes many times a second."""
@@ -202,7 +215,7 @@ class InterruptionTests(BindingTestCase):
         self.bindings.configure([], 27001, settings=PortSettings(backlog=100))
         self.clients[A].protocol.connectionLost()
         self.hear(A)
-        self.wire.coordinator.frames_damaged([A])
+        self.wire.coordinator.frames_damaged([self.says(A)])
         self.hear(A)
         self.assertEqual(self.connect(27001).value(), b"something")
 
@@ -212,7 +225,7 @@ class InterruptionTests(BindingTestCase):
         writer.dataReceived(b"in the air")
         writer.dataReceived(b"waiting")
         frame = self.wire.last
-        self.wire.coordinator.frames_damaged([A])
+        self.wire.coordinator.frames_damaged([self.says(A)])
         self.wire.receive(TransmitStatus(frame.frame_id, Address16(1), 0, 0, 0))
         self.wire.clock.advance(1.0)
         self.assertIs(self.wire.last, frame)

@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.damage import Sender
 from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import IProtocolOwner
@@ -36,12 +37,12 @@ class Owner:
     def __init__(self, frame_received: Callable[[Frame], None] | None = None) -> None:
         self.frames: list[Frame] = []
         self.frame_received = frame_received or self.frames.append
-        self.damage: list[list[Address64] | None] = []
+        self.damage: list[list[Sender] | None] = []
         self.congestion: list[bool] = []
         self.made: list[RadioProtocol] = []
         self.lost: list[RadioProtocol] = []
 
-    def frames_damaged(self, senders: list[Address64] | None) -> None:
+    def frames_damaged(self, senders: list[Sender] | None) -> None:
         self.damage.append(senders)
 
     def congestion_changed(self, congested: bool) -> None:

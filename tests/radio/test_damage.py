@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.radio.damage import senders_of
+from zbtwist.radio.damage import Sender, senders_of
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frames import (
     ATCommandResponse,
@@ -17,6 +17,8 @@ from zbtwist.xbee.framing import decoder_for, encode
 
 NODE = Address64(0x0013A200_400A3EFF)
 OTHER = Address64(0x0013A200_41112233)
+#: What a frame of that node says of its sender.
+SAID = Sender(NODE, Address16(1))
 DATA = ReceivePacket(NODE, Address16(1), 1, b"twelve bytes")
 #: Its payload looks like the start of frames, and has what mode 2 escapes.
 AWKWARD = ReceivePacket(NODE, Address16(1), 1, b"\x7e\x00\x01\x7d\x11\x13\x7e\x00\x20")
@@ -41,17 +43,17 @@ class DamageTests(SynchronousTestCase):
     def test_payload(self) -> None:
         for mode in (1, 2):
             for position in (15, -1):
-                self.assertEqual(self.lose(DATA, position, 0x01, mode), [NODE])
+                self.assertEqual(self.lose(DATA, position, 0x01, mode), [SAID])
                 # What looks like a frame within a damaged one cannot always be told from one.
-                self.assertIn(self.lose(AWKWARD, position, 0x01, mode), ([NODE], None))
+                self.assertIn(self.lose(AWKWARD, position, 0x01, mode), ([SAID], None))
 
     def test_explicit(self) -> None:
         frame = ExplicitReceive(NODE, Address16(1), 0xE8, 0xE8, 0x11, 0xC105, 1, b"hello")
-        self.assertEqual(self.lose(frame, -3, 0x40), [NODE])
+        self.assertEqual(self.lose(frame, -3, 0x40), [SAID])
 
     def test_address(self) -> None:
         """It is another address, which the caller does not know."""
-        self.assertEqual(self.lose(DATA, 11, 0x01), [NODE ^ 1])
+        self.assertEqual(self.lose(DATA, 11, 0x01), [Sender(Address64(NODE ^ 1), Address16(1))])
 
     def test_anybody(self) -> None:
         for mode in (1, 2):
@@ -66,7 +68,7 @@ class DamageTests(SynchronousTestCase):
                 (3, None),
             ):
                 found = self.lose(DATA, position, value, mode)
-                self.assertIn(found, ([NODE], None), (mode, position))
+                self.assertIn(found, ([SAID], None), (mode, position))
             self.assertIsNone(self.lose(DATA, 0, 0x01, mode))
             self.assertIsNone(self.lose(DATA, 3, 0x04, mode))
         self.assertIsNone(self.lose(ATCommandResponse(1, "AI", 0, b"\0"), 5, 0x01))
@@ -79,7 +81,7 @@ class DamageTests(SynchronousTestCase):
     def test_several(self) -> None:
         bad = [encode(ReceivePacket(a, Address16(1), 1, b"x").to_bytes(), 1) for a in (NODE, OTHER)]
         size = sum(map(len, bad))
-        self.assertEqual(senders_of(bad, size, 1), [NODE, OTHER])
+        self.assertEqual(senders_of(bad, size, 1), [SAID, Sender(OTHER, Address16(1))])
         self.assertIsNone(senders_of(bad, size + 1, 1))
 
     def test_nothing_but_bytes(self) -> None:

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Owner
 from tests.support import producer_of
+from zbtwist.radio.damage import Sender
 from zbtwist.radio.frame_timeout import MAX_FRAME, SILENCE
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.statistics import Traffic
@@ -22,6 +23,9 @@ from zbtwist.xbee.frames import (
     UnknownFrame,
 )
 from zbtwist.xbee.framing import encode
+
+#: What a damaged frame of that node says of its sender.
+SAID = Sender(REMOTE, REMOTE16)
 
 PACKET = ReceivePacket(REMOTE, REMOTE16, 1, b"~}\x11\x13 bytes that mode 2 escapes")
 
@@ -76,7 +80,7 @@ class ProtocolTests(SynchronousTestCase):
             self.protocol.dataReceived(good)
             self.protocol.dataReceived(b"noise" + good)
             self.protocol.dataReceived(good)
-            self.assertIn(self.damage, ([[REMOTE], None], [None, None]))
+            self.assertIn(self.damage, ([[SAID], None], [None, None]))
             self.damage.clear()
 
     def test_damage_is_said_before_anything_is_written(self) -> None:
@@ -90,7 +94,7 @@ class ProtocolTests(SynchronousTestCase):
         bad = good[:-1] + bytes([good[-1] ^ 1])
         for data in (bad + good, good + bad, good + bad + good, b"noise" + good):
             protocol.dataReceived(data)
-            self.assertIn(said[0], ([REMOTE], None))
+            self.assertIn(said[0], ([SAID], None))
             self.assertEqual(set(said[1:]), {"written"})
             said.clear()
 
@@ -152,7 +156,7 @@ class ProtocolTests(SynchronousTestCase):
         for mode in (1, 2):
             half = encode(ReceivePacket(REMOTE, REMOTE16, 1, b"plain").to_bytes(), mode)[:-1]
             for end in ("connectionLost", "start_over", "set_api_mode"):
-                for part, whose in ((half, [REMOTE]), (half[:9], None), (half[:2], None)):
+                for part, whose in ((half, [SAID]), (half[:9], None), (half[:2], None)):
                     owner = Owner()
                     traffic = Traffic(EventBus())
                     protocol = RadioProtocol(self.clock, mode, owner, traffic)

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from zbtwist.binding.events import StreamBroken
 from zbtwist.binding.node_ports import NodePorts
+from zbtwist.binding.port import NodePort
 from zbtwist.network.events import SenderUnknown
+from zbtwist.radio.damage import Sender
 from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.standstill import StoodStill
+from zbtwist.xbee.address import UNKNOWN16
 
 
 class Outages:
@@ -69,9 +72,9 @@ class Outages:
 
     def _damaged(self, event: FramesDamaged) -> None:
         senders = event.senders
-        ports = [self._ports.get(address64) for address64 in senders or ()]
+        ports = [self._port_of(sender) for sender in senders or ()]
         if senders is None or None in ports:
-            # The address is what was damaged: it may have been anybody's. Of a port that nobody
+            # An address is what was damaged: it may have been anybody's. Of a port that nobody
             # reads only an observer would want to hear.
             is_observed = self._bus.subscribers(StreamBroken)
             ports = list(self._ports if is_observed else self._ports.with_something_to_lose())
@@ -81,6 +84,14 @@ class Outages:
                     "A frame was damaged on the way from the radio, and bytes of "
                     f"{port.node} may be lost"
                 )
+
+    def _port_of(self, sender: Sender) -> NodePort | None:
+        """Return whose a damaged frame is for certain. One bit may make a node's address another's,
+        but hardly both of its addresses those of one other node.
+        """
+        port = self._ports.get(sender.address64)
+        is_it = port is not None and sender.address16 == port.node.address16 != UNKNOWN16
+        return port if is_it else None
 
     def _unknown(self, event: SenderUnknown) -> None:
         for address64 in event.candidates:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from zbtwist.radio.damage import Sender
 from zbtwist.radio.errors import ATRefused
 from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
 from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME
@@ -117,7 +118,7 @@ class Coordinator(Requests):
         """After `mark_unresponsive`: it says something again."""
         self._bus.publish(LinkHeard())
 
-    def frames_damaged(self, senders: list[Address64] | None) -> None:
+    def frames_damaged(self, senders: list[Sender] | None) -> None:
         """Frames of the radio were lost on the serial line; see `FramesDamaged`.
 
         While it is being set up that is a part of the outage: the rest of a frame that was cut off

@@ -8,6 +8,7 @@ from typing import ClassVar
 from twisted.logger import LogLevel
 
 from zbtwist.radio.baud_rates import AIR_RATE, payload_rate, rate_for_the_air
+from zbtwist.radio.damage import Sender
 from zbtwist.radio.info import RadioInfo
 from zbtwist.runtime.event_bus import Event, LogSeverity, Plain
 from zbtwist.xbee.address import Address64, format_address64
@@ -304,20 +305,20 @@ class LinkHeard(Event):
 class FramesDamaged(Event):
     """Frames of the radio were lost on the serial line.
 
-    @ivar senders: the nodes whose they were, as far as the rest of the frames can be trusted; None
-        for anybody's.
+    @ivar senders: whose they were, as far as the rest of the frames can be trusted; None for
+        anybody's.
     """
 
     name: ClassVar = "frames_damaged"
     severity: ClassVar = None
-    senders: list[Address64] | None
+    senders: list[Sender] | None
 
     def __str__(self) -> str:
         return "Frames of the radio were damaged."
 
     def values(self) -> dict[str, Plain]:
         senders = self.senders
-        return {"senders": None if senders is None else [format_address64(one) for one in senders]}
+        return {"senders": None if senders is None else [str(one) for one in senders]}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
+from zbtwist.radio.damage import Sender
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.line_health import LineHealth
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
@@ -81,7 +82,7 @@ class IProtocolOwner(Interface):
         "each, and may change."
     )
 
-    def frames_damaged(senders: list[Address64] | None) -> None:
+    def frames_damaged(senders: list[Sender] | None) -> None:
         """The line damaged frames.
 
         @param senders: whose they were, see `zbtwist.radio.damage.senders_of`; None for anybody's.

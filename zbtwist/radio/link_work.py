@@ -25,6 +25,7 @@ from zope.interface import implementer
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.bring_up import bring_up
 from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.damage import Sender
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
 from zbtwist.radio.heartbeat import Heartbeat
 from zbtwist.radio.info import RadioInfo
@@ -38,7 +39,6 @@ from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.retrying_endpoint import OPEN_RETRY
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.standstill import Standstill, StoodStill
-from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import Frame, ModemStatus
 from zbtwist.xbee.status import ASSOCIATED, ModemStatusCode
 
@@ -151,7 +151,7 @@ class LinkWork:
 
     # --- the line ------------------------------------------------------------------------------
 
-    def frames_damaged(self, senders: list[Address64] | None) -> None:
+    def frames_damaged(self, senders: list[Sender] | None) -> None:
         self._damages += 1
         if self._is_mute:
             # A radio that was switched on says so, at its own rate.
