@@ -509,6 +509,15 @@ class OutboundTests(SynchronousTestCase):
         self.assertEqual(self.outbound.buffered, 0)
         self.assertEqual(self.outbound.bytes_lost, 100)
 
+    def test_address_that_no_node_can_have(self) -> None:
+        """A status may say that there is none in more ways than one."""
+        self.nodes.located(self.node, Address16(0x7777))
+        for nobody in (0xFFFD, 0xFFFE, 0xFFFF):
+            self.outbound.write(self.writer, b"x")
+            self.wire.receive(TransmitStatus(self.wire.last.frame_id, Address16(nobody), 0, 0, 0))
+            self.assertEqual(self.node.address16, 0x7777)
+        self.assertEqual(self.outbound.bytes_sent, 3)
+
     def test_address_follows_the_node(self) -> None:
         self.outbound.write(self.writer, b"x")
         moved = Address16(0x7777)

@@ -34,6 +34,7 @@ from zbtwist.xbee.frames import (
     RemoteATCommandResponse,
     RouteRecord,
     SensorRead,
+    TransmitStatus,
 )
 from zbtwist.xbee.samples import IOSample
 from zbtwist.xbee.sensor_reading import SensorReading
@@ -284,6 +285,19 @@ class NetworkServiceTests(SynchronousTestCase):
         self.assertEqual(self.node().address16, moved)
         self.wire.receive(RemoteATCommandResponse(9, REMOTE, UNKNOWN16, "NI", 4))
         self.assertEqual(self.node().address16, moved)
+
+    def test_status_of_a_packet_for_another_node(self) -> None:
+        """The radio is told whose the 16-bit addresses are, and so knows whom a status is about."""
+        self.up()
+        other16 = Address16(0x0B0B)
+        for address64, address16 in ((REMOTE, REMOTE16), (Address64(7), other16)):
+            self.wire.receive(ReceivePacket(address64, address16, 1, b"x"))
+        sending = self.wire.coordinator.transmit(REMOTE, b"x", REMOTE16)
+        frame_id = self.wire.last.frame_id
+        self.wire.receive(TransmitStatus(frame_id, other16, 0, 0, 0))
+        self.assertNoResult(sending)
+        self.wire.receive(TransmitStatus(frame_id, REMOTE16, 0, 0, 0))
+        self.successResultOf(sending)
 
     def test_samples_and_routes_make_a_node_known(self) -> None:
         self.up()

@@ -79,10 +79,10 @@ class Listener:
 class Wire:
     """A coordinator whose link is up, and what it sent."""
 
-    def __init__(self, ready: bool = True) -> None:
+    def __init__(self, ready: bool = True, first_id: int | None = None) -> None:
         self.clock = Clock()
         self.bus = EventBus()
-        self.coordinator = Coordinator(self.clock, self.bus)
+        self.coordinator = Coordinator(self.clock, self.bus, first_id)
         self.sent: list[Any] = []
         self.listener = Listener(self.coordinator, self.bus)
         self.coordinator.link_up(self.sent.append)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 
 from twisted.internet.defer import CancelledError
@@ -20,7 +21,7 @@ from zbtwist.radio.requests import (
     QUARANTINE,
     TRANSMIT_TIMEOUT,
 )
-from zbtwist.xbee.address import UNKNOWN16, Address16
+from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     ATCommand,
@@ -167,12 +168,97 @@ class FrameIdTests(SynchronousTestCase):
         wire.coordinator.link_down("over")
 
     def test_longest_rested_first(self) -> None:
-        wire = Wire()
-        for expected in [*range(1, 256), 1, 2]:
+        wire = Wire(first_id=3)
+        for expected in [*range(3, 256), *range(1, 256), 1, 2]:
             request = start(wire.coordinator.at("NP"))
             self.assertEqual(wire.last.frame_id, expected)
             wire.receive(ATCommandResponse(expected, "NP", 0))
             self.successResultOf(request)
+
+    def test_they_begin_anywhere(self) -> None:
+        """The radio may still have packets of a former run, whose ids began somewhere as well."""
+        for first_id in (1, 77, 255):
+            self.patch(random, "randint", lambda low, high, chosen=first_id: chosen)
+            wire = Wire()
+            wire.coordinator.transmit(REMOTE, b"1").addErrback(lambda _: None)
+            self.assertEqual(wire.last.frame_id, first_id)
+            for _ in range(254):
+                wire.coordinator.transmit(REMOTE, b"1").addErrback(lambda _: None)
+            self.assertEqual({frame.frame_id for frame in wire.sent}, set(range(1, 256)))
+
+    def test_status_of_another_packet(self) -> None:
+        """A former run sent to another node with the same id: that is not this packet's fate."""
+        elsewhere = {Address16(0x0B0B): Address64(REMOTE + 1), REMOTE16: REMOTE}
+        for delivery in (0x00, 0x21, 0x24):
+            for known in (UNKNOWN16, REMOTE16):
+                wire = Wire()
+                wire.coordinator.owner_of = elsewhere.get
+                sending = wire.coordinator.transmit(REMOTE, b"new", known)
+                frame_id = wire.last.frame_id
+                wire.receive(TransmitStatus(frame_id, Address16(0x0B0B), 0, delivery, 0))
+                self.assertNoResult(sending)
+                self.assertEqual(wire.coordinator.late_answers, 1)
+                self.assertEqual(wire.coordinator.outstanding, 1)
+                status = TransmitStatus(frame_id, REMOTE16, 0, 0, 0)
+                wire.receive(status)
+                self.assertEqual(self.successResultOf(sending), status)
+
+    def test_status_with_an_address_that_nobody_has(self) -> None:
+        """A node that has moved, one that was not found, and firmware without such addresses."""
+        for address16 in (0x7777, 0xFFFD, 0xFFFE, 0xFFFF):
+            for known in (UNKNOWN16, REMOTE16):
+                wire = Wire()
+                owners = {REMOTE16: REMOTE, Address16(0xFFFD): Address64(REMOTE + 1)}
+                wire.coordinator.owner_of = owners.get
+                sending = wire.coordinator.transmit(REMOTE, b"1", known)
+                wire.receive(TransmitStatus(wire.last.frame_id, Address16(address16), 0, 0x00, 0))
+                self.assertEqual(self.successResultOf(sending).address16, address16)
+
+    def use_ids(self, wire: Wire, times: int) -> set[int]:
+        """Send packets that arrive at once."""
+        used = set()
+        for _ in range(times):
+            wire.coordinator.transmit(REMOTE, b"2")
+            used.add(wire.last.frame_id)
+            wire.receive(TransmitStatus(wire.last.frame_id, REMOTE16, 0, 0, 0))
+        return used
+
+    def test_id_rests_while_its_status_may_come(self) -> None:
+        """A packet for a node that sleeps, in the air when the link is lost: the radio has it for
+        two minutes, whatever becomes of the link.
+        """
+        for sleeps, seconds in ((True, EXTENDED_TRANSMIT_TIMEOUT), (False, TRANSMIT_TIMEOUT)):
+            wire = Wire()
+            wire.coordinator.transmit(REMOTE, b"1", sleeps=sleeps).addErrback(lambda _: None)
+            first = wire.last.frame_id
+            wire.clock.advance(5.0)
+            wire.coordinator.link_down("gone")
+            wire.coordinator.link_up(wire.sent.append)
+            wire.clock.advance(seconds + QUARANTINE - 5.1)
+            self.assertNotIn(first, self.use_ids(wire, 300))
+            wire.clock.advance(0.2)
+            self.assertIn(first, self.use_ids(wire, 300))
+
+    def test_command_gives_back_an_id_that_rests(self) -> None:
+        """For all that a command was answered with it, it is for no packet yet."""
+        for seconds in (1.0, QUARANTINE + 1.0):
+            wire = Wire()
+            for _ in range(255):
+                wire.coordinator.transmit(REMOTE, b"1").addErrback(lambda _: None)
+            wire.clock.advance(TRANSMIT_TIMEOUT)
+            request = start(wire.coordinator.at("AP", timeout=1000.0))
+            frame_id = wire.last.frame_id
+            wire.clock.advance(seconds)
+            is_resting = seconds < QUARANTINE
+            wire.receive(ATCommandResponse(frame_id, "AP", 0, b"\1"))
+            self.successResultOf(request)
+            sending = wire.coordinator.transmit(REMOTE, b"2")
+            sending.addErrback(lambda _: None)
+            self.assertEqual(wire.coordinator.waiting, int(is_resting))
+            wire.clock.advance(QUARANTINE)
+            self.assertEqual(wire.coordinator.waiting, 0)
+            if not is_resting:
+                self.assertIn(frame_id, self.use_ids(wire, 254))
 
     def test_id_of_a_packet_without_status_rests(self) -> None:
         """A late status must not speak for another packet."""

@@ -33,7 +33,7 @@ from zbtwist.radio.errors import RadioError
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.standstill import Standstill
 from zbtwist.xbee import devices
-from zbtwist.xbee.address import UNKNOWN16
+from zbtwist.xbee.address import UNKNOWN16, is_of_one_node
 from zbtwist.xbee.frames import TransmitStatus
 from zbtwist.xbee.status import ADDRESS_UNCERTAIN, DeliveryStatus, delivery_status_text
 
@@ -316,8 +316,9 @@ class Outbound:
             self.last_delivery = self._clock.seconds()
             self.bytes_sent += len(packet.data)
             self.packets_sent += 1
-            if status.address16 not in (self._node.address16, UNKNOWN16):
-                self._nodes.located(self._node, status.address16)
+            address16 = status.address16
+            if address16 != self._node.address16 and is_of_one_node(address16):
+                self._nodes.located(self._node, address16)
         elif not self._stopped:
             if delivery in ADDRESS_UNCERTAIN:
                 # The radio looks the address up, and a route, when it is not told one.

@@ -123,6 +123,7 @@ class NetworkService(Service):
         self._first_search = FirstSearch(clock, radio, bus, self.discover)
         self._bus = bus
         self._observers = bus.subscribers(BytesPassed)
+        radio.owner_of = self.nodes.owner_of
         radio.subscribe(ReceivePacket, self._data)
         radio.subscribe(ExplicitReceive, self._explicit)
         radio.subscribe(IODataSample, self._sampled)

@@ -74,6 +74,11 @@ class NodeTable:
         """Return the node with that address, None if there is none."""
         return self._nodes.get(address64)
 
+    def owner_of(self, address16: Address16) -> Address64 | None:
+        """Return the 64-bit address of the node that was known last by a 16-bit one, if any."""
+        node = self._by_address16.get(address16)
+        return None if node is None else node.address64
+
     def add(self, address64: Address64) -> Node | None:
         """Return the node with that address, which need not have been seen. Nobody is told.
 

@@ -55,12 +55,13 @@ class Coordinator(Requests):
     @ivar line: how the line to it is.
     """
 
-    def __init__(self, clock: IReactorTime, bus: EventBus) -> None:
+    def __init__(self, clock: IReactorTime, bus: EventBus, first_id: int | None = None) -> None:
         """
         @param clock: times the requests.
         @param bus: is told what becomes of the link.
+        @param first_id: see `Requests`.
         """
-        super().__init__(clock)
+        super().__init__(clock, first_id)
         self._bus = bus
         self.down_since = self.offline_since = clock.seconds()
         self.facts: RadioInfo | None = None

@@ -42,6 +42,11 @@ class IRadio(Interface):
         "that hung, when it was certainly up for the last time. Seconds of the clock."
     )
 
+    owner_of: Callable[[Address16], Address64 | None] = Attribute(
+        "Set by who knows the nodes: returns the 64-bit address of the one that has a 16-bit "
+        "address, None if none is known to. So a status that is of another packet is told."
+    )
+
     def subscribe(frame_type: type[F], received: Callable[[F], None]) -> None:
         """Call `received` with each frame of that type that comes from now on, also with answers.
 

@@ -2,9 +2,13 @@
 
 A request takes a frame id from the pool of 255 and gives it back when its answer is in; the pool
 gives out the id that has rested longest. An answer is matched by id, frame type, and where it has
-them command and address; one that matches nothing is counted and ignored. A Transmit Status has
-only the id, so the id of a packet whose status did not come in time is kept from other packets for
-`QUARANTINE` seconds: a late status must not speak for another packet. AT commands may use it.
+them command and address; one that matches nothing is counted and ignored.
+
+A Transmit Status has the id, and at best a 16-bit address, and a late one must not speak for
+another packet. So the id of a packet without a status is kept from other packets for as long as the
+status may still come in time, and `QUARANTINE` seconds more; AT commands may use it. The radio may
+still have packets of a former run of the gateway, of which nobody knows: so the ids begin anywhere,
+and a status with the address of a node that the packet was not for is not the packet's.
 
 Frames that are no answers are somebody else's: one lookup by a frame's type leads to all who want
 it, the requests among them.
@@ -15,6 +19,7 @@ under way to nodes that sleep, leave `IDS_FOR_DATA` ids to the rest.
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,7 +38,14 @@ from zbtwist.radio.errors import (
     TooManyRequests,
 )
 from zbtwist.radio.histogram import Histogram
-from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
+from zbtwist.xbee.address import (
+    UNKNOWN16,
+    UNKNOWN64,
+    Address16,
+    Address64,
+    format_address64,
+    is_of_one_node,
+)
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     OPTION_EXTENDED_TIMEOUT,
@@ -55,8 +67,11 @@ TRANSMIT_TIMEOUT = 20.0
 #: Seconds for a Transmit Status with extended timeout: three tries of 1.2 times the longest sleep
 #: (SP: 28 s) each (90000976, "Extended timeout"), with the same room.
 EXTENDED_TRANSMIT_TIMEOUT = 120.0
-#: Seconds that the id of a packet without a status is kept from other packets.
+#: Seconds that the id of a packet without a status is kept from other packets when that cannot come
+#: in time any more.
 QUARANTINE = 60.0
+#: Frame ids are 1 to this; a request with 0 has no answer.
+LAST_ID = 255
 #: Frame ids that remote AT commands leave for packets and the local radio.
 IDS_FOR_DATA = 63
 #: Requests that may wait for a frame id.
@@ -104,9 +119,14 @@ class Request:
         return UNKNOWN16 in (asked, frame.address16) or asked == frame.address16
 
 
+def _nobody(address16: Address16) -> None:
+    """Nobody is known by that address."""
+
+
 class Packet(Request):
     __slots__ = ()
     is_packet = True
+    frame: TransmitRequest
 
 
 class RemoteCommand(Request):
@@ -123,18 +143,24 @@ class Requests:
     @ivar transmit_seconds: how long packets took, from the request to its status.
     @ivar late_answers: answers that no request waited for: late, doubled, or to someone else.
     @ivar last_frame: when the last frame came, seconds of the clock.
+    @ivar last_answer: when the last answer to a request came, in time or not; what the radio says
+        by itself is no sign that it takes what it is told.
+    @ivar owner_of: see `zbtwist.radio.interfaces.IRadio`.
     @ivar offline_reason: a sentence: why nothing can be sent; empty when it can.
     """
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, first_id: int | None = None) -> None:
         """
         @param clock: times the requests.
+        @param first_id: the frame id to begin with, any if None: the radio may still have packets
+            of a former run.
         """
         self._clock = clock
         self._send: Callable[[Frame], None] | None = None
-        self._free = deque(range(1, 256))
+        first_id = first_id or random.randint(1, LAST_ID)
+        self._free: deque[int] = deque((*range(first_id, LAST_ID + 1), *range(1, first_id)))
         self._pending: dict[int, Request] = {}
         self._waiting: deque[Request] = deque()
         # In the order in which they came in: the first has rested longest.
@@ -155,7 +181,8 @@ class Requests:
             ATCommandResponse: [self._command_answered],
             RemoteATCommandResponse: [self._command_answered],
         }
-        self.last_frame = clock.seconds()
+        self.last_frame = self.last_answer = clock.seconds()
+        self.owner_of: Callable[[Address16], Address64 | None] = _nobody
 
     def subscribe(self, frame_type: type[F], received: Callable[[F], None]) -> None:
         """See `zbtwist.radio.interfaces.IRadio`."""
@@ -289,11 +316,9 @@ class Requests:
             return 0
         if self._free:
             return self._free.popleft()
-        if self._quarantined and not request.is_packet:
-            frame_id = next(iter(self._quarantined))
-            self._quarantined.pop(frame_id).cancel()
-            return frame_id
-        return 0
+        if request.is_packet:
+            return 0
+        return next((one for one in self._quarantined if one not in self._pending), 0)
 
     def _finish(self, request: Request, result: object) -> None:
         if request.timer is not None and request.timer.active():
@@ -357,14 +382,19 @@ class Requests:
         self._remote_commands -= request.is_remote_command
         frame_id = request.frame_id
         if request.is_packet:
-            self._quarantined[frame_id] = self._clock.callLater(QUARANTINE, self._release, frame_id)
-        else:
+            in_time = max(0.0, request.sent_at + request.timeout - self._clock.seconds())
+            self._quarantined[frame_id] = self._clock.callLater(
+                in_time + QUARANTINE, self._release, frame_id
+            )
+        elif frame_id not in self._quarantined:
             self._free.append(frame_id)
 
     def _release(self, frame_id: int) -> None:
-        self._quarantined.pop(frame_id, None)
-        self._free.append(frame_id)
-        self._start_waiting()
+        del self._quarantined[frame_id]
+        # A command that uses it gives it back.
+        if frame_id not in self._pending:
+            self._free.append(frame_id)
+            self._start_waiting()
 
     def _start_waiting(self) -> None:
         """Start what waits and may start now, in its order."""
@@ -381,10 +411,14 @@ class Requests:
 
     def _transmit_status(self, frame: TransmitStatus) -> None:
         request = self._pending.get(frame.frame_id)
-        if request is None or not request.is_packet:
+        if not isinstance(request, Packet) or (
+            frame.address16 != request.frame.address16
+            and self._is_of_another(request, frame.address16)
+        ):
             self.late_answers += 1
             return
-        self.transmit_seconds.observe(self._clock.seconds() - request.sent_at)
+        self.last_answer = now = self._clock.seconds()
+        self.transmit_seconds.observe(now - request.sent_at)
         del self._pending[frame.frame_id]
         self._free.append(frame.frame_id)
         if request.timer is not None:
@@ -393,9 +427,18 @@ class Requests:
         if self._waiting:
             self._start_waiting()
 
+    def _is_of_another(self, request: Request, address16: Address16) -> bool:
+        """Whether a status with that address is about another node than a request is for. A node
+        may have a new address that nobody knows yet.
+        """
+        if not is_of_one_node(address16):
+            return False
+        owner = self.owner_of(address16)
+        return owner is not None and owner != request.address64
+
     def _command_answered(self, frame: ATCommandResponse | RemoteATCommandResponse) -> None:
         # Who asked whether the radio is there looks at it at once.
-        self.last_frame = self._clock.seconds()
+        self.last_frame = self.last_answer = self._clock.seconds()
         request = self._pending.get(frame.frame_id)
         if request is None or not request.matches(frame):
             self.late_answers += 1
@@ -416,7 +459,8 @@ class Requests:
         frame_id = request.frame_id
         del self._pending[frame_id]
         self._remote_commands -= request.is_remote_command
-        self._free.append(frame_id)
+        if frame_id not in self._quarantined:
+            self._free.append(frame_id)
         self._finish(request, result)
         if self._waiting:
             self._start_waiting()

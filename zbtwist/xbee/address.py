@@ -23,6 +23,10 @@ COORDINATOR16 = Address16(0)
 #: The 16-bit address is not known: the radio looks it up.
 UNKNOWN16 = Address16(0xFFFE)
 
+#: The last 16-bit address that a node can have; those above are for all nodes of some kind, or say
+#: that there is none (90001539, "Transmit Status": FFFD and FFFE).
+LAST16 = Address16(0xFFF7)
+
 _DIGI_FORM = re.compile(r"\[(.*)\]!?")
 _PAIRS = re.compile(r"[0-9a-f]{2}(?:(:[0-9a-f]{2}){7}|(-[0-9a-f]{2}){7}|( [0-9a-f]{2}){7})")
 _WHOLE = re.compile(r"(?:0x)?[0-9a-f]{8}[ :_-]?[0-9a-f]{8}")
@@ -32,6 +36,11 @@ _SEPARATORS = re.compile(r"0x|[ :_-]")
 
 class AddressError(ValueError):
     """A text is not an address. Its message is a sentence for the user."""
+
+
+def is_of_one_node(address16: Address16) -> bool:
+    """Whether a node can have that 16-bit address."""
+    return address16 <= LAST16
 
 
 def parse_address64(text: str) -> Address64:
