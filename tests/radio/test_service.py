@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.radio.support import Listener, SimulatedPort, start
 from tests.support import present, record_calls, record_log
 from zbtwist.observing.log_lines import LogLines
-from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio import heartbeat
+from zbtwist.radio.coordinator import AT_TIMEOUT, Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import RadioOffline, SerialOpenError
 from zbtwist.radio.heartbeat import JOIN_POLL, TRIES, TRY_TIMEOUT
@@ -416,7 +417,7 @@ class RadioServiceTests(LinkCase):
         self.run_for(0.1)
         self.slow_down(WAITS[0] + 0.3)
         self.network.radio.emit_modem_status(ModemStatusCode.HARDWARE_RESET)
-        self.run_for(WAITS[0] * 2 + 1.2)
+        self.run_for(WAITS[0] * 2 + 2.0)
         self.assertEqual(len(self.ups()), 2)
         self.assertEqual(self.lines("warn"), [])
         self.stop()
@@ -813,12 +814,76 @@ class HeartbeatTests(LinkCase):
         self.assertIsNotNone(self.coordinator.facts)
         self.stop()
 
-    def test_not_asked_while_frames_come(self) -> None:
+    def say_something(self, seconds: float, pause: float = 0.5) -> None:
+        """Let the radio go on to hand up what nodes say."""
+        for _ in range(round(seconds / pause)):
+            self.run_for(pause, 0.1)
+            self.network.radio.write_frame(ReceivePacket(Address64(1), Address16(2), 1, b"x"))
+
+    def test_asked_while_frames_come(self) -> None:
+        """They do not tell that it takes what it is told. An answer does."""
         self.build(heartbeat=2.0)
+        self.say_something(60)
+        self.assertIn(len(self.asked), range(27, 31))
+        self.asked.clear()
         for _ in range(60):
+            start(self.coordinator.at("NP"))
             self.run_for(1, 0.1)
-            self.network.radio.emit_modem_status(0x07)
         self.assertEqual(self.asked, [])
+        self.assertEqual(len(self.ups()), 1)
+        self.stop()
+
+    def test_takes_nothing(self) -> None:
+        """A radio that hands up frames and answers nothing is not up for ever, and comes back."""
+        self.build(heartbeat=30.0)
+        self.hangs = True
+        self.listener.heard.clear()
+        self.say_something(30 + 0.8 * sum(heartbeat.WAITS))
+        self.assertIsNotNone(self.coordinator.facts)
+        self.assertNotIn("deaf", self.listener.heard)
+        # Questions are not piled up in it.
+        self.assertLessEqual(len(self.asked), len(heartbeat.WAITS))
+        self.say_something(0.3 * sum(heartbeat.WAITS))
+        self.assertIsNone(self.coordinator.facts)
+        self.assertIn("takes nothing more: it hands up what nodes say", self.lines("warn")[0])
+        self.say_something(60)
+        self.assertEqual(self.ups(), [])
+        self.hangs = False
+        self.say_something(5)
+        self.assertEqual(len(self.ups()), 1)
+        self.assertEqual(len(self.lines("warn")), 2, self.lines("warn"))
+        self.stop()
+
+    def test_busy_for_a_while(self) -> None:
+        """It hands up frames, and comes to its commands later: nothing was wrong."""
+        self.build(heartbeat=3.0)
+        self.listener.heard.clear()
+        receive = self.network.radio.receive_bytes
+        self.patch(
+            self.network.radio,
+            "receive_bytes",
+            lambda data: self.clock.callLater(20.0, receive, data),
+        )
+        self.say_something(120)
+        self.assertEqual(self.lines("warn"), [])
+        self.assertNotIn("deaf", self.listener.heard)
+        self.assertIsNotNone(self.coordinator.facts)
+        self.stop()
+
+    def test_answers_others(self) -> None:
+        """While it answers anybody it is not asked, and not silent if it does not answer AI."""
+        self.build(heartbeat=3.0)
+        receive = self.network.radio.receive_bytes
+
+        def deaf_to_ai(data: bytes) -> None:
+            if b"AI" not in data:
+                receive(data)
+
+        self.patch(self.network.radio, "receive_bytes", deaf_to_ai)
+        for _ in range(30):
+            start(self.coordinator.at("NP"))
+            self.run_for(4, 0.1)
+        self.assertEqual(self.lines("warn"), [])
         self.stop()
 
     def test_off(self) -> None:
@@ -886,17 +951,6 @@ class HeartbeatTests(LinkCase):
         self.assertEqual(self.switch.tries, 1)
         self.stop()
 
-    def test_no_answer_but_other_frames(self) -> None:
-        """A radio that is busy with the air is not silent."""
-        self.build(heartbeat=3.0)
-        self.hangs = True
-        for _ in range(60):
-            self.run_for(4, 0.1)
-            self.network.radio.emit_modem_status(0x07)
-        self.assertEqual(self.lines("warn"), [])
-        self.assertTrue(self.asked)
-        self.stop()
-
     def test_refused(self) -> None:
         """A firmware without AI answers, which is all that matters."""
         self.build(heartbeat=3.0)
@@ -917,6 +971,100 @@ class HeartbeatTests(LinkCase):
         self.asked.clear()
         self.run_for(60, 0.1)
         self.assertEqual(self.asked, [])
+        self.stop()
+
+
+class SlowRadioTests(LinkCase):
+    """A radio that needs its time for each command, or that is far away."""
+
+    def slow_down(self, seconds: float) -> None:
+        """Let the radio take one frame after the other, and need so long for each."""
+        radio = self.network.radio
+        receive = radio.receive_bytes
+        self.most_waiting = 0
+        waiting: list[bytes] = []
+
+        def take(data: bytes) -> None:
+            waiting.append(data)
+            self.most_waiting = max(self.most_waiting, len(waiting))
+            if len(waiting) == 1:
+                self.clock.callLater(seconds, work)
+
+        def work() -> None:
+            receive(waiting.pop(0))
+            if waiting:
+                self.clock.callLater(seconds, work)
+
+        self.patch(radio, "receive_bytes", take)
+
+    def move_away(self, seconds: float) -> None:
+        """Let what the radio is told, and what it says, be under way for so long together."""
+        receive = self.network.radio.receive_bytes
+        self.patch(
+            self.network.radio,
+            "receive_bytes",
+            lambda data: self.clock.callLater(seconds, receive, data),
+        )
+
+    def test_slow(self) -> None:
+        for seconds, patience in ((0.3, 5.0), (0.5, 8.0), (1.0, 16.0), (3.5, 75.0)):
+            self.build()
+            self.slow_down(seconds)
+            self.service.startService()
+            self.run_for(patience, 0.05)
+            self.assertEqual(len(self.ups()), 1, seconds)
+            self.assertLessEqual(self.switch.tries, 1)
+            # What it was asked while it was looked for, and no more than one or two questions.
+            self.assertLessEqual(self.most_waiting, 3 + round(seconds / 0.6), seconds)
+            self.stop()
+
+    def test_far_away(self) -> None:
+        """Comes up in three round trips, and stays up: its answers are late by no clock."""
+        for seconds in (1.5, 3.5):
+            self.build(heartbeat=30.0)
+            self.move_away(seconds)
+            self.service.startService()
+            self.run_for(3 * seconds + 0.5, 0.05)
+            self.assertEqual(len(self.ups()), 1, seconds)
+            self.listener.heard.clear()
+            self.run_for(300, 0.05)
+            self.assertEqual(self.listener.heard, [])
+            reading = start(self.coordinator.at("NP"))
+            self.run_for(seconds + 0.1, 0.05)
+            self.assertTrue(self.successResultOf(reading))
+            self.stop()
+
+    def test_quick(self) -> None:
+        """It is asked all at once, as a slow line needs it."""
+        self.build()
+        said: list[bytes] = []
+        receive = self.network.radio.receive_bytes
+        waits = True
+
+        def hear(data: bytes) -> None:
+            said.append(data)
+            if not waits or len(said) == 1:
+                receive(data)
+
+        self.patch(self.network.radio, "receive_bytes", hear)
+        self.service.startService()
+        self.run_for(0.5)
+        self.assertGreater(len(b"".join(said)), 10 * 8)
+        # One answer that was lost does not cost more than before.
+        waits = False
+        self.run_for(AT_TIMEOUT + FIRST_RETRY + QUICK)
+        self.assertEqual(len(self.ups()), 1)
+        self.stop()
+
+    def test_other_api_mode(self) -> None:
+        """The late answer to a question is none to what is set."""
+        self.build(1, 2, configure=True)
+        self.slow_down(0.7)
+        self.service.startService()
+        self.run_for(20, 0.05)
+        (facts,) = self.ups()
+        self.assertEqual(facts.api_mode, 2)
+        self.assertEqual(self.lines("warn"), [])
         self.stop()
 
 

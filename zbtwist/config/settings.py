@@ -71,8 +71,8 @@ class Settings:
     @ivar low_latency: have the driver of a serial port pass on what comes at once.
     @ivar configure: move a radio to the API mode if it is not in it.
     @ivar write_flash: have it keep that mode.
-    @ivar heartbeat: seconds of silence after which the radio is asked whether it is there; 0 for
-        never.
+    @ivar heartbeat: seconds without an answer of the radio after which it is asked whether it is
+        there; 0 for never.
     @ivar control: where the control API listens: a port number on `interface`, or a Twisted server
         endpoint string.
     @ivar base_port: the first TCP port that a node gets.
@@ -153,7 +153,7 @@ class Settings:
         DEFAULT_HEARTBEAT,
         seconds(0, 86400),
         (int, float),
-        "Seconds of silence after which the radio is asked whether it is there; 0: never",
+        "Seconds without an answer after which the radio is asked whether it is there; 0: never",
         unit="s",
     )
     control: str = option(

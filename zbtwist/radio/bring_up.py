@@ -1,17 +1,20 @@
 """What is asked of a radio, and set on it, when its link comes up.
 
 Nothing is written to its flash: what is set here is gone when the radio restarts, and is set again
-then. The questions are asked all at once, so that a slow line costs no round trip for each.
+then. A quick radio is asked all questions at once, so that a slow line costs no round trip for
+each. One that is slow itself is asked one after the other: it may have no room for more. The time
+for an answer runs from the last one on, so that nothing is asked again that is still waited for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from zbtwist.radio.coordinator import Coordinator
+from zbtwist.radio.coordinator import AT_TIMEOUT, Coordinator
 from zbtwist.radio.errors import ATRefused
 from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME, DEFAULT_PAYLOAD_LIMIT, RadioInfo
 from zbtwist.xbee.address import Address64
@@ -19,22 +22,32 @@ from zbtwist.xbee.status import ASSOCIATED
 
 #: The longest payload that a radio can have, in bytes: FF, with fragmentation (90001539, "NP").
 MAX_PAYLOAD = 255
+#: Seconds for a command, above which a radio is slow. At 1200 baud a question and its answer are on
+#: the line for 0.15 s.
+SLOW_COMMAND = 0.25
+#: How many times as long as for the first answer of a slow radio the others are waited for.
+PATIENCE = 3.0
 
 log = Logger()
 
 
-async def bring_up(coordinator: Coordinator, api_mode: int) -> RadioInfo:
+async def bring_up(
+    coordinator: Coordinator, clock: IReactorTime, api_mode: int, waited: float
+) -> RadioInfo:
     """Ask a radio for all that the gateway must know, and make it report joins and data.
 
+    @param clock: times its answers.
     @param api_mode: the mode that it is in.
+    @param waited: seconds that its first answer took, or more if the line was dead for a while.
     @raise NoAnswer: the radio does not answer any more.
     """
-    answers = await _ask(coordinator, _QUESTIONS)
+    questions = _Questions(coordinator, clock, waited)
+    answers = await questions.ask(_QUESTIONS)
     if answers["AO"] != 0:
         # With AO=0 data comes as frames 90 and joins as frames 95; other values turn both into
         # frames 91, and some of them send joins to no one.
         try:
-            await coordinator.at("AO", b"\0")
+            await coordinator.at("AO", b"\0", timeout=questions.timeout, is_patient=True)
         except ATRefused as error:
             log.warn("{error}; nodes that join may go unnoticed.", error=error)
     payload_limit = answers["NP"]
@@ -51,6 +64,7 @@ async def bring_up(coordinator: Coordinator, api_mode: int) -> RadioInfo:
         pan_id=answers["ID"],
         operating_pan_id=answers["OP"],
         association=answers["AI"],
+        answer_time=questions.answer_time,
     )
 
 
@@ -70,23 +84,66 @@ _QUESTIONS = {
 }
 
 
-async def _ask(coordinator: Coordinator, questions: Mapping[str, int]) -> dict[str, int]:
-    async def number(command: str, default: int) -> int:
+class _Questions:
+    """Asks a radio for numbers, as many at once as it copes with."""
+
+    def __init__(self, coordinator: Coordinator, clock: IReactorTime, waited: float) -> None:
+        """
+        @param waited: see `bring_up`.
+        """
+        self._coordinator = coordinator
+        self._clock = clock
+        self._is_quick = waited <= SLOW_COMMAND
+        # It is a multiple since the first answers may be the quick ones.
+        self.timeout = AT_TIMEOUT if self._is_quick else AT_TIMEOUT + PATIENCE * waited
+        self.answer_time = 0.0
+        self.refused: set[str] = set()
+
+    async def ask(self, questions: Mapping[str, int]) -> dict[str, int]:
+        """Ask, and return the answers, by command.
+
+        @param questions: what holds if the firmware does not have a command, by command.
+        """
+        answers: dict[str, int] = {}
+        todo = list(questions.items())
+        if not self._is_quick:
+            # It is slow, or far away. Two questions tell: of a radio that is far away both answers
+            # come together, and the rest may be asked at once.
+            gap = await self._ask_at_once(todo[:2], answers)
+            del todo[:2]
+            while todo and gap > SLOW_COMMAND:
+                await self._ask_at_once([todo.pop(0)], answers)
+        await self._ask_at_once(todo, answers)
+        return answers
+
+    async def _ask_at_once(
+        self, questions: Sequence[tuple[str, int]], answers: dict[str, int]
+    ) -> float:
+        """
+        @return: seconds between the first and the last answer.
+        """
+        times: list[float] = []
+
+        async def ask_one(command: str, default: int) -> None:
+            asked = self._clock.seconds()
+            answers[command] = await self._number(command, default)
+            times.append(self._clock.seconds())
+            self.answer_time = times[-1] - asked
+
         try:
-            value = await coordinator.at(command)
+            await gatherResults(
+                [Deferred.fromCoroutine(ask_one(*question)) for question in questions],
+                consumeErrors=True,
+            )
+        except FirstError as error:
+            error.subFailure.raiseException()
+            raise
+        return times[-1] - times[0] if times else 0.0
+
+    async def _number(self, command: str, default: int) -> int:
+        try:
+            value = await self._coordinator.at(command, timeout=self.timeout, is_patient=True)
         except ATRefused:
+            self.refused.add(command)
             return default
         return int.from_bytes(value, "big") if value else default
-
-    try:
-        answers = await gatherResults(
-            [
-                Deferred.fromCoroutine(number(command, default))
-                for command, default in questions.items()
-            ],
-            consumeErrors=True,
-        )
-    except FirstError as error:
-        error.subFailure.raiseException()
-        raise
-    return dict(zip(questions, answers))

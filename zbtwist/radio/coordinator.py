@@ -6,6 +6,7 @@ coordinator outlives links. `link_up` and `link_down` are for `zbtwist.radio.lin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 AT_TIMEOUT = 3.0
 #: Seconds for a remote AT command: there and back over several hops, with address and route search.
 REMOTE_AT_TIMEOUT = 10.0
+#: Seconds for the answer of a quick radio; one that needs longer is far away, or slow.
+SLOW_ANSWER = 1.0
 #: Seconds that a search goes on after NT, for answers that are still on the serial line.
 DISCOVERY_MARGIN = 0.5
 
@@ -133,25 +136,45 @@ class Coordinator(Requests):
 
     # --- requests ------------------------------------------------------------------------------
 
-    async def at(self, command: str, parameter: bytes = b"", timeout: float = AT_TIMEOUT) -> bytes:
+    @property
+    def allowance(self) -> int:
+        """Seconds that a command has beyond those of a quick radio, whose answers are here within a
+        second.
+        """
+        answer_time = 0.0 if self.facts is None else self.facts.answer_time
+        return math.ceil(2 * answer_time) if answer_time > SLOW_ANSWER else 0
+
+    async def at(
+        self,
+        command: str,
+        parameter: bytes = b"",
+        timeout: float | None = None,
+        is_patient: bool = False,
+    ) -> bytes:
         """Read (no parameter), set or execute an AT command on the local radio.
 
         @param command: two characters.
-        @param timeout: seconds.
+        @param timeout: seconds; `AT_TIMEOUT`, and `allowance`, if None.
+        @param is_patient: see `Request`.
         @return: the value of the answer, empty unless the command was a read.
         @raise ATRefused: the radio answered with another status than OK.
         @raise NoAnswer, RadioOffline, TooManyRequests: as their names say.
         """
-        return await self._local(ATCommand, command, parameter, timeout)
+        return await self._local(ATCommand, command, parameter, timeout, is_patient)
 
     async def queued_at(
-        self, command: str, parameter: bytes = b"", timeout: float = AT_TIMEOUT
+        self, command: str, parameter: bytes = b"", timeout: float | None = None
     ) -> bytes:
         """Like `at`, but the new value takes effect at the next AC, or the next `at`."""
         return await self._local(QueuedATCommand, command, parameter, timeout)
 
     async def _local(
-        self, kind: type[ATCommand], command: str, parameter: bytes, timeout: float
+        self,
+        kind: type[ATCommand],
+        command: str,
+        parameter: bytes,
+        timeout: float | None,
+        is_patient: bool = False,
     ) -> bytes:
         answer: ATCommandResponse = await self._request(
             Request(
@@ -159,7 +182,8 @@ class Coordinator(Requests):
                 ATCommandResponse,
                 command,
                 UNKNOWN64,
-                timeout,
+                AT_TIMEOUT + self.allowance if timeout is None else timeout,
+                is_patient=is_patient,
             )
         )
         if answer.status != ATStatus.OK:
@@ -172,10 +196,11 @@ class Coordinator(Requests):
         command: str,
         parameter: bytes = b"",
         address16: Address16 = UNKNOWN16,
-        timeout: float = REMOTE_AT_TIMEOUT,
+        timeout: float | None = None,
     ) -> bytes:
         """Read, set (with effect at once) or execute an AT command on another node.
 
+        @param timeout: seconds; `REMOTE_AT_TIMEOUT`, and `allowance`, if None.
         @return: the value of the answer.
         @raise ATRefused: the node refused, or could not be reached (status 4).
         @raise NoAnswer, RadioOffline, TooManyRequests: as their names say.
@@ -186,7 +211,7 @@ class Coordinator(Requests):
                 RemoteATCommandResponse,
                 command,
                 address64,
-                timeout,
+                REMOTE_AT_TIMEOUT + self.allowance if timeout is None else timeout,
             )
         )
         if answer.status != ATStatus.OK:
@@ -207,7 +232,7 @@ class Coordinator(Requests):
             ATCommandResponse,
             "ND",
             UNKNOWN64,
-            seconds + DISCOVERY_MARGIN,
+            seconds + DISCOVERY_MARGIN + self.allowance,
             found=[],
         )
         found: list[NodeDescription] = await self._request(request)

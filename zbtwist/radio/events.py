@@ -160,13 +160,24 @@ class LinkLost(Repeatable):
 
 @dataclass(frozen=True)
 class RadioSilent(Repeatable):
-    """The radio was up, and answers no more; `LinkDown` follows."""
+    """The radio was up, and answers no more; `LinkDown` follows.
+
+    @ivar is_heard: whether it still says what nodes say.
+    """
 
     name: ClassVar = "radio_silent"
     severity: ClassVar = LogLevel.warn
     line: str
+    is_heard: bool = False
 
     def __str__(self) -> str:
+        if self.is_heard:
+            return (
+                f"The radio on {self.line} takes nothing more: it hands up what nodes say, but "
+                "answers no command and reports on no packet. The gateway tries to set it up "
+                "again, and opens its port anew if that fails; if it stays so, look at the wire to "
+                "its DIN pin, and at CTS."
+            )
         return (
             f"The radio on {self.line} has fallen silent: it does not even answer AI. The gateway "
             "tries to set it up again, and opens its port anew if that fails."

@@ -1,8 +1,12 @@
 """Notices a radio that has fallen silent, and one that left its network or joined it.
 
-A half-open TCP connection or a hung USB adapter never fails by itself. So when no frame has come
-for a while, the radio is asked for AI; any frame that comes meanwhile is as good as the answer. AI
-also tells whether the radio is in a network. While it is not, it is asked every `JOIN_POLL`
+A half-open TCP connection or a hung USB adapter never fails by itself. So when the radio has
+answered nothing for a while, neither a command nor a packet, it is asked for AI; any answer that
+comes meanwhile is as good. A frame that is no answer shows that the radio is heard, but not that it
+takes what it is told: one that is busy with the air is waited for somewhat longer than one that
+says nothing at all, and not for ever.
+
+AI also tells whether the radio is in a network. While it is not, it is asked every `JOIN_POLL`
 seconds, since the modem status that tells of joining may be lost.
 """
 
@@ -20,9 +24,13 @@ from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.errors import ATRefused, RadioError
 from zbtwist.xbee.status import ASSOCIATED
 
-#: How often the radio is asked before it counts as silent, and the seconds that each try has.
+#: How often in a row the radio is asked and says nothing until it counts as silent, and the seconds
+#: that each of these tries has.
 TRIES = 2
 TRY_TIMEOUT = 3.0
+#: The seconds of all tries, of a radio that answers none and goes on to say what nodes say. They
+#: grow, so that few questions are added to those that it has not come to yet.
+WAITS = (TRY_TIMEOUT, TRY_TIMEOUT, 6.0, 12.0)
 #: Seconds between two questions while the radio is in no network.
 JOIN_POLL = 2.0
 #: Seconds that do not matter: a clock's sums are not exact.
@@ -32,7 +40,7 @@ _TINY = 0.001
 class Heartbeat:
     """Watches a radio whose link is up.
 
-    @ivar seconds: of silence until the radio is asked; 0 for never.
+    @ivar seconds: without an answer until the radio is asked; 0 for never.
     """
 
     log = Logger()
@@ -46,7 +54,8 @@ class Heartbeat:
         seconds: float,
     ) -> None:
         """
-        @param fallen_silent: called when the radio does not answer; nothing is watched any more.
+        @param fallen_silent: called when the radio does not answer, whatever else it says; nothing
+            is watched any more.
         @param association_changed: called with AI when the radio has joined or left; nothing is
             watched any more.
         """
@@ -113,7 +122,8 @@ class Heartbeat:
                 never: Deferred[None] = Deferred()
                 await never
             else:
-                silence = self._clock.seconds() - self._heard_at
+                answered_at = max(self._started, self._coordinator.last_answer)
+                silence = self._clock.seconds() - answered_at
                 if self.seconds - silence > _TINY:
                     await deferLater(self._clock, self.seconds - silence)
                     continue
@@ -122,24 +132,44 @@ class Heartbeat:
             if answer is None or (answer == ASSOCIATED) != joined:
                 return answer
 
-    async def _ask(self, association: int, is_doubtful: bool) -> int | None:
+    async def _ask(self, association: int, is_deaf: bool) -> int | None:
+        """Return AI; that of before if the radio does not tell, but answers; None if it is silent.
+
+        @param is_deaf: whether the coordinator was told already that the radio may be deaf.
+        """
+        coordinator = self._coordinator
+        began = self._clock.seconds()
         heard = self._heard_at
-        for attempt in range(TRIES):
+        silences = 0
+        for seconds in WAITS:
             asked = self._clock.seconds()
             try:
-                value = await self._coordinator.at("AI", timeout=TRY_TIMEOUT)
+                value = await coordinator.at("AI", timeout=seconds + coordinator.allowance)
                 association = int.from_bytes(value, "big")
             except ATRefused:
                 pass
             except RadioError:
-                # It is alive if it said anything at all; then it is asked again in its time.
-                if self._heard_at <= asked:
-                    if not (attempt or is_doubtful):
+                # A late answer of an earlier try counts, as does one to somebody else's question.
+                if coordinator.last_answer <= began:
+                    if self._heard_at > asked:
+                        silences = 0
+                        is_deaf = self._responds(is_deaf)
+                        continue
+                    if not is_deaf:
                         # It may have been deaf for longer. That is said before it is heard again:
                         # whatever comes then may be from behind a hole.
-                        self._coordinator.mark_unresponsive(heard)
+                        coordinator.mark_unresponsive(heard)
+                        is_deaf = True
+                    silences += 1
+                    if silences == TRIES:
+                        return None
                     continue
-            if attempt or is_doubtful:
-                self._coordinator.mark_responsive()
+            self._responds(is_deaf)
             return association
         return None
+
+    def _responds(self, was_deaf: bool) -> bool:
+        """The radio says something. Return whether it is deaf now."""
+        if was_deaf:
+            self._coordinator.mark_responsive()
+        return False

@@ -23,6 +23,7 @@ class RadioInfo:
     @ivar pan_id: the 64-bit PAN identifier asked for, 0 for any (ID).
     @ivar operating_pan_id: the one in use (OP).
     @ivar association: 0 if the radio is in a network (AI).
+    @ivar answer_time: seconds that its last answer took when it was set up.
     @ivar line: the endpoint at which it is, as the user wrote it.
     @ivar baud_rate: bits per second of its serial line; None where there is none.
     """
@@ -37,6 +38,7 @@ class RadioInfo:
     pan_id: int = 0
     operating_pan_id: int = 0
     association: int = ASSOCIATED
+    answer_time: float = 0.0
     line: str = ""
     baud_rate: int | None = None
 

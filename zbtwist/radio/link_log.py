@@ -117,10 +117,13 @@ class LinkLog:
         """The radio was in its network, and is no more."""
         self._bus.publish(NetworkLeft(association, was_joined=True, is_news=self.is_news))
 
-    def silent(self) -> None:
-        """The radio was up, and answers no more."""
+    def silent(self, says_something: bool) -> None:
+        """The radio was up, and answers no more.
+
+        @param says_something: whether frames of it still come.
+        """
         self._steadiness.down(is_reset=False)
-        self._bus.publish(RadioSilent(self.name, is_news=self.is_news))
+        self._bus.publish(RadioSilent(self.name, says_something, is_news=self.is_news))
 
     def lost(self) -> None:
         """The line of a radio that was up is gone."""

@@ -27,7 +27,7 @@ from zbtwist.radio.bring_up import bring_up
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.damage import Sender
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
-from zbtwist.radio.heartbeat import Heartbeat
+from zbtwist.radio.heartbeat import TRY_TIMEOUT, Heartbeat
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import ILinkOwner, IProtocolOwner
 from zbtwist.radio.last_radio import LastRadio
@@ -64,6 +64,9 @@ AT_ONCE = 2.0
 REOPEN_AFTER = 5
 #: Seconds that the radio may take to write its flash.
 FLASH_TIMEOUT = 5.0
+#: Seconds at most that the first answer of a radio is taken to have needed: if the line was silent
+#: for longer, it was dead.
+MAX_ANSWER_TIME = 5.0
 #: AI of a radio that left its network and was not asked yet; any but `ASSOCIATED` would do.
 _LEFT = 0xFF
 
@@ -140,6 +143,8 @@ class LinkWork:
         # Whether nothing came on the line since it was opened.
         self._is_mute = False
         self._coordinator.line.forget()
+        # Since when the radio is looked for without an answer.
+        self._asked_since: float | None = None
 
     @property
     def baud_rate(self) -> int | None:
@@ -172,6 +177,7 @@ class LinkWork:
         self._opened_at = self._clock.seconds()
         self._is_mute = True
         self._coordinator.line.opened(ISerialLine(protocol.transport, None) is None)
+        self._asked_since = None
         self.link.opened()
 
     def not_opened(self, sentence: str) -> None:
@@ -232,6 +238,8 @@ class LinkWork:
         if self.protocol is None:
             # That it is lost is said next.
             return
+        if self._asked_since is None:
+            self._asked_since = self._clock.seconds()
         plan = self.last.plan(self._failures, self.configure, self.write_flash)
         probe = Probe(self._clock, self.protocol, plan)
 
@@ -246,6 +254,9 @@ class LinkWork:
         self._end_work()
         if self.protocol is None:
             return
+        now = self._clock.seconds()
+        since, self._asked_since = self._asked_since, None
+        waited = 0.0 if since is None else min(now - since, MAX_ANSWER_TIME)
         self.protocol.set_api_mode(found.api_mode)
         self.last.found(found, self.baud_rate)
         self.frame_received = self._coordinator.frame_received
@@ -254,15 +265,15 @@ class LinkWork:
         self._damages = 0
         self._coordinator.link_up(self.protocol.send)
         self._coordinator.set_congested(self.protocol.is_congested)
-        self._begin(Deferred.fromCoroutine(self._bring_up(found)), self._brought_up)
+        self._begin(Deferred.fromCoroutine(self._bring_up(found, waited)), self._brought_up)
 
-    async def _bring_up(self, found: ProbeResult) -> RadioInfo:
+    async def _bring_up(self, found: ProbeResult, waited: float) -> RadioInfo:
         if found.to_be_written:
             try:
                 await self._coordinator.at("WR", timeout=FLASH_TIMEOUT)
             except ATRefused as error:
                 self.log.keeps_no_mode(error)
-        return await bring_up(self._coordinator, found.api_mode)
+        return await bring_up(self._coordinator, self._clock, found.api_mode, waited)
 
     def _brought_up(self, facts: RadioInfo) -> None:
         if facts.joined:
@@ -320,6 +331,7 @@ class LinkWork:
 
     def begin_again(self, reason: str) -> None:
         self._end_work()
+        self._asked_since = None
         # A radio that was reset, or is silent, may have been deaf for longer than that.
         self._coordinator.link_down(reason, self._deaf_since(self._coordinator.last_frame))
         self.probe()
@@ -367,7 +379,8 @@ class LinkWork:
         self.heartbeat.ask_now()
 
     def say_silent(self) -> None:
-        self.log.silent()
+        says_something = self._clock.seconds() - self._coordinator.last_frame < TRY_TIMEOUT
+        self.log.silent(says_something)
         self._tries_left = 1
 
     def announce_left(self, association: int) -> None:

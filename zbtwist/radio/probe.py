@@ -43,7 +43,7 @@ QUESTION_ID = 1
 _COMMAND = "AP"
 _QUESTION = ATCommand(QUESTION_ID, _COMMAND)
 #: Seconds for the answer to a new mode.
-_SET_TIMEOUT = 1.0
+_SET_TIMEOUT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,7 @@ class Probe:
         self._protocol = protocol
         self._search = search
         self._answered: Deferred[bytes] | None = None
+        self._is_setting = False
 
     async def find(self) -> ProbeResult:
         """
@@ -125,8 +126,12 @@ class Probe:
             or frame.command != _COMMAND
         ):
             return False
+        is_ok = frame.status == ATStatus.OK
+        if is_ok and self._is_setting == bool(frame.value):
+            # A slow radio's answer to what was asked before.
+            return True
         answered, self._answered = self._answered, None
-        answered.callback(frame.value if frame.status == ATStatus.OK else b"refused")
+        answered.callback(frame.value if is_ok else b"refused")
         return True
 
     # --- asking --------------------------------------------------------------------------------
@@ -157,6 +162,7 @@ class Probe:
         """Return the value of the answer, None if there was none."""
         answered: Deferred[bytes] = Deferred()
         self._answered = answered
+        self._is_setting = bool(frame.parameter)
         self._protocol.send(frame)
         try:
             return await answered.addTimeout(seconds, self._clock)

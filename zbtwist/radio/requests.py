@@ -70,6 +70,8 @@ EXTENDED_TRANSMIT_TIMEOUT = 120.0
 #: Seconds that the id of a packet without a status is kept from other packets when that cannot come
 #: in time any more.
 QUARANTINE = 60.0
+#: Seconds after which the answer to a patient request is late, whatever else was answered.
+MAX_PATIENCE = 120.0
 #: Frame ids are 1 to this; a request with 0 has no answer.
 LAST_ID = 255
 #: Frame ids that remote AT commands leave for packets and the local radio.
@@ -82,6 +84,8 @@ MAX_WAITING = 4096
 class Request:
     """
     @cvar is_packet: its answer is told by nothing but the frame id.
+    @ivar is_patient: its time begins anew with each answer of the radio to another request, up to
+        `MAX_PATIENCE` seconds: a slow radio answers one after the other.
     @ivar timer: ends it.
     @ivar deadline: when it ends, of a packet without a timer of its own; 0 with one.
     """
@@ -99,6 +103,7 @@ class Request:
     timer: IDelayedCall | None = None
     deadline: float = 0.0
     found: list[NodeDescription] | None = None
+    is_patient: bool = False
 
     def matches(self, frame: Frame) -> bool:
         if type(frame) is not self.answer:
@@ -334,6 +339,13 @@ class Requests:
             finished.callback(result)
 
     def _timed_out(self, request: Request) -> None:
+        if request.is_patient and request.frame_id:
+            end = min(self.last_answer + request.timeout, request.sent_at + MAX_PATIENCE)
+            # Sums of seconds are not exact to the last bit.
+            more = end - self._clock.seconds()
+            if more > 1e-6:
+                request.timer = self._clock.callLater(more, self._timed_out, request)
+                return
         self._give_up(request)
         if request.found is not None:
             self._finish(request, request.found)

@@ -27,7 +27,7 @@ from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 
-#: Seconds of silence after which the radio is asked whether it is there, unless the user says so.
+#: Seconds without an answer after which the radio is asked whether it is there, by default.
 DEFAULT_HEARTBEAT = 30.0
 
 
@@ -95,8 +95,8 @@ class RadioService(MultiService):
         @param configure: change the radio's API mode where it is not as wanted, and move it there
             from transparent mode.
         @param write_flash: with `configure`: let the radio keep its mode when it restarts.
-        @param heartbeat: seconds of silence after which the radio is asked whether it is there; 0
-            for never.
+        @param heartbeat: seconds without an answer of the radio after which it is asked whether it
+            is there; 0 for never.
         @param batch: told when frames that were read at once begin and end.
         @param standstill: looks whether the program stood still.
         """
@@ -206,7 +206,7 @@ class RadioService(MultiService):
 
     @property
     def heartbeat(self) -> float:
-        """Seconds of silence after which the radio is asked whether it is there; 0 for never."""
+        """Seconds without an answer after which the radio is asked if it is there; 0 for never."""
         return self._work.heartbeat.seconds
 
     @heartbeat.setter
