@@ -21,8 +21,23 @@ class ATStatusTests(unittest.SynchronousTestCase):
             ],
         )
 
+    def test_of_newer_firmware(self) -> None:
+        for code, words in ((0x0B, "secure session"), (0x0C, "encryption"), (0x0D, "without it")):
+            self.assertIn(words, status.at_status_text(code))
+
+    def test_flags(self) -> None:
+        """DigiMesh has them in the upper bits, and answers DN with 40 for OK."""
+        self.assertEqual(status.at_status_of(0x40), status.ATStatus.OK)
+        self.assertEqual(status.at_status_text(0x40), "OK (without signal strength)")
+        self.assertEqual(status.at_status_of(0xC2), status.ATStatus.INVALID_COMMAND)
+        self.assertEqual(
+            status.at_status_text(0xC2), "invalid command (without signal strength, of a remote)"
+        )
+
     def test_unknown(self) -> None:
-        self.assertEqual(status.at_status_text(0x0B), "unknown AT status 0x0b")
+        self.assertEqual(status.at_status_text(0x0E), "unknown AT status 0x0e")
+        self.assertEqual(status.at_status_of(0xFF), 0xFF)
+        self.assertEqual(status.at_status_text(0xFF), "unknown AT status 0xff")
 
 
 class DeliveryStatusTests(unittest.SynchronousTestCase):
@@ -49,9 +64,14 @@ class DeliveryStatusTests(unittest.SynchronousTestCase):
 
 class ModemStatusTests(unittest.SynchronousTestCase):
     def test_known(self) -> None:
-        codes = (0x00, 0x01, 0x02, 0x03, 0x06, 0x07, 0x0D, 0x11)
-        texts = [status.modem_status_text(code) for code in codes]
+        codes = (
+            "00 01 02 03 04 05 06 07 0b 0c 0d 0e 0f 11 12 13 32 33 34 35 36 37 38 39 3a 3b 3c 3d 3e"
+            "3f 40 42 43 44 45 80 82 83 84 87 88 8a 8e"
+        )
+        texts = [status.modem_status_text(code) for code in bytes.fromhex(codes)]
         self.assertFalse([text for text in texts if "unknown" in text])
+        self.assertEqual(len(set(texts)), len(texts))
+        self.assertEqual(texts[-1], "stack error 0x8e (Wi-Fi: joining the access point failed)")
         known = status.ModemStatusCode
         self.assertEqual(status.modem_status_text(known.JOINED), "joined the network")
         self.assertEqual(status.modem_status_text(known.LEFT), "left the network")
@@ -62,3 +82,20 @@ class ModemStatusTests(unittest.SynchronousTestCase):
     def test_stack_errors(self) -> None:
         self.assertEqual(status.modem_status_text(status.STACK_ERROR), "stack error 0x80")
         self.assertEqual(status.modem_status_text(0xFF), "stack error 0xff")
+
+
+class AssociationTests(unittest.SynchronousTestCase):
+    def test_known(self) -> None:
+        codes = (
+            "00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10 12 13 21 22 23 24 25 27 2a 2b 2c 40"
+            "41 44 ab ac ad af ff"
+        )
+        texts = [status.association_text(code) for code in bytes.fromhex(codes)]
+        self.assertFalse([text for text in texts if "unknown" in text])
+        self.assertEqual(len(set(texts)), len(texts))
+
+    def test_sentence(self) -> None:
+        self.assertEqual(status.joining_text(0x21), "The radio is joining: no PAN found (AI=21).")
+
+    def test_unknown(self) -> None:
+        self.assertEqual(status.association_text(0x99), "unknown AI 0x99")

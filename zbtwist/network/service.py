@@ -224,7 +224,7 @@ class NetworkService(Service):
         self._note(frame.description, is_unasked=True)
 
     def _found(self, frame: ATCommandResponse) -> None:
-        if frame.command == "ND" and frame.status == ATStatus.OK and frame.value:
+        if frame.command == "ND" and frame.outcome == ATStatus.OK and frame.value:
             # With NO=2 the radio answers, too, and is no node that was found.
             self.search_answers += self._describe(frame.value)
             # Whether the radio counts this as a packet whose strength it keeps is not documented.
@@ -232,7 +232,7 @@ class NetworkService(Service):
 
     def _answered(self, frame: RemoteATCommandResponse) -> None:
         # Other statuses are the radio's word, or may be.
-        if frame.status in _OWN_STATUSES:
+        if frame.outcome in _OWN_STATUSES:
             self._sender(frame)
         self._last_heard = None
 

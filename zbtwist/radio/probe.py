@@ -126,7 +126,7 @@ class Probe:
             or frame.command != _COMMAND
         ):
             return False
-        is_ok = frame.status == ATStatus.OK
+        is_ok = frame.outcome == ATStatus.OK
         if is_ok and self._is_setting == bool(frame.value):
             # A slow radio's answer to what was asked before.
             return True

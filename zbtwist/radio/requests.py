@@ -456,8 +456,8 @@ class Requests:
             self.late_answers += 1
         elif request.found is None or not isinstance(frame, ATCommandResponse):
             self._answer(request, frame)
-        elif frame.status != ATStatus.OK:
-            self._answer(request, ATRefused("ND", frame.status, "The radio"))
+        elif frame.outcome != ATStatus.OK:
+            self._answer(request, ATRefused("ND", frame.outcome, "The radio"))
         elif not frame.value:
             self._answer(request, request.found)
         else:

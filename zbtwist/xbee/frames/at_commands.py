@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from zbtwist.xbee.address import Address16, Address64
 from zbtwist.xbee.frame import Frame, register
+from zbtwist.xbee.status import at_status_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -55,7 +56,10 @@ class QueuedATCommand(ATCommand):
 @register
 @dataclass(slots=True)
 class ATCommandResponse(Frame):
-    """The local radio's answer to a frame 08 or 09; `status`: see `zbtwist.xbee.status`."""
+    """The local radio's answer to a frame 08 or 09.
+
+    @ivar status: with flags beside it; see `outcome`, and `zbtwist.xbee.status`.
+    """
 
     frame_type: ClassVar[int] = 0x88
     frame_id: int
@@ -71,6 +75,11 @@ class ATCommandResponse(Frame):
     def to_bytes(self) -> bytes:
         command = self.command.encode("latin-1")
         return b"\x88" + _AT_RESPONSE.pack(self.frame_id, command, self.status) + self.value
+
+    @property
+    def outcome(self) -> int:
+        """What became of the command: an `ATStatus`, if the manuals have it."""
+        return at_status_of(self.status)
 
 
 @register
@@ -109,7 +118,10 @@ class RemoteATCommand(Frame):
 @register
 @dataclass(slots=True)
 class RemoteATCommandResponse(Frame):
-    """Another node's answer to a frame 17, or the local radio's word that there is none."""
+    """Another node's answer to a frame 17, or the local radio's word that there is none.
+
+    @ivar status: with flags beside it; see `outcome`, and `zbtwist.xbee.status`.
+    """
 
     frame_type: ClassVar[int] = 0x97
     frame_id: int
@@ -139,3 +151,8 @@ class RemoteATCommandResponse(Frame):
             )
             + self.value
         )
+
+    @property
+    def outcome(self) -> int:
+        """What became of the command: an `ATStatus`, if the manuals have it."""
+        return at_status_of(self.status)
