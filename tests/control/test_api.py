@@ -12,10 +12,12 @@ from zbtwist.config.settings import Settings
 from zbtwist.control import faults
 from zbtwist.control import resolver as directory
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
+from zbtwist.control.operations.base import BRING_UP_PATIENCE
 from zbtwist.control.operations.temperatures import TEMPERATURE_DEADLINE
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
 from zbtwist.observing import tracer as tracing
 from zbtwist.radio.line_health import MANY
+from zbtwist.radio.probe import WAITS
 from zbtwist.simulator.endpoint import SimulatorTransport
 from zbtwist.xbee.address import UNKNOWN16, parse_address64
 
@@ -74,12 +76,66 @@ class APITests(GatewayTestCase):
 
     def test_offline(self) -> None:
         self.build(api_mode=0)
-        self.run_for(3.5)
+        self.run_for(8)
         for operation in (self.api.discover(), self.api.get_temperatures()):
-            fault = self.failureResultOf(self.call(operation), ControlFault).value
+            # It is being looked for again and again.
+            call = self.call(operation)
+            self.run_for(sum(WAITS) + 0.1)
+            fault = self.failureResultOf(call, ControlFault).value
             self.assertEqual(fault.number, RADIO_OFFLINE)
             self.assertIn("API mode", str(fault))
         self.assertEqual(self.api.list_nodes(), [])
+
+    def test_the_first_command_waits_for_the_radio(self) -> None:
+        """A program that was made for a gateway of Digi's searches first of all."""
+        self.build(api_mode=0)
+        calls = [
+            self.call(operation)
+            for operation in (
+                self.api.discover(),
+                self.api.get_temperatures(),
+                self.api.at("", "NP"),
+            )
+        ]
+        # The first look for the radio is over.
+        self.run_for(sum(WAITS) + 0.1)
+        for call in calls:
+            self.assertNoResult(call)
+        radio = self.network.radio
+        radio.execute("AP", b"\x01")
+        radio.apply()
+        self.run_for(4)
+        found, temperatures, payload = map(self.successResultOf, calls)
+        self.assertEqual(len(found), 3)
+        self.assertEqual(temperatures, [])
+        self.assertEqual(payload, radio.longest_payload)
+
+    def test_it_does_not_wait_for_ever(self) -> None:
+        self.build(api_mode=0)
+        call = self.call(self.api.discover())
+        self.run_for(BRING_UP_PATIENCE - 0.1)
+        self.assertNoResult(call)
+        self.run_for(0.2)
+        fault = self.failureResultOf(call, ControlFault).value
+        self.assertEqual(fault.number, RADIO_OFFLINE)
+
+    def test_joining(self) -> None:
+        """A radio in no network says why, and can be told another one."""
+        self.build()
+        radio = self.network.radio
+        execute = radio.execute
+        self.patch(radio, "execute", lambda c, p: (0, b"\x21") if c == "AI" else execute(c, p))
+        self.run_for(3)
+        sentence = "The radio is joining: no PAN found (AI=21)."
+        status = self.api.status()
+        self.assertEqual((status["link"], status["link_text"]), ("joining", sentence))
+        self.assertTrue(status["firmware"])
+        for operation in (self.api.discover(), self.api.get_temperatures()):
+            fault = self.failureResultOf(self.call(operation), ControlFault).value
+            self.assertEqual((fault.number, str(fault)), (RADIO_OFFLINE, sentence))
+        call = self.call(self.api.at("", "ID", 0x1234))
+        self.run_for(1)
+        self.successResultOf(call)
 
     def test_link_lost_while_searching(self) -> None:
         self.build()
@@ -397,6 +453,7 @@ class ByHandTests(GatewayTestCase):
 
     def test_offline(self) -> None:
         self.gateway.radio.coordinator.link_down("It is gone.")
+        self.gateway.radio.coordinator.expect(False)
         self.fault(faults.RADIO_OFFLINE, self.api.at("ECHO", "NI"))
         self.fault(faults.RADIO_OFFLINE, self.api.rename("ECHO", "E1"))
         # Mappings do not need the radio.

@@ -171,7 +171,16 @@ class RadioServiceTests(LinkCase):
         self.service.startService()
         self.run_for(0.5)
         self.assertFalse(self.ups()[0].joined)
-        self.assertIn("not in a network", self.lines("warn")[-1])
+        self.assertEqual(
+            self.lines("warn"),
+            [
+                (
+                    "The radio is joining: scanning for a network (AI=ff). Nodes appear when it is "
+                    "in a network."
+                )
+            ],
+        )
+        self.failureResultOf(start(self.coordinator.discover()), RadioOffline)
         self.patch(radio, "execute", execute)
         radio.emit_modem_status(ModemStatusCode.COORDINATOR_STARTED)
         self.run_for(0.5)
@@ -345,6 +354,50 @@ class RadioServiceTests(LinkCase):
         self.assertEqual(len(self.ups()), 1)
         self.assertEqual(self.switch.tries, 1)
         self.stop()
+
+    def test_it_is_waited_for(self) -> None:
+        """While it is being brought up, and at the start also if it was not there at first; but not
+        when it is known not to be there.
+        """
+        self.build()
+        self.switch.error = SerialOpenError("There is no port.")
+        self.service.startService()
+        until_up = self.coordinator.until_up
+        early, short = start(until_up(5.0)), start(until_up(1.0))
+        self.run_for(1.1)
+        self.assertNoResult(early)
+        self.assertIsNone(self.successResultOf(short))
+        self.switch.error = None
+        self.run_for(OPEN_RETRY + QUICK)
+        self.assertIsNone(self.successResultOf(early))
+        self.assertIsNotNone(self.coordinator.facts)
+        self.assertIsNone(self.successResultOf(start(until_up(5.0))))
+        # The line is lost, and back at once.
+        self.switch.protocol.transport.abortConnection()
+        self.run_for(0.002, 0.001)
+        waiting = start(until_up(5.0))
+        self.assertNoResult(waiting)
+        self.run_for(OPEN_RETRY + QUICK)
+        self.successResultOf(waiting)
+        self.assertIsNotNone(self.coordinator.facts)
+        # It is lost, and gone.
+        self.switch.error = SerialOpenError("There is no port.")
+        self.switch.protocol.transport.abortConnection()
+        self.run_for(0.002, 0.001)
+        waiting = start(until_up(5.0))
+        self.run_for(OPEN_RETRY + QUICK)
+        self.successResultOf(waiting)
+        self.successResultOf(start(until_up(5.0)))
+        self.assertIsNone(self.coordinator.facts)
+        self.stop()
+        self.service.startService()
+        waiting = start(until_up(5.0))
+        self.assertNoResult(waiting)
+        self.stop()
+        self.successResultOf(waiting)
+        self.successResultOf(start(until_up(5.0)))
+        self.network.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_restart(self) -> None:
         """The service can be started again, and leaves nothing behind when stopped."""

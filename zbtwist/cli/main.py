@@ -220,7 +220,7 @@ def _show_status(answer: Row) -> None:
             shown = clean(str(value))
         if shown:
             line = Text(clean(key.replace("_", " ")).ljust(longest + GAP))
-            line.append(shown, style="red" if (key, value) == ("link", "down") else "")
+            line.append(shown, style="red" if key == "link" and value != "up" else "")
             console.print(line, soft_wrap=True)
 
 

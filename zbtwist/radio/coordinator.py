@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from zbtwist.radio.damage import Sender
-from zbtwist.radio.errors import ATRefused
+from zbtwist.radio.errors import ATRefused, RadioOffline
 from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
 from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME
 from zbtwist.radio.interfaces import IRadio
@@ -44,6 +46,8 @@ AT_TIMEOUT = 3.0
 REMOTE_AT_TIMEOUT = 10.0
 #: Seconds for the answer of a quick radio; one that needs longer is far away, or slow.
 SLOW_ANSWER = 1.0
+#: Seconds after the start in which the radio is expected, also if it was not there at first.
+START_PATIENCE = 5.0
 #: Seconds that a search goes on after NT, for answers that are still on the serial line.
 DISCOVERY_MARGIN = 0.5
 
@@ -66,6 +70,9 @@ class Coordinator(Requests):
         """
         super().__init__(clock, first_id)
         self._bus = bus
+        self._expected_until = inf
+        self._is_expected = True
+        self._expecting: list[Deferred[None]] = []
         self.down_since = self.offline_since = clock.seconds()
         self.facts: RadioInfo | None = None
         self.line = LineHealth(clock)
@@ -82,8 +89,42 @@ class Coordinator(Requests):
         @param is_news: whether that is a line of the log.
         """
         self.facts = facts
+        self._expected_until = 0.0
         self.offline_reason = ""
         self._bus.publish(LinkUp(facts, is_news=is_news))
+        self._expect_no_more()
+
+    def starting(self) -> None:
+        """The radio is looked for from now on. Until it was up, or for `START_PATIENCE`, it is
+        expected whatever comes between.
+        """
+        self._expected_until = self._clock.seconds() + START_PATIENCE
+        self._is_expected = True
+
+    def expect(self, is_expected: bool) -> None:
+        """Say whether the radio is being brought up, or is not to be had at the moment."""
+        self._is_expected = is_expected or self._clock.seconds() < self._expected_until
+        if not self._is_expected:
+            self._expect_no_more()
+
+    def _expect_no_more(self) -> None:
+        expecting, self._expecting = self._expecting, []
+        for waiting in expecting:
+            waiting.callback(None)
+
+    async def until_up(self, seconds: float) -> None:
+        """See `zbtwist.radio.interfaces.IRadio`."""
+        if self.facts is not None or not self._is_expected:
+            return
+        waiting: Deferred[None] = Deferred()
+        self._expecting.append(waiting)
+        try:
+            await waiting.addTimeout(seconds, self._clock)
+        except TimeoutError:
+            pass
+        finally:
+            if waiting in self._expecting:
+                self._expecting.remove(waiting)
 
     def link_down(self, reason: str, since: float | None = None) -> None:
         """Fail what is outstanding with `RadioOffline(reason)`, and all that comes until `link_up`.
@@ -133,6 +174,11 @@ class Coordinator(Requests):
             self._bus.publish(LinkDown(self.offline_reason, is_noise=True))
         else:
             self._bus.publish(FramesDamaged(senders))
+
+    def close(self) -> None:
+        super().close()
+        self._is_expected = False
+        self._expect_no_more()
 
     # --- requests ------------------------------------------------------------------------------
 
@@ -186,8 +232,8 @@ class Coordinator(Requests):
                 is_patient=is_patient,
             )
         )
-        if answer.status != ATStatus.OK:
-            raise ATRefused(command, answer.status, "The radio")
+        if answer.outcome != ATStatus.OK:
+            raise ATRefused(command, answer.outcome, "The radio")
         return answer.value
 
     async def remote_at(
@@ -214,18 +260,21 @@ class Coordinator(Requests):
                 REMOTE_AT_TIMEOUT + self.allowance if timeout is None else timeout,
             )
         )
-        if answer.status != ATStatus.OK:
-            raise ATRefused(command, answer.status, format_address64(address64))
+        if answer.outcome != ATStatus.OK:
+            raise ATRefused(command, answer.outcome, format_address64(address64))
         return answer.value
 
     async def discover(self) -> list[NodeDescription]:
-        """Search the network with ND. Listeners get each answer as it comes.
+        """Search the network with ND. Listeners get each answer as it comes. A radio that is in no
+        network is not asked: all that it says is "error".
 
         Zigbee sends no end mark, so this takes NT and a margin; 802.15.4's empty OK ends it early.
 
         @return: the nodes that answered in time.
         """
         facts = self.facts
+        if facts is not None and facts.problem:
+            raise RadioOffline(facts.problem)
         seconds = facts.discovery_time if facts else DEFAULT_DISCOVERY_TIME
         request = Request(
             ATCommand(0, "ND"),

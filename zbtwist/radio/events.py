@@ -13,7 +13,7 @@ from zbtwist.radio.info import RadioInfo
 from zbtwist.runtime.event_bus import Event, LogSeverity, Plain
 from zbtwist.xbee.address import Address64, format_address64
 from zbtwist.xbee.at import BAUD_RATES
-from zbtwist.xbee.status import modem_status_text
+from zbtwist.xbee.status import joining_text, modem_status_text
 
 
 @dataclass(frozen=True)
@@ -268,10 +268,7 @@ class NetworkLeft(Repeatable):
     def __str__(self) -> str:
         if self.was_joined:
             return "The radio has left its network: no node can be reached until it joins again."
-        return (
-            f"The radio is not in a network yet (AI={self.association:02x}); nodes appear when it "
-            "is."
-        )
+        return f"{joining_text(self.association)} Nodes appear when it is in a network."
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zbtwist.xbee.address import Address64
-from zbtwist.xbee.status import ASSOCIATED
+from zbtwist.xbee.status import ASSOCIATED, joining_text
 
 #: The longest payload, in bytes, if the radio does not tell: what every firmware can send.
 DEFAULT_PAYLOAD_LIMIT = 72
@@ -46,3 +46,8 @@ class RadioInfo:
     def joined(self) -> bool:
         """Whether the radio is in a network."""
         return self.association == ASSOCIATED
+
+    @property
+    def problem(self) -> str:
+        """Why the radio reaches no node although it answers, in a sentence; empty if it does."""
+        return "" if self.joined else joining_text(self.association)

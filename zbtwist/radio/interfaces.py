@@ -53,6 +53,11 @@ class IRadio(Interface):
         Those who asked are answered first, then come the others in the order of their calls.
         """
 
+    def until_up(seconds: float) -> Awaitable[None]:
+        """Wait until the radio is up, if it is being brought up: so long at the most, and only
+        until it is known not to be there.
+        """
+
     def at(command: str, parameter: bytes = b"") -> Awaitable[bytes]:
         """Read, set or execute an AT command on the radio itself; returns the answer's value."""
 

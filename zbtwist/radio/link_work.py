@@ -238,6 +238,7 @@ class LinkWork:
         if self.protocol is None:
             # That it is lost is said next.
             return
+        self._coordinator.expect(True)
         if self._asked_since is None:
             self._asked_since = self._clock.seconds()
         plan = self.last.plan(self._failures, self.configure, self.write_flash)
@@ -338,6 +339,7 @@ class LinkWork:
 
     def no_radio(self, sentence: str) -> None:
         self.link_down(sentence)
+        self._coordinator.expect(False)
         self.log.no_radio(sentence)
 
     def line_closed(self) -> None:
@@ -356,6 +358,7 @@ class LinkWork:
     def line_lost(self) -> None:
         self._end_work()
         self.log.lost()
+        self._coordinator.expect(True)
         self._coordinator.link_down(
             "The link to the radio is lost; the gateway reopens it.",
             # Not since now: the line may have been lost while the gateway stood still.

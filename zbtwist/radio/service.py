@@ -163,6 +163,7 @@ class RadioService(MultiService):
         """
         is_leaving, self._next = self._next is not None, endpoint
         left = None if is_leaving else maybeDeferred(self._line.disownServiceParent)
+        self.coordinator.starting()
         self._work.link.replaced()
         self._work.log.stop()
         self._work.begin_with(*self._known(endpoint, name, api_mode))
@@ -176,6 +177,7 @@ class RadioService(MultiService):
             self._connect_to(endpoint)
 
     def startService(self) -> None:
+        self.coordinator.starting()
         # A serial port is open at once.
         self._work.link.started()
         super().startService()

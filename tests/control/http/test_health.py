@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
@@ -39,6 +41,14 @@ class Health(SiteTestCase):
         self.assertEqual(self.ask(), (200, b"ok\n"))
         self.radio.link_down("The radio is unplugged: plug it in.")
         self.assertEqual(self.ask(), (503, b"The radio is unplugged: plug it in.\n"))
+
+    def test_joining(self) -> None:
+        """A radio that answers, and reaches nobody."""
+        self.radio.link_up(lambda frame: None)
+        self.radio.ready(replace(FACTS, association=0x23))
+        status, body = self.ask()
+        self.assertEqual(status, 503)
+        self.assertIn(b"joining: a PAN was found that lets nobody join", body)
 
     def test_head(self) -> None:
         self.assertEqual(self.ask("HEAD"), (503, b""))

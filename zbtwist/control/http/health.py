@@ -1,4 +1,4 @@
-"""``/healthz``: whether the radio answers, for whoever watches over the gateway.
+"""``/healthz``: whether the radio answers and is in a network, for whoever watches the gateway.
 
 200 while it does; else 503 with the reason as a sentence. It asks nobody: the link to the radio is
 watched all the time anyway (see `zbtwist.radio.heartbeat`).
@@ -31,6 +31,8 @@ class HealthPage(Resource):
         if request.method not in (b"GET", b"HEAD"):
             return refuse_method(request)
         request.setHeader(b"cache-control", b"no-store")
-        if self._radio.facts is None:
-            return text_answer(request, http.SERVICE_UNAVAILABLE, self._radio.offline_reason)
+        facts = self._radio.facts
+        problem = self._radio.offline_reason if facts is None else facts.problem
+        if problem:
+            return text_answer(request, http.SERVICE_UNAVAILABLE, problem)
         return text_answer(request, http.OK, "ok")

@@ -12,6 +12,9 @@ from zbtwist.observing.event_log import EventLog
 from zbtwist.observing.tracer import FrameTracer
 from zbtwist.radio.interfaces import IRadio
 
+#: Seconds that an operation waits for a radio that is being brought up.
+BRING_UP_PATIENCE = 5.0
+
 
 class GatewayOperations:
     """What the operations of every subject have.
@@ -38,6 +41,16 @@ class GatewayOperations:
         self._started = clock.seconds()
         self._resolver = NodeResolver(network.nodes, radio)
 
-    def _must_be_online(self) -> None:
-        if self._radio.facts is None:
+    async def _ready_radio(self, in_network: bool = True) -> None:
+        """Wait for the radio if it is being brought up: every operation that needs it asks this
+        first.
+
+        @param in_network: whether nodes are to be reached.
+        @raise ControlFault: RADIO_OFFLINE, also if it is in no network.
+        """
+        await self._radio.until_up(BRING_UP_PATIENCE)
+        facts = self._radio.facts
+        if facts is None:
             raise ControlFault(RADIO_OFFLINE, self._radio.offline_reason)
+        if in_network and facts.problem:
+            raise ControlFault(RADIO_OFFLINE, facts.problem)

@@ -106,7 +106,7 @@ class CommandOperations(GatewayOperations):
                 f"A value of {len(parameter)} bytes is too long for {command}: no AT command takes "
                 f"more than {MAX_VALUE}.",
             )
-        self._must_be_online()
+        await self._ready_radio(in_network=node is not None)
         try:
             if node is None:
                 return await self._radio.at(command, parameter)

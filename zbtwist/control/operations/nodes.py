@@ -113,7 +113,7 @@ class NodeOperations(GatewayOperations):
 
         @raise ControlFault: RADIO_OFFLINE.
         """
-        self._must_be_online()
+        await self._ready_radio()
         try:
             found = await self._network.discover()
         except RadioError as error:

@@ -15,9 +15,9 @@ class Status(TypedDict):
 
     version: Annotated[str, "of the gateway"]
     uptime: Annotated[float, "seconds since it started"]
-    link: Annotated[str, "``up`` or ``down``"]
+    link: Annotated[str, "``up``; ``joining``: the radio answers, but is in no network; ``down``"]
     link_text: Annotated[
-        str, "why it is down, or what is wrong with its line, in a sentence; else empty"
+        str, "why it is not up, or what is wrong with its line, in a sentence; else empty"
     ]
     address: Annotated[str, "64-bit address of the radio; empty while it is down"]
     firmware: Annotated[str, "VR, four hexadecimal digits"]
@@ -41,8 +41,9 @@ class StatusOperations(GatewayOperations):
         return {
             "version": zbtwist.__version__,
             "uptime": self._clock.seconds() - self._started,
-            "link": "up" if facts else "down",
-            "link_text": self._radio.offline_reason or self._radio.line.problem,
+            "link": "down" if facts is None else "joining" if facts.problem else "up",
+            "link_text": (facts.problem if facts else self._radio.offline_reason)
+            or self._radio.line.problem,
             "address": format_address64(facts.address64) if facts else "",
             "firmware": f"{facts.firmware_version:04x}" if facts else "",
             "hardware": f"{facts.hardware_version:04x}" if facts else "",

@@ -43,7 +43,7 @@ class TemperatureOperations(GatewayOperations):
 
         @raise ControlFault: RADIO_OFFLINE.
         """
-        self._must_be_online()
+        await self._ready_radio()
         return await self._round()
 
     @cached_property

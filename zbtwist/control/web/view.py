@@ -208,7 +208,7 @@ class View:
             self._ask_channel(facts)
         return {
             "up": facts is not None,
-            "problem": self._radio.offline_reason,
+            "problem": facts.problem if facts else self._radio.offline_reason,
             "name": self._link.radio_name,
             "address": format_address64(facts.address64) if facts else "",
             "firmware": f"{facts.firmware_version:04x}" if facts else "",

@@ -42,9 +42,11 @@ function showProblem(id, text) {
 function showHead() {
   const { gateway, radio } = state;
   setText(byId("version"), gateway.version ? `version ${gateway.version}` : "");
-  if (link.up) showPill(radio.up ? "good" : "bad", radio.up ? "radio up" : "radio down");
-  document.title = `${radio.up ? "" : "radio down · "}${location.host} · zbtwist`;
-  showProblem("radio-problem", radio.up ? "" : radio.problem);
+  const reaches = radio.up && radio.joined;
+  const how = reaches ? "radio up" : radio.up ? "radio joining" : "radio down";
+  if (link.up) showPill(reaches ? "good" : "bad", how);
+  document.title = `${reaches ? "" : `${how} · `}${location.host} · zbtwist`;
+  showProblem("radio-problem", reaches ? "" : radio.problem);
   showProblem("gateway-problem", gateway.problem);
   facts.show([
     ["Link", radio.name, "widest"],
