@@ -197,6 +197,7 @@ class APITests(GatewayTestCase):
                 "address": self.network.radio.address64.to_bytes(8, "big").hex(":"),
                 "api_mode": 1,
                 "pan": f"{self.network.pan_id:016x}",
+                "channel": self.network.radio.execute("CH", b"")[1][0],
                 "nodes": 3,
                 "clients": 0,
                 "problems": 0,

@@ -64,6 +64,16 @@ class ATTests(SynchronousTestCase):
         self.assertEqual((refusal.command, refusal.status), ("TP", 2))
         self.assertEqual(str(refusal), "The radio refused TP: invalid command")
 
+    def test_status_with_flags(self) -> None:
+        """DigiMesh answers DN with 40, which is OK."""
+        request = start(self.wire.coordinator.at("DN", b"E1"))
+        self.wire.receive(ATCommandResponse(self.wire.last.frame_id, "DN", 0x40, b"\xff\xfe"))
+        self.assertEqual(self.successResultOf(request), b"\xff\xfe")
+        request = start(self.wire.coordinator.remote_at(REMOTE, "NI"))
+        frame_id = self.wire.last.frame_id
+        self.wire.receive(RemoteATCommandResponse(frame_id, REMOTE, UNKNOWN16, "NI", 0xC4))
+        self.assertEqual(self.failureResultOf(request, ATRefused).value.status, 4)
+
     def test_no_answer(self) -> None:
         request = start(self.wire.coordinator.at("NP"))
         self.wire.clock.advance(AT_TIMEOUT - 0.1)

@@ -26,8 +26,8 @@ from zbtwist.radio.service import RadioService
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.network import SimulatedNetwork
-from zbtwist.xbee.address import Address16, Address64
-from zbtwist.xbee.frames import ReceivePacket
+from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
+from zbtwist.xbee.frames import ModemStatus, ReceivePacket
 from zbtwist.xbee.status import ModemStatusCode
 
 #: Seconds that finding and bringing up may take when nothing is in the way.
@@ -759,7 +759,10 @@ class NetworkOfTheRadioTests(LinkCase):
         self.assertEqual(self.coordinator.offline_reason, "")
         self.assertEqual(
             self.lines("warn"),
-            ["The radio has left its network: no node can be reached until it joins again."],
+            [
+                "The radio has left its network: no node can be reached until it joins again.",
+                "The radio is joining: no PAN found (AI=21). Nodes appear when it is in a network.",
+            ],
         )
         self.association(b"\x00")
         self.network.radio.emit_modem_status(ModemStatusCode.JOINED)
@@ -789,6 +792,147 @@ class NetworkOfTheRadioTests(LinkCase):
         self.assertEqual(self.coordinator.facts.association, 0x22)
         self.assertEqual(len(self.lines("warn")), 1)
         self.stop()
+
+    def test_why_it_is_out(self) -> None:
+        """AI is news whenever it is another one, and is said once."""
+        self.build()
+        self.association(b"\xff")
+        self.service.startService()
+        self.run_for(5)
+        for _ in range(3):
+            for reason in (0x22, 0xFF):
+                self.association(bytes([reason]))
+                self.run_for(2 * JOIN_POLL)
+                self.assertEqual(present(self.coordinator.facts).association, reason)
+        self.assertEqual(len(self.ups()), 1)
+        self.assertEqual(
+            [line.split(". ")[0] for line in self.lines("warn")],
+            [
+                "The radio is joining: scanning for a network (AI=ff)",
+                "The radio is joining: no PAN found that is as SC and ID say (AI=22)",
+            ],
+        )
+        self.stop()
+
+    def say(self, data: bytes) -> None:
+        """Let a node say something."""
+        self.network.radio.write_frame(ReceivePacket(Address64(1), Address16(2), 1, data))
+
+    def test_joins_while_it_is_up(self) -> None:
+        """It was away, and nobody said so: an outage since it was last heard before."""
+        for status in (ModemStatusCode.JOINED, ModemStatusCode.COORDINATOR_STARTED):
+            self.build(heartbeat=0)
+            self.service.startService()
+            self.run_for(20)
+            self.say(b"x")
+            self.run_for(0.01)
+            last_heard = self.coordinator.last_frame
+            self.run_for(10)
+            radio = self.network.radio
+            radio.execute("AO", b"\x01")
+            self.listener.heard.clear()
+            radio.emit_modem_status(status)
+            self.run_for(0.5)
+            self.assertIn("The radio has just joined its network.", self.listener.heard)
+            self.assertEqual(self.coordinator.down_since, last_heard)
+            self.assertEqual(len(self.ups()), 1)
+            # What it had forgotten is set again.
+            self.assertEqual(radio.execute("AO", b"")[1], b"\x00")
+            self.stop()
+
+    def move(self, pan_id: int, channel: int) -> None:
+        """Let the network be somewhere else."""
+        execute = self.network.radio.execute if not hasattr(self, "execute") else self.execute
+        self.execute = execute
+        answers = {"OP": pan_id.to_bytes(8, "big"), "CH": bytes([channel])}
+        self.patch(
+            self.network.radio,
+            "execute",
+            lambda c, p: (0, answers[c]) if c in answers else execute(c, p),
+        )
+
+    def where(self) -> tuple[int, int]:
+        facts = present(self.coordinator.facts)
+        return facts.operating_pan_id, facts.channel
+
+    def test_network_moves(self) -> None:
+        """PAN and channel are read anew, and nothing is lost."""
+        self.build()
+        self.service.startService()
+        self.run_for(20)
+        self.assertEqual(self.where()[0], self.network.pan_id)
+        self.listener.heard.clear()
+        for status in (0x3E, 0x3F, 0x40, 0x05):
+            self.move(0x1234 + status, 11 + status % 16)
+            self.network.radio.emit_modem_status(status)
+            self.run_for(0.5)
+            self.assertEqual(self.where(), (0x1234 + status, 11 + status % 16))
+        self.assertFalse([one for one in self.listener.heard if not isinstance(one, ModemStatus)])
+        self.assertIn(
+            "The network has PAN 0000000000001273 and channel 26 now.", self.lines("info")
+        )
+        self.stop()
+
+    def test_network_moves_again_while_it_is_read(self) -> None:
+        self.build()
+        self.service.startService()
+        self.run_for(20)
+        self.network.radio.emit_modem_status(0x3F)
+        self.run_for(0.002, 0.001)
+        self.move(0x77, 12)
+        for _ in range(100):
+            self.network.radio.emit_modem_status(0x3F)
+        self.run_for(0.5)
+        self.assertEqual(self.where(), (0x77, 12))
+        # A radio that does not tell, and one that is away, surprise nobody.
+        self.patch(self.network.radio, "execute", lambda c, p: (1, b""))
+        self.network.radio.emit_modem_status(0x3F)
+        self.run_for(0.5)
+        self.assertEqual(self.where(), (0x77, 12))
+        self.network.radio.emit_modem_status(0x3F)
+        self.stop()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_news_that_was_read_already(self) -> None:
+        """The radio has joined just before it was asked, and says so after that."""
+        self.build()
+        self.service.startService()
+        self.run_for(QUICK)
+        self.move(0x55, 14)
+        self.listener.heard.clear()
+        self.network.radio.emit_modem_status(ModemStatusCode.COORDINATOR_STARTED)
+        self.run_for(1)
+        self.assertEqual(self.listener.heard, [ModemStatus(ModemStatusCode.COORDINATOR_STARTED)])
+        self.assertEqual(self.where(), (0x55, 14))
+        self.stop()
+
+    def test_firmware_without_network_addresses(self) -> None:
+        """802.15.4 and DigiMesh refuse OP. A 16-bit address may lead to another node there."""
+        for refusal in (1, 2):
+            self.build()
+            radio = self.network.radio
+            execute = radio.execute
+            self.patch(
+                radio,
+                "execute",
+                lambda c, p, refusal=refusal, execute=execute: (
+                    (refusal, b"") if c == "OP" else execute(c, p)
+                ),
+            )
+            radio.execute("ID", b"\x33\x32")
+            self.service.startService()
+            self.run_for(0.5)
+            self.assertEqual(self.where()[0], 0x3332)
+            self.assertEqual(len(self.lines("warn")), 1)
+            self.assertIn("not Zigbee's: it refuses OP", self.lines("warn")[0])
+            sent: list[Any] = []
+            self.coordinator._send = sent.append
+            self.coordinator.transmit(Address64(1), b"x", Address16(2)).addErrback(lambda _: None)
+            start(self.coordinator.remote_at(Address64(1), "NI", b"", Address16(2))).addErrback(
+                lambda _: None
+            )
+            self.assertEqual([frame.address16 for frame in sent], [UNKNOWN16, UNKNOWN16])
+            self.stop()
 
     def test_left_while_it_is_brought_up(self) -> None:
         """What was read before does not count."""

@@ -9,6 +9,7 @@ for an answer runs from the last one on, so that nothing is asked again that is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorTime
@@ -51,6 +52,7 @@ async def bring_up(
         except ATRefused as error:
             log.warn("{error}; nodes that join may go unnoticed.", error=error)
     payload_limit = answers["NP"]
+    is_zigbee = "OP" not in questions.refused
     return RadioInfo(
         address64=Address64((answers["SH"] & 0xFFFF_FFFF) << 32 | answers["SL"] & 0xFFFF_FFFF),
         api_mode=api_mode,
@@ -62,7 +64,10 @@ async def bring_up(
         hardware_version=answers["HV"],
         firmware_version=answers["VR"],
         pan_id=answers["ID"],
-        operating_pan_id=answers["OP"],
+        # Where there is no OP there is one identifier, which is in use.
+        operating_pan_id=answers["OP" if is_zigbee else "ID"],
+        channel=answers["CH"],
+        is_zigbee=is_zigbee,
         association=answers["AI"],
         answer_time=questions.answer_time,
     )
@@ -80,8 +85,24 @@ _QUESTIONS = {
     "VR": 0,
     "ID": 0,
     "OP": 0,
+    "CH": 0,
     "AI": ASSOCIATED,
 }
+
+
+async def read_network(coordinator: Coordinator) -> None:
+    """Ask a radio that is up for what its network has changed: PAN and channel.
+
+    @raise RadioError: it did not say.
+    """
+    facts = coordinator.facts
+    channel = int.from_bytes(await coordinator.at("CH"), "big")
+    pan_id = int.from_bytes(
+        await coordinator.at("OP" if facts is None or facts.is_zigbee else "ID"), "big"
+    )
+    # It may have been set up anew meanwhile, and then it was asked for that as well.
+    if coordinator.facts is not None:
+        coordinator.facts = replace(coordinator.facts, operating_pan_id=pan_id, channel=channel)
 
 
 class _Questions:

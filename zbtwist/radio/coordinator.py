@@ -89,6 +89,7 @@ class Coordinator(Requests):
         @param is_news: whether that is a line of the log.
         """
         self.facts = facts
+        self.address16_counts = facts.is_zigbee
         self._expected_until = 0.0
         self.offline_reason = ""
         self._bus.publish(LinkUp(facts, is_news=is_news))
@@ -248,9 +249,12 @@ class Coordinator(Requests):
 
         @param timeout: seconds; `REMOTE_AT_TIMEOUT`, and `allowance`, if None.
         @return: the value of the answer.
+        @param address16: for Zigbee; any other firmware finds the node by `address64` alone.
         @raise ATRefused: the node refused, or could not be reached (status 4).
         @raise NoAnswer, RadioOffline, TooManyRequests: as their names say.
         """
+        if not self.address16_counts:
+            address16 = UNKNOWN16
         answer: RemoteATCommandResponse = await self._request(
             RemoteCommand(
                 RemoteATCommand(0, address64, address16, OPTION_APPLY, command, parameter),

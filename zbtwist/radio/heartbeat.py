@@ -56,8 +56,8 @@ class Heartbeat:
         """
         @param fallen_silent: called when the radio does not answer, whatever else it says; nothing
             is watched any more.
-        @param association_changed: called with AI when the radio has joined or left; nothing is
-            watched any more.
+        @param association_changed: called with AI when the radio has joined or left, or is out for
+            another reason; nothing is watched any more.
         """
         self._clock = clock
         self._coordinator = coordinator
@@ -110,7 +110,7 @@ class Heartbeat:
             self.log.failure("The heartbeat has ended", failure=failure)
 
     async def _watch(self, association: int, asks_now: bool) -> int | None:
-        """Return the new AI when the radio joined or left, None when it is silent."""
+        """Return AI when it is another one, None when the radio is silent."""
         joined = association == ASSOCIATED
         is_doubtful = asks_now
         while True:
@@ -129,7 +129,7 @@ class Heartbeat:
                     continue
             answer = await self._ask(association, is_doubtful)
             is_doubtful = False
-            if answer is None or (answer == ASSOCIATED) != joined:
+            if answer != association:
                 return answer
 
     async def _ask(self, association: int, is_deaf: bool) -> int | None:

@@ -22,6 +22,9 @@ class RadioInfo:
     @ivar discovery_options: what ND answers carry (NO).
     @ivar pan_id: the 64-bit PAN identifier asked for, 0 for any (ID).
     @ivar operating_pan_id: the one in use (OP).
+    @ivar channel: the channel in use (CH); 0 if the radio does not tell.
+    @ivar is_zigbee: whether the network gives nodes 16-bit addresses that are theirs alone. Other
+        firmware (802.15.4, DigiMesh) refuses OP, which only Zigbee's knows.
     @ivar association: 0 if the radio is in a network (AI).
     @ivar answer_time: seconds that its last answer took when it was set up.
     @ivar line: the endpoint at which it is, as the user wrote it.
@@ -37,6 +40,8 @@ class RadioInfo:
     firmware_version: int = 0
     pan_id: int = 0
     operating_pan_id: int = 0
+    channel: int = 0
+    is_zigbee: bool = True
     association: int = ASSOCIATED
     answer_time: float = 0.0
     line: str = ""
@@ -49,5 +54,7 @@ class RadioInfo:
 
     @property
     def problem(self) -> str:
-        """Why the radio reaches no node although it answers, in a sentence; empty if it does."""
-        return "" if self.joined else joining_text(self.association)
+        """Why the radio reaches no node although it answers, in a sentence; empty if it does, and
+        with firmware whose nodes need not be associated to be reached.
+        """
+        return "" if self.joined or not self.is_zigbee else joining_text(self.association)

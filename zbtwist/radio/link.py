@@ -69,7 +69,7 @@ class Link(Protocol):
         """The radio was reset, and has forgotten what was set on it."""
 
     def joined(self) -> None:
-        """The radio is in a network."""
+        """The radio has come into a network."""
 
     def left(self, association: int) -> None:
         """The radio is in no network; AI says why."""
@@ -210,9 +210,11 @@ def _begin_after_reset(link: Link, owner: ILinkOwner) -> None:
 @probing.upon(Link.joined).loop()
 @bringing_up.upon(Link.joined).to(probing)
 @pausing.upon(Link.joined).to(probing)
+@up.upon(Link.joined).to(probing)
 @alone.upon(Link.joined).to(probing)
 def _begin_after_joining(link: Link, owner: ILinkOwner) -> None:
-    # What was read of the network before is not so any more.
+    # What was read of the network before is not so any more. A radio that was up, and joins, was
+    # away, and nobody was told: it was reset, or has formed its network anew.
     owner.begin_again("The radio has just joined its network.")
 
 

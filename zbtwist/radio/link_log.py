@@ -46,6 +46,8 @@ class LinkLog:
         self._said: set[str] = set()
         # The rate of the line of which it was said whether it is slow.
         self._rate: int | None = None
+        # The firmware of which it was said that it is another one's than Zigbee's.
+        self._firmware: int | None = None
 
     def no_radio(self, sentence: str, reason: str = "") -> None:
         """The radio cannot be had, and the sentence says why: each is said once until it is up.
@@ -102,10 +104,16 @@ class LinkLog:
             self._rate = rate
             if payload_rate(rate, payload) < AIR_RATE:
                 self._bus.publish(LineSlow(rate, payload))
-        if not facts.joined:
-            self._bus.publish(
-                NetworkLeft(facts.association, was_joined=False, is_news=self.is_news)
+        if not facts.is_zigbee and facts.firmware_version != self._firmware:
+            self._firmware = facts.firmware_version
+            self.log.warn(
+                "The radio's firmware ({firmware}) is not Zigbee's: it refuses OP. That of "
+                "802.15.4 and DigiMesh is not supported yet; bytes and commands go to 64-bit "
+                "addresses only.",
+                firmware=f"{facts.firmware_version:04x}",
             )
+        if facts.problem:
+            self.stays_out(facts.association)
 
     def says(self, status: int) -> None:
         """A modem status came."""
@@ -116,6 +124,25 @@ class LinkLog:
     def left(self, association: int) -> None:
         """The radio was in its network, and is no more."""
         self._bus.publish(NetworkLeft(association, was_joined=True, is_news=self.is_news))
+
+    def stays_out(self, association: int) -> None:
+        """The radio is still in no network; each reason is said once until it is in one."""
+        news = NetworkLeft(association, was_joined=False, is_news=self.is_news)
+        if str(news) not in self._said and len(self._said) < MAX_REASONS:
+            self._said.add(str(news))
+            self._bus.publish(news)
+
+    def moved(self, before: RadioInfo, facts: RadioInfo | None) -> None:
+        """The network was read anew."""
+        if facts is not None and (before.operating_pan_id, before.channel) != (
+            facts.operating_pan_id,
+            facts.channel,
+        ):
+            self.log.info(
+                "The network has PAN {pan:016x} and channel {channel} now.",
+                pan=facts.operating_pan_id,
+                channel=facts.channel,
+            )
 
     def silent(self, says_something: bool) -> None:
         """The radio was up, and answers no more.

@@ -12,6 +12,7 @@ hangs may be the connection to a serial server, or the USB adapter.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.radio.baud_rates import ISerialLine
-from zbtwist.radio.bring_up import bring_up
+from zbtwist.radio.bring_up import bring_up, read_network
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.damage import Sender
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
@@ -71,6 +72,15 @@ MAX_ANSWER_TIME = 5.0
 _LEFT = 0xFF
 
 _JOINS = (ModemStatusCode.JOINED, ModemStatusCode.COORDINATOR_STARTED)
+#: After these the network may have another PAN ID or channel, and the nodes are where they were.
+_MOVES = (
+    ModemStatusCode.REALIGNMENT,
+    ModemStatusCode.PAN_CONFLICT,
+    ModemStatusCode.PAN_CHANGED,
+    ModemStatusCode.PAN_CHANGED_BY_COORDINATOR,
+)
+#: Seconds after a bring-up in which the news that the radio has joined may be what was read then.
+SETTLING_TIME = 3.0
 
 
 @implementer(IProtocolOwner, ILinkOwner)
@@ -118,6 +128,8 @@ class LinkWork:
         # What the link's state is for, where that takes time.
         self._under_way: Deferred[Any] | None = None
         self._standstill = standstill
+        # Times that the network may have changed while it was read.
+        self._moves = 0
         self.begin_with(log, last)
         coordinator.subscribe(ModemStatus, self._modem_status)
         bus.subscribe(StoodStill, self._stood_still)
@@ -143,6 +155,7 @@ class LinkWork:
         # Whether nothing came on the line since it was opened.
         self._is_mute = False
         self._coordinator.line.forget()
+        self._up_since = 0.0
         # Since when the radio is looked for without an answer.
         self._asked_since: float | None = None
 
@@ -325,6 +338,7 @@ class LinkWork:
         facts = replace(facts, line=self.log.name, baud_rate=self.baud_rate)
         self.log.up(facts, self.last)
         self.last.address64 = facts.address64
+        self._up_since = self._clock.seconds()
         if not facts.joined:
             self._left_at = self._coordinator.down_since
         self.heartbeat.start(facts.association)
@@ -389,9 +403,13 @@ class LinkWork:
     def announce_left(self, association: int) -> None:
         self._left_at = self._coordinator.last_frame
         self.log.left(association)
-        self.watch_alone(association)
+        self._watch_alone(association)
 
     def watch_alone(self, association: int) -> None:
+        self.log.stays_out(association)
+        self._watch_alone(association)
+
+    def _watch_alone(self, association: int) -> None:
         # It is there and answers, but reaches nobody.
         if self._coordinator.facts is not None:
             self._coordinator.facts = replace(self._coordinator.facts, association=association)
@@ -408,6 +426,33 @@ class LinkWork:
         if frame.status in RESETS:
             self.link.reset()
         elif frame.status in _JOINS:
-            self.link.joined()
+            facts = self._coordinator.facts
+            seconds = self._clock.seconds() - self._up_since
+            if facts is not None and facts.joined and seconds < SETTLING_TIME:
+                self._network_moved()
+            else:
+                self.link.joined()
+        elif frame.status in _MOVES:
+            self._network_moved()
         elif frame.status == ModemStatusCode.LEFT:
             self.link.left(_LEFT)
+
+    def _network_moved(self) -> None:
+        """Read anew where the network is, once more if it moves again meanwhile."""
+        self._moves += 1
+        if self._moves == 1:
+            Deferred.fromCoroutine(self._read_network()).addErrback(self.log.broke)
+
+    async def _read_network(self) -> None:
+        read = 0
+        try:
+            while read < self._moves:
+                read = self._moves
+                before = self._coordinator.facts
+                # If it is not there it is asked when it is brought up.
+                if before is not None:
+                    with suppress(RadioError):
+                        await read_network(self._coordinator)
+                        self.log.moved(before, self._coordinator.facts)
+        finally:
+            self._moves = 0

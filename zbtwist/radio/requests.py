@@ -150,6 +150,8 @@ class Requests:
     @ivar last_frame: when the last frame came, seconds of the clock.
     @ivar last_answer: when the last answer to a request came, in time or not; what the radio says
         by itself is no sign that it takes what it is told.
+    @ivar address16_counts: whether a node is its 16-bit address. With 802.15.4 several may have the
+        same, and a packet with one goes there, whatever its 64-bit address.
     @ivar owner_of: see `zbtwist.radio.interfaces.IRadio`.
     @ivar offline_reason: a sentence: why nothing can be sent; empty when it can.
     """
@@ -187,6 +189,7 @@ class Requests:
             RemoteATCommandResponse: [self._command_answered],
         }
         self.last_frame = self.last_answer = clock.seconds()
+        self.address16_counts = True
         self.owner_of: Callable[[Address16], Address64 | None] = _nobody
 
     def subscribe(self, frame_type: type[F], received: Callable[[F], None]) -> None:
@@ -255,6 +258,8 @@ class Requests:
         @return: fires with the status, whatever it says; fails with `NoAnswer`, `RadioOffline` or
             `TooManyRequests`.
         """
+        if not self.address16_counts:
+            address16 = UNKNOWN16
         options = OPTION_EXTENDED_TIMEOUT if sleeps else 0
         frame = TransmitRequest(0, address64, address16, 0, options, data)
         frame_id, sent_at = 0, 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,7 @@ from twisted.internet.defer import Deferred
 from wsproto.events import TextMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
-from tests.support import producer_of
+from tests.support import present, producer_of
 from zbtwist.config.settings import Settings
 from zbtwist.control.faults import (
     BAD_PORT,
@@ -34,7 +35,6 @@ from zbtwist.control.web.live import (
 )
 from zbtwist.control.web.sockets import MAX_MESSAGE, POLICY
 from zbtwist.control.web.view import Changes, View
-from zbtwist.radio.errors import ATRefused, NoAnswer
 from zbtwist.xbee.address import Address16, Address64, format_address64
 from zbtwist.xbee.frames import ReceivePacket
 
@@ -101,7 +101,6 @@ class LiveTestCase(ConsoleTestCase):
         page = self.open()
         [snapshot] = page.messages()
         self.assertEqual(snapshot["type"], "snapshot")
-        # The radio's channel is asked for, and the simulator has a moment's work with it.
         self.run_for(2 * INTERVAL)
         page.texts()
         return page, snapshot
@@ -153,44 +152,20 @@ class Telling(LiveTestCase):
         self.assertTrue(snapshot["radio"]["up"])
         self.assertEqual(snapshot["radio"]["name"], self.settings.serial)
 
-    def test_radio_s_channel_is_asked_for_when_somebody_looks(self) -> None:
-        asked: list[object] = []
-        at = self.gateway.radio.coordinator.at
-
-        def watched(command: str, *arguments: Any) -> Any:
-            asked.append(command)
-            return at(command, *arguments)
-
-        self.patch(self.gateway.radio.coordinator, "at", watched)
-        self.run_for(3)
-        self.assertEqual(asked, [])
-        self.opened()
-        self.run_for(3)
-        self.assertEqual(asked, ["CH"])
-        [snapshot] = self.open().messages()
+    def test_radio_that_is_in_no_network(self) -> None:
+        page, snapshot = self.opened()
         self.assertGreater(snapshot["radio"]["channel"], 0)
-
-    def asked_for_the_channel(self, error: Exception) -> list[str]:
-        """Return what the radio is asked when its first answer is an error."""
-        asked: list[str] = []
-        at = self.gateway.radio.coordinator.at
-
-        async def answer(command: str) -> bytes:
-            asked.append(command)
-            if len(asked) == 1:
-                raise error
-            return await at(command)
-
-        self.patch(self.gateway.radio.coordinator, "at", answer)
-        self.opened()
-        self.run_for(5)
-        return asked
-
-    def test_radio_that_does_not_tell_its_channel_at_once(self) -> None:
-        self.assertEqual(self.asked_for_the_channel(NoAnswer("It is busy.")), ["CH", "CH"])
-
-    def test_radio_that_never_tells_its_channel(self) -> None:
-        self.assertEqual(self.asked_for_the_channel(ATRefused("CH", 2, "It")), ["CH"])
+        coordinator = self.gateway.radio.coordinator
+        coordinator.facts = replace(present(coordinator.facts), association=0x21, channel=20)
+        changes = self.changes(page)
+        self.assertEqual(
+            changes["radio"],
+            {
+                "joined": False,
+                "problem": "The radio is joining: no PAN found (AI=21).",
+                "channel": 20,
+            },
+        )
 
     def test_only_what_has_changed(self) -> None:
         page, _ = self.opened()

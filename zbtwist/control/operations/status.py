@@ -24,6 +24,7 @@ class Status(TypedDict):
     hardware: Annotated[str, "HV, four hexadecimal digits"]
     api_mode: Annotated[int, "1 or 2; 0 while it is down"]
     pan: Annotated[str, "64-bit PAN identifier in use (OP), 16 hexadecimal digits"]
+    channel: Annotated[int, "in use (CH), 11 to 26; 0 if it is not known"]
     nodes: Annotated[int, "known nodes"]
     clients: Annotated[int, "TCP clients of all nodes together"]
     problems: Annotated[int, "nodes with a ``state_text``"]
@@ -49,6 +50,7 @@ class StatusOperations(GatewayOperations):
             "hardware": f"{facts.hardware_version:04x}" if facts else "",
             "api_mode": facts.api_mode if facts else 0,
             "pan": f"{facts.operating_pan_id:016x}" if facts else "",
+            "channel": facts.channel if facts else 0,
             "nodes": len(self._network.nodes),
             "clients": self._bindings.clients,
             "problems": sum(bool(self._bindings.problem_of(node)) for node in self._network.nodes),

@@ -7,20 +7,16 @@ next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 import zbtwist
 from zbtwist.binding.service import BindingService
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
-from zbtwist.radio.errors import NoAnswer, RadioError
-from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64
 from zbtwist.xbee.devices import ROLES, product_name
@@ -160,9 +156,6 @@ class View:
         self._gateway: Values = {}
         self._radio_values: Values = {}
         self._nodes: dict[Address64, tuple[str, tuple[Any, ...]]] = {}
-        self._channel = 0
-        self._channel_of: RadioInfo | None = None
-        self._asking: Deferred[None] | None = None
 
     def look(self) -> Changes:
         """Look at everything; return what has changed since the last look."""
@@ -183,8 +176,6 @@ class View:
     def forget(self) -> None:
         """Forget what was seen: nobody looks any more."""
         self._gateway, self._radio_values, self._nodes = {}, {}, {}
-        if self._asking is not None:
-            self._asking.cancel()
 
     # --- the gateway and its radio -------------------------------------------------------------
 
@@ -204,8 +195,6 @@ class View:
     def _look_at_radio(self) -> Values:
         facts = self._radio.facts
         line = self._link.protocol
-        if facts is not self._channel_of:
-            self._ask_channel(facts)
         return {
             "up": facts is not None,
             "problem": facts.problem if facts else self._radio.offline_reason,
@@ -214,40 +203,13 @@ class View:
             "firmware": f"{facts.firmware_version:04x}" if facts else "",
             "hardware": f"{facts.hardware_version:04x}" if facts else "",
             "pan": f"{facts.operating_pan_id:016x}" if facts else "",
-            "channel": self._channel,
+            "channel": facts.channel if facts else 0,
             "api_mode": facts.api_mode if facts else 0,
             "payload": facts.payload_limit if facts else 0,
             "joined": facts is not None and facts.joined,
             "frames_received": line.decoder.good_frames if line else 0,
             "bad_frames": line.decoder.bad_frames + line.malformed_frames if line else 0,
         }
-
-    def _ask_channel(self, facts: RadioInfo | None) -> None:
-        """The radio was set up anew since the last look: ask for its channel, once."""
-        self._channel_of = facts
-        self._channel = 0
-        if self._asking is not None:
-            self._asking.cancel()
-        if facts is None:
-            return
-        self._asking = asking = Deferred.fromCoroutine(self._channel_is(self._radio.at("CH")))
-        asking.addErrback(self._channel_unknown, facts)
-        asking.addBoth(self._channel_asked, asking)
-
-    async def _channel_is(self, answer: Awaitable[bytes]) -> None:
-        self._channel = int.from_bytes(await answer, "big")
-
-    def _channel_unknown(self, failure: Failure, facts: RadioInfo) -> None:
-        if failure.check(CancelledError, NoAnswer):
-            # The next look asks again.
-            if self._channel_of is facts:
-                self._channel_of = None
-        elif not failure.check(RadioError):
-            self.log.failure("The radio could not be asked for its channel", failure=failure)
-
-    def _channel_asked(self, result: object, asking: Deferred[None]) -> None:
-        if self._asking is asking:
-            self._asking = None
 
     # --- nodes ---------------------------------------------------------------------------------
 
