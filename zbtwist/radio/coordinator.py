@@ -249,11 +249,12 @@ class Coordinator(Requests):
 
         @param timeout: seconds; `REMOTE_AT_TIMEOUT`, and `allowance`, if None.
         @return: the value of the answer.
-        @param address16: for Zigbee; any other firmware finds the node by `address64` alone.
+        @param address16: for Zigbee; any other firmware finds the node by `address64` alone, if
+            that is known.
         @raise ATRefused: the node refused, or could not be reached (status 4).
         @raise NoAnswer, RadioOffline, TooManyRequests: as their names say.
         """
-        if not self.address16_counts:
+        if not self.address16_counts and address64 != UNKNOWN64:
             address16 = UNKNOWN16
         answer: RemoteATCommandResponse = await self._request(
             RemoteCommand(

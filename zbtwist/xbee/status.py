@@ -168,7 +168,7 @@ _WIFI_STATUS = {
 }
 
 #: What AI reads when the radio is in a network.
-ASSOCIATED = AssociationStatus.ASSOCIATED
+ASSOCIATED = int(AssociationStatus.ASSOCIATED)
 
 #: The bits of an AT status that are flags and not status, which DigiMesh and XSC have there
 #: (90002173, "AT Command Response"): an answer with 40 is as good as one without it.
