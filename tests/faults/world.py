@@ -172,7 +172,7 @@ class World:
         if prepare is not None:
             prepare(self)
         self.gateway = Gateway(
-            Settings(serial="sim:", **(settings or {})), self.clock, self.endpoint
+            Settings(serial="sim:", **(settings or {})), self.clock, self.endpoint, first_id=1
         )
         self.gateway.startService()
         self.run(BEGINNING + discovery_time)

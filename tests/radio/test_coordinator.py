@@ -249,6 +249,29 @@ class FrameIdTests(SynchronousTestCase):
             wire.clock.advance(0.2)
             self.assertIn(first, self.use_ids(wire, 300))
 
+    def test_radio_that_has_restarted(self) -> None:
+        """It reports on nothing of before: no id needs to rest."""
+        wire = Wire()
+        for _ in range(255):
+            wire.coordinator.transmit(REMOTE, b"1").addErrback(lambda _: None)
+        wire.coordinator.link_down("It was reset.")
+        wire.coordinator.link_up(wire.sent.append)
+        command = start(wire.coordinator.at("AI"))
+        frame_id = wire.last.frame_id
+        waiting = wire.coordinator.transmit(REMOTE, b"2")
+        self.assertEqual(wire.coordinator.waiting, 1)
+        wire.coordinator.forget_packets()
+        self.assertEqual(wire.last.data, b"2")
+        self.assertNotEqual(wire.last.frame_id, frame_id)
+        wire.receive(TransmitStatus(wire.last.frame_id, REMOTE16, 0, 0, 0))
+        self.successResultOf(waiting)
+        self.assertEqual(len(self.use_ids(wire, 600)), 254)
+        wire.receive(ATCommandResponse(frame_id, "AI", 0, b"\0"))
+        self.successResultOf(command)
+        self.assertEqual(len(self.use_ids(wire, 600)), 255)
+        wire.coordinator.close()
+        self.assertEqual(wire.clock.getDelayedCalls(), [])
+
     def test_command_gives_back_an_id_that_rests(self) -> None:
         """For all that a command was answered with it, it is for no packet yet."""
         for seconds in (1.0, QUARANTINE + 1.0):

@@ -72,10 +72,12 @@ class Gateway(MultiService):
         reactor: Any,
         endpoint: IStreamClientEndpoint | None = None,
         wall: Callable[[], float] = time.time,
+        first_id: int | None = None,
     ) -> None:
         """
         @param endpoint: the radio, if it is another than the settings say.
         @param wall: says the seconds since 1970, for people; all else goes by the reactor's clock.
+        @param first_id: the first frame id, any if None; see `zbtwist.radio.requests.Requests`.
         """
         super().__init__()
         self._settings = settings
@@ -83,7 +85,7 @@ class Gateway(MultiService):
         self.store = Store(settings.state)
         self.bus = bus = EventBus()
         LogLines(bus)
-        coordinator = Coordinator(reactor, bus)
+        coordinator = Coordinator(reactor, bus, first_id)
         events = EventLog(bus)
         batch = WriteBatch()
         standstill = Standstill(reactor, bus)

@@ -425,6 +425,7 @@ class LinkWork:
         self.log.says(frame.status)
         if frame.status in RESETS:
             self.link.reset()
+            self._coordinator.forget_packets()
         elif frame.status in _JOINS:
             facts = self._coordinator.facts
             seconds = self._clock.seconds() - self._up_since

@@ -237,10 +237,18 @@ class Requests:
         if self._packet_call is not None:
             self._packet_call.cancel()
             self._packet_call = None
+        self.forget_packets()
+
+    def forget_packets(self) -> None:
+        """The radio has restarted: of what it had before it reports nothing more, so that the ids
+        of packets need no rest.
+        """
         for call in self._quarantined.values():
             call.cancel()
-        self._free.extend(self._quarantined)
+        # A command that uses one gives it back.
+        self._free.extend(one for one in self._quarantined if one not in self._pending)
         self._quarantined.clear()
+        self._start_waiting()
 
     # --- requests ------------------------------------------------------------------------------
 
