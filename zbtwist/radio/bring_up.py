@@ -9,7 +9,6 @@ for an answer runs from the last one on, so that nothing is asked again that is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorTime
@@ -88,21 +87,6 @@ _QUESTIONS = {
     "CH": 0,
     "AI": ASSOCIATED,
 }
-
-
-async def read_network(coordinator: Coordinator) -> None:
-    """Ask a radio that is up for what its network has changed: PAN and channel.
-
-    @raise RadioError: it did not say.
-    """
-    facts = coordinator.facts
-    channel = int.from_bytes(await coordinator.at("CH"), "big")
-    pan_id = int.from_bytes(
-        await coordinator.at("OP" if facts is None or facts.is_zigbee else "ID"), "big"
-    )
-    # It may have been set up anew meanwhile, and then it was asked for that as well.
-    if coordinator.facts is not None:
-        coordinator.facts = replace(coordinator.facts, operating_pan_id=pan_id, channel=channel)
 
 
 class _Questions:

@@ -132,9 +132,9 @@ class LinkLog:
             self._said.add(str(news))
             self._bus.publish(news)
 
-    def moved(self, before: RadioInfo, facts: RadioInfo | None) -> None:
-        """The network was read anew."""
-        if facts is not None and (before.operating_pan_id, before.channel) != (
+    def moved(self, before: RadioInfo, facts: RadioInfo) -> None:
+        """The network was read anew; say so if it is somewhere else."""
+        if (before.operating_pan_id, before.channel) != (
             facts.operating_pan_id,
             facts.channel,
         ):

@@ -12,7 +12,6 @@ hangs may be the connection to a serial server, or the USB adapter.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -24,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.radio.baud_rates import ISerialLine
-from zbtwist.radio.bring_up import bring_up, read_network
+from zbtwist.radio.bring_up import bring_up
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.damage import Sender
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
@@ -35,6 +34,7 @@ from zbtwist.radio.last_radio import LastRadio
 from zbtwist.radio.line_health import hang_up, is_telnet
 from zbtwist.radio.link import make_link
 from zbtwist.radio.link_log import RESETS, LinkLog
+from zbtwist.radio.network_place import MOVES, NetworkPlace
 from zbtwist.radio.probe import Probe, ProbeResult
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.retrying_endpoint import OPEN_RETRY
@@ -72,13 +72,6 @@ MAX_ANSWER_TIME = 5.0
 _LEFT = 0xFF
 
 _JOINS = (ModemStatusCode.JOINED, ModemStatusCode.COORDINATOR_STARTED)
-#: After these the network may have another PAN ID or channel, and the nodes are where they were.
-_MOVES = (
-    ModemStatusCode.REALIGNMENT,
-    ModemStatusCode.PAN_CONFLICT,
-    ModemStatusCode.PAN_CHANGED,
-    ModemStatusCode.PAN_CHANGED_BY_COORDINATOR,
-)
 #: Seconds after a bring-up in which the news that the radio has joined may be what was read then.
 SETTLING_TIME = 3.0
 
@@ -128,8 +121,7 @@ class LinkWork:
         # What the link's state is for, where that takes time.
         self._under_way: Deferred[Any] | None = None
         self._standstill = standstill
-        # Times that the network may have changed while it was read.
-        self._moves = 0
+        self._place = NetworkPlace(coordinator)
         self.begin_with(log, last)
         coordinator.subscribe(ModemStatus, self._modem_status)
         bus.subscribe(StoodStill, self._stood_still)
@@ -430,30 +422,10 @@ class LinkWork:
             facts = self._coordinator.facts
             seconds = self._clock.seconds() - self._up_since
             if facts is not None and facts.joined and seconds < SETTLING_TIME:
-                self._network_moved()
+                self._place.moved(self.log)
             else:
                 self.link.joined()
-        elif frame.status in _MOVES:
-            self._network_moved()
+        elif frame.status in MOVES:
+            self._place.moved(self.log)
         elif frame.status == ModemStatusCode.LEFT:
             self.link.left(_LEFT)
-
-    def _network_moved(self) -> None:
-        """Read anew where the network is, once more if it moves again meanwhile."""
-        self._moves += 1
-        if self._moves == 1:
-            Deferred.fromCoroutine(self._read_network()).addErrback(self.log.broke)
-
-    async def _read_network(self) -> None:
-        read = 0
-        try:
-            while read < self._moves:
-                read = self._moves
-                before = self._coordinator.facts
-                # If it is not there it is asked when it is brought up.
-                if before is not None:
-                    with suppress(RadioError):
-                        await read_network(self._coordinator)
-                        self.log.moved(before, self._coordinator.facts)
-        finally:
-            self._moves = 0
