@@ -95,6 +95,24 @@ class MappingTests(StoreTestCase):
             opened.change_mappings([Mapping(A, 5), Mapping(C, 2)], remove=[])
         self.assertEqual(opened.mappings(), [Mapping(A, 1), Mapping(B, 2)])
 
+    def test_what_is_there_already_is_not_written(self) -> None:
+        opened = self.open()
+        many = [Mapping(Address64(n), 20000 + n) for n in range(1, 200)]
+        opened.change_mappings(many)
+        before = Path(self.path).read_bytes()
+        opened.change_mappings(many)
+        self.assertEqual(Path(self.path).read_bytes(), before)
+        opened.change_mappings([*many[:-1], Mapping(many[-1].address64, 30000)])
+        self.assertEqual(opened.mappings(), [*many[:-1], Mapping(many[-1].address64, 30000)])
+        self.assertEqual(opened.given()[30000], many[-1].address64)
+
+    def test_with_what_is_known_of_the_nodes(self) -> None:
+        opened = self.open()
+        opened.change_mappings([Mapping(A, 27001)], nodes=[StoredNode(A, "one")])
+        self.assertEqual(opened.nodes(), [StoredNode(A, "one")])
+        opened.close()
+        self.assertEqual(self.open().labels, {A: "one"})
+
     def test_removed_node_is_unbound_until_it_is_mapped_again(self) -> None:
         opened = self.open()
         opened.change_mappings([Mapping(A, 1), Mapping(B, 2)])

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import struct
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from twisted.logger import Logger
+
 from zbtwist.store.errors import StoreError
+from zbtwist.store.state_file import (
+    OpenFile,
+    Whereabouts,
+    begin_to_make,
+    journal_of,
+    problem_of,
+    put_in_place,
+)
 
 #: The store that is forgotten at the end.
 MEMORY = ":memory:"
@@ -24,12 +33,6 @@ APPLICATION_ID = 0x7A627477
 
 #: Seconds to wait for another process that has the file open, before saying that it is in use.
 BUSY_TIMEOUT = 0.2
-
-#: The beginning of a database: magic, page size in bytes (1 means 65536), pages ("Database File
-#: Format" of SQLite's documentation, section 1.3).
-_HEADER = struct.Struct(">16sH10xI68x")
-
-_MAGIC = b"SQLite format 3\0"
 
 #: One script for each version of the schema; each brings a file from the version before to its own.
 MIGRATIONS = (
@@ -71,24 +74,6 @@ def _migrate(database: sqlite3.Connection, version: int) -> None:
     database.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
 
-def _is_cut_short(path: Path) -> bool:
-    """Whether bytes are missing at the end of a database.
-
-    SQLite takes a file without content for a new database, and reads zeros past the end of the last
-    page. Where there is a write-ahead log, the end may rightly be in it.
-    """
-    with path.open("rb") as file:
-        header = file.read(_HEADER.size)
-    if len(header) < _HEADER.size:
-        return True
-    log = Path(f"{path}-wal")
-    if log.exists() and log.stat().st_size:
-        return False
-    magic, page_size, pages = _HEADER.unpack(header)
-    expected = (page_size if page_size > 1 else 0x10000) * pages
-    return bool(magic == _MAGIC and path.stat().st_size < expected)
-
-
 def _make_if_missing(path: Path) -> bool:
     """Make an empty store, which is there whole or not at all.
 
@@ -104,23 +89,16 @@ def _make_if_missing(path: Path) -> bool:
             "or remove the link."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Another gateway may be making it at the same moment: the first to link it has made it.
-    making = path.with_name(f"{path.name}.{os.getpid()}.new")
-    for leftover in (making, Path(f"{making}-journal")):
-        leftover.unlink(missing_ok=True)
-    # Which devices there are is nobody else's business. SQLite gives its other files the same mode.
-    os.close(os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    making = begin_to_make(path)
     with closing(_connect(str(making))) as database:
         database.execute("PRAGMA journal_mode=DELETE")
         database.execute("BEGIN")
         _migrate(database, 0)
         database.execute("COMMIT")
     try:
-        os.link(making, path)
+        put_in_place(making, path)
     except FileExistsError:
         return False
-    finally:
-        making.unlink()
     return True
 
 
@@ -132,10 +110,15 @@ def _reason_of(error: Exception) -> str:
 class Database:
     """The file: `open` it, use it, `close` it.
 
+    Changes go through a rollback journal, which is empty between two of them: beside the file lies
+    nothing that a copy of it, put back later, could be mixed up with.
+
     @ivar path: where it is, or `MEMORY`.
     @ivar is_new: whether `open` found no file, and made an empty one.
     @ivar connection: SQLite's, while it is open.
     """
+
+    log = Logger()
 
     connection: sqlite3.Connection
 
@@ -145,25 +128,56 @@ class Database:
         """
         self.path = path
         self.is_new = False
+        # None of a store in memory, and while it could not be opened again.
+        self._file: OpenFile | None = None
+        self._is_lost = False
+        # Whether there must be a journal, since something was written.
+        self._has_journal = False
 
     def open(self) -> None:
         """Open the file, and make or migrate it as needed. A program that forks must fork before.
 
         @raise StoreError: it cannot be used.
         """
-        path = self.path
+        if self.path == MEMORY:
+            self._connect()
+            return
+        path = Path(self.path)
         try:
-            if path != MEMORY:
-                self.is_new = _make_if_missing(Path(path))
-                self._check_access()
-                if _is_cut_short(Path(path)):
-                    raise StoreError(self.damaged("it is cut short"))
-            self.connection = _connect(path)
+            self.is_new = _make_if_missing(path)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"The state file {path} cannot be opened: {_reason_of(error)}. "
-                "Name another with --state, or mend its directory's permissions."
-            ) from error
+            raise self._cannot_open(error) from error
+        self._open_file()
+
+    def _open_file(self) -> None:
+        """Open a file that is there.
+
+        @raise StoreError: it cannot be used.
+        """
+        path = Path(self.path)
+        try:
+            self._check_access()
+            problem = problem_of(path)
+            if problem:
+                raise StoreError(self.damaged(problem))
+            file = OpenFile(path)
+        except OSError as error:
+            raise self._cannot_open(error) from error
+        try:
+            self._connect()
+            file.note()
+        except (StoreError, OSError) as error:
+            file.close()
+            if isinstance(error, OSError):
+                raise self._cannot_open(error) from error
+            raise
+        self._file = file
+
+    def _connect(self) -> None:
+        try:
+            self.connection = _connect(self.path)
+        except sqlite3.Error as error:
+            raise self._cannot_open(error) from error
         try:
             self._prepare()
         except StoreError:
@@ -173,17 +187,34 @@ class Database:
             self.connection.close()
             raise StoreError(self._explain(error)) from error
 
+    def _cannot_open(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"The state file {self.path} cannot be opened: {_reason_of(error)}. "
+            "Name another with --state, or mend its directory's permissions."
+        )
+
     def close(self) -> None:
         """Close the file."""
+        with suppress(sqlite3.Error):
+            # Else the empty journal stays there.
+            self.connection.execute("PRAGMA locking_mode=NORMAL")
+            self.connection.execute("PRAGMA journal_mode=DELETE")
         self.connection.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _prepare(self) -> None:
         connection = self.connection
-        # One gateway at a time: the lock is taken by the first read and kept to the end.
+        # One gateway at a time: the lock is taken at once and kept to the end.
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        connection.execute("PRAGMA temp_store=MEMORY")
         if self.path == MEMORY:
-            with self.transaction():
+            with self._change():
                 _migrate(connection, 0)
+        else:
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("COMMIT")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         if application != APPLICATION_ID:
@@ -199,12 +230,89 @@ class Database:
         (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":
             raise StoreError(self.damaged(verdict))
-        # Nothing is written before it is certain that the file is ours.
-        connection.execute("PRAGMA journal_mode=WAL")
+        # Nothing is written before it is certain that the file is ours. Earlier versions left a
+        # write-ahead log beside it, which this makes part of it.
+        connection.execute("PRAGMA journal_mode=TRUNCATE")
         connection.execute("PRAGMA synchronous=FULL")
         if version < len(MIGRATIONS):
-            with self.transaction():
+            with self._change():
                 _migrate(connection, version)
+
+    # --- the file while it is open -------------------------------------------------------------
+
+    def _see_to_file(self) -> None:
+        """See that what is written now is found at the next start.
+
+        @raise StoreError: it would not be.
+        """
+        if self._file is None:
+            if self._is_lost:
+                self._open_again()
+            return
+        try:
+            where = self._file.whereabouts()
+        except OSError as error:
+            raise StoreError(
+                f"The state file {self.path} cannot be looked at: {_reason_of(error)}. See to its "
+                "disk and directory; nothing is saved until then."
+            ) from error
+        if where is Whereabouts.MISSING:
+            self._write_anew()
+        elif where is Whereabouts.UNMOUNTED:
+            raise StoreError(
+                f"The directory of the state file {self.path} is gone, or its disk is not mounted "
+                "any more: bring it back; nothing is saved until then."
+            )
+        elif where is Whereabouts.OVERWRITTEN:
+            raise StoreError(
+                f"The state file {self.path} was overwritten by another program while the gateway "
+                "had it open: stop the gateway, put the file there that is to be used, and start "
+                "it. Nothing is saved until then."
+            )
+        elif where is Whereabouts.REPLACED:
+            raise StoreError(
+                f"The state file {self.path} was replaced while the gateway had it open: stop the "
+                "gateway and start it, to use the new one; or move the new one away, and the "
+                "gateway writes its own again. Nothing is saved until then."
+            )
+        elif self._has_journal and not journal_of(Path(self.path)).exists():
+            # SQLite would write it into a file without a name, where no start finds it.
+            self._open_again()
+
+    def _write_anew(self) -> None:
+        """The file was removed; SQLite still has all that is in it.
+
+        @raise StoreError: it cannot be written.
+        """
+        path = Path(self.path)
+        try:
+            making = begin_to_make(path)
+            with closing(_connect(str(making))) as copy:
+                self.connection.backup(copy)
+            put_in_place(making, path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"The state file {path} was removed while the gateway had it open, and cannot be "
+                f"written anew: {_reason_of(error)}. Make that possible; nothing is saved until "
+                "then."
+            ) from error
+        self._open_again()
+        self.log.warn(
+            "The state file {path} was removed while the gateway had it open: it is written anew, "
+            "with all that was in it.",
+            path=self.path,
+        )
+
+    def _open_again(self) -> None:
+        """
+        @raise StoreError: it cannot be done; the next change tries again.
+        """
+        if not self._is_lost:
+            self.close()
+        self._is_lost = True
+        self._has_journal = False
+        self._open_file()
+        self._is_lost = False
 
     def _check_access(self) -> None:
         path = Path(self.path)
@@ -225,26 +333,30 @@ class Database:
             "away to begin with an empty one, in which every node gets a new port."
         )
 
-    def _explain(self, error: sqlite3.Error) -> str:
+    def _explain(self, error: Exception) -> str:
         """Say in a sentence what is wrong with the file."""
-        text = str(error)
+        text = _reason_of(error)
         if isinstance(error, sqlite3.IntegrityError):
             return f"The state file {self.path} refused a change: {text}."
-        if isinstance(error, sqlite3.OperationalError):
-            if "locked" in text:
-                return (
-                    f"The state file {self.path} is in use by another program, probably another "
-                    "gateway: stop that one, or name another file with --state."
-                )
-            if "readonly" in text or "read-only" in text:
-                return self._read_only()
-            if "full" in text:
-                return f"The disk of the state file {self.path} is full: make room on it."
+        is_about_use = isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError)
+        if isinstance(error, sqlite3.Error) and not is_about_use:
+            return self.damaged(text)
+        if "decode" in text:
+            # A text that is no UTF-8.
+            return self.damaged("a text in it is none")
+        if "locked" in text:
             return (
-                f"The state file {self.path} cannot be used ({text}): see that this user may write "
-                "it and its directory, and that the disk is in order."
+                f"The state file {self.path} is in use by another program, probably another "
+                "gateway: stop that one, or name another file with --state."
             )
-        return self.damaged(text)
+        if "readonly" in text or "read-only" in text:
+            return self._read_only()
+        if "full" in text:
+            return f"The disk of the state file {self.path} is full: make room on it."
+        return (
+            f"The state file {self.path} cannot be used ({text}): see that this user may write "
+            "it and its directory, and that the disk is in order."
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -252,6 +364,12 @@ class Database:
 
         @raise StoreError: they could not be written.
         """
+        self._see_to_file()
+        with self._change():
+            yield
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
         connection = self.connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -262,7 +380,11 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
+            finally:
+                if self._file is not None:
+                    self._file.note()
+            self._has_journal = self._file is not None and journal_of(Path(self.path)).exists()
+        except (sqlite3.Error, OSError) as error:
             raise StoreError(self._explain(error)) from error
 
     def read(self, query: str) -> list[Any]:

@@ -1,15 +1,17 @@
 """What outlives a restart: the nodes that were seen, and which node has which port. SQLite.
 
 A mapping, once acknowledged, is on the disk: each change of mappings is one transaction, committed
-before the call returns (WAL, synchronous=FULL). What is merely nice to know, a node's name and when
-it was last seen, is collected and written now and then, in one transaction, by `save_nodes`.
+before the call returns (synchronous=FULL), with what is known by then of their nodes. What becomes
+known later is written by `save_nodes`, of many nodes in one transaction.
+
+A commit waits for the disk four times, some 0.1 s on an SD card: whoever has several changes makes
+them in one.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
+from typing import Any
 
 from zbtwist.store.database import MEMORY, Database
 from zbtwist.store.errors import StoreError
@@ -27,10 +29,50 @@ def _address64(text: str) -> Address64:
     return parse_address64(text)
 
 
+#: How many mappings are looked up one by one, to see which of them are there already.
+_FEW = 50
+
+#: How many are bound to one statement; older releases of SQLite take 999 values at once.
+_AT_ONCE = 100
+
+#: What writes mappings. They come to a table of their own first: to bind each row to each of these
+#: would take longer than to write it.
+_PUT = (
+    "DELETE FROM mapping WHERE address IN (SELECT address FROM temp.wanted)",
+    "INSERT INTO mapping SELECT address, port, by_hand FROM temp.wanted",
+    """
+    INSERT INTO given SELECT port, address FROM temp.wanted WHERE true ORDER BY port
+    ON CONFLICT (port) DO UPDATE SET address = excluded.address
+    """,
+    f"""
+    INSERT INTO node (address, parent16, profile_id, manufacturer_id, last_seen)
+    SELECT address, {UNKNOWN16:d}, 0, 0, 0 FROM temp.wanted WHERE true
+    ON CONFLICT (address) DO UPDATE SET unbound = 0 WHERE unbound
+    """,
+    "DELETE FROM temp.wanted",
+)
+
+
+def _check_node(node: StoredNode) -> None:
+    """
+    @raise ValueError: what was read is none.
+    """
+    numbers = (node.parent16, node.profile_id, node.manufacturer_id)
+    may_be_unknown = (node.role, node.device_type_identifier)
+    if not (
+        isinstance(node.label, str | None)
+        and isinstance(node.last_seen, int | float)
+        and all(isinstance(number, int) for number in numbers)
+        and all(isinstance(number, int | None) for number in may_be_unknown)
+    ):
+        raise ValueError(f"a node that is {node}")
+
+
 class Store:
     """The store: `open` it, use it, `close` it.
 
     @ivar database: the file.
+    @ivar labels: the node identifier of each node that is in it, None for one that has none there.
     """
 
     def __init__(self, path: str = MEMORY) -> None:
@@ -38,6 +80,7 @@ class Store:
         @param path: a file, made with its directory if it is not there; or `MEMORY`.
         """
         self.database = Database(path)
+        self.labels: dict[Address64, str | None] = {}
 
     @property
     def path(self) -> str:
@@ -70,12 +113,16 @@ class Store:
     def _check(self) -> None:
         """What is in it must make sense, too."""
         try:
-            for mapping in self.mappings():
-                if isinstance(mapping.port, int) and not 0 < mapping.port <= 65535:
-                    raise ValueError(f"a mapping to port {mapping.port}")
-            self.nodes()
+            slots = [*self.given(), *(mapping.port for mapping in self.mappings())]
+            for slot in slots:
+                if not (isinstance(slot, str) or (type(slot) is int and 0 < slot <= 65535)):
+                    raise ValueError(f"a mapping to port {slot!r}")
+            nodes = self.nodes()
+            for node in nodes:
+                _check_node(node)
         except (ValueError, TypeError) as error:
             raise StoreError(self.database.damaged(error)) from error
+        self.labels = {node.address64: node.label for node in nodes}
 
     # --- mappings ------------------------------------------------------------------------------
 
@@ -92,42 +139,66 @@ class Store:
         return int(count)
 
     def change_mappings(
-        self, put: Iterable[Mapping] = (), remove: Iterable[Address64] = ()
+        self,
+        put: Iterable[Mapping] = (),
+        remove: Iterable[Address64] = (),
+        nodes: Iterable[StoredNode] = (),
     ) -> None:
         """Remove and put mappings, all or none. When this returns, they are on the disk.
 
         @param put: new mappings; one for an address that has one replaces it.
         @param remove: addresses whose mapping is forgotten, with every port they were ever given;
             their nodes are marked as unbound.
+        @param nodes: what is known of nodes, written with it; see `save_nodes`.
         @raise StoreError: nothing was changed: a port would have two nodes, or the file could not
             be written.
         """
+        put = list(put)
         rows = [(format_address64(m.address64), m.port, m.by_hand) for m in put]
         gone = [(format_address64(address64),) for address64 in remove]
+        nodes = list(nodes)
         with self.database.transaction():
-            execute = self.database.connection.executemany
-            execute(
-                "DELETE FROM mapping WHERE address = ?",
-                [*gone, *((address,) for address, _, _ in rows)],
-            )
-            execute(
-                "INSERT INTO mapping (address, port, by_hand) VALUES (?, ?, ?)",
-                rows,
-            )
-            execute(
-                "INSERT OR REPLACE INTO given (port, address) VALUES (?, ?)",
-                [(port, address) for address, port, _ in rows],
-            )
-            execute("DELETE FROM given WHERE address = ?", gone)
-            execute(
-                "INSERT INTO node (address, parent16, profile_id, manufacturer_id, last_seen)"
-                " VALUES (?, ?, 0, 0, 0) ON CONFLICT (address) DO UPDATE SET unbound = 0",
-                [(address, UNKNOWN16) for address, _, _ in rows],
-            )
-            execute("UPDATE node SET unbound = 1 WHERE address = ?", gone)
-        # The fewer changes are in the log alone, the less is lost with it.
-        with suppress(sqlite3.Error):
-            self.database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection = self.database.connection
+            if gone:
+                for statement in (
+                    "DELETE FROM mapping WHERE address = ?",
+                    "DELETE FROM given WHERE address = ?",
+                    "UPDATE node SET unbound = 1 WHERE address = ?",
+                ):
+                    connection.executemany(statement, gone)
+            rows = self._new_among(rows)
+            if rows:
+                # Of this connection alone; it is gone when the file was opened again.
+                connection.execute(
+                    "CREATE TEMP TABLE IF NOT EXISTS wanted (address TEXT, port, by_hand INTEGER)"
+                )
+                for first in range(0, len(rows), _AT_ONCE):
+                    some = rows[first : first + _AT_ONCE]
+                    connection.execute(
+                        "INSERT INTO temp.wanted VALUES (?, ?, ?)"
+                        + ", (?, ?, ?)" * (len(some) - 1),
+                        [value for row in some for value in row],
+                    )
+                for statement in _PUT:
+                    connection.execute(statement)
+            self._write_nodes(nodes)
+        for mapping in put:
+            self.labels.setdefault(mapping.address64, None)
+        self._labelled(nodes)
+
+    def _new_among(self, rows: list[tuple[str, int | str, bool]]) -> list[Any]:
+        """Return those rows of mappings that are not there as they are, ordered by address."""
+        find = self.database.connection.execute
+        select = "SELECT address, port, by_hand FROM mapping"
+        if len(rows) > _FEW:
+            there = set(find(select))
+        else:
+            there = {
+                row
+                for address, *_ in rows
+                for row in find(f"{select} WHERE address = ?", (address,))
+            }
+        return sorted(row for row in rows if row not in there)
 
     def given(self) -> dict[int | str, Address64]:
         """Return every port that was given, with the node that had it last; also those that the
@@ -142,6 +213,7 @@ class Store:
             self.database.connection.execute(
                 "DELETE FROM node WHERE address = ?", (format_address64(address64),)
             )
+        self.labels.pop(address64, None)
 
     # --- nodes ---------------------------------------------------------------------------------
 
@@ -163,29 +235,38 @@ class Store:
 
         @raise StoreError: nothing was written.
         """
-        rows = [
-            (
-                format_address64(node.address64),
-                node.label,
-                node.role,
-                node.parent16,
-                node.profile_id,
-                node.manufacturer_id,
-                node.device_type_identifier,
-                node.last_seen,
-            )
-            for node in nodes
-        ]
-        if not rows:
+        nodes = list(nodes)
+        if nodes:
+            with self.database.transaction():
+                self._write_nodes(nodes)
+            self._labelled(nodes)
+
+    def _labelled(self, nodes: list[StoredNode]) -> None:
+        self.labels.update((node.address64, node.label) for node in nodes)
+
+    def _write_nodes(self, nodes: list[StoredNode]) -> None:
+        """Write them; within a transaction."""
+        if not nodes:
             return
-        with self.database.transaction():
-            self.database.connection.executemany(
-                "INSERT INTO node (address, label, role, parent16, profile_id, manufacturer_id,"
-                " device_type_identifier, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (address) DO UPDATE SET label = excluded.label, role = excluded.role,"
-                " parent16 = excluded.parent16, profile_id = excluded.profile_id,"
-                " manufacturer_id = excluded.manufacturer_id,"
-                " device_type_identifier = excluded.device_type_identifier,"
-                " last_seen = excluded.last_seen",
-                rows,
-            )
+        self.database.connection.executemany(
+            "INSERT INTO node (address, label, role, parent16, profile_id, manufacturer_id,"
+            " device_type_identifier, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (address) DO UPDATE SET label = excluded.label, role = excluded.role,"
+            " parent16 = excluded.parent16, profile_id = excluded.profile_id,"
+            " manufacturer_id = excluded.manufacturer_id,"
+            " device_type_identifier = excluded.device_type_identifier,"
+            " last_seen = excluded.last_seen",
+            [
+                (
+                    format_address64(node.address64),
+                    node.label,
+                    node.role,
+                    node.parent16,
+                    node.profile_id,
+                    node.manufacturer_id,
+                    node.device_type_identifier,
+                    node.last_seen,
+                )
+                for node in nodes
+            ],
+        )
