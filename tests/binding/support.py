@@ -20,6 +20,7 @@ from zbtwist.binding.service import BindingService
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.observing.log_lines import LogLines
+from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.store.errors import StoreError
 from zbtwist.store.store import Store
 from zbtwist.xbee.address import Address16, Address64
@@ -86,6 +87,7 @@ class BindingTestCase(SynchronousTestCase):
         # A node that was seen at 0 was never seen.
         self.wire.clock.advance(1000)
         self.nodes = NodeTable(self.wire.bus)
+        self.batch = WriteBatch()
         LogLines(self.wire.bus)
         self.bindings = BindingService(
             self.wire.clock,
@@ -94,6 +96,7 @@ class BindingTestCase(SynchronousTestCase):
             self.store,
             self.computer.endpoint,
             self.wire.bus,
+            self.batch,
         )
         self.bindings.configure(wishes, base, last, **more)
         self.log = record_log(self)

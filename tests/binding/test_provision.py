@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 from tests.binding.support import A, B, BindingTestCase, C, D, full_disk
 from zbtwist.binding.allocation import PASS_OVER
-from zbtwist.binding.events import MAX_LINES
+from zbtwist.binding.events import MAX_LINES, MappingChanged
 from zbtwist.binding.service import FIRST_RETRY_DELAY, MAX_RETRY_DELAY
+from zbtwist.runtime.rest import RATIO
 from zbtwist.store.records import Mapping
 from zbtwist.xbee.address import Address64
 
@@ -19,6 +21,90 @@ class GivenTests(BindingTestCase):
         self.assertEqual(
             self.store.mappings(), [Mapping(C, 27001), Mapping(A, 27002), Mapping(B, 27003)]
         )
+
+    def commits(self) -> list[str]:
+        """What the store writes from now on: each commit."""
+        said: list[str] = []
+        connection = self.store.database.connection
+
+        def hear(statement: str) -> None:
+            if statement == "COMMIT":
+                said.append(statement)
+
+        connection.set_trace_callback(hear)
+        self.addCleanup(connection.set_trace_callback, None)
+        return said
+
+    def test_many_at_once_are_one_commit(self) -> None:
+        """Each has its port, which is in the store before it is said to be its own."""
+        addresses = [Address64(A + number) for number in range(200)]
+        wrong: list[MappingChanged] = []
+
+        def hear(event: MappingChanged) -> None:
+            kept = {mapping.address64: mapping.port for mapping in self.store.mappings()}
+            if kept.get(event.node.address64) != event.port or len(self.computer.opened) < 200:
+                wrong.append(event)
+
+        self.wire.bus.subscribe(MappingChanged, hear)
+        commits = self.commits()
+        self.batch.begin()
+        self.see(*addresses)
+        self.assertEqual(commits, [])
+        self.batch.end()
+        # It has its pauses.
+        self.wire.clock.pump([0, 0])
+        self.assertEqual(len(commits), 1)
+        self.assertEqual(wrong, [])
+        self.assertEqual(self.slots(), {A + number: 27001 + number for number in range(200)})
+
+    def test_many_that_a_start_finds_without_a_port_are_one_commit(self) -> None:
+        self.restart(base=27001, last=27000)
+        addresses = [Address64(A + number) for number in range(20)]
+        self.see(*addresses)
+        self.assertEqual(set(self.slots().values()), {None})
+        commits = self.commits()
+        self.bindings.configure([], 27001)
+        self.wire.clock.advance(MAX_RETRY_DELAY)
+        self.assertNotIn(None, self.slots().values())
+        self.assertEqual(len(commits), 1)
+
+    def test_slow_disk_has_rests(self) -> None:
+        """What comes while a commit is waited for goes with the next, and that has its time."""
+        clock = self.wire.clock
+        change = self.store.change_mappings
+        times: list[float] = []
+
+        def slowly(*arguments: Any, **keywords: Any) -> None:
+            times.append(clock.seconds())
+            clock.rightNow += 0.05
+            change(*arguments, **keywords)
+
+        self.patch(self.store, "change_mappings", slowly)
+        self.see(A)
+        self.see(B)
+        self.see(C)
+        self.assertEqual(self.slots(), {A: 27001, B: None, C: None})
+        clock.advance(0.05 * RATIO)
+        self.assertEqual(self.slots(), {A: 27001, B: 27002, C: 27003})
+        self.assertEqual(len(times), 2)
+        # Whoever asks for it has it now.
+        self.see(D)
+        self.assertIsNone(self.slot(D))
+        self.successResultOf(self.bindings.settled())
+        self.assertEqual(self.slot(D), 27004)
+        # A stop leaves nothing behind.
+        self.see(Address64(D + 1))
+        self.stop()
+        self.start()
+
+    def test_with_what_is_known_of_the_node(self) -> None:
+        """A kill right after it loses neither port nor name."""
+        self.batch.begin()
+        self.see(A)
+        self.node(A).label = "METER"
+        self.batch.end()
+        [stored] = self.store.nodes()
+        self.assertEqual((stored.label, stored.last_seen > 0), ("METER", True))
 
     def test_kept_over_a_restart(self) -> None:
         """They listen at once, also for nodes that are not seen again; new ones get others."""

@@ -111,11 +111,13 @@ class PortPool:
 
     def _free(self) -> Iterator[int]:
         """Return the ports that there are to give, the lowest first."""
-        while self._lowest in self._owners or self._lowest in self._given:
+        kept = (self._owners, self._given, self._listeners)
+        while any(self._lowest in each for each in kept):
             self._lowest += 1
         for number in range(self._lowest, self._last + 1):
             if not (
                 number in self._owners
+                or number in self._listeners
                 or number in self._given
                 or number in self.reserved
                 or number in self._promised
@@ -169,6 +171,8 @@ class PortPool:
         """Listen no more on one port."""
         # When the gateway stops they are closed already.
         self._listeners.pop(listener.slot, None)
+        if listener.slot not in self._given:
+            self._lowest = self._base
         await listener.close()
 
     def stop(self) -> list[Deferred[None]]:

@@ -6,11 +6,16 @@ there. What a person asks for is written, or it is not done.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from zbtwist.binding.listener import ListenAddress
+from zbtwist.network.node import Node
+from zbtwist.network.persistence import remembered
+from zbtwist.runtime.rest import Rest
 from zbtwist.store.errors import StoreError
 from zbtwist.store.records import Mapping
 from zbtwist.store.store import Store
@@ -20,13 +25,15 @@ from zbtwist.xbee.address import Address64
 class Mappings:
     """
     @ivar problem: a sentence: why mappings are not being saved; empty while they are.
+    @ivar rest: between two writings of what the gateway made by itself.
     """
 
     log = Logger()
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: IReactorTime) -> None:
         self._store = store
-        self._unsaved: dict[Address64, Mapping] = {}
+        self.rest = Rest(clock)
+        self._unsaved: dict[Address64, tuple[Mapping, Node]] = {}
         self._unbound: set[Address64] = set()
         self.problem = ""
 
@@ -52,19 +59,21 @@ class Mappings:
         """Let a node get a mapping by itself, also if it had one that was removed."""
         self._unbound.discard(address64)
 
-    def keep(self, mapping: Mapping) -> None:
-        """Write a mapping that the gateway made. If that fails, `problem` says why, and
-        `write_again` does it.
+    def keep(self, made: Iterable[tuple[Mapping, Node]]) -> None:
+        """Write mappings that the gateway made, in one commit, with what is known of their nodes.
+        If that fails, `problem` says why, and `write_again` does it.
         """
-        self._unsaved[mapping.address64] = mapping
+        self._unsaved.update((mapping.address64, (mapping, node)) for mapping, node in made)
         self.write_again()
 
     def write_again(self) -> None:
         """Write what could not be written before, if there is something."""
         if not self._unsaved:
             return
+        mappings, nodes = zip(*self._unsaved.values(), strict=True)
         try:
-            self._store.change_mappings(self._unsaved.values())
+            with self.rest.after():
+                self._store.change_mappings(mappings, nodes=map(remembered, nodes))
         except StoreError as error:
             if not self.problem:
                 self.log.error(

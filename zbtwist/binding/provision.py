@@ -7,12 +7,15 @@ tried again and again, and the node keeps it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from zbtwist.binding.allocation import PortPool
 from zbtwist.binding.errors import BindingError
 from zbtwist.binding.events import MAX_LINES, MappingChanged, PortFailed
+from zbtwist.binding.listener import Listener
 from zbtwist.binding.mappings import Mappings
 from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.port import NodePort
@@ -41,28 +44,40 @@ class PortProvider:
         self._mappings = mappings
         self._bus = bus
 
-    async def give(self, node: Node) -> bool:
-        """Give a node the lowest port that can be had, if it has none.
+    async def give(self, nodes: Iterable[Node]) -> bool:
+        """Give nodes that have none the lowest ports that can be had.
 
-        @return: whether it has one.
+        First all of them are opened, and their mappings are written in one commit; then they are
+        said to be the nodes' own.
+
+        @return: whether all have one.
+        @raise Stopped: the service stops.
         """
         if not self._ports.running:
             return False
-        port = self._ports.get(node.address64)
-        if port is not None and port.slot is not None:
-            return True
-        port = self._ports.add(node)
-        try:
-            listener = await self._pool.open_lowest(node)
-        except BindingError as error:
-            self._cannot(port, str(error))
-            return False
-        slot = listener.slot
-        self._mappings.keep(Mapping(node.address64, slot))
-        self._pool.own(port, slot, by_hand=False)
-        port.serve(listener)
-        self._bus.publish(MappingChanged(node, slot))
-        return True
+        pace = self._ports.pace()
+        opened: list[tuple[NodePort, Listener]] = []
+        have_all = True
+        for node in nodes:
+            port = self._ports.get(node.address64)
+            if port is not None and port.slot is not None:
+                continue
+            port = self._ports.add(node)
+            try:
+                opened.append((port, await self._pool.open_lowest(node)))
+            except BindingError as error:
+                self._cannot(port, str(error))
+                have_all = False
+            await pace.step()
+        self._mappings.keep(
+            (Mapping(port.node.address64, listener.slot), port.node) for port, listener in opened
+        )
+        for port, listener in opened:
+            self._pool.own(port, listener.slot, by_hand=False)
+            port.serve(listener)
+            self._bus.publish(MappingChanged(port.node, listener.slot))
+            await pace.step()
+        return have_all
 
     async def listen_all(self) -> None:
         """Let every port listen that has somewhere to listen."""
@@ -88,11 +103,14 @@ class PortProvider:
 
     async def try_again(self) -> None:
         """See to every port that has a problem."""
+        portless: list[Node] = []
         for port in self._ports:
             if port.problem and port.slot is not None:
                 await self._listen(port)
-            elif port.problem and self._pool.has_free():
-                await self.give(port.node)
+            elif port.problem:
+                portless.append(port.node)
+        if portless and self._pool.has_free():
+            await self.give(portless)
 
     async def _listen(self, port: NodePort, is_quiet: bool = False) -> bool:
         """Let a node's port listen. Return whether it does.

@@ -92,22 +92,21 @@ class BindingService(MultiService):
         super().__init__()
         self._clock = clock
         self._nodes = nodes
+        self._batch = batch or WriteBatch()
         self._ports = NodePorts(
-            clock,
-            radio,
-            nodes,
-            bus,
-            batch or WriteBatch(),
-            standstill or Standstill(clock, bus),
+            clock, radio, nodes, bus, self._batch, standstill or Standstill(clock, bus)
         )
         self._ports.setServiceParent(self)
         self.turns = self._ports.turns
         self._pool = PortPool(clock, make_endpoint, bus)
-        self._mappings = Mappings(store)
+        self._mappings = Mappings(store, clock)
         self._provider = PortProvider(self._ports, self._pool, self._mappings, bus)
         self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus)
         self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, bus)
         self._work = SerialQueue()
+        # Nodes that are to be given ports; there are no more of them than there are nodes.
+        self._portless: dict[Address64, Node] = {}
+        self._giving: IDelayedCall | None = None
         self._retry: IDelayedCall | None = None
         self._retries = 0
         Outages(bus, radio, self._ports)
@@ -153,6 +152,7 @@ class BindingService(MultiService):
 
     def settled(self) -> Deferred[None]:
         """Return a Deferred that fires when every node known by now has its port, or cannot."""
+        self._give_now()
         return self._work.run(_nothing())
 
     # --- the service ---------------------------------------------------------------------------
@@ -167,17 +167,18 @@ class BindingService(MultiService):
                 self._pool.own(self._ports.add(node), mapping.port, mapping.by_hand)
         self._do(self._listen_all())
         self._do(self._apply_all())
-        for node in self._nodes:
-            self._see_to(node)
+        self._see_to_all()
 
     async def _listen_all(self) -> None:
         await self._provider.listen_all()
         self._retry_later()
 
     def stopService(self) -> Deferred[Any]:
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
+        for call in (self._retry, self._giving):
+            if call is not None:
+                call.cancel()
+        self._retry = self._giving = None
+        self._portless.clear()
         return DeferredList([super().stopService(), *self._pool.stop()])
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
@@ -190,12 +191,40 @@ class BindingService(MultiService):
 
     def _see_to(self, node: Node) -> None:
         """A node is new, or was found by a search: see to it that it has a port."""
-        is_seen_to = self._ports.get(node.address64) is not None or self.is_unbound(node)
-        if not (is_seen_to or self._configured.names_port_of(node)):
-            self._do(self._give_port(node))
+        if self._is_to_be_given(node):
+            self._portless[node.address64] = node
+            self._batch.at_end(self._give_soon)
 
-    async def _give_port(self, node: Node) -> None:
-        if not await self._provider.give(node) or self._mappings.problem:
+    def _see_to_all(self) -> None:
+        for node in self._nodes:
+            if self._is_to_be_given(node):
+                self._portless[node.address64] = node
+        self._give_soon()
+
+    def _is_to_be_given(self, node: Node) -> bool:
+        is_seen_to = self._ports.get(node.address64) is not None or self.is_unbound(node)
+        return not (is_seen_to or self._configured.names_port_of(node))
+
+    def _give_soon(self) -> None:
+        """Give ports to those that wait for one, after a rest: each time costs a commit."""
+        if self._portless and self._giving is None:
+            left = self._mappings.rest.left
+            if left:
+                self._giving = self._clock.callLater(left, self._give_now)
+            else:
+                self._give_now()
+
+    def _give_now(self) -> None:
+        if self._giving is not None and self._giving.active():
+            self._giving.cancel()
+        self._giving = None
+        if self._portless:
+            portless, self._portless = self._portless, {}
+            self._do(self._give_ports(portless.values()))
+
+    async def _give_ports(self, nodes: Iterable[Node]) -> None:
+        have_all = await self._provider.give(filter(self._is_to_be_given, nodes))
+        if not have_all or self._mappings.problem:
             self._retry_later()
 
     def _node_changed(self, event: NodeChanged) -> None:
@@ -292,8 +321,7 @@ class BindingService(MultiService):
     async def _apply_all(self) -> None:
         await self._configured.apply_all()
         # A node may be known from the configuration alone, and have been seen since.
-        for node in self._nodes:
-            self._see_to(node)
+        self._see_to_all()
         self._retry_later()
 
     async def _apply(self, request: PortRequest) -> None:

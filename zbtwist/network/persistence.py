@@ -1,8 +1,8 @@
 """Keeps the node table and the store in step, so that a restart knows every node by its name.
 
-Names and types are written some seconds after they changed, many at once; when a node was last seen
-is written now and then, and at the end. Mappings are not its business: those are written at once,
-by the binding service.
+A name is written at once, and types some seconds after they changed, many together; when a node was
+last seen is written now and then, and at the end. Mappings are not its business: those are written
+by the binding service, with what is known of their nodes by then.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from zbtwist.network.events import NodeAdded, NodeChanged, NodeEvent
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.rest import Rest
 from zbtwist.store.errors import StoreError
 from zbtwist.store.records import StoredNode
 from zbtwist.store.store import Store
@@ -39,6 +40,11 @@ _REMEMBERED = (
 )
 
 
+def remembered(node: Node) -> StoredNode:
+    """Return what the store is to know of a node."""
+    return StoredNode(node.address64, *(getattr(node, name) for name in _REMEMBERED))
+
+
 class NodePersister(Service):
     """Reads the nodes when it starts, and writes them as they change."""
 
@@ -49,6 +55,7 @@ class NodePersister(Service):
         self._nodes = nodes
         self._store = store
         self._changed: set[Node] = set()
+        self._rest = Rest(clock)
         self._calls: dict[Any, IDelayedCall] = {}
         self._reported = False
         for kind in (NodeAdded, NodeChanged):
@@ -74,7 +81,14 @@ class NodePersister(Service):
     def _note(self, event: NodeEvent) -> None:
         if self.running:
             self._changed.add(event.node)
-            self._later(SAVE_DELAY, self._save_changed)
+            if self._is_renamed(event.node):
+                # Not before all that have come with it are known, and after a rest.
+                self._later(self._rest.left, self._save_names)
+            else:
+                self._later(SAVE_DELAY, self._save_changed)
+
+    def _is_renamed(self, node: Node) -> bool:
+        return node.label != self._store.labels.get(node.address64)
 
     def _later(self, seconds: float, what: Any) -> None:
         if what not in self._calls:
@@ -90,16 +104,21 @@ class NodePersister(Service):
             self._changed |= changed
             self._later(SEEN_INTERVAL, self._save_changed)
 
+    def _save_names(self) -> None:
+        # One may have been written with its mapping meanwhile.
+        if any(map(self._is_renamed, self._changed)):
+            self._save_changed()
+        elif self._changed:
+            self._later(SAVE_DELAY, self._save_changed)
+
     def _save_all(self) -> None:
         self._save(self._nodes)
         self._later(SEEN_INTERVAL, self._save_all)
 
     def _save(self, nodes: Any) -> bool:
         try:
-            self._store.save_nodes(
-                StoredNode(node.address64, *(getattr(node, name) for name in _REMEMBERED))
-                for node in nodes
-            )
+            with self._rest.after():
+                self._store.save_nodes(map(remembered, nodes))
         except StoreError as error:
             if not self._reported:
                 self.log.warn("{problem} Names of nodes are not saved.", problem=str(error))

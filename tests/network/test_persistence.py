@@ -1,0 +1,97 @@
+"""What a start knows of the nodes after a kill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from zbtwist.network.persistence import SAVE_DELAY, NodePersister
+from zbtwist.network.table import NodeTable
+from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.rest import MAX_REST
+from zbtwist.store.store import Store
+from zbtwist.xbee.address import Address16, Address64
+
+A, B, C = (Address64(0x0013A200_40000001 + n) for n in range(3))
+
+
+class NodePersisterTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.bus = EventBus()
+        self.nodes = NodeTable(self.bus)
+        self.store = Store().open()
+        self.addCleanup(self.store.close)
+        self.persister = NodePersister(self.clock, self.nodes, self.store, self.bus)
+        self.persister.startService()
+        self.addCleanup(self.persister.stopService)
+        self.saves: list[int] = []
+        save = self.store.save_nodes
+
+        def counted(nodes: Any) -> None:
+            some = list(nodes)
+            self.saves.append(len(some))
+            save(some)
+
+        self.patch(self.store, "save_nodes", counted)
+
+    def labels(self) -> dict[Address64, str | None]:
+        return {node.address64: node.label for node in self.store.nodes()}
+
+    def learn(self, address64: Address64, label: str) -> None:
+        node = self.nodes.seen(address64, Address16(1), self.clock.seconds())
+        assert node is not None
+        node.label = label
+        self.nodes.changed(node)
+
+    def test_a_name_is_written_at_once(self) -> None:
+        self.learn(A, "one")
+        self.clock.advance(0)
+        self.assertEqual(self.labels(), {A: "one"})
+        self.learn(A, "two")
+        self.clock.advance(0)
+        self.assertEqual(self.labels(), {A: "two"})
+
+    def test_many_names_at_once_are_one_commit(self) -> None:
+        for number in range(200):
+            self.learn(Address64(A + number), "x")
+        self.clock.advance(0)
+        self.assertEqual(self.saves, [200])
+
+    def test_names_have_rests_on_a_slow_disk(self) -> None:
+        save = self.store.save_nodes
+
+        def slowly(nodes: Any) -> None:
+            self.clock.rightNow += 0.5
+            save(nodes)
+
+        self.patch(self.store, "save_nodes", slowly)
+        self.learn(A, "one")
+        self.clock.advance(0)
+        for address in (B, C):
+            self.learn(address, "x")
+            self.clock.advance(0)
+        self.assertEqual(self.labels(), {A: "one"})
+        self.clock.advance(MAX_REST)
+        self.assertEqual(self.labels(), {A: "one", B: "x", C: "x"})
+        self.assertEqual(self.saves, [1, 2])
+
+    def test_one_that_went_with_its_mapping_is_not_written_again(self) -> None:
+        self.learn(A, "one")
+        self.store.labels[A] = "one"
+        self.clock.advance(0)
+        self.assertEqual(self.saves, [])
+        self.clock.advance(SAVE_DELAY)
+        self.assertEqual(self.saves, [1])
+
+    def test_all_else_is_written_later(self) -> None:
+        node = self.nodes.seen(A, Address16(1), self.clock.seconds())
+        assert node is not None
+        node.parent16 = Address16(7)
+        self.nodes.changed(node)
+        self.clock.advance(SAVE_DELAY - 0.1)
+        self.assertEqual(self.saves, [])
+        self.clock.advance(0.1)
+        self.assertEqual(self.saves, [1])
