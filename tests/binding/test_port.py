@@ -20,14 +20,16 @@ from tests.binding.support import Computer
 from tests.radio.support import REMOTE, REMOTE16, Wire
 from tests.support import record_log
 from zbtwist.binding.client import MAX_UNSENT, REPLY_POLL, ConnectedClient
-from zbtwist.binding.listener import Listener
+from zbtwist.binding.listener import Listener, Refusal
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import CLOSE_TIMEOUT, MAX_CLIENTS, NodePort
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.send_buffer import HIGH_WATER
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
+from zbtwist.observing.event_counts import EventCounts
 from zbtwist.observing.log_lines import LogLines
+from zbtwist.runtime.repeats import INTERVAL
 from zbtwist.runtime.write_at_once import SocketWriteAtOnce
 from zbtwist.xbee.frames import TransmitStatus
 
@@ -68,7 +70,7 @@ class NodePortTests(SynchronousTestCase):
 
     def connect(self) -> tuple[ConnectedClient, Any]:
         client = self.listener.buildProtocol(None)
-        assert client is not None
+        assert isinstance(client, ConnectedClient)
         transport = StringTransport()
         client.makeConnection(transport)
         return client, transport
@@ -108,7 +110,7 @@ class NodePortTests(SynchronousTestCase):
             self.addCleanup(end.close)
         reactor = MemoryReactorClock()
         client = self.listener.buildProtocol(None)
-        assert client is not None
+        assert isinstance(client, ConnectedClient)
         tcp = TCPConnection(ours, client, reactor)
         client.makeConnection(tcp)
         return client, tcp, theirs, reactor
@@ -212,11 +214,48 @@ class NodePortTests(SynchronousTestCase):
 
     def test_number_of_clients_is_bounded(self) -> None:
         clients = [self.connect()[0] for _ in range(MAX_CLIENTS)]
-        self.assertIsNone(self.listener.buildProtocol(None))
+        self.assertIsInstance(self.listener.buildProtocol(None), Refusal)
         self.assertIn("is refused", self.lines()[-1])
         clients[0].connectionLost()
         self.assertEqual(self.port.clients, MAX_CLIENTS - 1)
-        self.assertIsNotNone(self.listener.buildProtocol(None))
+        self.assertIsInstance(self.listener.buildProtocol(None), ConnectedClient)
+
+    def test_refused_ones_are_two_lines_a_minute(self) -> None:
+        """However many come, and all are counted."""
+        counts = EventCounts(self.wire.bus)
+        for _ in range(MAX_CLIENTS):
+            self.connect()
+        before = len(self.lines())
+        for _ in range(60):
+            self.listener.buildProtocol(None)
+            self.wire.clock.advance(1)
+        self.assertEqual(
+            self.lines()[before:],
+            [
+                f"{who} of {self.node} on port 27001 {verb} refused: 64 are connected already."
+                for who, verb in (("A client", "is"), ("A client, and 58 more,", "are"))
+            ],
+        )
+        self.assertEqual(counts["client_refused"], 60)
+        self.wire.clock.advance(2 * INTERVAL)
+        self.assertEqual(len(self.lines()), before + 2)
+        self.listener.buildProtocol(None)
+        self.assertEqual(len(self.lines()), before + 3)
+
+    def test_refused_is_reset_and_not_read(self) -> None:
+        for _ in range(MAX_CLIENTS):
+            self.connect()
+        theirs, ours = socket.socketpair()
+        self.addCleanup(theirs.close)
+        theirs.send(b"an order")
+        reactor = MemoryReactorClock()
+        refused = self.listener.buildProtocol(None)
+        connection = TCPConnection(ours, refused, reactor)
+        refused.makeConnection(connection)
+        connection.doRead()
+        self.assertEqual(ours.recv(8, socket.MSG_PEEK), b"an order")
+        reactor.advance(0)
+        self.assertEqual(ours.fileno(), -1)
 
     def test_clients_that_have_ended_do_not_count(self) -> None:
         """But as many as may stay at most, so that they are bounded as well."""
@@ -225,11 +264,11 @@ class NodePortTests(SynchronousTestCase):
             client.dataReceived(b"?")
             client.readConnectionLost()
         clients += [self.connect()[0] for _ in range(MAX_CLIENTS)]
-        self.assertIsNone(self.listener.buildProtocol(None))
+        self.assertIsInstance(self.listener.buildProtocol(None), Refusal)
         clients[-1].readConnectionLost()
-        self.assertIsNone(self.listener.buildProtocol(None))
+        self.assertIsInstance(self.listener.buildProtocol(None), Refusal)
         clients[0].connectionLost()
-        self.assertIsNotNone(self.listener.buildProtocol(None))
+        self.assertIsInstance(self.listener.buildProtocol(None), ConnectedClient)
         for client in clients[1:]:
             client.connectionLost()
         self.port.outbound.stop()
@@ -406,7 +445,7 @@ class NodePortTests(SynchronousTestCase):
             "The client of E1 (00:13:a2:00:40:0a:3e:ff) is disconnected: it moves.",
             self.lines(),
         )
-        self.assertIsNone(self.listener.buildProtocol(None))
+        self.assertIsInstance(self.listener.buildProtocol(None), Refusal)
         self.assertIn(27001, self.computer.open)
         client.connectionLost()
         self.assertIsNone(self.port.leave("again"))

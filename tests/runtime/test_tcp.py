@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import socket
 import struct
+from typing import Any
 
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred
@@ -21,6 +24,8 @@ from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
+from zbtwist.runtime import quiet_port
+from zbtwist.runtime.open_files import Shortage
 from zbtwist.runtime.tcp import (
     KEEPALIVE_IDLE,
     KEEPALIVE_INTERVAL,
@@ -66,6 +71,55 @@ class QuietEndpointTests(unittest.TestCase):
                 await self.endpoint.listen(Factory())
         self.assertEqual(caught.exception.port, self.port)
         self.assertIsInstance(caught.exception.socketError, OSError)
+
+    async def test_refused_is_reset(self) -> None:
+        """An end in good order would say that what was sent was taken."""
+
+        class Refusing(Factory[Protocol]):
+            def buildProtocol(self, addr: object) -> None:
+                return None
+
+        listening = await self.endpoint.listen(Refusing())
+        self.addCleanup(listening.stopListening)
+        with socket.create_connection(("127.0.0.1", self.port)) as client:
+            client.setblocking(False)
+            while True:
+                await deferLater(self.reactor, 0)
+                try:
+                    client.recv(1)
+                except BlockingIOError:
+                    continue
+                except ConnectionResetError:
+                    return
+                self.fail("it was ended in good order")
+
+    async def test_accept_that_fails_is_not_tried_in_every_turn(self) -> None:
+        """Memory is short, or the reserved file is not to be had: that takes a while."""
+
+        class Failing:
+            tries = 0
+
+            def accept(self) -> None:
+                Failing.tries += 1
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+        log = record_log(self)
+        self.patch(quiet_port, "shortage", Shortage())
+        self.patch(quiet_port, "PAUSE", 0.0)
+        port: Any = await self.endpoint.listen(quiet_factory(Deferred()))
+        self.addCleanup(port.stopListening)
+        true, port.socket = port.socket, Failing()
+        port.doRead()
+        self.assertNotIn(port, self.reactor.getReaders())
+        await deferLater(self.reactor, 0)
+        self.assertIn(port, self.reactor.getReaders())
+        port.doRead()
+        port.socket = true
+        await deferLater(self.reactor, 0)
+        self.assertEqual(Failing.tries, 2)
+        self.assertEqual(
+            log.lines(), ["Connections cannot be accepted at the moment: Cannot allocate memory."]
+        )
 
     async def test_no_files_left(self) -> None:
         """A connection that cannot be had is closed, and not reported again in every turn."""

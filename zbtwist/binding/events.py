@@ -147,19 +147,28 @@ class ClientDropped(ClientEvent):
 
 @dataclass(frozen=True)
 class ClientRefused(NodeEvent):
-    """There are too many clients for one more.
+    """There are too many clients for one more. Of many within a minute this is published twice: of
+    the first, and of all the others together.
 
     @ivar clients: how many there are.
+    @ivar refused: how many have been refused since this was published last.
     """
 
     name: ClassVar = "client_refused"
     severity: ClassVar = LogLevel.warn
     port: int
     clients: int
+    refused: int = 1
+
+    @property
+    def times(self) -> int:
+        return self.refused
 
     def __str__(self) -> str:
+        who = "A client" if self.refused == 1 else f"A client, and {self.refused - 1} more,"
+        verb = "is" if self.refused == 1 else "are"
         return (
-            f"A client of {self.node} on port {self.port} is refused: {self.clients} are "
+            f"{who} of {self.node} on port {self.port} {verb} refused: {self.clients} are "
             "connected already."
         )
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
     IListeningPort,
     IStreamServerEndpoint,
 )
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.protocol import Protocol, ServerFactory
 
 if TYPE_CHECKING:
-    from zbtwist.binding.client import ConnectedClient
     from zbtwist.binding.port import NodePort
 
 #: The highest TCP port there is.
@@ -20,6 +19,20 @@ LAST_PORT = 65535
 
 #: What a port can be: a TCP port number, or a server endpoint string.
 ListenAddress = int | str
+
+
+#: Files that clients of nodes do not take: the control port, the store and the radio need some.
+FILES_KEPT_BACK = 32
+
+
+class Refusal(Protocol):
+    """Resets a connection, and reads nothing of it: an end in good order would say that what the
+    client has sent was taken.
+    """
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
 
 
 class Listener(ServerFactory):
@@ -30,6 +43,7 @@ class Listener(ServerFactory):
     """
 
     noisy = False
+    files_kept_back = FILES_KEPT_BACK
 
     def __init__(self, slot: ListenAddress, endpoint: IStreamServerEndpoint) -> None:
         self.slot = slot
@@ -61,5 +75,7 @@ class Listener(ServerFactory):
         host = self._listening.getHost() if self._listening is not None else None
         return getattr(host, "port", 0)
 
-    def buildProtocol(self, addr: object) -> ConnectedClient | None:
-        return self.server.accept() if self.server is not None else None
+    def buildProtocol(self, addr: object) -> Protocol:
+        client = self.server.accept() if self.server is not None else None
+        # None would be an end in good order on some transports, and a traceback of TLS's.
+        return client if client is not None else Refusal()

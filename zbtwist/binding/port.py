@@ -29,6 +29,7 @@ from zbtwist.binding.outbound import Outbound
 from zbtwist.network.events import FROM_NODE, TO_NODE
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.repeats import Repeats
 from zbtwist.runtime.write_batch import WriteBatch
 
 #: Clients that one node's port serves at once, without those that have ended their side.
@@ -105,6 +106,7 @@ class NodePort(Service):
         self.packets_received = 0
         self.bytes_unread = 0
         self._backlog = bytearray()
+        self._refusals = Repeats(clock, self._say_refused)
         self._heard = float("-inf")
         # Since when the radio may have missed what the node said; None if it does not.
         self._deaf_since: float | None = None
@@ -152,6 +154,7 @@ class NodePort(Service):
 
     def stopService(self) -> Deferred[Any]:
         super().stopService()
+        self._refusals.stop()
         lost = self.outbound.stop()
         if lost:
             self.reset_clients(f"{lost} bytes for {self.node} were not sent before the port closed")
@@ -279,16 +282,19 @@ class NodePort(Service):
         return ConnectedClient(self) if self.has_room() else None
 
     def has_room(self) -> bool:
-        """Whether one more client may come; if not, that is published.
+        """Whether one more client may come; if not, that is published, now and then.
 
         Those that have ended their side or left do not count, until there are as many of them
         again.
         """
         staying = sum(not (client.has_ended or client.has_left) for client in self._clients)
         if staying >= MAX_CLIENTS or len(self._clients) >= 2 * MAX_CLIENTS:
-            self.bus.publish(ClientRefused(self.node, self.number, len(self._clients)))
+            self._refusals.happened()
             return False
         return True
+
+    def _say_refused(self, count: int) -> None:
+        self.bus.publish(ClientRefused(self.node, self.number, len(self._clients), count))
 
     def client_opened(self, client: NodeClient) -> None:
         """A client is there: it hears the node, and may write to `outbound`, from now on."""

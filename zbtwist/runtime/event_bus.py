@@ -42,6 +42,11 @@ class Event:
         """How much this one matters; see `severity`."""
         return self.severity
 
+    @property
+    def times(self) -> int:
+        """How often it has happened, if it is not told each time."""
+        return 1
+
     def __str__(self) -> str:
         """What has happened, in a sentence."""
         raise NotImplementedError

@@ -7,6 +7,7 @@ and a hard limit far above, up to which every program may raise its own.
 from __future__ import annotations
 
 import resource
+from math import inf
 
 from twisted.logger import Logger
 
@@ -15,6 +16,65 @@ log = Logger()
 #: Files that are open besides the ports of nodes: the log, the store, the radio, the control port
 #: with its connections, and some clients.
 OTHER_FILES = 256
+
+
+#: Of a lower limit on open files a part is kept back of what is kept back otherwise.
+LOW_LIMIT = 128
+
+#: Seconds between two lines that tell of connections which could not be had.
+SAY_INTERVAL = 60.0
+
+
+def last_file(kept_back: int) -> float:
+    """Return the number of the first open file that is among the last there may be.
+
+    @param kept_back: how many are the last; fewer below a limit of `LOW_LIMIT`.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (
+        inf
+        if soft == resource.RLIM_INFINITY
+        else soft - kept_back * min(soft, LOW_LIMIT) // LOW_LIMIT
+    )
+
+
+class Shortage:
+    """Says that connections are refused for want of files, all ports' in one line an interval."""
+
+    def __init__(self) -> None:
+        self._said_at = -inf
+        self._unsaid = 0
+
+    def refused(self, now: float) -> None:
+        """A connection was.
+
+        @param now: seconds of the reactor's clock.
+        """
+        self._unsaid += 1
+        if self._is_time(now):
+            count, self._unsaid = self._unsaid, 0
+            log.warn(
+                "A connection is refused{more}: this program may open no more files. Let it open "
+                "more (ulimit -n, or LimitNOFILE= in its systemd unit), or close some clients.",
+                more=f", and {count - 1} more since the last such line" if count > 1 else "",
+            )
+
+    def failed(self, now: float, error: OSError) -> None:
+        """Connections wait, and cannot be accepted."""
+        if self._is_time(now):
+            log.warn(
+                "Connections cannot be accepted at the moment: {reason}.", reason=error.strerror
+            )
+
+    def _is_time(self, now: float) -> bool:
+        is_time = not 0 <= now - self._said_at < SAY_INTERVAL
+        if is_time:
+            self._said_at = now
+        return is_time
+
+
+#: That of this program.
+shortage = Shortage()
 
 
 def raise_open_files(ports: int) -> int:
