@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import random
+from collections import Counter, deque
 from typing import Any
 
 from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher, globalLogPublisher
@@ -10,11 +11,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from zbtwist.binding.events import ClientClosed, ClientOpened
 from zbtwist.network.events import NodeChanged, NodeNamed
 from zbtwist.network.node import Node
 from zbtwist.observing.event_log import (
     FRAME,
     LOG,
+    MAX_EVENTS,
     MAX_TEXT,
     Entry,
     EventLog,
@@ -22,6 +25,7 @@ from zbtwist.observing.event_log import (
     Follower,
 )
 from zbtwist.observing.log_lines import LogLines
+from zbtwist.observing.ring import MAX_OF_ONE, FairRing
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import Address64
 
@@ -155,6 +159,67 @@ class Ring(EventLogTestCase):
         self.log.info("{value}", value=changing)
         changing[0] = "after"
         self.assertEqual(self.texts(), ["['before']"])
+
+
+class Rare(SynchronousTestCase):
+    """What happens seldom is not pushed out by what happens often."""
+
+    def setUp(self) -> None:
+        self.bus = EventBus()
+        self.events = EventLog(self.bus)
+
+    def names(self) -> Counter[str]:
+        return Counter(entry.name for entry in self.events.since(0))
+
+    def test_a_client_that_comes_and_goes(self) -> None:
+        """Once a second, for hours."""
+        restless, quiet = (Node(Address64(n), label=f"E{n}") for n in (1, 2))
+        self.bus.publish(NodeNamed(quiet, ""))
+        self.bus.publish(ClientOpened(quiet, 27002, "a:1"))
+        for number in range(10_000):
+            self.bus.publish(ClientOpened(restless, 27001, f"b:{number}"))
+            self.bus.publish(ClientClosed(restless, 27001, f"b:{number}"))
+        kept = self.events.since(0)
+        self.assertEqual(kept[0].name, "node_named")
+        self.assertEqual(
+            self.names(),
+            {"node_named": 1, "client_opened": MAX_OF_ONE + 1, "client_closed": MAX_OF_ONE},
+        )
+        self.assertEqual(kept[-1].values["peer"], "b:9999")
+        numbers = [entry.seq for entry in kept]
+        self.assertEqual(numbers, sorted(numbers))
+
+    def test_the_same_of_every_node(self) -> None:
+        for number in range(10):
+            self.bus.publish(NodeNamed(Node(Address64(number), label="x"), ""))
+        for number in range(5000):
+            self.bus.publish(ClientOpened(Node(Address64(number)), 27001, "a:1"))
+            self.bus.publish(ClientClosed(Node(Address64(number)), 27001, "a:1"))
+        names = self.names()
+        self.assertEqual((names["node_named"], names.total()), (10, MAX_EVENTS))
+        self.assertEqual(self.events.since(0)[-1].seq, 10_010)
+
+    def test_a_line_that_is_said_again_and_again(self) -> None:
+        log = Logger("zbtwist.test", observer=self.events)
+        log.info("once")
+        for number in range(2000):
+            log.info("again {number}", number=number)
+        kept = self.events.since(0)
+        self.assertEqual((kept[0].text, kept[-1].text), ("once", "again 1999"))
+        self.assertEqual(len(kept), MAX_EVENTS)
+
+    def test_nothing_is_kept_of_what_is_forgotten(self) -> None:
+        ring: FairRing[Entry] = FairRing(10)
+        chance = random.Random(1)
+        for seq in range(1, 2000):
+            kind = chance.choice("abc")
+            ring.append(Entry(seq, 0.0, "info", kind), kind, chance.choice(("", "1", "2")))
+            self.assertLessEqual(len(ring), 10)
+            kept = [ring[index] for index in range(len(ring))]
+            numbers = [number for some in ring._numbers_of.values() for number in some]
+            self.assertEqual(sorted(numbers), [entry.seq for entry in kept])
+            self.assertEqual(ring._count_of, Counter(entry.text for entry in kept))
+            self.assertEqual(ring[len(ring) - 1].seq, seq)
 
 
 class Frames(EventLogTestCase):

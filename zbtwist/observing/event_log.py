@@ -3,7 +3,7 @@
 The control API shows them to people who cannot see the log, and to programs that follow them. They
 are what is published on the bus, and whatever else is said in the log. Each is turned into text and
 plain values when it comes, so that nothing it speaks of is kept alive; the text is cleaned and cut,
-and the number of events is bounded.
+and the number of events is bounded, of all and of one kind and node; see `zbtwist.observing.ring`.
 
 Frames, which the `zbtwist.observing.tracer` shows when asked to, are events too. They come by the
 hundred, so they have a ring of their own, and push nothing else out; the numbers are those of one
@@ -34,6 +34,7 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from zbtwist.observing.ring import FairRing
 from zbtwist.runtime.event_bus import Event, EventBus, Plain
 
 #: How many events of the log are kept, and how many frames.
@@ -93,7 +94,7 @@ class EventLog:
         """
         self.last_seq = 0
         self.run = secrets.token_hex(4)
-        self._events: deque[Entry] = deque(maxlen=maximum)
+        self._events: FairRing[Entry] = FairRing(maximum)
         self._frames: deque[Entry] = deque(maxlen=maximum_frames)
         # Whoever logs in another thread calls the observers there.
         self._lock = Lock()
@@ -102,15 +103,12 @@ class EventLog:
     def _happened(self, event: Event) -> None:
         level = event.level
         if level is not None:
-            self._add(
-                self._events,
-                time.time(),
-                level.name,
-                one_line(str(event)),
-                LOG,
-                event.name,
-                {name: _short(value) for name, value in event.values().items()},
-            )
+            values = {name: _short(value) for name, value in event.values().items()}
+            node = str(values.get("address", ""))
+            text = one_line(str(event))
+            with self._lock:
+                entry = self._next(time.time(), level.name, text, LOG, event.name, values)
+                self._events.append(entry, event.name, node)
 
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level")
@@ -120,7 +118,10 @@ class EventLog:
         if level is None or level < LogLevel.info or not _is_ours(event.get("log_namespace")):
             return
         when = float(event.get("log_time") or time.time())
-        self._add(self._events, when, level.name, _text(event), LOG)
+        text = _text(event)
+        with self._lock:
+            entry = self._next(when, level.name, text, LOG)
+            self._events.append(entry, str(event.get("log_format")), "")
 
     def frame(self, when: float, text: str) -> None:
         """Keep a frame.
@@ -128,21 +129,21 @@ class EventLog:
         @param when: seconds since 1970.
         @param text: the frame in words.
         """
-        self._add(self._frames, when, "debug", one_line(text), FRAME)
+        text = one_line(text)
+        with self._lock:
+            self._frames.append(self._next(when, "debug", text, FRAME))
 
-    def _add(
+    def _next(
         self,
-        ring: deque[Entry],
         when: float,
         level: str,
         text: str,
         kind: str,
         name: str = "",
         values: Mapping[str, Plain] = _NO_VALUES,
-    ) -> None:
-        with self._lock:
-            self.last_seq += 1
-            ring.append(Entry(self.last_seq, when, level, text, kind, name, values))
+    ) -> Entry:
+        self.last_seq += 1
+        return Entry(self.last_seq, when, level, text, kind, name, values)
 
     def since(self, seq: int, maximum: int | None = None) -> list[Entry]:
         """Return the events after the one numbered `seq`, oldest first.
@@ -164,7 +165,7 @@ class EventLog:
         return sorted(events + frames, key=attrgetter("seq"))[:maximum]
 
 
-def _later(ring: deque[Entry], seq: int, maximum: int | None) -> list[Entry]:
+def _later(ring: FairRing[Entry] | deque[Entry], seq: int, maximum: int | None) -> list[Entry]:
     """Return what came after `seq`."""
     first = bisect_right(ring, seq, key=attrgetter("seq"))
     last = len(ring) if maximum is None else min(len(ring), first + maximum)

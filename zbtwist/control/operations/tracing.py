@@ -41,12 +41,13 @@ class TracingOperations(GatewayOperations):
         """List the gateway's events (what its log has, from level info up) after the one with the
         number ``seq``, oldest first.
 
-        0 lists all that it still has: the last 1000 at most, and of traced frames the last 1000. To
-        follow the log, ask again with the last ``seq``. Numbers that are missing, before the first
-        event of an answer or in between, are of events that are forgotten. If the first has no
-        higher number than was asked for, the gateway was restarted, and numbers began at 1 again.
-        To be sure of that, ask with one less: the first of the answer must be the event that you
-        know.
+        0 lists all that it still has: the last 1000 at most, of one kind and node the last 50; when
+        there are more, the oldest goes of the kind that has the most, so that what happens seldom
+        stays. Of traced frames it has the last 1000. To follow the log, ask again with the last
+        ``seq``. Numbers that are missing, before the first event of an answer or in between, are of
+        events that are forgotten. If the first has no higher number than was asked for, the gateway
+        was restarted, and numbers began at 1 again. To be sure of that, ask with one less: the
+        first of the answer must be the event that you know.
         """
         return [
             {
