@@ -166,6 +166,32 @@ class ReloaderTests(GatewayTestCase):
         reloader.stopService()
         self.assertEqual(signal.getsignal(signal.SIGHUP), before)
 
+    def test_no_file(self) -> None:
+        """The signal would end the program."""
+        self.start()
+        self.reactor.callFromThread = lambda call: call()
+        reloader = Reloader(self.gateway, None, self.reactor)
+        reloader.startService()
+        self.addCleanup(reloader.stopService)
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertIn("There is no configuration file to read again", self.lines()[-1])
+
+    def test_terminal_that_is_gone(self) -> None:
+        """Nobody could stop a gateway that was started there any more."""
+        self.start()
+        self.reactor.callFromThread = lambda call: call()
+        stopped: list[bool] = []
+        self.reactor.stop = lambda: stopped.append(True)
+        terminals = [True, True, False]
+        self.patch(os, "isatty", lambda number: terminals.pop(0))
+        reloader = Reloader(self.gateway, None, self.reactor)
+        reloader.startService()
+        self.addCleanup(reloader.stopService)
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual(stopped, [])
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual(stopped, [True])
+
     def test_signals_while_it_is_read(self) -> None:
         """They are one, and what was read when the gateway stops is not followed."""
         self.start()

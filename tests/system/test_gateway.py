@@ -202,10 +202,23 @@ class SimulatedTests(GatewayTestCase):
                 return False
 
         wait_until(answers, "the daemon answers")
+        path, moved = (Path(gateway.directory, name) for name in ("log", "log.moved"))
+        # As logrotate does, in its two ways; without a configuration SIGHUP is no end.
+        path.rename(moved)
+        os.kill(pid, signal.SIGUSR1)
+        wait_until(path.exists, "the log is opened anew")
+        os.kill(pid, signal.SIGHUP)
+        sentence = "There is no configuration file to read again"
+        wait_until(lambda: sentence in path.read_text(), "SIGHUP is said")
+        os.truncate(path, 0)
+        os.kill(pid, signal.SIGHUP)
+        wait_until(lambda: sentence in path.read_text(), "it is said again")
+        self.assertNotIn("\0", path.read_text())
+        self.assertTrue(answers())
         os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not pid_file.exists(), "the daemon ends", 2.0)
         wait_until(lambda: not is_listening(gateway.control), "the port is closed", 2.0)
-        log = Path(gateway.directory, "log").read_text()
+        log = moved.read_text() + path.read_text()
         self.assertIn("is on port", log)
         self.assertNotIn("Traceback", log)
 

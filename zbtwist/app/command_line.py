@@ -9,6 +9,7 @@ import select
 import sys
 import time
 from functools import partial
+from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet.base import ReactorBase
@@ -17,6 +18,7 @@ from twisted.python import usage
 import zbtwist
 from zbtwist.app.demo import DemoGuide
 from zbtwist.app.gateway import Gateway, warn_if_open
+from zbtwist.app.log_file import NoLogFile, take_log_file
 from zbtwist.app.reload import Reloader
 from zbtwist.config.load import load
 from zbtwist.config.settings import OPTIONS, Settings
@@ -93,6 +95,8 @@ class Options(usage.Options):
     optFlags = [[name, None, option.help] for name, option in OPTIONS.items() if option.is_flag]
 
     settings: Settings
+    # Those of twistd, if it has called.
+    parent: Any = None
 
     def opt_version(self) -> None:
         """Show the version of the gateway and leave."""
@@ -135,6 +139,9 @@ class Options(usage.Options):
             self.settings = load(reactor, self.texts)
         except ConfigError as error:
             raise self.failure(error) from None
+        if self.parent is not None:
+            call: Any = reactor
+            take_log_file(self.parent, call.callFromThread)
         # The file may be read again when twistd works in another directory (--rundir).
         for name, attribute in _PATHS:
             if self[name] is not None:
@@ -155,8 +162,9 @@ def makeService(options: Options) -> IService:
     gateway = Gateway(settings, reactor)
     if settings.serial.startswith("sim:"):
         DemoGuide(settings, gateway.bindings, gateway.bus).setServiceParent(gateway)
-    if settings.config is not None:
-        Reloader(gateway, lambda: load(reactor, options.texts), reactor).setServiceParent(gateway)
+    read = None if settings.config is None else lambda: load(reactor, options.texts)
+    for service in (Reloader(gateway, read, reactor), NoLogFile(reactor)):
+        service.setServiceParent(gateway)
     # The last of all, so that it starts when everything else is there.
     GCFreeze().setServiceParent(gateway)
     warn_if_open(settings)

@@ -1,10 +1,12 @@
-"""On SIGHUP, reads the configuration again, and follows it if it is without mistakes.
+"""On SIGHUP, reads the configuration again, and follows it if it is without mistakes. If the
+terminal is gone that the gateway was started from, which is said by the same signal, it stops.
 
 To read thousands of ``[[node]]`` tables takes a second. A thread does that, and the streams go on.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -29,12 +31,13 @@ class Reloader(Service):
     def __init__(
         self,
         gateway: Gateway,
-        load: Load,
+        load: Load | None,
         reactor: Any,
         read: Callable[[Load], Deferred[Settings]] | None = None,
     ) -> None:
         """
-        @param load: returns the settings as they are now, or raises `ConfigError`.
+        @param load: returns the settings as they are now, or raises `ConfigError`; None if there
+            is no file that says them.
         @param read: calls `load` elsewhere; in a thread of the reactor's if None.
         """
         self._gateway = gateway
@@ -43,39 +46,54 @@ class Reloader(Service):
         self._read = read or self._read_in_thread
         self._wanted = False
         self._is_reading = False
+        self._has_terminal = False
         self._previous: Any = signal.SIG_DFL
 
     def startService(self) -> None:
         super().startService()
+        self._has_terminal = os.isatty(0)
         self._previous = signal.signal(
-            signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload)
+            signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._signalled)
         )
 
     def stopService(self) -> None:
         super().stopService()
         signal.signal(signal.SIGHUP, self._previous)
 
+    def _signalled(self) -> None:
+        if self._has_terminal and not os.isatty(0):
+            self.log.info("The terminal is gone: the gateway stops.")
+            self._reactor.stop()
+        else:
+            self.reload()
+
     def reload(self) -> None:
         """Read the configuration, and follow it, or say why not."""
+        load = self._load
+        if load is None:
+            self.log.warn(
+                "There is no configuration file to read again: it would be named with --config."
+            )
+            return
         self._wanted = True
         if not self._is_reading:
             self._is_reading = True
-            reading = Deferred.fromCoroutine(self._read_while_wanted())
+            reading = Deferred.fromCoroutine(self._read_while_wanted(load))
             reading.addErrback(
                 lambda failure: self.log.failure("The configuration was not read", failure=failure)
             )
 
-    async def _read_while_wanted(self) -> None:
+    async def _read_while_wanted(self, load: Load) -> None:
         try:
             while self._wanted and self.running:
                 self._wanted = False
-                await self._reload()
+                await self._reload(load)
         finally:
             self._is_reading = False
 
-    async def _reload(self) -> None:
+    async def _reload(self, load: Load) -> None:
         try:
-            settings = await self._read(self._load)
+            settings = await self._read(load)
         except ConfigError as error:
             for mistake in str(error).splitlines():
                 self.log.error("{mistake}", mistake=mistake)

@@ -1,0 +1,130 @@
+"""The log file of `twistd zbgate`, in place of Twisted's.
+
+Twisted's grows into more and more files. After somebody has cut it (logrotate's copytruncate) it
+goes on behind the old end, and the gap is zeros; after somebody has moved it (logrotate's usual
+way) SIGUSR1 does nothing to it. This one is bounded, always written at its end, and opened anew.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.logger import ILogObserver, Logger, textFileLogObserver
+from twisted.python.logfile import LogFile
+
+#: Bytes of one file, after which the next begins, and how many files before it are kept.
+MAX_SIZE = 1_000_000
+MAX_OLD = 9
+
+#: Where twistd writes if it is not told.
+DEFAULT_NAME = "twistd.log"
+
+
+class BoundedLogFile(LogFile):
+    """A log file; the last ones before it are beside it, with a number behind the name."""
+
+    def __init__(self, name: str, directory: str) -> None:
+        super().__init__(name, directory, MAX_SIZE, maxRotatedFiles=MAX_OLD)
+
+    def _openFile(self) -> None:
+        self.closed = False
+        mode = 0o666 if self.defaultMode is None else self.defaultMode
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
+        self._file: Any = os.fdopen(descriptor, "ab", 0)
+        self.size = self._size()
+
+    def _size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
+
+    def shouldRotate(self) -> bool:
+        # Somebody may have cut it.
+        return self._size() >= MAX_SIZE
+
+    def rotate(self) -> None:
+        """Begin a new file. Where that cannot be done, this one begins anew: the daemon's user
+        need not have the right to make files beside it.
+        """
+        try:
+            super().rotate()
+        except OSError:
+            if self._file.closed:
+                self._openFile()
+        if self.shouldRotate():
+            os.ftruncate(self._file.fileno(), 0)
+
+    def reopen_or_rotate(self) -> None:
+        """What SIGUSR1 asks for: if the file was moved, go on in one of its name."""
+        try:
+            is_in_place = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path))
+        except FileNotFoundError:
+            is_in_place = False
+        if is_in_place:
+            self.rotate()
+        else:
+            self.reopen()
+
+
+class TwistdLog:
+    """What twistd calls to begin with the log: it can only be told by a name that can be imported.
+
+    @ivar path: the file.
+    @ivar call: has the reactor call something, from a signal handler.
+    """
+
+    name = f"{__name__}.twistd_log.observer"
+    path = DEFAULT_NAME
+    call: Callable[[Callable[[], None]], object]
+
+    def observer(self) -> ILogObserver:
+        file = BoundedLogFile.fromFullPath(self.path)
+        signal.signal(signal.SIGUSR1, lambda *_: self.call(file.reopen_or_rotate))
+        observer: ILogObserver = textFileLogObserver(file)
+        return observer
+
+
+#: That of this program.
+twistd_log = TwistdLog()
+
+
+def take_log_file(twistd: Any, call: Callable[[Callable[[], None]], object]) -> None:
+    """Have twistd write such a file where it would write one of its own.
+
+    @param twistd: its options; they are changed.
+    @param call: has the reactor call something, from a signal handler.
+    """
+    path = twistd.get("logfile")
+    # As `twisted.scripts._twistd_unix.UnixAppLogger` decides it.
+    is_foreground = twistd.get("nodaemon") or twistd.get("debug")
+    is_file = path != "-" and (path or not is_foreground)
+    if "nodaemon" in twistd and is_file and not (twistd.get("logger") or twistd.get("syslog")):
+        twistd_log.path = path or DEFAULT_NAME
+        twistd_log.call = call
+        twistd["logger"] = TwistdLog.name
+
+
+class NoLogFile(Service):
+    """Where the log is no file, says so on SIGUSR1, which would end the program."""
+
+    log = Logger()
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._is_on = False
+
+    def startService(self) -> None:
+        super().startService()
+        self._is_on = signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+        if self._is_on:
+            signal.signal(signal.SIGUSR1, lambda *_: self._reactor.callFromThread(self._say))
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._is_on:
+            signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+
+    def _say(self) -> None:
+        self.log.info("SIGUSR1 opens a log file anew, and this log is no file: nothing is done.")
