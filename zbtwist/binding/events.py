@@ -161,7 +161,7 @@ class ClientRefused(NodeEvent):
     refused: int = 1
 
     @property
-    def times(self) -> int:
+    def occurrences(self) -> int:
         return self.refused
 
     def __str__(self) -> str:

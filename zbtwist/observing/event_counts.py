@@ -15,4 +15,4 @@ class EventCounts(Counter[str]):
         bus.subscribe(Event, self._happened)
 
     def _happened(self, event: Event) -> None:
-        self[event.name] += event.times
+        self[event.name] += event.occurrences

@@ -43,7 +43,7 @@ class Event:
         return self.severity
 
     @property
-    def times(self) -> int:
+    def occurrences(self) -> int:
         """How often it has happened, if it is not told each time."""
         return 1
 
