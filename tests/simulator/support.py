@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from tests.simulator.line import Line
 from zbtwist.simulator.network import SimulatedNetwork
+from zbtwist.simulator.node import Node
+
+
+def widen(node: Node) -> None:
+    """Let a node's own line take whatever the air brings: it is not what the test is about."""
+    node.set_baud(921600)
+    node.uart.capacity = inf
 
 
 class NetworkTestCase(TestCase):

@@ -9,7 +9,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from tests.simulator.line import Line
-from tests.simulator.support import NetworkTestCase
+from tests.simulator.support import NetworkTestCase, widen
 from zbtwist.simulator.air import IAir, SimpleAir
 from zbtwist.simulator.channel import ChannelAir
 from zbtwist.simulator.network import SimulatedNetwork
@@ -154,6 +154,7 @@ class ArbitrationTests(ChannelTestCase):
 
     def test_answer_does_not_wait_for_the_queue(self) -> None:
         echo = self.add("ECHO", EchoNode)
+        widen(echo)
         self.say(*[echo] * 20, seconds=1.0)
         kinds = [type(frame) for frame in self.line.frames]
         first = kinds.index(ReceivePacket)
@@ -230,7 +231,7 @@ class FaultTests(ChannelTestCase):
         """Each packet is there once if the status is 0, and never twice."""
         node = self.add()
         heard: list[bytes] = []
-        self.patch(node, "serial_received", heard.append)
+        self.patch(node, "hear", lambda packet: heard.append(packet.data))
         self.air.loss = self.air.acknowledgement_loss = 0.6
         sender = self.run_saturated(400.0, node)
         numbers = [int.from_bytes(data[:4], "big") for data in heard]

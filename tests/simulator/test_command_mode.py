@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from tests.simulator.line import Line
-from tests.simulator.support import NetworkTestCase
+from tests.simulator.support import NetworkTestCase, widen
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.xbee.frames import ATCommandResponse
 
@@ -18,6 +18,7 @@ class TransparentTestCase(NetworkTestCase):
         options = SimulatorOptions(interval=0, api_mode=self.api_mode)
         self.use(options.build(Clock()), self.api_mode)
         self.echo = self.network.node("ECHO")
+        widen(self.echo)
 
     def talk_to_echo(self) -> None:
         """Make the echo node the destination of transparent data."""
@@ -40,7 +41,7 @@ class TransparentTestCase(NetworkTestCase):
         """A packet is full, or the line pauses."""
         self.talk_to_echo()
         sizes: list[int] = []
-        self.patch(self.echo, "serial_received", lambda data: sizes.append(len(data)))
+        self.patch(self.echo, "hear", lambda packet: sizes.append(len(packet.data)))
         self.line.type(bytes(100), 0.001)
         self.line.type(bytes(10), 0.1)
         self.assertEqual(sizes, [84, 26])

@@ -482,6 +482,7 @@ class ParserTests(TestCase):
             ({"hops": "1+x"}, "hops is a whole number, or several with + between them, not '1+x'"),
             ({"buffers": "0"}, "buffers is a number from 1 to 255, not 0"),
             ({"baud": "75"}, "baud is a number from 300 to 4000000, or 0 for no limit, not 75"),
+            ({"node_baud": "75"}, "node_baud is a number from 1200 to 921600, not 75"),
             ({"pieces": "-1"}, "pieces is a number of bytes from 1 to 65536, or 0, not -1"),
             ({"late_by": "-1"}, "late_by is a number of seconds from 0 to 3600, not -1"),
             ({"color": "red"}, "sim: does not know 'color'"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.task import Clock
 
-from tests.simulator.support import NetworkTestCase
+from tests.simulator.support import NetworkTestCase, widen
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.simulator.radio import MAX_TRANSMISSIONS
 from zbtwist.xbee.address import BROADCAST64, UNKNOWN16, UNKNOWN64, Address16, Address64
@@ -225,6 +225,7 @@ class TransmitTests(RadioTestCase):
 
     def test_in_order(self) -> None:
         """Packets in flight together arrive as they were sent, and so do their statuses."""
+        widen(self.echo)
         self.line.say(
             *(
                 TransmitRequest(n, self.echo.address64, UNKNOWN16, 0, 0, bytes([n]) * 20)

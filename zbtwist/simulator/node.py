@@ -1,7 +1,8 @@
 """A remote node: an XBee module in transparent mode.
 
 What its device says goes into packets of at most NP bytes to DH and DL (0: the coordinator), the
-next one when the last is acknowledged; what arrives for its serial line goes to its device.
+next one when the last is acknowledged; what arrives for its serial line goes to its device, at the
+rate of that line (`zbtwist.simulator.uart`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from zbtwist.simulator.medium import IMedium
 from zbtwist.simulator.module import REJOIN_DELAY, Module
 from zbtwist.simulator.packet import Outcome, Packet
 from zbtwist.simulator.registers import Fact, Value
+from zbtwist.simulator.uart import LINE_SETTINGS, Uart
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import COORDINATOR64
+from zbtwist.xbee.at import BAUD_RATES
 from zbtwist.xbee.frames import (
     IO_SAMPLE_CLUSTER,
     NODE_IDENTIFICATION_CLUSTER,
@@ -46,6 +49,7 @@ class Node(Module):
 
     @ivar heard: the last bytes that arrived for its serial line, at most `SERIAL_BUFFER` bytes.
     @ivar lost_bytes: how many bytes of its device found the buffer full.
+    @ivar uart: its serial line to the device.
     @ivar sleep_period: seconds between two moments at which it is awake; 0 for always.
     """
 
@@ -90,6 +94,8 @@ class Node(Module):
         self.registers.state_fact("DB", self.rssi)
         self.heard = bytearray()
         self.lost_bytes = 0
+        self.uart = Uart(network, self.serial_received)
+        self._set_up_uart()
         self.sleep_period = 0.0
         self._awake_until = float("-inf")
         self._waiting = bytearray()
@@ -103,6 +109,7 @@ class Node(Module):
     def stop(self) -> None:
         """The node is taken away."""
         self.network.cancel(self._sampling)
+        self.uart.clear()
 
     def seconds_until_awake(self) -> float:
         if not self.sleep_period or self.network.seconds() < self._awake_until:
@@ -139,7 +146,7 @@ class Node(Module):
         if packet.destination_endpoint != SERIAL_ENDPOINT:
             return
         if packet.cluster_id == SERIAL_CLUSTER:
-            self.serial_received(packet.data)
+            self.uart.send(packet.data)
         elif packet.cluster_id == LOOPBACK_CLUSTER:
             self.network.transmit(Packet(self, packet.data), packet.sender.address64)
 
@@ -175,11 +182,30 @@ class Node(Module):
             self.reachable = True
             self.identify(SWITCHED_ON)
 
+    def _restart(self) -> None:
+        self.uart.clear()
+        super()._restart()
+
     # --- Samples -------------------------------------------------------------------------------
 
     def settings_changed(self, before: Mapping[str, Value]) -> None:
         if "IR" in before:
             self._sample_again()
+        if not LINE_SETTINGS.isdisjoint(before):
+            self._set_up_uart()
+
+    def _set_up_uart(self) -> None:
+        self.uart.set_up(*map(self.registers.number, ("BD", "NB", "SB")))
+
+    def set_baud(self, baud: int) -> None:
+        """Set BD by hand, as at its own serial line.
+
+        @param baud: bits per second.
+        """
+        bd = BAUD_RATES.index(baud) if baud in BAUD_RATES else baud
+        if bd != self.registers.number("BD"):
+            self.registers.store("BD", bd.to_bytes(4, "big"))
+            self.apply()
 
     def _sample_again(self) -> None:
         self.network.cancel(self._sampling)

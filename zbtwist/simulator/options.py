@@ -71,6 +71,7 @@ class SimulatorOptions:
         a rate, else for as many as there are frame ids.
     @ivar lateness: seconds by which a late status is late.
     @ivar baud: rate of the serial line, in bit/s; 0 for no limit.
+    @ivar node_baud: rate of each node's line to its device, in bit/s: its BD.
     @ivar largest_piece: bytes come over the line in pieces of 1 to so many; 0 for all at once.
     @ivar piece_delay: up to so many seconds pass before each piece.
 
@@ -95,6 +96,7 @@ class SimulatorOptions:
     lost_statuses: float = 0.0
     buffers: int | None = None
     baud: int = 0
+    node_baud: int = 9600
     bit_errors: float = 0.0
     lost_bytes: float = 0.0
     garbage: float = 0.0
@@ -144,6 +146,8 @@ class SimulatorOptions:
             raise OptionsError(
                 f"baud is a number from 300 to 4000000, or 0 for no limit, not {self.baud}"
             )
+        if not 1200 <= self.node_baud <= 921_600:
+            raise OptionsError(f"node_baud is a number from 1200 to 921600, not {self.node_baud}")
         if not 0 <= self.largest_piece <= 65536:
             raise OptionsError(
                 f"pieces is a number of bytes from 1 to 65536, or 0, not {self.largest_piece}"
@@ -203,6 +207,7 @@ class SimulatorOptions:
                 kind = self.kinds[number % len(self.kinds)]
                 made[kind] = made.get(kind, 0) + 1
                 node = self._node(network, kind, made[kind], _FIRST_ADDRESS64 + number)
+                node.set_baud(self.node_baud)
                 node.hops = self.hops[number % len(self.hops)]
                 relay = last_at.get(node.hops - 1)
                 node.relays = () if relay is None else (relay, *relay.relays)
@@ -345,6 +350,9 @@ OPTIONS: Mapping[str, Option] = {
         "buffers", _whole, "N", f"how many packets the radio holds (default: {BUFFERS} with a rate)"
     ),
     "baud": Option("baud", _whole, "BAUD", "rate of the serial line (default: no limit)"),
+    "node_baud": Option(
+        "node_baud", _whole, "BAUD", "rate of the nodes' own serial lines, BD (default: 9600)"
+    ),
     "bit_errors": Option("bit_errors", _probability, "P", "of each byte on the line to be spoiled"),
     "lost_bytes": Option("lost_bytes", _probability, "P", "of each byte on the line to be lost"),
     "garbage": Option(
