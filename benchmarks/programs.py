@@ -190,7 +190,8 @@ class Gateway(Program):
                 *("--api-mode", str(api_mode), "--control", str(self.control)),
                 *("--interface", self.host),
                 *("--base-port", str(self.port), "--last-port", "65535"),
-                *("--state", state, "--heartbeat", "0"),
+                # The nodes behind this radio have no lines of their own, and answer nothing.
+                *("--state", state, "--heartbeat", "0", "--pace", "off"),
             ],
         )
 

@@ -21,7 +21,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.xbee.strategies import repeatable
-from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_settings import OFF, PortSettings
 from zbtwist.config import load as loading
 from zbtwist.config.load import load
 from zbtwist.config.settings import (
@@ -158,6 +158,7 @@ class CommandLineTests(ConfigTestCase):
             in_flight="9",
             coalesce="0.02",
             backlog="100",
+            pace="off",
             heartbeat="0",
             trace_file="/t",
         )
@@ -171,6 +172,7 @@ class CommandLineTests(ConfigTestCase):
                 outage=2.5,
                 sleep=60.0,
                 backlog=100,
+                pace=OFF,
             ),
         )
         self.assertEqual((settings.in_flight, settings.heartbeat), (9, 0.0))
@@ -191,6 +193,7 @@ class CommandLineTests(ConfigTestCase):
             [[node]]
             label = "METER"
             backlog = 4096
+            pace = 19200
             delivery = "at-least-once"
             window = 4
             """
@@ -203,7 +206,9 @@ class CommandLineTests(ConfigTestCase):
         (node,) = settings.nodes
         self.assertEqual(
             node.port_settings,
-            PortSettings(window=4, at_least_once=True, coalesce=0.5, outage=30.0, backlog=4096),
+            PortSettings(
+                window=4, at_least_once=True, coalesce=0.5, outage=30.0, backlog=4096, pace=19200
+            ),
         )
 
     def test_flags(self) -> None:
@@ -579,6 +584,14 @@ class FileMistakeTests(ConfigTestCase):
             ("retries = 101", "retries must be a number from 0 to 100, not '101'."),
             ("window = 0", "window must be a number from 1 to 16, not '0'."),
             ("in-flight = 64", "in-flight must be a number from 1 to 63, not '64'."),
+            (
+                "pace = 1",
+                "pace must be auto, off, or bits per second from 300 to 10000000, not '1'.",
+            ),
+            (
+                'pace = "fast"',
+                "pace must be auto, off, or bits per second from 300 to 10000000, not",
+            ),
             ("backlog = 1048577", "backlog must be a number from 0 to 1048576, not '1048577'."),
             ('trace-file = ""', "trace-file must be the path of a file, not ''."),
             ("api-mode = 3", "api-mode must be auto, 1 or 2, not '3'."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from bisect import insort
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from operator import attrgetter
 from typing import Any
@@ -21,6 +22,7 @@ from tests.faults.connection import SOCKET, WRITE_BUFFER, Client, Connection
 from tests.faults.sockets import SocketConnection
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port import NodePort
+from zbtwist.binding.port_settings import OFF
 from zbtwist.config.settings import Settings
 from zbtwist.simulator.air import IAir, ITimekeeper, Transmission, TxResult
 from zbtwist.simulator.channel import ChannelAir
@@ -37,6 +39,9 @@ BEGINNING = 2.5
 
 #: Seconds of a search, for each node: so long does an answer have the air, and some more.
 SEARCH_SECONDS = 0.05
+
+#: The rate of the nodes' own lines, in bit/s, if nothing is said of them: faster than the air.
+FAST_LINE = 921_600
 
 #: Seconds that an air that refuses takes to say so.
 REFUSAL_TIME = 0.02
@@ -143,6 +148,7 @@ class World:
         nodes: int = 1,
         api_mode: int = 1,
         rate: float = 35_000,
+        baud: int | None = None,
         settings: dict[str, Any] | None = None,
         prepare: Callable[[World], object] | None = None,
         make: type[Device] = Device,
@@ -150,6 +156,9 @@ class World:
     ) -> None:
         """
         @param rate: of the air, in bit/s.
+        @param baud: of the lines between the nodes and their devices, in bit/s. If None they take
+            all that comes and the gateway does not ask (`pace = off`): what is seen is what the
+            gateway and the air do, and not the 9600 baud with which a node leaves the factory.
         @param sockets: clients are behind real TCP connections; else they are in memory.
         @param settings: of the gateway, where they are not the default.
         @param prepare: called before the gateway starts.
@@ -167,13 +176,15 @@ class World:
             for number in range(nodes)
         ]
         for device in self.devices:
+            device.set_baud(baud or FAST_LINE)
             self.network.add_node(device, announce=False)
         self.endpoint = SimulatorEndpoint(self.clock, self.network)
         if prepare is not None:
             prepare(self)
-        self.gateway = Gateway(
-            Settings(serial="sim:", **(settings or {})), self.clock, self.endpoint, first_id=1
-        )
+        asked = Settings(serial="sim:", **(settings or {}))
+        if baud is None:
+            asked = replace(asked, port_settings=replace(asked.port_settings, pace=OFF))
+        self.gateway = Gateway(asked, self.clock, self.endpoint, first_id=1)
         self.gateway.startService()
         self.run(BEGINNING + discovery_time)
 

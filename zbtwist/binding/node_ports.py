@@ -12,11 +12,13 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from zbtwist.binding.node_line import CHANGING_COMMANDS
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort, Noted
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
+from zbtwist.network.events import NodeIdentified
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.interfaces import IRadio
@@ -25,6 +27,11 @@ from zbtwist.runtime.pace import Pace
 from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.address import Address64
+from zbtwist.xbee.frames import RemoteATCommandResponse
+from zbtwist.xbee.status import ATStatus
+
+#: The reason of a node whose button was pressed, in `NodeIdentified`.
+BUTTON = 1
 
 
 class NodePorts(MultiService):
@@ -60,6 +67,8 @@ class NodePorts(MultiService):
         self._noted = Noted()
         self._settings = PortSettings()
         self._requests = PortRequests()
+        bus.subscribe(NodeIdentified, self._identified)
+        radio.subscribe(RemoteATCommandResponse, self._commanded)
 
     def __iter__(self) -> Iterator[NodePort]:
         # A copy: there may be others before its end.
@@ -159,6 +168,25 @@ class NodePorts(MultiService):
         port = self._by_address.get(node.address64)
         if port is not None:
             port.outbound.settings = self._settings_of(node)
+
+    # --- the lines of the nodes ----------------------------------------------------------------
+
+    def _identified(self, event: NodeIdentified) -> None:
+        """A node was switched on, or has joined, and may have been set up in another way."""
+        if event.reason != BUTTON:
+            self._line_changed(event.node.address64)
+
+    def _commanded(self, frame: RemoteATCommandResponse) -> None:
+        """A node has carried out a command: somebody may have set its line up in another way."""
+        # What was only read comes with its value.
+        is_set = not frame.value and frame.status == ATStatus.OK
+        if is_set and frame.command in CHANGING_COMMANDS:
+            self._line_changed(frame.address64)
+
+    def _line_changed(self, address64: Address64) -> None:
+        port = self._by_address.get(address64)
+        if port is not None:
+            port.outbound.line.changed()
 
     def _settings_of(self, node: Node) -> PortSettings:
         return self._requests.settings_for(node) or self._settings

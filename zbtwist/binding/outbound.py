@@ -15,12 +15,14 @@ when the radio comes back.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from zbtwist.binding.node_line import NodeLine
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.retransmits import REPEATED, Packet, Retransmits
 from zbtwist.binding.scheduler import TransmitScheduler
@@ -60,6 +62,7 @@ def _nobody(lost: int, why: str) -> None:
 class Outbound:
     """The way to one node.
 
+    @ivar line: the node's own serial line, which may take bytes more slowly than the air.
     @ivar settings: how to send.
     @ivar lost: called with their number, and why in a sentence, when bytes are lost; whoever reads
         or writes the node's stream must notice.
@@ -95,7 +98,7 @@ class Outbound:
         self._observers = nodes.bus.subscribers(BytesPassed)
         self._turns = turns or TransmitScheduler(clock)
         self._standstill = standstill or Standstill(clock, nodes.bus)
-        self.settings = settings or PortSettings()
+        self.line = NodeLine(clock, radio, node, self._turns, self._advance)
         self.lost: Callable[[int, str], None] = _nobody
         self._waiting = SendBuffer()
         self._retransmits = Retransmits()
@@ -114,6 +117,16 @@ class Outbound:
         self.retries = 0
         self.failures = 0
         self.bytes_lost = 0
+        self.settings = settings or PortSettings()
+
+    @property
+    def settings(self) -> PortSettings:
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: PortSettings) -> None:
+        self._settings = settings
+        self.line.follow(settings.pace)
 
     @property
     def buffered(self) -> int:
@@ -147,7 +160,12 @@ class Outbound:
             return
         waiting, again = self._waiting, self._retransmits
         if not (self._in_flight or waiting.parts or again.packets):
-            if len(data) <= self._limit() and now >= again.not_before and self._turns.are_free:
+            if (
+                len(data) <= self._limit()
+                and now >= again.not_before
+                and self._turns.are_free
+                and now >= self.line.room_at(len(data), now)
+            ):
                 self._launch(self._packet(writer, data))
                 return
             waiting.is_urgent = True
@@ -210,6 +228,7 @@ class Outbound:
         self._clear()
         self._end_outage()
         self._sleep()
+        self.line.stop()
         for sent in list(self._in_flight.values()):
             sent.cancel()
         return lost
@@ -231,9 +250,12 @@ class Outbound:
         when = again.not_before
         if not again.packets:
             when = max(when, waiting.ripe_at(now, self._limit(), self.settings.coalesce))
+        when = max(when, self._room_at(now))
         if when > now + _EARLY:
             self._sleep()
-            self._wake = self._clock.callLater(when - now, self._awake)
+            # Else what becomes of the packets in the air says when.
+            if when < inf:
+                self._wake = self._clock.callLater(when - now, self._awake)
         else:
             self._turns.ask(self)
 
@@ -252,6 +274,12 @@ class Outbound:
         facts = self._radio.facts
         return min(self._payload_limit, facts.payload_limit) if facts is not None else 0
 
+    def _room_at(self, now: float) -> float:
+        """Return when the node's line has room for the next packet."""
+        again = self._retransmits.packets
+        size = len(again[0].data) if again else min(self._limit(), self._waiting.size)
+        return self.line.room_at(size, now)
+
     def send_next(self) -> None:
         """It is this node's turn: see `zbtwist.binding.scheduler.Sender`."""
         if (
@@ -263,7 +291,7 @@ class Outbound:
         now = self._clock.seconds() + _EARLY
         waiting, again = self._waiting, self._retransmits
         packet = None
-        if now >= again.not_before:
+        if now >= again.not_before and now >= self._room_at(now):
             if again.packets:
                 packet = again.packets.pop(0)
             else:
@@ -280,6 +308,7 @@ class Outbound:
             node.address64, packet.data, node.address16, node.role == devices.END_DEVICE
         )
         self._turns.sent(packet)
+        self.line.sent(len(packet.data))
         self._in_flight[packet] = sent
         sent.addBoth(self._done, packet)
 
@@ -313,17 +342,20 @@ class Outbound:
         self.retries += status.retries
         delivery = status.delivery_status
         if delivery == _DELIVERED:
-            self.last_delivery = self._clock.seconds()
+            self.last_delivery = now = self._clock.seconds()
+            self.line.settled(len(packet.data), True, now)
             self.bytes_sent += len(packet.data)
             self.packets_sent += 1
             address16 = status.address16
             if address16 != self._node.address16 and is_of_one_node(address16):
                 self._nodes.located(self._node, address16)
         elif not self._stopped:
+            verdict = verdict_of(delivery)
+            self._not_delivered(packet, verdict)
             if delivery in ADDRESS_UNCERTAIN:
                 # The radio looks the address up, and a route, when it is not told one.
                 self._nodes.located(self._node, UNKNOWN16)
-            self._failed(packet, verdict_of(delivery), delivery_status_text(delivery))
+            self._failed(packet, verdict, delivery_status_text(delivery))
 
     def _unsettled(self, failure: Failure, packet: Packet) -> None:
         del self._in_flight[packet]
@@ -333,7 +365,12 @@ class Outbound:
                 failure.raiseException()
             # What the radio never had may be sent; of the rest nobody knows.
             verdict = Verdict.UNCERTAIN if error.sent else Verdict.BUSY
+            self._not_delivered(packet, verdict)
             self._failed(packet, verdict, str(error))
+
+    def _not_delivered(self, packet: Packet, verdict: Verdict) -> None:
+        may_have_arrived = verdict is Verdict.UNCERTAIN
+        self.line.settled(len(packet.data), may_have_arrived, self._clock.seconds())
 
     def _failed(self, packet: Packet, verdict: Verdict, why: str) -> None:
         """A packet did not arrive, as far as is known: send it again, or give it up."""

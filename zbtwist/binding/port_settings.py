@@ -9,10 +9,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zbtwist.binding.protocols import PROTOCOLS
-from zbtwist.runtime.option import choice, number, option, seconds
+from zbtwist.runtime.option import Context, Mistake, choice, number, option, seconds
 
 #: The most bytes that are kept for the next client.
 MAX_BACKLOG = 1 << 20
+
+#: What `PortSettings.pace` may be beside a rate.
+AUTO = None
+OFF = 0
+
+#: The rates of a line that it may be, bits per second.
+MIN_RATE, MAX_RATE = 300, 10_000_000
+
+
+def _pace(text: str, context: Context) -> int | None:
+    """What a node is not sent to faster than."""
+    if text == "auto":
+        return AUTO
+    if text == "off":
+        return OFF
+    try:
+        rate: int = number(MIN_RATE, MAX_RATE)(text, context)
+        return rate
+    except Mistake:
+        raise Mistake(
+            f"must be auto, off, or bits per second from {MIN_RATE} to {MAX_RATE}, not {text!r}."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -26,6 +48,8 @@ class PortSettings:
     @ivar retries: how often a packet that did not arrive is sent again.
     @ivar outage: seconds that bytes wait for a radio that is away, not in a network, or full.
     @ivar sleep: seconds that bytes wait for an end device that does not wake up.
+    @ivar pace: the rate of a node's own serial line, which it is not sent to faster than, bits per
+        second; `AUTO` asks the node for it, `OFF` sends at the pace of the air.
     @ivar protocol: what clients speak: one of `zbtwist.binding.protocols.PROTOCOLS`.
     @ivar half_close_silence: seconds of the node's silence for which a client that writes no more
         is kept, when what it wrote has arrived.
@@ -71,6 +95,16 @@ class PortSettings:
         (int, float),
         "Seconds that a packet is waited for to fill up while the node is busy",
         unit="s",
+    )
+    pace: int | None = option(
+        AUTO,
+        _pace,
+        (str, int),
+        "Rate of a node's own serial line, in bits per second, which it is not sent to faster "
+        "than: auto asks the node for it, off knows no such limit",
+        default="auto",
+        more='See `What happens to your bytes <delivery.rst>`_, "To the far pin".',
+        per_node=True,
     )
     protocol: str = option(
         "raw",
