@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.binding.support import A, B, BindingTestCase
+from tests.radio.support import FACTS
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequest
 from zbtwist.xbee.address import Address64
+
+
+class BufferTests(BindingTestCase):
+    """What is given to the radio at once."""
+
+    def test_radio_with_a_small_buffer(self) -> None:
+        turns = self.bindings.turns
+        self.bindings.configure([], 27001, in_flight=9)
+        self.assertEqual(turns.limit, 9)
+        self.wire.coordinator.link_down("It is gone.")
+        small = replace(FACTS, hardware_version=0x1744, firmware_version=0x10EF, payload_limit=100)
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(small)
+        self.assertEqual(turns.limit, 1)
+        self.bindings.configure([], 27001, in_flight=5)
+        self.assertEqual(turns.limit, 1)
+        self.wire.coordinator.link_down("It is gone.")
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(FACTS)
+        self.assertEqual(turns.limit, 5)
 
 
 class PolicyTests(BindingTestCase):

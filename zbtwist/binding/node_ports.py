@@ -21,6 +21,8 @@ from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
 from zbtwist.network.events import NodeIdentified
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
+from zbtwist.radio.buffers import packets_at_once
+from zbtwist.radio.events import LinkUp
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.pace import Pace
@@ -67,6 +69,8 @@ class NodePorts(MultiService):
         self._noted = Noted()
         self._settings = PortSettings()
         self._requests = PortRequests()
+        self._in_flight = DEFAULT_LIMIT
+        bus.subscribe(LinkUp, self._radio_up)
         bus.subscribe(NodeIdentified, self._identified)
         radio.subscribe(RemoteATCommandResponse, self._commanded)
 
@@ -155,13 +159,24 @@ class NodePorts(MultiService):
         @param settings: those of every node of which the requests do not say otherwise.
         @param in_flight: packets that the radio is given at once, for all nodes together.
         """
-        if in_flight != self.turns.limit:
-            self.turns.limit = in_flight
+        self._in_flight = in_flight
+        self._limit_turns()
         self._settings = settings
         self._requests = requests
         own = requests.have_settings
         for port in self._by_address.values():
             port.outbound.settings = self._settings_of(port.node) if own else settings
+
+    def _radio_up(self, event: LinkUp) -> None:
+        self._limit_turns()
+
+    def _limit_turns(self) -> None:
+        """Give the radio no more at once than the settings say, and than its buffers hold."""
+        facts = self._radio.facts
+        most = packets_at_once(facts) if facts is not None else None
+        limit = self._in_flight if most is None else min(self._in_flight, most)
+        if limit != self.turns.limit:
+            self.turns.limit = limit
 
     def node_changed(self, node: Node) -> None:
         """A node may have another label, and so other settings."""
