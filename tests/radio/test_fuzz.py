@@ -165,7 +165,7 @@ class FuzzTests(SynchronousTestCase):
         for number, address64 in enumerate(NODES):
             self.simulated.add_node(EchoNode(self.simulated, address64, f"E{number}"))
         bus = EventBus()
-        self.coordinator = Coordinator(self.clock, bus)
+        self.coordinator = Coordinator(self.clock, bus, first_id=1)
         self.network = NetworkService(self.clock, self.coordinator, bus)
         self.store = Store().open()
         self.addCleanup(self.store.close)

@@ -66,7 +66,7 @@ class LinkCase(SynchronousTestCase):
 
     def start_with(self, endpoint: Any, wanted: int | None = None, **settings: Any) -> None:
         bus = self.bus = EventBus()
-        self.coordinator = Coordinator(self.clock, bus)
+        self.coordinator = Coordinator(self.clock, bus, first_id=1)
         self.listener = Listener(self.coordinator, bus)
         LogLines(bus)
         self.service = RadioService(
