@@ -15,6 +15,7 @@ from tests.support import present, record_log
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
+from zbtwist.binding.port_settings import OFF, PortSettings
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.observing.log_lines import LogLines
@@ -34,6 +35,8 @@ class UploadTests(unittest.TestCase):
         self.outbound = Outbound(
             self.wire.clock, self.wire.coordinator, NodeTable(self.wire.bus), Node(REMOTE)
         )
+        # The node's own line is no part of it, and nobody answers for it.
+        self.outbound.settings = PortSettings(pace=OFF)
         self.port = NodePort(self.wire.clock, self.outbound._node, self.outbound, self.wire.bus)
         LogLines(self.wire.bus)
         self.log = record_log(self)

@@ -22,6 +22,7 @@ from twisted.internet import defer, error, protocol, reactor, task
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from tests.simulator.support import widen
 from zbtwist.simulator.meter import PACKET_SIZE, parse_packet
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import PtyNode
@@ -523,6 +524,8 @@ class PtyNodeTests(PseudoterminalTestCase):
         heard = bytearray()
         network.radio.serial_output = heard.extend
         network.add_node(node, announce=False)
+        # Nobody paces a transparent radio.
+        widen(node)
         self.assertEqual(os.readlink(link), node.path)
         network.radio.registers.store("DH", (node.address64 >> 32).to_bytes(4, "big"))
         network.radio.registers.store("DL", (node.address64 & 0xFFFFFFFF).to_bytes(4, "big"))
