@@ -27,6 +27,7 @@ class GatewayTestCase(SynchronousTestCase):
             self.reactor,
             SimulatorEndpoint(self.reactor, self.network),
             self.reactor.seconds,
+            first_id=1,
         )
         self.api = self.gateway.api
         self.gateway.startService()
