@@ -107,8 +107,12 @@ class Connection(Client):
         *,
         socket: int = SOCKET,
         write_buffer: int = WRITE_BUFFER,
+        read_size: int = READ_SIZE,
+        gateway_clock: IReactorTime | None = None,
     ) -> None:
         """
+        @param read_size: bytes that the gateway's transport reads at once.
+        @param gateway_clock: the time of the gateway's end, if it may stand still by itself.
         @param factory: what listens on the port.
         @param socket: bytes that the sockets hold each way.
         @param write_buffer: bytes that the gateway's transport keeps before it pauses a producer.
@@ -122,7 +126,8 @@ class Connection(Client):
         protocol = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 40000))
         if protocol is None:
             raise ConnectionRefusedError(f"nobody serves port {port}")
-        self.gateway_end = Transport(self, protocol, port, write_buffer)
+        self.gateway_end = Transport(self, protocol, port, write_buffer, gateway_clock or clock)
+        self.gateway_end.read_size = read_size
         protocol.makeConnection(self.gateway_end)
 
     @property
@@ -190,6 +195,11 @@ class Connection(Client):
             self._end(RESET)
             self.at_end()
 
+    def gateway_killed(self) -> None:
+        """The process at the other end is no more; its kernel ends what it served by RST."""
+        self.gateway_end.die()
+        self.gateway_aborted()
+
     def _read_soon(self) -> None:
         if self._reading and not self.ended and self._reader is None:
             self._reader = self.clock.callLater(0, self._read)
@@ -212,13 +222,24 @@ class Connection(Client):
 
 @implementer(ITCPTransport, IConsumer)
 class Transport:
-    """The gateway's end."""
+    """The gateway's end.
+
+    @ivar read_bytes: how many bytes the gateway has read.
+    @ivar read_size: how many it reads at once.
+    """
 
     def __init__(
-        self, client: Connection, protocol: IProtocol, port: int, write_buffer: int
+        self,
+        client: Connection,
+        protocol: IProtocol,
+        port: int,
+        write_buffer: int,
+        clock: IReactorTime,
     ) -> None:
         self._client = client
-        self._clock = client.clock
+        self._clock = clock
+        self.read_bytes = 0
+        self.read_size = READ_SIZE
         self.protocol = protocol
         self._port = port
         self._write_buffer = write_buffer
@@ -231,6 +252,7 @@ class Transport:
         self._reader: IDelayedCall | None = None
         self._writer: IDelayedCall | None = None
         self._client_closed = False
+        self._write_lost = False
         self.connected = True
         self.disconnecting = False
         self.disconnected = False
@@ -260,9 +282,10 @@ class Transport:
 
     def _read(self) -> None:
         self._reader = None
-        data = bytes(self._unread[:READ_SIZE])
-        del self._unread[:READ_SIZE]
+        data = bytes(self._unread[: self.read_size])
+        del self._unread[: self.read_size]
         if data:
+            self.read_bytes += len(data)
             self._client.room_is_made()
             self.protocol.dataReceived(data)
         if self._client_closed and not self._unread and self._reading:
@@ -278,7 +301,7 @@ class Transport:
     # --- to the client -------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        if not self.connected or self.disconnecting:
+        if not self.connected or self.disconnecting or self._write_lost:
             return
         self._unsent += data
         if (
@@ -305,8 +328,15 @@ class Transport:
     def _write(self) -> None:
         self._writer = None
         if self._unsent and self._client.ended:
-            # Nobody is there any more, and RST is the answer.
-            self.lost_soon(error.ConnectionLost())
+            # Nobody is there any more, and RST is the answer. What came before is read all the
+            # same; see `zbtwist.runtime.read_to_end`.
+            half = IHalfCloseableProtocol(self.protocol, None)
+            if half is None or not self._unread:
+                self.lost_soon(error.ConnectionLost())
+                return
+            self._unsent.clear()
+            self._write_lost = True
+            half.writeConnectionLost()
             return
         room = self._client.room
         if room and self._unsent:
@@ -356,6 +386,11 @@ class Transport:
         self._unread.clear()
         self._unsent.clear()
         return True
+
+    def die(self) -> None:
+        """The process is no more; it hears of nothing."""
+        self._reader = self._writer = None
+        self._disconnect()
 
     def _finish(self, reason: Exception) -> None:
         producer, self._producer = self._producer, None

@@ -19,12 +19,11 @@ from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.tcp import Server
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from tests.faults.connection import CLOSED, GONE, RESET, Client
-from zbtwist.runtime.write_at_once import SocketWriteAtOnce
+from zbtwist.runtime.tcp import QuickConnection
 
 #: Seconds that the kernel has to pass bytes on; it takes microseconds.
 PATIENCE = 10.0
@@ -89,11 +88,13 @@ def _wait_for(end: socket.socket, count: int) -> None:
     raise AssertionError(f"the kernel did not pass on what was sent within {PATIENCE:g} s")
 
 
-class _Connection(SocketWriteAtOnce, Server):
+class _Connection(QuickConnection):
     """As the gateway's own, but reads as much at once as Twisted's.
 
     With many small reads the kernel lets the sender wait, and nobody knows for how long.
     """
+
+    bufferSize = 65536
 
 
 class SocketConnection(Client):
@@ -102,8 +103,11 @@ class SocketConnection(Client):
     @ivar transport: the gateway's end.
     """
 
-    def __init__(self, clock: MemoryReactorClock, factory: IProtocolFactory) -> None:
+    def __init__(
+        self, clock: MemoryReactorClock, factory: IProtocolFactory, gateway_reactor: Any = None
+    ) -> None:
         """
+        @param gateway_reactor: that of the gateway's end, if it is another than the clock.
         @param factory: what listens on the port.
         @raise ConnectionRefusedError: the factory refuses the connection.
         """
@@ -117,7 +121,9 @@ class SocketConnection(Client):
             self.stop()
             raise ConnectionRefusedError("nobody serves that port")
         server: Any = None
-        self.transport: Any = _Connection(self._gateway_end, protocol, peer, server, 0, clock)
+        self.transport: Any = _Connection(
+            self._gateway_end, protocol, peer, server, 0, gateway_reactor or clock
+        )
         protocol.makeConnection(self.transport)
 
     @property
@@ -183,12 +189,21 @@ class SocketConnection(Client):
         """Whether both ends are closed."""
         return bool(self.ended) and self._gateway_end.fileno() < 0
 
-    def go_on(self) -> bool:
+    def go_on(self, gateway_runs: bool = True) -> bool:
         """Pass on what is in the sockets.
 
+        @param gateway_runs: whether the gateway does anything at the moment.
         @return: whether something was.
         """
-        return any([self._gateway_reads(), self._gateway_writes(), self._client_reads()])
+        gateway_did = gateway_runs and any([self._gateway_reads(), self._gateway_writes()])
+        return self._client_reads() or gateway_did
+
+    def gateway_killed(self) -> None:
+        """The process at the other end is no more: its kernel closes the socket, as it was set."""
+        self._reactor.removeReader(self.transport)
+        self._reactor.removeWriter(self.transport)
+        self._gateway_end.close()
+        self._soon()
 
     def _gateway_reads(self) -> bool:
         is_more = self._end.sent_bytes > self._gateway_end.read_bytes or self._is_end_unread

@@ -18,7 +18,8 @@ from twisted.internet.interfaces import IDelayedCall, IProtocolFactory, IReactor
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
-from tests.faults.connection import SOCKET, WRITE_BUFFER, Client, Connection
+from tests.faults.connection import READ_SIZE, SOCKET, WRITE_BUFFER, Client, Connection
+from tests.faults.process import ADAPTER_BUFFER, Process, ProcessEndpoint
 from tests.faults.sockets import SocketConnection
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port import NodePort
@@ -42,6 +43,9 @@ SEARCH_SECONDS = 0.05
 
 #: The rate of the nodes' own lines, in bit/s, if nothing is said of them: faster than the air.
 FAST_LINE = 921_600
+
+#: The time of day at the beginning, in seconds since 1970.
+EPOCH = 1_750_000_000.0
 
 #: Seconds that an air that refuses takes to say so.
 REFUSAL_TIME = 0.02
@@ -138,6 +142,8 @@ class World:
     @ivar network: the radio and the nodes.
     @ivar endpoint: where the radio is plugged in; its `line` is the serial line.
     @ivar gateway: what is tested.
+    @ivar process: the one that it runs in.
+    @ivar wall_step: seconds by which somebody has set the time of day.
     @ivar devices: the nodes.
     """
 
@@ -153,8 +159,10 @@ class World:
         prepare: Callable[[World], object] | None = None,
         make: type[Device] = Device,
         sockets: bool = False,
+        beginning: float = BEGINNING,
     ) -> None:
         """
+        @param beginning: seconds until the gateway has found everybody, besides its search.
         @param rate: of the air, in bit/s.
         @param baud: of the lines between the nodes and their devices, in bit/s. If None they take
             all that comes and the gateway does not ask (`pace = off`): what is seen is what the
@@ -165,6 +173,8 @@ class World:
         """
         self.clock: Any = QuickClock()
         self._sockets: list[SocketConnection] | None = [] if sockets else None
+        self._connections: list[Connection] = []
+        self.wall_step = 0.0
         self.air = ChannelAir(rate)
         self.refusals = RefusingAir(self.air)
         discovery_time = max(0.5, nodes * SEARCH_SECONDS)
@@ -184,15 +194,56 @@ class World:
         asked = Settings(serial="sim:", **(settings or {}))
         if baud is None:
             asked = replace(asked, port_settings=replace(asked.port_settings, pace=OFF))
-        self.gateway = Gateway(asked, self.clock, self.endpoint, first_id=1)
-        self.gateway.startService()
-        self.run(BEGINNING + discovery_time)
+        self._settings = asked
+        # The frame ids of the first gateway are the same in every world, for tests that count.
+        self._first_id = 1
+        self._ids = random.Random(f"{seed} first ids")
+        self.start_gateway()
+        self.run(beginning + discovery_time)
 
     @property
     def now(self) -> float:
         """Seconds on the clock."""
         seconds: float = IReactorTime(self.clock).seconds()
         return seconds
+
+    # --- the gateway's process ------------------------------------------------------------------
+
+    def start_gateway(self) -> None:
+        """Start a gateway, as a new process."""
+        self.process = Process(self.clock)
+        self._way_to_radio = ProcessEndpoint(self.process, self.endpoint)
+        self.gateway = Gateway(
+            self._settings,
+            self.process,
+            self._way_to_radio,
+            lambda: EPOCH + self.now + self.wall_step,
+            first_id=self._first_id,
+        )
+        self._first_id = self._ids.randint(1, 255)
+        self.gateway.startService()
+
+    def kill_gateway(self) -> None:
+        """Kill its process: the kernel closes what it had open."""
+        self.process.kill()
+        self.clock.tcpServers.clear()
+        for connection in (*self._connections, *(self._sockets or ())):
+            connection.gateway_killed()
+        self._connections.clear()
+        self._way_to_radio.close()
+
+    def stand_still(self, seconds: float) -> None:
+        """Let the process stand still, as one that is stopped or swapped out."""
+        self.process.stand_still(seconds)
+
+    def sleep(self, seconds: float, clock_goes_on: bool) -> None:
+        """Let the gateway's computer sleep, and the radio stay awake.
+
+        @param clock_goes_on: whether its monotonic clock does.
+        """
+        self.process.stand_still(seconds, clock_goes_on=clock_goes_on, room=ADAPTER_BUFFER)
+
+    # --- time -----------------------------------------------------------------------------------
 
     def run(self, seconds: float) -> None:
         """Let time go by."""
@@ -214,15 +265,14 @@ class World:
                 self._let_sockets_go_on(self._sockets)
         return True
 
-    @staticmethod
-    def _let_sockets_go_on(sockets: list[SocketConnection]) -> None:
+    def _let_sockets_go_on(self, sockets: list[SocketConnection]) -> None:
         """What is in a socket arrives before time goes on, as on a computer with nothing to do."""
         is_quiet = False
         while not is_quiet:
             # Others may connect meanwhile.
             is_quiet = True
             for connection in list(sockets):
-                is_quiet = not connection.go_on() and is_quiet
+                is_quiet = not connection.go_on(self.process.is_running) and is_quiet
         sockets[:] = [connection for connection in sockets if not connection.is_over]
 
     def later(self, seconds: float, function: Callable[..., object], *arguments: object) -> None:
@@ -241,14 +291,30 @@ class World:
         return port
 
     def connect(
-        self, device: Device, *, socket: int = SOCKET, write_buffer: int = WRITE_BUFFER
+        self,
+        device: Device,
+        *,
+        socket: int = SOCKET,
+        write_buffer: int = WRITE_BUFFER,
+        read_size: int = READ_SIZE,
     ) -> Connection:
         """Connect a client to a node's port, in memory.
 
         @raise ConnectionRefusedError: nobody listens.
         """
         port, factory = self._listener_of(device)
-        return Connection(self.clock, factory, port, socket=socket, write_buffer=write_buffer)
+        connection = Connection(
+            self.clock,
+            factory,
+            port,
+            socket=socket,
+            write_buffer=write_buffer,
+            read_size=read_size,
+            gateway_clock=IReactorTime(self.process),
+        )
+        self._connections = [one for one in self._connections if one.gateway_end.connected]
+        self._connections.append(connection)
+        return connection
 
     def connect_client(self, device: Device, **sizes: int) -> Client:
         """Connect a client to a node's port, over a real socket if this world has them.
@@ -259,11 +325,13 @@ class World:
         if self._sockets is None:
             return self.connect(device, **sizes)
         _, factory = self._listener_of(device)
-        connection = SocketConnection(self.clock, factory)
+        connection = SocketConnection(self.clock, factory, self.process)
         self._sockets.append(connection)
         return connection
 
     def _listener_of(self, device: Device) -> tuple[int, IProtocolFactory]:
+        if not self.process.is_running:
+            raise ConnectionRefusedError("the gateway is dead, or stands still")
         port = self.binding_of(device).number
         # The last one: the gateway may have left that port, and come back.
         for number, factory, *_ in reversed(self.clock.tcpServers):
@@ -273,7 +341,7 @@ class World:
 
     def stop(self) -> None:
         """Stop the gateway, and switch everything off."""
-        if self.gateway.running:
+        if self.gateway.running and not self.process.is_dead:
             self.gateway.stopService()
             self.run(1.0)
         self.endpoint.stop()
