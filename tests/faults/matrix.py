@@ -14,8 +14,7 @@ Each row says what shows that its fault did happen, and how often it must; see `
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,77 +22,13 @@ from twisted.internet.defer import Deferred
 
 from tests.faults import signs
 from tests.faults.connection import CLOSED
-from tests.faults.runs import BEFORE, DIRECTIONS, INBOUND, OUTBOUND, RATE, Scene, Undo
+from tests.faults.fault import ALL, DOUBLED, REORDERED, RESET, SILENCE, Fault, Injection
+from tests.faults.runs import INBOUND, OUTBOUND, RATE, Scene, Undo
 from tests.faults.signs import modem_status, status
+from tests.faults.weather import HARD_WEATHER, WEATHER_OF_OTHER_POLICIES
 from tests.faults.world import Device, World
 from zbtwist.binding.port_settings import PortSettings
-from zbtwist.simulator.channel import DIGI_RATE
 from zbtwist.xbee.status import ModemStatusCode
-
-ALL, RESET = "all", "reset"
-#: What other policies promise less, and what no gateway can promise.
-DOUBLED, REORDERED, SILENCE = "doubled", "reordered", "SILENCE"
-
-Injection = Callable[[Scene], Undo]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A row of the table.
-
-    @ivar inject: lets it happen, in mid-stream, and returns what ends it; None if that is nothing.
-    @ivar outbound: what comes of a stream to the node.
-    @ivar inbound: what comes of a stream from the node.
-    @ivar lasts: seconds until it ends.
-    @ivar ends: False if it never ends.
-    @ivar asks: the client of the stream from the node sends a few bytes now and then, as one that
-        polls a device does.
-    @ivar settings: of the gateway.
-    @ivar nodes: how many there are.
-    @ivar prepare: called before the gateway starts.
-    @ivar seen: what shows that it happened, and how often it does at least.
-    @ivar seen_inbound: the same of a stream from the node, if that is something else.
-    @ivar directions: of the streams that it concerns.
-    @ivar before: seconds until it happens.
-    @ivar rate: of the stream, in bytes a second.
-    @ivar pace: instead of the rate, the seconds from one record to the next, from the one to the
-        other.
-    @ivar air_rate: see `World`.
-    @ivar sockets: clients are behind real sockets. Those that do not read are not: how much a
-        socket holds is the kernel's affair.
-    @ivar seed: of all chance.
-    """
-
-    name: str
-    inject: Injection
-    outbound: str = ALL
-    inbound: str = ALL
-    lasts: float = 0.0
-    ends: bool = True
-    asks: bool = False
-    settings: dict[str, Any] = field(default_factory=dict)
-    nodes: int = 1
-    api_mode: int = 1
-    prepare: Callable[[World], object] | None = None
-    seen: tuple[tuple[str, int], ...] = ()
-    seen_inbound: tuple[tuple[str, int], ...] | None = None
-    directions: tuple[str, ...] = DIRECTIONS
-    before: float = BEFORE
-    rate: float = RATE
-    pace: tuple[float, float] | None = None
-    air_rate: float = DIGI_RATE
-    sockets: bool = True
-    seed: int = 1
-
-    def signs(self, direction: str) -> tuple[tuple[str, int], ...]:
-        """What must be seen in that direction."""
-        if direction == INBOUND and self.seen_inbound is not None:
-            return self.seen_inbound
-        return self.seen
-
-    def verdict(self, direction: str) -> str:
-        """What is to come of a stream in that direction."""
-        return self.outbound if direction == OUTBOUND else self.inbound
 
 
 def nothing(scene: Scene) -> Undo:
@@ -746,6 +681,7 @@ FAULTS = (
         seen=((signs.BESIDE, 10),),
         directions=(OUTBOUND,),
     ),
+    *HARD_WEATHER,
 )
 
 #: What other policies promise is less: of streams to the node.
@@ -796,6 +732,7 @@ OTHER_POLICIES = tuple(
             lasts=4,
             seen=((signs.OVERTAKEN, 1),),
         ),
+        *WEATHER_OF_OTHER_POLICIES,
     )
 )
 

@@ -13,7 +13,7 @@ from tests.faults.streams import Reader, Speech, Tally, Writer, listen
 from tests.faults.world import Device, World
 
 if TYPE_CHECKING:
-    from tests.faults.matrix import Fault
+    from tests.faults.fault import Fault
 
 Undo = Callable[[], object] | None
 
@@ -51,8 +51,11 @@ class Scene:
             settings=fault.settings,
             prepare=fault.prepare,
             sockets=fault.sockets,
+            beginning=fault.beginning,
         )
         self.device = self.world.devices[0]
+        # Else there is nothing to connect to.
+        self.world.binding_of(self.device)
         self.signs = Signs(self.world, self.device)
         self.signs.look()
         self.direction = direction
@@ -62,6 +65,7 @@ class Scene:
         self._writers: list[Writer] = []
         self._speeches: list[Speech] = []
         self._stranger = Tally()
+        self._question = b""
         self.main: Writer | Reader
         self.talker: Writer | Speech
         if direction == OUTBOUND:
@@ -129,6 +133,7 @@ class Scene:
         """Let the client that reads write that to the device, which knows what it is."""
         heard = self.device.listener
         assert heard is not None
+        self._question = question
         self.device.listener = lambda data: None if data == question else heard(data)
         self.connection.write(question)
 
@@ -150,6 +155,20 @@ class Scene:
         if isinstance(self.talker, Speech):
             self._others.append(Reader(self.world, self.talker))
         return writer
+
+    def add_writer(self) -> None:
+        """Another client writes to the node, and reads nothing."""
+        self._add(Writer(self.world, self.device, RATE / 2, name="second"))
+        self._listen()
+        listening = self.device.listener
+        assert listening is not None
+        question = self._question
+
+        def hear(data: bytes) -> None:
+            if data != question:
+                listening(data)
+
+        self.device.listener = hear
 
     # --- the course of it ----------------------------------------------------------------------
 

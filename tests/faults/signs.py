@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.faults.world import Device, World
+from zbtwist.binding.events import ClientClosed
 from zbtwist.radio.events import LinkDown, LinkSilent
 from zbtwist.simulator.air import Transmission, TxResult
 from zbtwist.simulator.serial_line import Wire
@@ -57,6 +58,15 @@ HUNG = "x 0.1 s hung"
 STOPPED = "stopped"
 HALF_CLOSED = "half-closed"
 MOVED = "moved"
+STILL = "standstills"
+CLOCK_SET = "clock set"
+KILLED = "killed"
+FORMER_STATUS = "former statuses"
+HALF_DEAF = "half-deaf"
+HIDDEN = "x FF…FF"
+UPLOADED = "uploads"
+ENDED = "clients ended"
+SLOW_RADIO = "slow radio"
 SAME_READ = "frames in that read"
 
 
@@ -96,6 +106,7 @@ class Signs:
         for wire in world.endpoint.line.directions:
             self._watch_wire(wire)
         bus = world.gateway.bus
+        bus.subscribe(ClientClosed, lambda event: self._count(ENDED))
         bus.subscribe(LinkDown, lambda event: self._count(OUTAGE))
         bus.subscribe(LinkSilent, lambda event: self._count(NO_ANSWER))
 

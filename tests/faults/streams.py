@@ -220,6 +220,7 @@ class Epoch:
 class Talker:
     """Says records at a rate, in bursts, or when it is told to.
 
+    @ivar chance: what the bytes are made from.
     @ivar pace: say a record every so many seconds, from the one to the other, instead.
     """
 
@@ -234,7 +235,7 @@ class Talker:
         self.kept = kept
         self.number = 0
         self.epoch = 0
-        self._chance = random.Random(f"stream {name}")
+        self.chance = random.Random(f"stream {name}")
         self._pauses = random.Random(f"pauses {name}")
         self._owed = 0.0
         self._talking = False
@@ -270,7 +271,7 @@ class Talker:
 
     def say_record(self) -> int:
         """Say one record; return how many bytes it has."""
-        said = record(self._chance, self.epoch, self.number)
+        said = record(self.chance, self.epoch, self.number)
         self.number += 1
         self.say(said)
         return len(said)

@@ -7,7 +7,8 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from tests.faults.matrix import FAULTS, OTHER_POLICIES, UNKNOWABLE, Fault
+from tests.faults.fault import Fault
+from tests.faults.matrix import FAULTS, OTHER_POLICIES, UNKNOWABLE
 from tests.faults.runs import Result, run
 
 #: Where the tables are kept.
