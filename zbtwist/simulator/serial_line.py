@@ -45,6 +45,7 @@ class Wire:
     @ivar take: called with what arrives; None drops it.
     @ivar emptied: called when nothing waits any more.
     @ivar waiting: the bytes that wait; who tests a line may change them.
+    @ivar spoiler: returns what arrives of what leaves the buffer; None for all of it.
     @ivar watcher: called with what leaves the buffer, and with what arrives of it.
     """
 
@@ -63,6 +64,7 @@ class Wire:
         self.overrun_bytes = 0
         self.take: Callable[[bytes], None] | None = None
         self.emptied: Callable[[], None] = _do_nothing
+        self.spoiler: Callable[[bytes], bytes] | None = None
         self.watcher: Callable[[bytes, bytes], None] | None = None
         self.waiting = bytearray()
         self._turn: IDelayedCall | None = None
@@ -167,6 +169,8 @@ class Wire:
         sent = bytes(self.waiting[:size])
         del self.waiting[:size]
         data = self._spoil(sent)
+        if self.spoiler is not None:
+            data = self.spoiler(data)
         if self.watcher is not None:
             self.watcher(sent, data)
         if data and self.take is not None:
