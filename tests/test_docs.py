@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,45 @@ class LinkTests(SynchronousTestCase):
             for target in re.findall(r"<([\w./-]+\.\w+)(?:#[\w-]+)?>`_", text):
                 if not target.startswith("http"):
                     self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
+
+
+class DeliveryTests(SynchronousTestCase):
+    """docs/delivery.rst, whose comments say which tests hold each paragraph."""
+
+    def test_tests_are_there(self) -> None:
+        names = re.findall(
+            r"^ *\.\. test: (\S+)$", (DOCS / "delivery.rst").read_text(), re.MULTILINE
+        )
+        self.assertGreater(len(names), 50)
+        for name in names:
+            module, case, test = name.rsplit(".", 2)
+            self.assertTrue(
+                callable(getattr(getattr(import_module(module), case, None), test, None)),
+                f"docs/delivery.rst names {name}, and there is no such test",
+            )
+
+    def test_each_paragraph_has_one(self) -> None:
+        """But for those that are about what is said elsewhere, or lead to what follows."""
+        text = (DOCS / "delivery.rst").read_text()
+        blocks = re.split(r"\n\n+", text)
+        without = [
+            re.split(r"\n|(?<=\.\*\*)", block)[0]
+            for block, following in zip(blocks, [*blocks[1:], ""])
+            if not re.match(r" *\.\. test: ", block) and not re.match(r" *\.\. test: ", following)
+        ]
+        lines = [line for line in without if not re.search(r"^[=-]+$", line)]
+        self.assertEqual(
+            lines,
+            [
+                "What happens to your bytes",
+                "To the node",
+                "**Again, or lost.**",
+                "**Doubtful packets.**",
+                "From the node",
+                "While the radio is away",
+                "What a reset is",
+            ],
+        )
 
 
 class ConfigurationTests(SynchronousTestCase):
