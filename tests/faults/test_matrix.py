@@ -17,15 +17,8 @@ from tests.faults.matrix import FAULTS, OTHER_POLICIES, UNKNOWABLE
 from tests.faults.runs import DIRECTIONS, INBOUND, run
 from tests.faults.signs import SPOILED
 from tests.faults.table import DOCUMENT, TABLES, all_runs, documented_rows, row
-from tests.faults.weather import HARD_WEATHER, WEATHER_OF_OTHER_POLICIES
 from zbtwist.binding.port import NodePort
 from zbtwist.radio.protocol import RadioProtocol
-
-#: Runs that fail on this tree, since the mend is awaited: take out what is mended.
-AWAITED: set[tuple[str, str]] = set()
-
-#: Rows that the documentation does not have yet: empty this when it is made anew.
-UNDOCUMENTED = {fault.name for fault in (*HARD_WEATHER, *WEATHER_OF_OTHER_POLICIES)}
 
 REFRESH = "see why, then: python -m tests.faults --write docs/faults.rst"
 
@@ -35,24 +28,15 @@ class MatrixTests(SynchronousTestCase):
 
 
 def _test_of(table: str, fault: Fault, direction: str) -> Callable[[MatrixTests], None]:
-    def check(self: MatrixTests) -> None:
+    def test(self: MatrixTests) -> None:
         result = run(fault, direction)
         self.assertEqual(result.verdict, fault.verdict(direction), result)
         for sign, count in fault.signs(direction):
             self.assertGreaterEqual(result.seen[sign], count, f"{sign}: it did not happen")
         self.assertEqual(result.again is None, not fault.ends, result)
-        if fault.name not in UNDOCUMENTED:
-            documented = documented_rows(table, DOCUMENT.read_text("utf-8"))
-            self.assertIn(row(fault, result), documented, REFRESH)
+        documented = documented_rows(table, DOCUMENT.read_text("utf-8"))
+        self.assertIn(row(fault, result), documented, REFRESH)
 
-    def fail(self: MatrixTests) -> None:
-        try:
-            check(self)
-        except Exception:
-            return
-        self.fail("It is mended: take it out of AWAITED.")
-
-    test = fail if (fault.name, direction) in AWAITED else check
     test.__doc__ = f"{fault.name}, {direction}"
     return test
 
@@ -71,15 +55,10 @@ class TableTests(SynchronousTestCase):
             expected = [
                 (fault.name, direction, fault.verdict(direction))
                 for name, fault, direction in all_runs()
-                if name == table and fault.name not in UNDOCUMENTED
+                if name == table
             ]
             documented = [(one[0], *one[2:4]) for one in documented_rows(table, text)]
             self.assertEqual(documented, expected, REFRESH)
-
-    def test_awaited(self) -> None:
-        """What is awaited is there."""
-        runs = {(fault.name, direction) for _, fault, direction in all_runs()}
-        self.assertEqual(AWAITED - runs, set())
 
     def test_verdicts(self) -> None:
         """By default a stream has two ends, but for that of a port that is no more."""
