@@ -34,6 +34,9 @@ ADAPTER_BUFFER = 256
 #: Seconds between what a process that goes on does first and what it does then.
 _THEN = 1e-6
 
+#: Seconds, the least that the clock of the world goes on by.
+_SHORTEST = 1e-9
+
 
 class Process:
     """A reactor that runs while the process does.
@@ -70,6 +73,9 @@ class Process:
     ) -> IDelayedCall:
         if not self.is_running:
             delay = max(delay, self._goes_on_at + _THEN - self._clock.seconds())
+        if 0 < delay < _SHORTEST:
+            # A process that has slept has a finer clock than the world, which would not go on.
+            delay = _SHORTEST
         call: Any = self._clock.callLater(delay, callable, *args, **kw)
         call.process = self
         delayed: IDelayedCall = call
