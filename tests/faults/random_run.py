@@ -148,6 +148,8 @@ class RandomRun:
         radio = world.network.radio
         is_away = (
             not (world.endpoint.plugged and radio.listening)
+            # Nobody has opened the line.
+            or world.endpoint.line.from_radio.take is None
             or getattr(radio, "is_half_deaf", False)
             or (not world.process.is_running and not world.process.is_dead)
         )
