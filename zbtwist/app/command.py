@@ -8,6 +8,7 @@ use.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import platform
 import signal
@@ -21,6 +22,7 @@ from twisted.python import usage
 
 from zbtwist import __version__
 from zbtwist.app import command_line
+from zbtwist.runtime.journal import JournalObserver, is_journal
 from zbtwist.runtime.plugin_cache import keep_quiet
 
 #: EX_CONFIG of sysexits.h.
@@ -40,9 +42,9 @@ class Options(command_line.Options):
 def main() -> None:
     """Run the gateway to its end.
 
-    The exit status is 0 after SIGTERM, `CONFIG_ERROR` after a mistake in the configuration, and 1
-    if the gateway cannot start for another reason. SIGINT ends the program as a signal does, so
-    that a shell's loop around it ends as well.
+    The exit status is 0 after SIGTERM and after a check that found all in order, `CONFIG_ERROR`
+    after a mistake in the configuration, and 1 if the gateway cannot start for another reason.
+    SIGINT ends the program as a signal does, so that a shell's loop around it ends as well.
     """
     # Our plugin does so as well, but it need not be the first that is looked into, nor at all.
     keep_quiet()
@@ -53,8 +55,12 @@ def main() -> None:
         sentence = str(error).rstrip(".")
         raise options.failure(f"{sentence}; see {options.program} --help.") from None
     service = command_line.makeService(options)
+    # A watchdog ends a program that hangs by SIGABRT: then it says where it was.
+    if sys.stderr is not None:
+        faulthandler.enable()
+    observer = JournalObserver if is_journal(sys.stdout) else textFileLogObserver
     # What ends the start goes to stderr, where it was looked for before there was a log.
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([observer(sys.stdout)], redirectStandardIO=False)
     log.info(
         "zbgate {version} starts, with Python {python} and Twisted {twisted}.",
         version=__version__,
@@ -70,6 +76,7 @@ def main() -> None:
     reactor.run()
     # Not every reactor tells.
     if getattr(reactor, "_exitSignal", None) == signal.SIGINT:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)

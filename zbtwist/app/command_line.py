@@ -16,15 +16,19 @@ from twisted.internet.base import ReactorBase
 from twisted.python import usage
 
 import zbtwist
+from zbtwist.app.check import run_check
 from zbtwist.app.demo import DemoGuide
 from zbtwist.app.gateway import Gateway, warn_if_open
 from zbtwist.app.log_file import NoLogFile, take_log_file
 from zbtwist.app.reload import Reloader
+from zbtwist.app.supervised import Supervised
 from zbtwist.config.load import load
 from zbtwist.config.settings import OPTIONS, Settings
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.runtime.garbage import GCFreeze
+from zbtwist.runtime.journal import is_journal, with_priority
 from zbtwist.runtime.option import Option
+from zbtwist.runtime.service_manager import ServiceManager
 from zbtwist.store.errors import StoreError
 from zbtwist.store.store import Store
 
@@ -92,7 +96,14 @@ class Options(usage.Options):
             "TOML file with these options and with nodes; what is said here wins over it",
         ],
     ]
-    optFlags = [[name, None, option.help] for name, option in OPTIONS.items() if option.is_flag]
+    optFlags = [
+        *([name, None, option.help] for name, option in OPTIONS.items() if option.is_flag),
+        [
+            "check",
+            None,
+            "Say what is found of configuration, state and radio, change nothing, and leave",
+        ],
+    ]
 
     settings: Settings
     # Those of twistd, if it has called.
@@ -118,8 +129,13 @@ class Options(usage.Options):
 
         A UsageError would bury it under twistd's own help.
         """
-        print(f"{self.program}: {mistakes}", file=sys.stderr)
+        self.complain(mistakes)
         return SystemExit(self.config_error_status)
+
+    def complain(self, sentences: object) -> None:
+        """Say on stderr why the program ends before there is a log."""
+        text = f"{self.program}: {sentences}"
+        print(with_priority(text).rstrip() if is_journal(sys.stderr) else text, file=sys.stderr)
 
     @property
     def texts(self) -> dict[str, str | None]:
@@ -153,17 +169,25 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     settings = options.settings
+    if options["check"]:
+        sys.exit(run_check(settings))
     try:
         # One that is not there yet is made later: twistd may become another user before.
         if os.path.lexists(settings.state):
             Store(settings.state).open().close()
     except StoreError as error:
-        sys.exit(f"{options.program}: {error}")
+        options.complain(error)
+        sys.exit(1)
     gateway = Gateway(settings, reactor)
     if settings.serial.startswith("sim:"):
         DemoGuide(settings, gateway.bindings, gateway.bus).setServiceParent(gateway)
     read = None if settings.config is None else lambda: load(reactor, options.texts)
-    for service in (Reloader(gateway, read, reactor), NoLogFile(reactor)):
+    manager = ServiceManager()
+    for service in (
+        Reloader(gateway, read, reactor, manager=manager),
+        NoLogFile(reactor),
+        Supervised(gateway, reactor, manager),
+    ):
         service.setServiceParent(gateway)
     # The last of all, so that it starts when everything else is there.
     GCFreeze().setServiceParent(gateway)

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from zbtwist.app.gateway import Gateway
 from zbtwist.config.settings import Settings
 from zbtwist.config.toml_file import ConfigError
+from zbtwist.runtime.service_manager import ServiceManager
 
 Load = Callable[[], Settings]
 
@@ -34,16 +35,19 @@ class Reloader(Service):
         load: Load | None,
         reactor: Any,
         read: Callable[[Load], Deferred[Settings]] | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         """
         @param load: returns the settings as they are now, or raises `ConfigError`; None if there
             is no file that says them.
         @param read: calls `load` elsewhere; in a thread of the reactor's if None.
+        @param manager: is told when it begins and when it is over; that of the program if None.
         """
         self._gateway = gateway
         self._load = load
         self._reactor = reactor
         self._read = read or self._read_in_thread
+        self._manager = manager or ServiceManager()
         self._wanted = False
         self._is_reading = False
         self._has_terminal = False
@@ -69,11 +73,14 @@ class Reloader(Service):
 
     def reload(self) -> None:
         """Read the configuration, and follow it, or say why not."""
+        # Also of a signal that comes while it is read: the manager waits for what follows that one.
+        self._manager.reloading()
         load = self._load
         if load is None:
             self.log.warn(
                 "There is no configuration file to read again: it would be named with --config."
             )
+            self._manager.ready()
             return
         self._wanted = True
         if not self._is_reading:
@@ -90,6 +97,7 @@ class Reloader(Service):
                 await self._reload(load)
         finally:
             self._is_reading = False
+            self._manager.ready()
 
     async def _reload(self, load: Load) -> None:
         try:
