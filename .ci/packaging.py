@@ -59,6 +59,9 @@ def check_contents(sdist: Path, wheel: Path) -> None:
         "README.rst",
         "tests/__init__.py",
         "docs/examples/list_ports.py",
+        "packaging/docker/Dockerfile",
+        "packaging/systemd/zbgate@.service",
+        "packaging/udev/70-zbgate.rules",
     ):
         check(name in names, f"the sdist has {name}")
     with zipfile.ZipFile(wheel) as archive:
