@@ -8,7 +8,7 @@ BENCH ?= .venv-bench
 # Without --quiet: it may take a while, and who waits wants to know for what.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test coverage lint types imports news package bench clean
+.PHONY: help demo test coverage lint types imports news audit package bench clean
 
 help:
 	@echo "make demo      run the gateway in the foreground on a simulated network"
@@ -18,6 +18,7 @@ help:
 	@echo "make types     check types"
 	@echo "make imports   check which room imports which"
 	@echo "make news      show what news/ will add to CHANGELOG.rst"
+	@echo "make audit     check the licences of what is needed, and whether it is known to be unsafe"
 	@echo "make package   build sdist and wheel, into dist/"
 	@echo "make bench     measure beside other programs, and write docs/benchmarks.rst"
 	@echo "make clean     remove what the others made"
@@ -51,6 +52,11 @@ imports: $(VENV)/installed-dev
 news: $(VENV)/installed-dev
 	@draft=$$($(BIN)/towncrier build --draft) && echo "$$draft" && \
 	    echo "$$draft" | $(BIN)/python -m docutils --halt=warning - /dev/null
+
+# What is needed when the gateway runs. The second is left out, and says so, without a network.
+audit: $(VENV)/installed-dev
+	$(BIN)/python .ci/licences.py
+	$(BIN)/python .ci/audit.py
 
 package: $(VENV)/installed-dev
 	rm -rf build dist *.egg-info

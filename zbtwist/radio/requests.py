@@ -166,7 +166,8 @@ class Requests:
         """
         self._clock = clock
         self._send: Callable[[Frame], None] | None = None
-        first_id = first_id or random.randint(1, LAST_ID)
+        # No secret: the radio repeats it to anybody who has the line.
+        first_id = first_id or random.randint(1, LAST_ID)  # noqa: S311
         self._free: deque[int] = deque((*range(first_id, LAST_ID + 1), *range(1, first_id)))
         self._pending: dict[int, Request] = {}
         self._waiting: deque[Request] = deque()

@@ -44,11 +44,12 @@ _PUT = (
     INSERT INTO given SELECT port, address FROM temp.wanted WHERE true ORDER BY port
     ON CONFLICT (port) DO UPDATE SET address = excluded.address
     """,
+    # What is put into it is a number of ours.
     f"""
     INSERT INTO node (address, parent16, profile_id, manufacturer_id, last_seen)
     SELECT address, {UNKNOWN16:d}, 0, 0, 0 FROM temp.wanted WHERE true
     ON CONFLICT (address) DO UPDATE SET unbound = 0 WHERE unbound
-    """,
+    """,  # noqa: S608
     "DELETE FROM temp.wanted",
 )
 

@@ -115,7 +115,9 @@ class ControlService(Service):
             # Neither a browser nor zbctl reaches it.
             self.log.info("The control API is on {name}.", name=self._name)
             return
-        host = "127.0.0.1" if address.host in ("0.0.0.0", "::") else address.host
+        # To be shown, not to be bound.
+        everywhere = address.host in ("0.0.0.0", "::")  # noqa: S104
+        host = "127.0.0.1" if everywhere else address.host
         shown = f"[{host}]" if ":" in host else host
         scheme = "https" if self._name.startswith("ssl:") else "http"
         url = f"{scheme}://{shown}:{address.port}/"
