@@ -96,7 +96,7 @@ class NodePortTests(SynchronousTestCase):
 
     def test_fast_writer_is_paused(self) -> None:
         client, transport = self.connect()
-        client.dataReceived(b"x" * (HIGH_WATER + 1000))
+        client.dataReceived(b"\n" + b"x" * (HIGH_WATER + 1000))
         self.assertEqual(transport.producerState, "paused")
         self.port.outbound.stop()
 
@@ -380,7 +380,7 @@ class NodePortTests(SynchronousTestCase):
 
     def test_paused_client_that_ended_is_not_resumed(self) -> None:
         client, transport = self.connect()
-        client.dataReceived(b"x" * HIGH_WATER * 2)
+        client.dataReceived(b"\n" * HIGH_WATER * 2)
         self.assertEqual(transport.producerState, "paused")
         client.readConnectionLost()
         client.resume()

@@ -11,6 +11,7 @@ from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -19,6 +20,7 @@ from zope.interface import implementer
 from zbtwist.binding.events import ClientDropped
 from zbtwist.binding.port_protocol import PortProtocol, Raw
 from zbtwist.binding.protocols import PROTOCOLS
+from zbtwist.binding.request_line import HOLD_TIME, opening_of
 from zbtwist.runtime.read_to_end import ReadToEnd, unread_in
 from zbtwist.runtime.tcp import notice_the_dead, reset_if_killed, socket_of
 from zbtwist.runtime.write_at_once import WriteAtOnce
@@ -191,6 +193,10 @@ class ConnectedClient(NodeClient, Protocol):
         self._closing = False
         self._socket: socket | None = None
         self._connection: Any = None
+        self._counts_unread = True
+        # What may be the beginning of a browser's request, and until when it is held back.
+        self._held = b""
+        self._holding: IDelayedCall | None = None
 
     @property
     def is_over(self) -> bool:
@@ -218,10 +224,52 @@ class ConnectedClient(NodeClient, Protocol):
         self._choose_way()
 
     def dataReceived(self, data: bytes) -> None:
-        """The first that the client sends; the rest goes on with no step in between."""
+        """The first that the client sends, which must not be a browser's; the rest goes on with no
+        step in between.
+        """
+        port = self._serves
+        data, self._held = self._held + data, b""
+        browsers = "" if port.outbound.settings.http or not self._is_tcp else opening_of(data)
+        if browsers is None:
+            self._held = data
+            if self._holding is None:
+                self._holding = port.clock.callLater(HOLD_TIME, self._held_for_long)
+            return
+        self._hold_no_longer()
+        if browsers:
+            # None of it was taken, so that none of it is lost.
+            self._counts_unread = False
+            self.reset(
+                f"it sends {browsers}, as a browser does for any web page; http = true lets that "
+                "through to a node that is meant to get it"
+            )
+            return
+        self._pass_on(data)
+
+    def _pass_on(self, data: bytes) -> None:
         self.has_written = True
         self.dataReceived = self.received  # type: ignore[method-assign]
         self.received(data)
+
+    def _held_for_long(self) -> None:
+        self._holding = None
+        if self.unread > len(self._held):
+            # There is more to tell by, which was not read yet.
+            self._holding = self._serves.clock.callLater(HOLD_TIME, self._held_for_long)
+        else:
+            self._pass_held_on()
+
+    def _pass_held_on(self) -> None:
+        """Nothing follows what was held back: no browser ends so."""
+        self._hold_no_longer()
+        held, self._held = self._held, b""
+        if held:
+            self._pass_on(held)
+
+    def _hold_no_longer(self) -> None:
+        holding, self._holding = self._holding, None
+        if holding is not None:
+            holding.cancel()
 
     def _choose_way(self) -> None:
         """Have bytes of the node go to the connection itself while nothing has to be counted and
@@ -234,6 +282,10 @@ class ConnectedClient(NodeClient, Protocol):
             self.deliver = self._protocol.from_node
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not self._over and reason.check(ConnectionDone):
+            # Behind TLS nothing tells of the client's end before.
+            self._pass_held_on()
+        self._hold_no_longer()
         self._over = True
         self._choose_way()
         self.detach()
@@ -243,6 +295,7 @@ class ConnectedClient(NodeClient, Protocol):
         """The client has ended its side, or the whole; which of them it is cannot be told. The end
         of ours would say that all has arrived.
         """
+        self._pass_held_on()
         if self.has_left:
             # Nobody is there to be told anything.
             self.close()
@@ -298,16 +351,23 @@ class ConnectedClient(NodeClient, Protocol):
             self._choose_way()
             self._connection.abortConnection()
 
+    @property
+    def _is_tcp(self) -> bool:
+        """Whether a browser may be at the other end: it opens no Unix sockets."""
+        return hasattr(self._connection.getPeer(), "host")
+
     def _count_unread(self) -> None:
         """What the client has sent and nobody will read is lost. It may be gone, so that its end
         of the connection tells it nothing.
         """
         unread = self.unread
-        if unread and self._port is not None:
+        if unread and self._counts_unread and self._port is not None:
             self._port.left_unread(self, unread)
+        self._held = b""
 
     @property
     def unread(self) -> int:
         # Behind TLS the socket's bytes are others.
         is_plain = self._socket is getattr(self._connection, "socket", None)
-        return unread_in(self._socket) if self._socket is not None and is_plain else 0
+        waiting = unread_in(self._socket) if self._socket is not None and is_plain else 0
+        return waiting + len(self._held)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zbtwist.binding.protocols import PROTOCOLS
-from zbtwist.runtime.option import Context, Mistake, choice, number, option, seconds
+from zbtwist.runtime.option import Context, Mistake, choice, flag, number, option, seconds
 
 #: The most bytes that are kept for the next client.
 MAX_BACKLOG = 1 << 20
@@ -54,6 +54,7 @@ class PortSettings:
     @ivar half_close_silence: seconds of the node's silence for which a client that writes no more
         is kept, when what it wrote has arrived.
     @ivar half_close_time: seconds for which it is kept at the most.
+    @ivar http: let clients through that speak as browsers do.
     @ivar backlog: bytes of the node that are kept for the next client while there is none.
     """
 
@@ -135,5 +136,13 @@ class PortSettings:
         "Bytes of a node that are kept for the next client while none is connected",
         unit="bytes",
         more=f"The last ones are, at most {MAX_BACKLOG}.",
+        per_node=True,
+    )
+    http: bool = option(
+        False,
+        flag,
+        (bool,),
+        "The node speaks HTTP or TLS itself: let browsers through to it, and so any web page",
+        more="Else a client that begins so is reset, and its node gets none of it.",
         per_node=True,
     )
