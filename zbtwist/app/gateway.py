@@ -19,6 +19,7 @@ from zbtwist.binding.service import BindingService
 from zbtwist.config.settings import OPTIONS, Settings, difference
 from zbtwist.control.api import GatewayAPI
 from zbtwist.control.http.event_stream import EventStreams
+from zbtwist.control.http.guards import Hosts
 from zbtwist.control.http.health import HealthPage
 from zbtwist.control.http.metrics import GatewayCollector, MetricsPage
 from zbtwist.control.http.service import ControlService
@@ -116,7 +117,8 @@ class Gateway(MultiService):
         tracer = FrameTracer(bus, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
         self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events, tracer)
-        site = control_site(self.api, reactor)
+        self._hosts = Hosts(settings.control_host)
+        site = control_site(self.api, reactor, self._hosts)
         root = site.resource
         assert isinstance(root, ControlRoot)
         metrics = GatewayCollector(
@@ -203,7 +205,10 @@ class Gateway(MultiService):
         self._settings = new
         changed = difference(old, new)
         if changed:
-            for part in (self.radio, self._control, self.bindings, self._trace_file):
+            for part in (
+                *(self.radio, self._control, self._hosts),
+                *(self.bindings, self._trace_file),
+            ):
                 part.reconfigure(old, new)
             log.info("The configuration has changed: {what}.", what=", ".join(sorted(changed)))
         else:

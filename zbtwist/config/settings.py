@@ -75,6 +75,7 @@ class Settings:
         there; 0 for never.
     @ivar control: where the control API listens: a port number on `interface`, or a Twisted server
         endpoint string.
+    @ivar control_host: names by which it may be asked for, in small letters.
     @ivar base_port: the first TCP port that a node gets.
     @ivar last_port: the last TCP port that a node gets.
     @ivar interface: the address that the ports listen at.
@@ -164,6 +165,17 @@ class Settings:
         more="An endpoint is such as ``unix:/run/zbtwist/control``. See `the control interface "
         "<control-api.rst>`_.",
         letter="c",
+    )
+    control_host: tuple[str, ...] = option(
+        (),
+        values.hosts,
+        help="Names, with commas between them, by which browsers and programs may ask for the "
+        "control interface, beside addresses, localhost and this computer's own name",
+        name="control-host",
+        default="",
+        more="Requests under any other name are refused, also from a proxy in front that passes "
+        "the name on. See `the console <console.rst>`_.",
+        example='"gateway.example"',
     )
     base_port: int = option(
         DEFAULT_BASE_PORT, values.port, (int,), "First TCP port that a node gets", letter="p"

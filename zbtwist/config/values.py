@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 
 from twisted.internet.endpoints import clientFromString, serverFromString
 
@@ -107,6 +108,16 @@ def interface(text: str, context: Context) -> str:
             f"or 0.0.0.0 for all of them, not {text!r}."
         ) from error
     return text
+
+
+def hosts(text: str, context: Context) -> tuple[str, ...]:
+    names = tuple(name.strip().rstrip(".").lower() for name in text.split(","))
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", name):
+            raise Mistake(
+                f"must be names such as gateway.example, with commas between them, not {text!r}."
+            )
+    return names
 
 
 def state(text: str, context: Context) -> str:

@@ -12,6 +12,7 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import connect
+from zbtwist.control.http.guards import Hosts
 from zbtwist.control.http.site import control_site
 
 NODE = {"addr_extended": "[00:13:a2:00:40:0a:3e:ff]!", "label": "E2", "tcp_port": 27001}
@@ -49,7 +50,7 @@ class SiteTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.operations = FakeOperations()
-        self.site = control_site(self.operations, self.clock)
+        self.site = control_site(self.operations, self.clock, Hosts(("gateway",), "box"))
 
     def connect(self) -> StringTransportWithDisconnection:
         """Return the server's end of a new connection; its `protocol` takes the client's bytes."""

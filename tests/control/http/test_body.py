@@ -43,7 +43,8 @@ class NoForms(ConsoleTestCase):
     def post(self, path: str, content_type: str, body: bytes) -> int:
         transport = StringTransport(hostAddress=IPv4Address("TCP", "127.0.0.1", 27000))
         channel = connect(self.factory, transport)
-        channel.dataReceived(request(body, path, f"Content-Type: {content_type}\r\n"))
+        data = request(body, path, f"Content-Type: {content_type}\r\n")
+        channel.dataReceived(data.replace(b"gateway:27000", b"localhost", 1))
         self.turns()
         return parse_response(transport.value())[0]
 

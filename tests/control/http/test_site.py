@@ -22,7 +22,7 @@ from tests.control.http.support import (
 )
 from tests.support import producer_of
 from zbtwist.control import faults
-from zbtwist.control.http import site
+from zbtwist.control.http import channel, site
 from zbtwist.control.http.body import MAX_BODY
 from zbtwist.control.http.procedures import MAX_MULTICALL
 from zbtwist.control.http.xmlrpc_resource import MAX_RUNNING
@@ -30,7 +30,7 @@ from zbtwist.control.http.xmlrpc_resource import MAX_RUNNING
 
 def kept(transport: StringTransportWithDisconnection) -> int:
     """How many bytes of the body of the request that comes are kept."""
-    assert isinstance(transport.protocol, site.ControlChannel)
+    assert isinstance(transport.protocol, channel.ControlChannel)
     return len(transport.protocol.requests[0].content.getvalue())
 
 
@@ -45,20 +45,20 @@ class Addresses(SiteTestCase):
             self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],))
 
     def test_get_of_the_interface_says_how_to_call_it(self) -> None:
-        status, headers, body = self.exchange(b"GET /RPC2 HTTP/1.1\r\nHost: x\r\n\r\n")
+        status, headers, body = self.exchange(b"GET /RPC2 HTTP/1.1\r\nHost: box\r\n\r\n")
         self.assertEqual((status, headers["allow"]), (405, "POST"))
         self.assertTrue(headers["content-type"].startswith("text/plain"))
         self.assertIn(b"POST", body)
 
     def test_the_front_page_names_the_interface(self) -> None:
-        status, headers, body = self.exchange(b"GET / HTTP/1.1\r\nHost: here:27000\r\n\r\n")
+        status, headers, body = self.exchange(b"GET / HTTP/1.1\r\nHost: box:27000\r\n\r\n")
         self.assertEqual(status, 200)
         self.assertTrue(headers["content-type"].startswith("text/plain"))
-        self.assertIn(b"http://here:27000/RPC2", body)
+        self.assertIn(b"http://box:27000/RPC2", body)
 
     def test_head_has_the_length_and_no_body(self) -> None:
-        _, _, page = self.exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        status, headers, body = self.exchange(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+        _, _, page = self.exchange(b"GET / HTTP/1.1\r\nHost: box\r\n\r\n")
+        status, headers, body = self.exchange(b"HEAD / HTTP/1.1\r\nHost: box\r\n\r\n")
         self.assertEqual((status, body), (200, b""))
         self.assertEqual(int(headers["content-length"]), len(page))
 
@@ -111,13 +111,13 @@ class Addresses(SiteTestCase):
         """As a client asks that takes the gateway for its proxy."""
         for address in (
             "http://gateway:27000/RPC2",
-            "HTTP://x/rpc2/",
+            "HTTP://box/rpc2/",
             "http://gateway",
-            "http://x?a",
+            "http://box?a",
         ):
             _, _, body = self.post(method_call("list"), address)
             self.assertEqual(xmlrpc.client.loads(body)[0], ([NODE],), address)
-        self.assertEqual(self.post(method_call("list"), "http://x/nothing")[0], 404)
+        self.assertEqual(self.post(method_call("list"), "http://box/nothing")[0], 404)
         # The address prevails over the header.
         for address in ("http://evil.example/RPC2", "http://localhost@evil.example/"):
             self.assertEqual(self.post(method_call("list"), address)[0], 403, address)
@@ -133,42 +133,6 @@ class Addresses(SiteTestCase):
         transport.protocol.dataReceived(body)
         _, _, answer = parse_response(transport.value())
         self.assertEqual(xmlrpc.client.loads(answer)[0], ([NODE],))
-
-    def test_web_pages_of_other_sites_may_not_call(self) -> None:
-        for origin in ("http://evil.example", "null", "http://gateway:1"):
-            status, _, _ = self.post(method_call("discover"), headers=f"Origin: {origin}\r\n")
-            self.assertEqual(status, 403, origin)
-        self.assertEqual(self.operations.searches, [])
-        own = "Origin: http://gateway:27000\r\n"
-        self.assertEqual(self.post(method_call("list"), headers=own)[0], 200)
-
-    def test_names_that_may_be_anybodys_are_refused(self) -> None:
-        """A page of the web may have its own name lead to this computer."""
-        for host, expected in (
-            ("evil.example", 403),
-            ("evil.example:27000", 403),
-            ("127.0.0.1.evil.example:27000", 403),
-            ("127.0.0.1@evil.example", 403),
-            ("evil.example.:27000", 403),
-            ("localhost:27000", 200),
-            ("LOCALHOST", 200),
-            ("zb.localhost:27000", 200),
-            ("127.0.0.1:27000", 200),
-            ("[::1]:27000", 200),
-            ("gateway:27000", 200),
-        ):
-            for data in (
-                f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(),
-                request(method_call("list")).replace(b"gateway:27000", host.encode()),
-            ):
-                status, _, _ = self.exchange(data)
-                self.assertEqual(status, expected, host)
-        self.assertIn(b"localhost", self.exchange(b"GET / HTTP/1.1\r\nHost: a.b\r\n\r\n")[2])
-
-    def test_any_name_leads_here_over_the_network(self) -> None:
-        self.address = "192.168.1.7"
-        status, _, _ = self.exchange(b"GET / HTTP/1.1\r\nHost: gateway.factory.example\r\n\r\n")
-        self.assertEqual(status, 200)
 
 
 class BadRequests(SiteTestCase):
@@ -192,7 +156,7 @@ class BadRequests(SiteTestCase):
         for header in (b"Host", b"Origin", b"Accept", b"Content-Type", b"Last-Event-Id", b"Cookie"):
             for path in (b"/", b"/RPC2", b"/nothing"):
                 data = b"GET %b HTTP/1.1\r\n%b: \xff\xfe\r\n\r\n" % (path, header)
-                self.assertIn(self.exchange(data)[0], (200, 404, 405), data)
+                self.assertIn(self.exchange(data)[0], (200, 403, 404, 405), data)
 
     def test_lengths_that_are_none(self) -> None:
         for length in ("-1", "+5", "0x10", "5, 5", "", "9" * 5000):
@@ -302,18 +266,18 @@ class BadRequests(SiteTestCase):
 
     def send_huge(self, header: bytes, pieces: list[bytes]) -> None:
         transport = self.connect()
-        channel = transport.protocol
-        channel.dataReceived(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\n" + header)
+        protocol = transport.protocol
+        protocol.dataReceived(b"POST /RPC2 HTTP/1.1\r\nHost: box\r\n" + header)
         for piece in pieces:
             self.assertEqual(transport.value(), b"")
             self.assertLessEqual(kept(transport), MAX_BODY)
-            channel.dataReceived(piece)
+            protocol.dataReceived(piece)
             self.clock.advance(0)
         status, _, body = parse_response(transport.value())
         self.assertEqual(status, 200)
         self.assertFault(faults.BAD_REQUEST, body, str(MAX_BODY))
         transport.clear()
-        channel.dataReceived(request(method_call("list")))
+        protocol.dataReceived(request(method_call("list")))
         self.assertEqual(xmlrpc.client.loads(parse_response(transport.value())[2])[0], ([NODE],))
 
 
@@ -698,9 +662,9 @@ class Pipelines(SiteTestCase):
             self.assertEqual(self.transport.producerState, "producing")
 
     def test_so_has_each_piece_of_a_long_one(self) -> None:
-        size = 3 * site.PIECE
+        size = 3 * channel.PIECE
         self.send(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (size + 1) + b"x" * size)
-        self.assertLess(kept(self.transport), site.PIECE)
+        self.assertLess(kept(self.transport), channel.PIECE)
         self.assertEqual(self.transport.producerState, "paused")
         self.turn()
         self.assertEqual(kept(self.transport), size)
@@ -783,7 +747,7 @@ class Bounds(SiteTestCase):
     """Connections are bounded in number and in idle time."""
 
     def test_too_many_connections(self) -> None:
-        open_ones = [self.connect() for _ in range(site.MAX_CONNECTIONS)]
+        open_ones = [self.connect() for _ in range(channel.MAX_CONNECTIONS)]
         refused = self.connect()
         self.assertFalse(refused.connected)
         status, _, body = parse_response(refused.value())
@@ -817,7 +781,7 @@ class Bounds(SiteTestCase):
         for beginning in (b"", b"POST /RPC2 HTTP/1.1\r\nContent-Length: 10000\r\n\r\n"):
             slow = self.connect()
             slow.protocol.dataReceived(beginning + b"P")
-            for _ in range(int(site.REQUEST_TIMEOUT / 30) - 1):
+            for _ in range(int(channel.REQUEST_TIMEOUT / 30) - 1):
                 self.clock.advance(30)
                 slow.protocol.dataReceived(b"P")
             self.assertTrue(slow.connected)
@@ -827,7 +791,7 @@ class Bounds(SiteTestCase):
 
     def test_a_client_may_stay_that_sends_whole_requests(self) -> None:
         polling = self.connect()
-        for _ in range(int(site.REQUEST_TIMEOUT / 30) * 2):
+        for _ in range(int(channel.REQUEST_TIMEOUT / 30) * 2):
             data = request(method_call("list"))
             polling.protocol.dataReceived(data[:20])
             self.clock.advance(15)

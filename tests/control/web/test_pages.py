@@ -37,7 +37,7 @@ class PagesTestCase(SynchronousTestCase):
         transport = StringTransport()
         channel = self.site.buildProtocol(None)
         channel.makeConnection(transport)
-        lines = [f"{method} {path} HTTP/1.1", "Host: gateway"]
+        lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         channel.dataReceived("\r\n".join([*lines, "", ""]).encode())
         return parse_response(transport.value())

@@ -24,7 +24,6 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from zbtwist.control.http.answers import header_of, not_found, refuse_method, text_answer
-from zbtwist.control.http.guards import is_cross_site
 from zbtwist.observing.event_log import Entry, EventLog, Follower
 
 #: How many streams may be open at once.
@@ -75,10 +74,6 @@ class EventStreams(Resource):
     def render(self, request: Request) -> bytes | int:
         if request.method not in (b"GET", b"HEAD"):
             return refuse_method(request)
-        if is_cross_site(request):
-            return text_answer(
-                request, http.FORBIDDEN, "Streams for web pages of other sites are refused."
-            )
         if len(self.streams) >= MAX_STREAMS:
             return text_answer(
                 request,

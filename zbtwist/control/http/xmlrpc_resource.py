@@ -17,7 +17,6 @@ from twisted.web.xmlrpc import XMLRPC
 from zbtwist.control.faults import GATEWAY_FAILED, ControlFault
 from zbtwist.control.http.answers import not_found, text_answer
 from zbtwist.control.http.body import read_document
-from zbtwist.control.http.guards import is_cross_site
 from zbtwist.control.http.procedures import Procedure, Procedures
 from zbtwist.control.xmlrpc import read_call, write_fault, write_response
 
@@ -65,10 +64,6 @@ class XMLRPCResource(XMLRPC):
             request.setHeader(b"allow", b"POST")
             return text_answer(
                 request, http.NOT_ALLOWED, "This is for XML-RPC calls; send them with POST."
-            )
-        if is_cross_site(request):
-            return text_answer(
-                request, http.FORBIDDEN, "Calls from web pages of other sites are refused."
             )
         rendered: int = super().render(request)
         return rendered

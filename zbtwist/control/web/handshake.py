@@ -1,8 +1,7 @@
 """The opening handshake of a WebSocket: who may open one, and how many there may be.
 
-The pages of other sites may not: a browser lets any page open a WebSocket to the loopback
-interface, and says only in ``Origin`` whose page it is. The request is read by Twisted and answered
-here, by the rules of RFC 6455, 4.2; after that the connection is the session's (see
+The pages of other sites may not (see `zbtwist.control.http.guards`). The request is read by Twisted
+and answered here, by the rules of RFC 6455, 4.2; after that the connection is the session's (see
 `zbtwist.control.web.sockets`). No extension is agreed on, so no message is compressed.
 """
 
@@ -16,8 +15,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from wsproto.utilities import generate_accept_token
 
 from zbtwist.control.http.answers import not_found, refuse_method, text_answer
-from zbtwist.control.http.guards import is_cross_site
-from zbtwist.control.http.site import ControlChannel
+from zbtwist.control.http.channel import ControlChannel
 from zbtwist.control.web.sockets import Session
 
 #: How many WebSockets may be open at once; other control connections have room beside them.
@@ -45,10 +43,6 @@ class SocketResource(Resource):
     def render(self, request: Request) -> bytes | int:
         if request.method not in (b"GET", b"HEAD"):
             return refuse_method(request)
-        if is_cross_site(request):
-            return text_answer(
-                request, http.FORBIDDEN, "WebSockets of other sites' pages are refused."
-            )
         if _header(request, b"upgrade").lower() != b"websocket" or request.method != b"GET":
             return _require_upgrade(request, "This is a WebSocket: open it as one.")
         connection = _header(request, b"connection").lower().split(b",")

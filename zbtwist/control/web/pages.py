@@ -30,18 +30,13 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 
-#: Nothing of the page comes from anywhere else, nothing is written in the page itself, and no other
-#: page may show it.
-HEADERS = {
+#: What a page says in place of other answers (see `zbtwist.control.http.guards`): nothing of it
+#: comes from anywhere else, nothing is written in the page itself, and no other page may show it.
+_HEADERS = {
     "content-security-policy": (
         "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
     ),
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
     # Ask each time whether it is still so: the answer is short, and an update is seen at once.
     "cache-control": "no-cache",
 }
@@ -64,7 +59,7 @@ class PageFile(Resource):
         except OSError:
             # It was there a moment ago: the program is being updated.
             return not_found(request).render(request)  # type: ignore[no-any-return]
-        for name, value in HEADERS.items():
+        for name, value in _HEADERS.items():
             request.setHeader(name, value)
         request.setHeader("content-type", TYPES[self._path.suffix])
         if request.setETag(b'"%s"' % sha256(content).hexdigest()[:32].encode()) is http.CACHED:

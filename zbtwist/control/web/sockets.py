@@ -25,7 +25,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 from zope.interface import implementer
 
-from zbtwist.control.http.site import UpgradedProtocol
+from zbtwist.control.http.channel import UpgradedProtocol
 
 #: The longest message that is taken, in bytes or characters.
 MAX_MESSAGE = 65536
