@@ -45,6 +45,7 @@ class NodeClient:
 
     @cvar is_raw: its bytes are the node's, whatever protocol the port speaks.
     @ivar peer: who it is, for the log.
+    @ivar share: with whom it shares places and turns, see `zbtwist.runtime.shares.peer_of`.
     @ivar blocked: the other end takes no more at the moment: what is written has to wait.
     @ivar has_ended: it writes no more, and is only waiting for what is still to come.
     @ivar has_left: it hears no more, and is only there until all that it had sent is read.
@@ -55,6 +56,7 @@ class NodeClient:
     """
 
     peer = "?"
+    share = ""
     has_ended = False
     has_left = False
     has_written = False
@@ -184,8 +186,12 @@ class NodeClient:
 class ConnectedClient(NodeClient, Protocol):
     """One connection to a node's port, over TCP or what is like it."""
 
-    def __init__(self, port: NodePort) -> None:
+    def __init__(self, port: NodePort, share: str = "") -> None:
+        """
+        @param port: whose client it is.
+        """
         super().__init__()
+        self.share = share
         self.gone = Deferred()
         self._serves = port
         # No more to be done with the transport: it is lost, or about to be.

@@ -76,6 +76,6 @@ class Listener(ServerFactory):
         return getattr(host, "port", 0)
 
     def buildProtocol(self, addr: object) -> Protocol:
-        client = self.server.accept() if self.server is not None else None
+        client = self.server.accept(addr) if self.server is not None else None
         # None would be an end in good order on some transports, and a traceback of TLS's.
         return client if client is not None else Refusal()

@@ -30,6 +30,7 @@ from zbtwist.network.events import FROM_NODE, TO_NODE
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.repeats import Repeats
+from zbtwist.runtime.shares import peer_of, who_gives_way
 from zbtwist.runtime.write_batch import WriteBatch
 
 #: Clients that one node's port serves at once, without those that have ended their side.
@@ -277,20 +278,39 @@ class NodePort(Service):
         for client in clients:
             client.abort()
 
-    def accept(self) -> ConnectedClient | None:
-        """Return a client for a new connection; None refuses it."""
-        return ConnectedClient(self) if self.has_room() else None
+    def accept(self, address: object = None) -> ConnectedClient | None:
+        """Return a client for a new connection; None refuses it.
 
-    def has_room(self) -> bool:
-        """Whether one more client may come; if not, that is published, now and then.
+        @param address: of the other end.
+        """
+        share = peer_of(address)
+        return ConnectedClient(self, share) if self.make_room(share) else None
+
+    def make_room(self, share: str) -> bool:
+        """Have a place for one more client, if there is one or another gives way. If not, that is
+        published, now and then.
 
         Those that have ended their side or left do not count, until there are as many of them
         again.
+
+        @param share: who wants it, see `zbtwist.runtime.shares.peer_of`.
         """
-        staying = sum(not (client.has_ended or client.has_left) for client in self._clients)
-        if staying >= MAX_CLIENTS or len(self._clients) >= 2 * MAX_CLIENTS:
+        there = [client for client in self._clients if not client.is_over]
+        staying = [client for client in there if not (client.has_ended or client.has_left)]
+        if len(staying) >= MAX_CLIENTS:
+            holders = staying
+        elif len(there) >= 2 * MAX_CLIENTS:
+            holders = there
+        else:
+            return True
+        leaving = who_gives_way(((client.share, client) for client in holders), share)
+        if leaving is None:
             self._refusals.happened()
             return False
+        self.outbound.discard(leaving)
+        leaving.reset(
+            f"there are {len(holders)} clients, and another address has fewer of them than this one"
+        )
         return True
 
     def _say_refused(self, count: int) -> None:

@@ -52,11 +52,14 @@ class SiteTestCase(SynchronousTestCase):
         self.operations = FakeOperations()
         self.site = control_site(self.operations, self.clock, Hosts(("gateway",), "box"))
 
-    def connect(self) -> StringTransportWithDisconnection:
-        """Return the server's end of a new connection; its `protocol` takes the client's bytes."""
+    def connect(self, peer: str = "127.0.0.1") -> StringTransportWithDisconnection:
+        """Return the server's end of a new connection; its `protocol` takes the client's bytes.
+
+        @param peer: the client's address.
+        """
         transport = StringTransportWithDisconnection(
             hostAddress=IPv4Address("TCP", self.address, 27000),
-            peerAddress=IPv4Address("TCP", "127.0.0.1", 50000),
+            peerAddress=IPv4Address("TCP", peer, 50000),
         )
         connect(self.site, transport)
         return transport

@@ -214,6 +214,15 @@ class Bounds(StreamTestCase):
         first.loseConnection()
         self.assertEqual(self.numbers(self.open()), [])
 
+    def test_who_has_the_most_streams_gives_way(self) -> None:
+        self.patch(event_stream, "MAX_STREAMS", 3)
+        first, _, last = self.open(), self.open(), self.open()
+        other = self.connect("192.168.1.7")
+        other.protocol.dataReceived(b"GET /events HTTP/1.1\r\n\r\n")
+        self.assertEqual(self.numbers(other), [])
+        self.assertEqual((first.connected, last.connected), (True, False))
+        self.assertEqual(len(self.resource.streams), 3)
+
     def test_nothing_runs_while_nobody_looks(self) -> None:
         transports = [self.open(), self.open()]
         for transport in transports:

@@ -50,10 +50,11 @@ class Page:
         path: str,
         host: str = HOST,
         origin: str | None = f"http://{HOST}",
+        peer: str = "127.0.0.1",
     ) -> None:
         self.transport = StringTransport(
             hostAddress=IPv4Address("TCP", "127.0.0.1", 27000),
-            peerAddress=IPv4Address("TCP", "127.0.0.1", 50000),
+            peerAddress=IPv4Address("TCP", peer, 50000),
         )
         self.channel = connect(factory, self.transport)
         self.websocket = WSConnection(ConnectionType.CLIENT)

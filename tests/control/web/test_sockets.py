@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 from twisted.internet.testing import StringTransport
@@ -10,6 +11,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessag
 
 from tests.control.web.support import HOST, ConsoleTestCase, Page
 from tests.support import connect, producer_of
+from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.handshake import MAX_SOCKETS
 from zbtwist.control.web.live import CALLS_AT_ONCE
 from zbtwist.control.web.sockets import (
@@ -23,6 +25,7 @@ from zbtwist.control.web.sockets import (
     SILENCE,
     STOP_TIMEOUT,
     TOO_BIG,
+    TRY_AGAIN_LATER,
 )
 
 
@@ -155,6 +158,32 @@ class Opening(ConsoleTestCase):
         self.assertIn(b"close some", refused.body)
         pages[7].lose()
         self.assertEqual(self.open().status, 101)
+
+    def test_who_has_the_most_gives_way(self) -> None:
+        """It is told to come again later."""
+        pages = [self.open() for _ in range(MAX_SOCKETS)]
+        self.assertEqual(self.open(peer="192.168.1.7").status, 101)
+        pages[-1].read()
+        self.assertEqual(pages[-1].closed, TRY_AGAIN_LATER)
+        self.assertFalse(any(page.is_dropped for page in pages[:-1]))
+
+    def test_all_have_a_budget_of_time(self) -> None:
+        """What their pages ask for waits while the streams have their part."""
+        pages = [self.open() for _ in range(10)]
+        seen: list[float] = []
+
+        async def call(*_: object) -> object:
+            seen.append(self.reactor.seconds())
+            self.reactor.rightNow += 0.1
+            return None
+
+        self.patch(Calls, "call", call)
+        for page in pages:
+            page.call("traffic", "")
+        self.assertEqual(len(seen), 1)
+        self.run_for(3)
+        self.assertEqual(len(seen), 10)
+        self.assertGreater(min(b - a for a, b in itertools.pairwise(seen)), 0.17)
 
 
 class Bounds(ConsoleTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 from wsproto.events import BytesMessage
@@ -24,7 +25,7 @@ class TerminalTests(ConsoleTestCase):
 
     def other_client(self) -> tuple[ConnectedClient, StringTransport]:
         """A client of the same node over TCP."""
-        client = self.port("ECHO").accept()
+        client = self.port("ECHO").accept(IPv4Address("TCP", "127.0.0.1", 50000))
         assert client is not None
         transport = StringTransport()
         client.makeConnection(transport)

@@ -16,6 +16,8 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from zbtwist.control.http.guards import HEADERS, OTHER_NAME, OTHER_SITE, is_cross_site
+from zbtwist.runtime.shares import peer_of
+from zbtwist.runtime.work_turns import Turn
 
 if TYPE_CHECKING:
     from zbtwist.control.http.site import ControlSite
@@ -23,7 +25,18 @@ if TYPE_CHECKING:
 #: How many control connections may be open at once.
 MAX_CONNECTIONS = 128
 
-#: How long a request may take to arrive, in seconds: the longest one over 28 kbit/s.
+#: How many more there may be while each of those has something in hand: each of them has one
+#: question that is answered at once, so that whoever watches over the gateway is served.
+SPARE_CONNECTIONS = 8
+
+#: Seconds in which the head of a request must be here, since its first byte.
+HEAD_TIMEOUT = 10.0
+
+#: Bytes of a body that must come in so many seconds, if its end does not: 33 kbit/s.
+BODY_RATE = 40960
+BODY_INTERVAL = 10.0
+
+#: Seconds that a request may take to arrive.
 REQUEST_TIMEOUT = 300.0
 
 #: Seconds for which the rest of a request is thrown away that was refused by its head: who is cut
@@ -46,7 +59,7 @@ class UpgradedProtocol(Protocol):
 
 
 class ControlChannel(http.HTTPChannel):
-    """A connection that registers itself, and excuses itself if there are too many.
+    """A connection that registers itself, for which another goes if there are too many.
 
     It looks at one request in a turn of the reactor, or at a piece of it, and at none before the
     answer to the one before is on its way and the client reads: thousands of them fit into what is
@@ -54,12 +67,20 @@ class ControlChannel(http.HTTPChannel):
     While something waits to be looked at, nothing more is read.
 
     @ivar upgraded: what it speaks now, if that is HTTP no more; else None.
+    @ivar peer: who is at the other end, see `zbtwist.runtime.shares.peer_of`.
+    @ivar idle_since: since when it has no request in hand, seconds of the clock.
+    @ivar is_spare: it is one of the `SPARE_CONNECTIONS`.
+    @ivar is_leaving: another has its place.
     """
 
     # Twisted has a line of log for each connection that was idle for long, as browsers' are.
     _log = Logger(observer=LogPublisher())
     factory: ControlSite
     upgraded: UpgradedProtocol | None = None
+    peer = ""
+    idle_since = 0.0
+    is_spare = False
+    is_leaving = False
     # What has come and was not looked at.
     _unread = b""
     # A request is here as a whole, and is not answered.
@@ -68,13 +89,21 @@ class ControlChannel(http.HTTPChannel):
     _blocked = False
     # What is unread has its turn then.
     _next_turn: IDelayedCall | None = None
-    # The request that comes must be here as a whole by then.
+    # It waits for others that were before it.
+    _turn: Turn | None = None
+    # What of the request that comes must be here by then.
     _deadline: IDelayedCall | None = None
+    # Bytes of its body that have come since the last look, and seconds until it takes too long.
+    _body_bytes = 0
+    _body_time = REQUEST_TIMEOUT
     # A request was refused by its head: nothing more is read, only thrown away.
     _is_refused = False
 
     def connectionMade(self) -> None:
-        if len(self.factory.channels) >= MAX_CONNECTIONS:
+        transport: Any = self.transport
+        self.peer = peer_of(transport.getPeer())
+        self.idle_since = self.factory.clock.seconds()
+        if not self.factory.make_room(self):
             self._refuse(
                 b"503 Service Unavailable", "Too many control connections are open; close some."
             )
@@ -103,25 +132,46 @@ class ControlChannel(http.HTTPChannel):
             return
         self._unread += data
         if self._may_look:
-            self._look()
+            self._ask_for_turn()
         self._read_or_not()
 
     @property
+    def is_idle(self) -> bool:
+        """Whether it has no request in hand: none that is here as a whole, and is being answered or
+        has become a stream.
+        """
+        return not (self._in_hand or self.upgraded is not None or self.is_leaving)
+
+    def give_way(self) -> None:
+        """Another gets its place."""
+        self.is_leaving = True
+        self._look_at_no_more()
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    @property
     def _may_look(self) -> bool:
-        return not (self._in_hand or self._blocked or self._next_turn)
+        is_waiting = self._turn is not None and self._turn.is_waiting
+        return not (self._in_hand or self._blocked or self._next_turn or is_waiting)
+
+    def _ask_for_turn(self) -> None:
+        self._turn = self.factory.turns.ask(self._look_if_possible)
+
+    def _look_if_possible(self) -> None:
+        if not (self._blocked or self._in_hand or self._is_refused):
+            self._look()
+        self._read_or_not()
 
     def _look(self) -> None:
         """Look at a piece of what is unread, and not beyond the end of a request."""
         data, self._unread = self._unread[:PIECE], self._unread[PIECE:]
         if self._deadline is None:
-            self._deadline = self.callLater(REQUEST_TIMEOUT, self._too_slow)
+            self._deadline = self.callLater(HEAD_TIMEOUT, self._head_is_late)
         super().dataReceived(data)
 
     def _take_turn(self) -> None:
         self._next_turn = None
-        if not self._blocked:
-            self._look()
-        self._read_or_not()
+        self._ask_for_turn()
 
     def _read_or_not(self) -> None:
         transport: Any = self.transport
@@ -140,6 +190,11 @@ class ControlChannel(http.HTTPChannel):
         if self._may_look:
             self._next_turn = self.callLater(0, self._take_turn)
 
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self._blocked:
+            self.factory.unsent.add(self, len(data))
+
     def pauseProducing(self) -> None:
         super().pauseProducing()
         self._blocked = True
@@ -147,6 +202,7 @@ class ControlChannel(http.HTTPChannel):
     def resumeProducing(self) -> None:
         super().resumeProducing()
         self._blocked = False
+        self.factory.unsent.remove(self)
         self._read_or_not()
 
     def headerReceived(self, line: bytes) -> bool:
@@ -185,6 +241,20 @@ class ControlChannel(http.HTTPChannel):
             self._refuse_by_head(OTHER_SITE)
         else:
             super().allHeadersReceived()
+            self._forget_deadline()
+            self._body_bytes, self._body_time = 0, REQUEST_TIMEOUT
+            self._deadline = self.callLater(BODY_INTERVAL, self._check_body)
+
+    def checkPersistence(self, request: http.Request, version: bytes) -> bool:
+        if self.is_spare:
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+            return False
+        lasts: bool = super().checkPersistence(request, version)
+        return lasts
+
+    def rawDataReceived(self, data: bytes) -> None:
+        self._body_bytes += len(data)
+        super().rawDataReceived(data)
 
     def _refuse_by_head(self, sentence: str) -> None:
         self._look_at_no_more()
@@ -207,7 +277,23 @@ class ControlChannel(http.HTTPChannel):
         super().requestDone(request)
         self._unread += self.clearLineBuffer() + later
         self._in_hand = False
+        self.idle_since = self.factory.clock.seconds()
         self._read_or_not()
+
+    def _head_is_late(self) -> None:
+        if self._unread:
+            # It is not the client that makes us wait.
+            self._deadline = self.callLater(HEAD_TIMEOUT, self._head_is_late)
+        else:
+            self._too_slow()
+
+    def _check_body(self) -> None:
+        self._body_time -= BODY_INTERVAL
+        if self._body_time > 0 and (self._body_bytes >= BODY_RATE or self._unread):
+            self._body_bytes = 0
+            self._deadline = self.callLater(BODY_INTERVAL, self._check_body)
+        else:
+            self._too_slow()
 
     def _too_slow(self) -> None:
         self._deadline = None
@@ -225,6 +311,9 @@ class ControlChannel(http.HTTPChannel):
             self._forget_deadline()
             if self._next_turn is not None:
                 self._next_turn.cancel()
+            if self._turn is not None:
+                self._turn.cancel()
+            self.factory.unsent.remove(self)
             super().connectionLost(reason)
             if self.upgraded is not None:
                 self.upgraded.connectionLost(reason)

@@ -25,6 +25,7 @@ from zope.interface import implementer
 
 from zbtwist.control.http.answers import header_of, not_found, refuse_method, text_answer
 from zbtwist.observing.event_log import Entry, EventLog, Follower
+from zbtwist.runtime.shares import who_gives_way
 
 #: How many streams may be open at once.
 MAX_STREAMS = 32
@@ -74,7 +75,7 @@ class EventStreams(Resource):
     def render(self, request: Request) -> bytes | int:
         if request.method not in (b"GET", b"HEAD"):
             return refuse_method(request)
-        if len(self.streams) >= MAX_STREAMS:
+        if not self._make_room(request):
             return text_answer(
                 request,
                 http.SERVICE_UNAVAILABLE,
@@ -92,6 +93,20 @@ class EventStreams(Resource):
             return b""
         self._begin(_Stream(request, follower, self._events.run, self._clock), is_new_run)
         return NOT_DONE_YET
+
+    def _make_room(self, request: Request) -> bool:
+        """Have a place for one more stream, if there is one or another gives way."""
+        channel: Any = request.channel
+        if channel.is_spare:
+            return False
+        if len(self.streams) < MAX_STREAMS:
+            return True
+        holders = [(stream.peer, stream) for stream in self.streams]
+        leaving = who_gives_way(holders, channel.peer)
+        if leaving is not None:
+            del self.streams[leaving]
+            leaving.abort()
+        return leaving is not None
 
     def _where(self, request: Request) -> tuple[Follower, bool]:
         """Return what follows the events from where a client was, and whether that was in another
@@ -138,10 +153,15 @@ class EventStreams(Resource):
 
 @implementer(IPushProducer)
 class _Stream:
-    """One client's stream."""
+    """One client's stream.
+
+    @ivar peer: who reads it, see `zbtwist.runtime.shares.peer_of`.
+    """
 
     def __init__(self, request: Request, follower: Follower, run: str, clock: IReactorTime) -> None:
         self.request = request
+        channel: Any = request.channel
+        self.peer: str = channel.peer
         self._follower = follower
         self._run = run
         self._clock = clock

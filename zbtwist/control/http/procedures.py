@@ -16,9 +16,12 @@ from zbtwist.control.api import OPERATIONS
 from zbtwist.control.faults import NO_SUCH_METHOD, ControlFault, bad_request, shown
 from zbtwist.control.operations.table import Operation, operation, table_of
 from zbtwist.control.xmlrpc import Written, fault_struct, write_value
+from zbtwist.runtime.work_turns import WorkTurns
 
-#: How many calls one `system.multicall` may hold.
+#: How many calls one `system.multicall` may hold, and characters of their answers behind which the
+#: rest is refused.
 MAX_MULTICALL = 100
+MAX_ANSWER = 1 << 23
 
 _MULTICALL = "system.multicall"
 
@@ -127,14 +130,25 @@ class SystemOperations:
             )
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
+        turns: WorkTurns = request.channel.factory.turns
         results: list[object] = []
+        room = MAX_ANSWER
         for call in calls:
-            if gone:
-                break
             try:
-                results.append([await self._one_of_many(request, call)])
+                if room <= 0:
+                    raise bad_request(
+                        f"The answers before were longer than {MAX_ANSWER} bytes together; call "
+                        "again for the rest."
+                    )
+                written = await self._one_of_many(request, call)
+                room -= len(written)
+                results.append([written])
+                # The next one is a piece of work of its own.
+                await turns.pause()
             except ControlFault as fault:
                 results.append(fault_struct(fault))
+            if gone:
+                break
         return results
 
     async def _one_of_many(self, request: Request, call: object) -> Written:

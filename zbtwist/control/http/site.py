@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.web import http
 from twisted.web.resource import IResource, Resource
@@ -10,9 +12,15 @@ from twisted.web.server import Request, Site
 from zbtwist import __version__
 from zbtwist.control.http.answers import header_of, not_found, text_answer
 from zbtwist.control.http.body import BoundedBody
-from zbtwist.control.http.channel import ControlChannel
+from zbtwist.control.http.channel import (
+    MAX_CONNECTIONS,
+    SPARE_CONNECTIONS,
+    ControlChannel,
+)
 from zbtwist.control.http.guards import HEADERS, Hosts
+from zbtwist.control.http.unsent import UnsentAnswers
 from zbtwist.control.http.xmlrpc_resource import XMLRPCResource
+from zbtwist.runtime.work_turns import WorkTurns
 
 #: How long a connection may be silent between requests, or within one, in seconds.
 IDLE_TIMEOUT = 60.0
@@ -35,6 +43,9 @@ class ControlSite(Site):
 
     @ivar channels: the control connections that are open.
     @ivar hosts: the names by which it may be asked for.
+    @ivar clock: times connections.
+    @ivar turns: has work done for them, in time that the streams can spare.
+    @ivar unsent: counts the answers that wait for clients to read them.
     """
 
     # Twisted declares the channel that can change to HTTP/2.
@@ -48,6 +59,30 @@ class ControlSite(Site):
         super().__init__(root, timeout=IDLE_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False)
         self.channels: set[ControlChannel] = set()
         self.hosts = hosts or Hosts()
+        self.clock: IReactorTime = self.reactor
+        self.turns = WorkTurns(self.clock)
+        self.unsent = UnsentAnswers()
+
+    def make_room(self, newcomer: ControlChannel) -> bool:
+        """Have a place for one more connection. If all are taken, that goes which has been without
+        a request for longest, of those of an address that has the most, if it has such a one.
+
+        @return: whether there is one.
+        """
+        staying = [channel for channel in self.channels if not channel.is_leaving]
+        if len(staying) < MAX_CONNECTIONS:
+            return True
+        idle = [channel for channel in staying if channel.is_idle and not channel.is_spare]
+        if not idle:
+            newcomer.is_spare = True
+            if len(staying) < MAX_CONNECTIONS + SPARE_CONNECTIONS:
+                return True
+            idle = [channel for channel in staying if channel.is_idle]
+        if idle:
+            counts = Counter(channel.peer for channel in staying)
+            now = self.clock.seconds()
+            max(idle, key=lambda one: (counts[one.peer], now - one.idle_since)).give_way()
+        return bool(idle)
 
     def stopFactory(self) -> None:
         """The port was closed: so are the connections, whose clients may mean to stay for long."""

@@ -6,6 +6,8 @@ number of calls in hand is bounded, and `zbtwist.control.http.body` bounds what 
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,6 +21,7 @@ from zbtwist.control.http.answers import not_found, text_answer
 from zbtwist.control.http.body import read_document
 from zbtwist.control.http.procedures import Procedure, Procedures
 from zbtwist.control.xmlrpc import read_call, write_fault, write_response
+from zbtwist.runtime.work_turns import WorkTurns
 
 #: How many requests that wait for something may be in hand at once, also of clients that have gone
 #: away since. Those that are answered at once (list, status) are not refused.
@@ -97,9 +100,17 @@ class XMLRPCResource(XMLRPC):
         request.finish()
 
     async def _answer(self, request: Request) -> bytes:
+        channel: Any = request.channel
+        turns: WorkTurns = channel.factory.turns
+        await turns.turn()
         name, arguments = read_call(read_document(request))
         procedure = self.lookupProcedure(name)
-        if self.running >= MAX_RUNNING and procedure.operation.may_wait:
+        may_wait = procedure.operation.may_wait
+        if channel.is_spare and may_wait:
+            raise ControlFault(
+                GATEWAY_FAILED, "All control connections have something in hand; close some."
+            )
+        if self.running >= MAX_RUNNING and may_wait:
             raise ControlFault(
                 GATEWAY_FAILED,
                 f"{self.running} calls are running; call again when some have ended.",

@@ -16,7 +16,8 @@ from wsproto.utilities import generate_accept_token
 
 from zbtwist.control.http.answers import not_found, refuse_method, text_answer
 from zbtwist.control.http.channel import ControlChannel
-from zbtwist.control.web.sockets import Session
+from zbtwist.control.web.sockets import TRY_AGAIN_LATER, Session
+from zbtwist.runtime.shares import who_gives_way
 
 #: How many WebSockets may be open at once; other control connections have room beside them.
 MAX_SOCKETS = 64
@@ -60,7 +61,7 @@ class SocketResource(Resource):
             )
         channel = request.channel
         assert isinstance(channel, ControlChannel)
-        if sum(other.upgraded is not None for other in channel.factory.channels) >= MAX_SOCKETS:
+        if not _make_room(channel):
             return text_answer(
                 request,
                 http.SERVICE_UNAVAILABLE,
@@ -74,6 +75,24 @@ class SocketResource(Resource):
         )
         channel.upgrade(session)
         return NOT_DONE_YET
+
+
+def _make_room(channel: ControlChannel) -> bool:
+    """Have a place for one more WebSocket, if there is one or another gives way."""
+    if channel.is_spare:
+        return False
+    # In the order in which they were opened.
+    others = sorted(
+        (session.number, other.peer, session)
+        for other in channel.factory.channels
+        if isinstance(session := other.upgraded, Session) and not session.over
+    )
+    if len(others) < MAX_SOCKETS:
+        return True
+    leaving = who_gives_way([(peer, session) for _, peer, session in others], channel.peer)
+    if leaving is not None:
+        leaving.end(TRY_AGAIN_LATER)
+    return leaving is not None
 
 
 def _header(request: Request, name: bytes) -> bytes:

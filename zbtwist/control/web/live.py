@@ -32,6 +32,7 @@ from zbtwist.network.service import NetworkService
 from zbtwist.radio.events import LinkDown, LinkUp
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import Event, EventBus
+from zbtwist.runtime.work_turns import Turn
 
 #: Seconds from one look to the next.
 INTERVAL = 1.0
@@ -196,6 +197,7 @@ class LiveSession(Session):
         self._room = float(CALLS_AT_ONCE)
         self._room_at = clock.seconds()
         self._next_call: IDelayedCall | None = None
+        self._calls_turn: Turn | None = None
         self.missed_something = False
 
     def opened(self) -> None:
@@ -204,16 +206,23 @@ class LiveSession(Session):
     def ended(self) -> None:
         if self._next_call is not None and self._next_call.active():
             self._next_call.cancel()
+        if self._calls_turn is not None:
+            self._calls_turn.cancel()
         self._feed.remove(self)
 
     def text_received(self, message: str) -> None:
         self._messages.append(message)
-        if self._next_call is None:
-            self._take_calls()
+        if self._next_call is None and not (self._calls_turn and self._calls_turn.is_waiting):
+            self._ask_for_calls()
+
+    def _ask_for_calls(self) -> None:
+        self._next_call = None
+        self._calls_turn = self._turns.ask(self._take_calls, is_long=True)
+        if self._calls_turn.is_waiting:
+            self.hold(True)
 
     def _take_calls(self) -> None:
         """Take as many calls as there is room for, and hear nothing more until all are taken."""
-        self._next_call = None
         now = self._clock.seconds()
         room = self._room + (now - self._room_at) * CALLS_PER_SECOND
         self._room, self._room_at = min(room, CALLS_AT_ONCE), now
@@ -221,7 +230,7 @@ class LiveSession(Session):
             self._room -= 1
             self._take_call(self._messages.popleft())
         if self._messages and not self.over:
-            self._next_call = self._clock.callLater(1 / CALLS_PER_SECOND, self._take_calls)
+            self._next_call = self._clock.callLater(1 / CALLS_PER_SECOND, self._ask_for_calls)
         self.hold(self._next_call is not None)
 
     def _take_call(self, message: str) -> None:

@@ -13,6 +13,7 @@ the nodes' streams must not wait for them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -26,6 +27,7 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessa
 from zope.interface import implementer
 
 from zbtwist.control.http.channel import UpgradedProtocol
+from zbtwist.runtime.work_turns import Turn, WorkTurns
 
 #: The longest message that is taken, in bytes or characters.
 MAX_MESSAGE = 65536
@@ -50,9 +52,14 @@ NORMAL = 1000
 GOING_AWAY = 1001
 POLICY = 1008
 TOO_BIG = 1009
+#: https://www.iana.org/assignments/websocket
+TRY_AGAIN_LATER = 1013
 
 #: The head of a frame, in bytes, at its shortest: RFC 6455, 5.2, with the mask that clients use.
 _HEAD = 6
+
+
+_NUMBERS = count()
 
 
 @implementer(IPushProducer)
@@ -60,6 +67,7 @@ class Session(UpgradedProtocol):
     """One WebSocket. What it is for is said by a subclass, in `opened`, `text_received`,
     `bytes_received`, `unblocked`, `stopping` and `ended`.
 
+    @ivar number: how many were opened before it.
     @ivar peer: who is at the other end, for the log.
     @ivar blocked: the other end takes no more at the moment.
     @ivar over: nothing more is sent or heard.
@@ -71,6 +79,10 @@ class Session(UpgradedProtocol):
 
     def __init__(self, request: Request, clock: IReactorTime) -> None:
         self._clock = clock
+        self.number = next(_NUMBERS)
+        channel: Any = request.channel
+        self._turns: WorkTurns = channel.factory.turns
+        self._turn: Turn | None = None
         self._websocket = Connection(ConnectionType.SERVER)
         self._held = False
         self._reading = True
@@ -187,7 +199,8 @@ class Session(UpgradedProtocol):
 
     def _read_or_not(self) -> None:
         listening = not self._held and not self.blocked
-        if listening and self._unread and self._next_piece is None:
+        is_waiting = self._turn is not None and self._turn.is_waiting
+        if listening and self._unread and self._next_piece is None and not is_waiting:
             self._next_piece = self._clock.callLater(0, self._look_at_next_piece)
         wanted = listening and not self._unread
         if wanted != self._reading and not self.over:
@@ -226,11 +239,18 @@ class Session(UpgradedProtocol):
         waiting = self._unread
         self._unread += data
         if not (waiting or self._held or self.blocked or self._next_piece):
-            self._look_at_piece()
+            self._ask_for_turn()
         self._read_or_not()
 
     def _look_at_next_piece(self) -> None:
         self._next_piece = None
+        self._ask_for_turn()
+
+    def _ask_for_turn(self) -> None:
+        if self._turn is None or not self._turn.is_waiting:
+            self._turn = self._turns.ask(self._look_if_possible)
+
+    def _look_if_possible(self) -> None:
         if not (self._held or self.blocked or self.over):
             self._look_at_piece()
         self._read_or_not()
@@ -273,5 +293,7 @@ class Session(UpgradedProtocol):
         for timer in (self._timer, self._next_piece):
             if timer is not None and timer.active():
                 timer.cancel()
+        if self._turn is not None:
+            self._turn.cancel()
         self.ended()
         self.gone.callback(None)

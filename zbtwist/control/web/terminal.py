@@ -17,6 +17,7 @@ from zbtwist.binding.client import NodeClient
 from zbtwist.binding.port import NodePort
 from zbtwist.control.faults import ControlFault
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL, Session
+from zbtwist.runtime.shares import peer_of
 
 #: Returns the port of the node that an address means, or raises `ControlFault`.
 FindPort = Callable[[str], NodePort]
@@ -33,6 +34,7 @@ class TerminalSession(Session, NodeClient):
         self._find_port = find_port
         self._address = b"/".join(request.postpath or []).decode("latin-1")
         self.peer = f"{self.peer} (terminal)"
+        self.share = peer_of(request.getClientAddress())
 
     # --- as a WebSocket ------------------------------------------------------------------------
 
@@ -42,7 +44,7 @@ class TerminalSession(Session, NodeClient):
         except ControlFault as fault:
             self._say_closed(fault.sentence)
             return
-        if not port.has_room():
+        if not port.make_room(self.share):
             self._say_closed(f"{port.node} has as many clients as it may have; close one.")
             return
         self.send_text(json.dumps({"type": "open"}))
