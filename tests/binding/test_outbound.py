@@ -23,6 +23,9 @@ OUTAGE = PortSettings.outage
 
 
 class Writer:
+    share = ""
+    writes_no_more = False
+
     def __init__(self) -> None:
         self.calls: list[str] = []
 

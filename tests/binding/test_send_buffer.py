@@ -11,6 +11,9 @@ COALESCE = 0.5
 
 
 class Writer:
+    share = ""
+    writes_no_more = False
+
     def __init__(self) -> None:
         self.is_paused = False
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import struct
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IStreamServerEndpoint
@@ -91,6 +93,41 @@ class UploadTests(unittest.TestCase):
         await self.listen(server_from_string(self.reactor, f"unix:{path}"))
         await self.upload(path, socket.AF_UNIX)
         self.assertEqual(await self.all_that_arrives(), UPLOAD)
+
+    async def reset(self, *said: bytes) -> None:
+        """A client writes while the radio has a packet of another, and resets its connection.
+
+        @param said: what the node says meanwhile.
+        """
+        listener = await self.listen(server_from_string(self.reactor, "tcp:0:interface=127.0.0.1"))
+        address = ("127.0.0.1", number_of(present(listener._listening)))
+        with socket.create_connection(address) as client:
+            client.sendall(b"first\n")
+            await self.until(lambda: self.wire.sent)
+            client.sendall(b"second\n")
+            await self.until(lambda: self.outbound.buffered)
+            for data in said:
+                self.port.deliver(data)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await self.until(lambda: not self.port.clients)
+
+    async def until(self, question: Callable[[], object]) -> None:
+        while not question():
+            await deferLater(self.reactor, 0)
+
+    async def test_what_a_reset_client_left_is_dropped(self) -> None:
+        """It does not stand by it. What is on its way goes on."""
+        await self.reset()
+        self.assertEqual((self.outbound.buffered, self.outbound.bytes_lost), (0, 7))
+        self.assertEqual(self.next_arrives(), b"first\n")
+        self.assertEqual(len(self.wire.sent), 1)
+
+    async def test_reset_that_may_be_of_a_client_that_closed(self) -> None:
+        """Its system resets the connection when it has not read all that the node said."""
+        await self.reset(b"chat")
+        self.assertEqual(self.outbound.buffered, 7)
+        self.next_arrives()
+        self.assertEqual(self.next_arrives(), b"second\n")
 
     async def test_what_is_not_read_is_said(self) -> None:
         """Where it cannot be sent it is counted, and the log tells."""

@@ -105,6 +105,11 @@ class NodeClient:
         raise NotImplementedError
 
     @property
+    def writes_no_more(self) -> bool:
+        """Whether it has ended its side, or is gone."""
+        return self.has_ended or self.has_left or self._port is None
+
+    @property
     def unread(self) -> int:
         """Bytes that the other end has sent and that were not read, as far as is known."""
         return 0
@@ -172,6 +177,7 @@ class NodeClient:
         port = self._port
         if port is None or self.is_over:
             return
+        port.outbound.ended(self)
         if self._arrived_at is None and not port.outbound.has_bytes_of(self):
             self._arrived_at = port.clock.seconds()
         if self._arrived_at is None or (
@@ -200,6 +206,8 @@ class ConnectedClient(NodeClient, Protocol):
         self._socket: socket | None = None
         self._connection: Any = None
         self._counts_unread = True
+        # How many packets of the node it has not been told of.
+        self._told_before = 0
         # What may be the beginning of a browser's request, and until when it is held back.
         self._held = b""
         self._holding: IDelayedCall | None = None
@@ -226,8 +234,16 @@ class ConnectedClient(NodeClient, Protocol):
         if isinstance(connection, ReadToEnd):
             connection.reads_to_end = True
         connection.registerProducer(self, True)
+        self._told_before = self._serves.packets_received - bool(self._serves.kept)
         self.attach(self._serves)
         self._choose_way()
+
+    @property
+    def _was_told_nothing(self) -> bool:
+        """Whether nothing was written to it. A system whose program closes in good order resets the
+        connection all the same if there is something unread, or something comes later.
+        """
+        return self._serves.packets_received == self._told_before
 
     def dataReceived(self, data: bytes) -> None:
         """The first that the client sends, which must not be a browser's; the rest goes on with no
@@ -291,6 +307,9 @@ class ConnectedClient(NodeClient, Protocol):
         if not self._over and reason.check(ConnectionDone):
             # Behind TLS nothing tells of the client's end before.
             self._pass_held_on()
+        elif not (self._over or self.writes_no_more) and self._was_told_nothing:
+            # It has reset the connection itself, and does not stand by what it wrote.
+            self._serves.outbound.discard(self)
         self._hold_no_longer()
         self._over = True
         self._choose_way()
@@ -310,8 +329,14 @@ class ConnectedClient(NodeClient, Protocol):
 
     def writeConnectionLost(self) -> None:
         """The client has ended the whole, and what it had sent before is still to be read."""
+        if self._was_told_nothing:
+            # Nothing of ours can have made its system reset the connection.
+            self._serves.outbound.discard(self)
+            self.abort()
+            return
         self.has_left = True
         self.blocked = False
+        self._serves.outbound.ended(self)
         self._choose_way()
 
     def send(self, data: bytes) -> None:

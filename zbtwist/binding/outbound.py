@@ -191,6 +191,10 @@ class Outbound:
         """A writer is new: pause it at once if the node's buffers are full."""
         self._waiting.apply_backpressure(writer)
 
+    def ended(self, writer: Writer) -> None:
+        """A writer writes no more."""
+        self._waiting.writer_done(writer)
+
     def closed(self, writer: Writer) -> None:
         """A writer is gone. What it wrote before is sent all the same."""
         self._waiting.writer_gone(writer)

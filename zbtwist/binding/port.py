@@ -120,6 +120,11 @@ class NodePort(Service):
         return len(self._clients)
 
     @property
+    def kept(self) -> int:
+        """Bytes that are kept for the next client."""
+        return len(self._backlog)
+
+    @property
     def number(self) -> int:
         """The TCP port, 0 if there is none."""
         if self.listener is not None:

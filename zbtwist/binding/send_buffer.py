@@ -1,14 +1,18 @@
 """What a node's writers want to be sent, until it is cut into packets, and who has to wait.
 
-Each writer (a client of the node's port) has a buffer of its own, and the writers take turns, a
-packet each, so that no packet mixes the bytes of two and none can starve the others. Bytes wait a
-moment for more (`PortSettings.coalesce`), unless they found the node idle or fill a packet. A
-writer is paused while its buffer holds `HIGH_WATER` bytes, or all buffers of the node together
-`MAX_BUFFERED`.
+Each writer (a client of the node's port) has a buffer of its own, so that no packet mixes the bytes
+of two. They take turns, a packet each: first the addresses that they are at, then the writers of
+each, so that nobody gets more by being many. Those that write no more, of which there may be
+thousands, are one of the writers of their address together.
+
+Bytes wait a moment for more (`PortSettings.coalesce`), unless they found the node idle or fill a
+packet. A writer is paused while its buffer holds `HIGH_WATER` bytes, or all buffers of the node
+together `MAX_BUFFERED`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 #: Bytes in a writer's buffer from which on it is paused, and down to which it is resumed. With what
@@ -22,8 +26,21 @@ LOW_WATER = 1024
 MAX_BUFFERED = 65536
 
 
+# Where those are who write no more.
+_DONE = object()
+
+
 class Writer(Protocol):
-    """Whose bytes they are."""
+    """Whose bytes they are.
+
+    @ivar share: with whom it shares turns, see `zbtwist.runtime.shares.peer_of`; it stays.
+    """
+
+    share: str
+
+    @property
+    def writes_no_more(self) -> bool:
+        """Whether it has ended its side, or is gone."""
 
     def pause(self) -> None:
         """Write no more until `resume`."""
@@ -35,13 +52,15 @@ class Writer(Protocol):
 class _Part:
     """The bytes of one writer.
 
+    @ivar writer: whose they are.
     @ivar since: when the first of them came, or a later one if it is not known exactly.
     @ivar last: when the last of them came.
     """
 
-    __slots__ = ("data", "last", "since")
+    __slots__ = ("data", "last", "since", "writer")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, writer: Writer, now: float) -> None:
+        self.writer = writer
         self.data = bytearray()
         self.since = self.last = now
 
@@ -49,12 +68,12 @@ class _Part:
 class SendBuffer:
     """The buffers of all writers of one node.
 
-    @ivar parts: by writer, those that have something in them, in the order of their turns.
+    @ivar parts: by writer, those that have something in them.
     @ivar size: bytes in all of them.
     @ivar is_urgent: what is there found the node idle, and waits for no more.
     """
 
-    __slots__ = ("_paused", "is_urgent", "parts", "size")
+    __slots__ = ("_paused", "_turns", "is_urgent", "parts", "size")
 
     def __init__(self) -> None:
         self.parts: dict[Writer, _Part] = {}
@@ -62,6 +81,41 @@ class SendBuffer:
         self.is_urgent = False
         # Dictionaries, since an empty one takes less than an empty set or deque, for each node.
         self._paused: dict[Writer, None] = {}
+        # By address, in the order of their turns: its writers, in theirs. Those that write no more
+        # are in the lane of `_DONE`.
+        self._turns: dict[str, dict[object, dict[Writer, None]]] = {}
+
+    def _enqueue(self, writer: Writer) -> None:
+        """A writer has something in its buffer: its turn comes behind the others'."""
+        lanes = self._turns.get(writer.share)
+        if lanes is None:
+            lanes = self._turns[writer.share] = {}
+        lane = _DONE if writer.writes_no_more else writer
+        writers = lanes.get(lane)
+        if writers is None:
+            writers = lanes[lane] = {}
+        writers[writer] = None
+
+    def _dequeue(self, writer: Writer) -> None:
+        """A writer had its turn, or has nothing any more: the others of its address, and the other
+        addresses, come before it.
+        """
+        lanes = self._turns.pop(writer.share)
+        lane = writer if writer in lanes else _DONE
+        writers = lanes.pop(lane)
+        del writers[writer]
+        if writers:
+            lanes[lane] = writers
+        if lanes:
+            self._turns[writer.share] = lanes
+
+    def _next_ones(self) -> Iterator[_Part]:
+        """Return the buffers whose turn may come next, in this order."""
+        for lanes in self._turns.values():
+            for writers in lanes.values():
+                for writer in writers:
+                    yield self.parts[writer]
+                    break
 
     def add(self, writer: Writer, data: bytes, now: float) -> None:
         """Take bytes, and pause their writer if that is enough for now.
@@ -70,7 +124,8 @@ class SendBuffer:
         """
         part = self.parts.get(writer)
         if part is None:
-            part = self.parts[writer] = _Part(now)
+            part = self.parts[writer] = _Part(writer, now)
+            self._enqueue(writer)
         part.last = now
         part.data += data
         self.size += len(data)
@@ -84,10 +139,12 @@ class SendBuffer:
         """
         if self.is_urgent:
             return now
-        parts = self.parts.values()
-        if any(len(part.data) >= limit for part in parts):
-            return now
-        return min(part.since for part in parts) + coalesce
+        first = now
+        for part in self._next_ones():
+            if len(part.data) >= limit:
+                return now
+            first = min(first, part.since)
+        return first + coalesce
 
     def take(self, now: float, limit: int, coalesce: float) -> tuple[Writer, bytes] | None:
         """Take a packet from the first writer whose bytes need not wait for more.
@@ -99,20 +156,20 @@ class SendBuffer:
         @return: the writer and its bytes; None if all have to wait.
         """
         ripe = now - coalesce
-        for writer, part in self.parts.items():
-            data = part.data
+        for part in self._next_ones():
+            writer, data = part.writer, part.data
             if not (self.is_urgent or len(data) >= limit or part.since <= ripe):
                 continue
             self.is_urgent = False
-            del self.parts[writer]
+            self._dequeue(writer)
             if len(data) <= limit:
                 packet = bytes(data)
+                del self.parts[writer]
             else:
                 packet = bytes(data[:limit])
                 del data[:limit]
                 part.since = part.last
-                # Behind the others.
-                self.parts[writer] = part
+                self._enqueue(writer)
             self.size -= len(packet)
             return writer, packet
         return None
@@ -122,6 +179,7 @@ class SendBuffer:
         part = self.parts.pop(writer, None)
         if part is None:
             return 0
+        self._dequeue(writer)
         self.size -= len(part.data)
         self.release_backpressure()
         return len(part.data)
@@ -129,15 +187,23 @@ class SendBuffer:
     def clear(self) -> None:
         """Drop what all wrote. Who is paused may write again."""
         self.parts.clear()
+        self._turns.clear()
         self.size = 0
         self.is_urgent = False
         paused, self._paused = self._paused, {}
         for writer in paused:
             writer.resume()
 
+    def writer_done(self, writer: Writer) -> None:
+        """A writer writes no more. What it wrote stays, and waits with that of all such."""
+        if writer in self.parts:
+            self._dequeue(writer)
+            self._enqueue(writer)
+
     def writer_gone(self, writer: Writer) -> None:
-        """A writer will never be resumed. What it wrote stays."""
+        """The same, and it will never be resumed."""
         self._paused.pop(writer, None)
+        self.writer_done(writer)
 
     def apply_backpressure(self, writer: Writer) -> None:
         """Pause a writer if it, or all together, have written enough for now."""
