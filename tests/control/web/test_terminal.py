@@ -24,7 +24,7 @@ class TerminalTests(ConsoleTestCase):
 
     def other_client(self) -> tuple[ConnectedClient, StringTransport]:
         """A client of the same node over TCP."""
-        client = self.port("ECHO").accept()
+        client = self.port("ECHO").accept(None)
         assert client is not None
         transport = StringTransport()
         client.makeConnection(transport)

@@ -7,21 +7,27 @@ done in one turn of the reactor.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from incremental import Version
+from twisted._version import __version__ as TWISTED
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
+from zope.interface import classImplementsOnly
 
 from zbtwist import __version__
 from zbtwist.control.http.answers import Sentence, header_of, not_found, text_answer
 from zbtwist.control.http.body import BoundedBody
+from zbtwist.control.http.door import Door
 from zbtwist.control.http.guards import is_misled
 from zbtwist.control.http.xmlrpc_resource import XMLRPCResource
+from zbtwist.runtime.allowed import Network, Refusal, lets_in
 
 #: How many control connections may be open at once.
 MAX_CONNECTIONS = 128
@@ -35,6 +41,9 @@ REQUEST_TIMEOUT = 300.0
 #: How many bytes of a request are looked at in one turn of the reactor. A body may come in chunks
 #: of a byte each.
 PIECE = 16384
+
+#: Seconds between two lines of the log on connections that are turned away.
+SAID_AGAIN = 60.0
 
 _WHOLE_ADDRESS = re.compile(rb"https?://(?P<host>[^/?]*)(?P<path>.*)", re.IGNORECASE)
 
@@ -210,6 +219,11 @@ class ControlChannel(http.HTTPChannel):
         else:
             self.loseConnection()
 
+    def abort(self) -> None:
+        """End at once."""
+        transport: Any = self.transport
+        transport.abortConnection()
+
     def upgrade(self, protocol: UpgradedProtocol) -> None:
         """Speak HTTP no more. The request that asks for it must have been answered.
 
@@ -231,16 +245,49 @@ class ControlSite(Site):
     """The site of the control port.
 
     @ivar channels: the control connections that are open.
+    @ivar door: who may come in.
+    @ivar allow: the networks that connections may come from; none for all.
     """
 
     # Twisted declares the channel that can change to HTTP/2.
     protocol = ControlChannel  # type: ignore[assignment]
     requestFactory = _ControlRequest
     noisy = False
+    # Site has a method of the shorter name.
+    log_of_site = Logger()
 
-    def __init__(self, root: ControlRoot, reactor: IReactorTime | None = None) -> None:
+    def __init__(
+        self, root: ControlRoot, reactor: IReactorTime | None = None, door: Door | None = None
+    ) -> None:
         super().__init__(root, timeout=IDLE_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False)
         self.channels: set[ControlChannel] = set()
+        self.door = door or Door(self.reactor)
+        self.door.mount(root)
+        self.allow: Sequence[Network] = ()
+        self._turned_away_at = float("-inf")
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        if not lets_in(self.allow, addr):
+            self._tell_turned_away(addr)
+            return Refusal()
+        return super().buildProtocol(addr)
+
+    def _tell_turned_away(self, addr: object) -> None:
+        """Say it in the log, and not as often as anybody can connect."""
+        now = self.reactor.seconds()
+        if now - self._turned_away_at >= SAID_AGAIN:
+            self._turned_away_at = now
+            self.log_of_site.warn(
+                "A control connection from {peer} is turned away: control-allow, or allow, has no "
+                "network that it is of. Others may follow that are not said.",
+                peer=getattr(addr, "host", addr),
+            )
+
+    def end_streams(self) -> None:
+        """End what has been let in for long: whoever it is must come in anew."""
+        for channel in self.channels.copy():
+            if channel.upgraded is not None:
+                channel.abort()
 
     def stopFactory(self) -> None:
         """The port was closed: so are the connections, whose clients may mean to stay for long."""
@@ -255,8 +302,8 @@ class ControlSite(Site):
                 "This computer is asked for under a name that may be anybody's: use localhost, or "
                 "an address. A proxy in front must send such a Host header.",
             )
-        resource: IResource = super().getResourceFor(request)
-        return resource
+        find = super().getResourceFor
+        return self.door.resource_for(request, lambda: find(request))
 
     def acceptableProtocols(self) -> list[bytes]:
         # The channel above is HTTP/1.1's, so HTTP/2 must not be offered over TLS.
@@ -264,6 +311,11 @@ class ControlSite(Site):
 
     def log(self, request: http.Request) -> None:
         """No line for each request: a client that polls would fill the log."""
+
+
+if Version("Twisted", 26, 0, 0) > TWISTED:
+    # Twisted 25.5 cannot offer any protocol with pyOpenSSL 26; clients speak HTTP/1.1 then.
+    classImplementsOnly(ControlSite, IProtocolFactory)
 
 
 class ControlRoot(Resource):
@@ -310,12 +362,15 @@ class _FrontPage(Resource):
         )
 
 
-def control_site(operations: object, reactor: IReactorTime | None = None) -> ControlSite:
+def control_site(
+    operations: object, reactor: IReactorTime | None = None, door: Door | None = None
+) -> ControlSite:
     """Make the site of the control port.
 
     @param operations: what has the methods of the operations.
     @param reactor: keeps the time of idle connections; None is the global reactor.
+    @param door: who may come in; None lets everybody in.
     @return: a factory for any server endpoint. Its ``resource`` is a `ControlRoot`, to which other
         children can be added.
     """
-    return ControlSite(ControlRoot(XMLRPCResource(operations)), reactor)
+    return ControlSite(ControlRoot(XMLRPCResource(operations)), reactor, door)
