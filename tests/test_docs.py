@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pages import DOCS, ROOT, blocks_of
@@ -104,6 +105,20 @@ class ConfigurationTests(SynchronousTestCase):
             said,
             {name for name, option in OPTIONS.items() if set(option.types) >= {int, str}},
         )
+
+
+class SecurityTests(SynchronousTestCase):
+    """docs/security.rst"""
+
+    def test_each_promise_has_its_tests(self) -> None:
+        """Every section names tests in comments, and they are there."""
+        text = (DOCS / "security.rst").read_text()
+        named = re.findall(r"(?m)^\.\. (tests\.[\w.]+)$", text)
+        self.assertGreater(len(named), 30)
+        for name in named:
+            self.assertTrue(callable(namedAny(name)), name)
+        for section in re.split(r"(?m)^[^\n]+\n~{3,}\n", text)[1:]:
+            self.assertIn("\n.. tests.", section)
 
 
 class SimulatorTests(SynchronousTestCase):

@@ -6,20 +6,23 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, execute, fail
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import record_log
 from zbtwist.app.demo import DemoGuide
-from zbtwist.app.gateway import Gateway
+from zbtwist.app.gateway import Gateway, warn_if_open
 from zbtwist.app.reload import Reloader
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
+from zbtwist.runtime.allowed import Refusal
 from zbtwist.store.errors import StoreError
 from zbtwist.xbee.address import Address64
 
@@ -129,6 +132,43 @@ class ReconfigureTests(GatewayTestCase):
         self.assertEqual(sorted(self.listened()), [27000, *ports])
         self.assertTrue(all(server[3] == "0.0.0.0" for server in self.reactor.tcpServers))
         self.assertTrue(any("open to other computers" in line for line in self.lines()))
+
+    def test_users(self) -> None:
+        """Nobody is asked at first, then everybody is, at once."""
+        self.start()
+        site = self.reactor.tcpServers[0][1]
+        self.assertFalse(site.door.needs_login)
+        self.change(auth=("memory:alice:secret",))
+        self.assertTrue(site.door.needs_login)
+        self.change(auth=())
+        self.assertFalse(site.door.needs_login)
+
+    def test_open_without_users(self) -> None:
+        """Settings that no configuration can have let nobody in."""
+        self.start(replace(SETTINGS, interface="0.0.0.0"))
+        site = self.reactor.tcpServers[0][1]
+        self.assertTrue(site.door.needs_login)
+        self.assertEqual(site.door.login._checkers, [])
+
+    def test_who_may_connect(self) -> None:
+        self.start()
+        site = self.reactor.tcpServers[0][1]
+        near, far = (IPv4Address("TCP", f"192.168.{number}.7", 50000) for number in (1, 2))
+
+        def let_in() -> list[bool]:
+            return [not isinstance(site.buildProtocol(each), Refusal) for each in (near, far)]
+
+        allow = (ip_network("192.168.1.0/24"),)
+        self.change(port_settings=PortSettings(allow=allow))
+        self.assertEqual(let_in(), [True, False])
+        self.assertEqual(let_in(), [True, False])
+        # As often as anybody can connect it is not said.
+        (said,) = [line for line in self.lines() if "turned away" in line]
+        self.assertIn("192.168.2.7 is turned away: control-allow, or allow, has no", said)
+        self.change(control_allow=(ip_network("192.168.2.7"),))
+        self.assertEqual(let_in(), [False, True])
+        self.change(control_allow=(), port_settings=PortSettings())
+        self.assertEqual(let_in(), [True, True])
 
     def test_state_waits_for_the_next_start(self) -> None:
         self.start()
@@ -261,3 +301,37 @@ class GuideTests(GatewayTestCase):
         for label, port in self.ports().items():
             (line,) = (one for one in self.lines() if one.startswith(f"{label} is on port"))
             self.assertIn(str(port), line)
+
+
+class WarningTests(SynchronousTestCase):
+    """What the log says of what other computers can reach."""
+
+    def said(self, **options: Any) -> list[str]:
+        log = record_log(self)
+        warn_if_open(replace(SETTINGS, **options))
+        return log.lines("warn")
+
+    def test_nothing_is_open(self) -> None:
+        self.assertEqual(self.said(), [])
+        self.assertEqual(self.said(auth=("memory:a:b",)), [])
+
+    def test_all_is_open(self) -> None:
+        ports, control = self.said(interface="0.0.0.0", no_auth=True)
+        self.assertIn("asked for a password there: anyone who reaches this computer", ports)
+        self.assertIn("The control interface is open", control)
+        self.assertIn("nobody is asked", control)
+
+    def test_passwords_in_the_clear(self) -> None:
+        ports, control = self.said(interface="0.0.0.0", auth=("memory:a:b",))
+        self.assertIn("Nodes' ports", ports)
+        self.assertIn("cross the network as they are", control)
+
+    def test_encrypted(self) -> None:
+        for kind in ("tls:/etc/tls:port=27000", "ssl:27000", "mtls:27000:ca=x"):
+            self.assertEqual(self.said(control=kind, auth=("memory:a:b",)), [])
+            self.assertEqual(len(self.said(control=kind, no_auth=True)), 1)
+
+    def test_a_network(self) -> None:
+        allow = PortSettings(allow=(ip_network("10.0.0.0/8"),))
+        for line in self.said(interface="0.0.0.0", no_auth=True, port_settings=allow):
+            self.assertIn("anyone in 10.0.0.0/8", line)

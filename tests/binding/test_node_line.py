@@ -43,6 +43,9 @@ FACTORY = {"BD": 3, "NB": 0, "SB": 0, "AP": 0}
 
 
 class Writer:
+    share = "10.0.0.1"
+    writes_no_more = False
+
     def pause(self) -> None:
         pass
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -20,7 +22,7 @@ from tests.binding.support import Computer
 from tests.radio.support import REMOTE, REMOTE16, Wire
 from tests.support import record_log
 from zbtwist.binding.client import MAX_UNSENT, REPLY_POLL, ConnectedClient
-from zbtwist.binding.listener import Listener, Refusal
+from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import CLOSE_TIMEOUT, MAX_CLIENTS, NodePort
 from zbtwist.binding.port_settings import PortSettings
@@ -29,6 +31,7 @@ from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.observing.event_counts import EventCounts
 from zbtwist.observing.log_lines import LogLines
+from zbtwist.runtime.allowed import Refusal
 from zbtwist.runtime.repeats import INTERVAL
 from zbtwist.runtime.write_at_once import SocketWriteAtOnce
 from zbtwist.xbee.frames import TransmitStatus
@@ -211,6 +214,24 @@ class NodePortTests(SynchronousTestCase):
             self.port.deliver(b"x" * MAX_UNSENT)
             transport.producer.resumeProducing()
         self.assertFalse(transport.disconnecting)
+
+    def test_who_may_connect(self) -> None:
+        """It is asked for each connection, by the settings as they are."""
+        near, far = (IPv4Address("TCP", f"192.168.{number}.7", 50000) for number in (1, 2))
+        allow = (ip_network("192.168.1.0/24"),)
+        self.port.outbound.settings = replace(self.port.outbound.settings, allow=allow)
+        self.assertIsInstance(self.listener.buildProtocol(near), ConnectedClient)
+        self.assertIsInstance(self.listener.buildProtocol(far), Refusal)
+        self.assertIn("is turned away: allow has no network", self.lines()[-1])
+        self.assertIn("192.168.2.7", self.lines()[-1])
+        before = len(self.lines())
+        for _ in range(40):
+            self.assertIsInstance(self.listener.buildProtocol(far), Refusal)
+        self.wire.clock.advance(INTERVAL)
+        (line,) = self.lines()[before:]
+        self.assertIn("A client, and 39 more, of E1", line)
+        self.port.outbound.settings = replace(self.port.outbound.settings, allow=())
+        self.assertIsInstance(self.listener.buildProtocol(far), ConnectedClient)
 
     def test_number_of_clients_is_bounded(self) -> None:
         clients = [self.connect()[0] for _ in range(MAX_CLIENTS)]

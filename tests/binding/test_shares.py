@@ -10,6 +10,7 @@ from twisted.internet.testing import StringTransport
 from tests.binding.support import A, BindingTestCase
 from tests.support import connect
 from zbtwist.binding.port import MAX_CLIENTS
+from zbtwist.runtime.allowed import Refusal
 
 
 class ShareTests(BindingTestCase):
@@ -21,7 +22,7 @@ class ShareTests(BindingTestCase):
         """Let a client of an address come; return its connection, None if it was refused."""
         transport: Any = StringTransport(peerAddress=IPv4Address("TCP", host, 50000))
         factory = self.computer.open[27001]
-        if factory.buildProtocol(transport.getPeer()) is None:
+        if isinstance(factory.buildProtocol(transport.getPeer()), Refusal):
             return None
         transport.protocol = connect(factory, transport)
         return transport

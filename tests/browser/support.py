@@ -61,6 +61,8 @@ def browser() -> Any:
         options.binary_location = _CHROMIUM or ""
         for option in _OPTIONS:
             options.add_argument(option)
+        # Those of tests are of CAs that no browser knows; who checks them is tested elsewhere.
+        options.accept_insecure_certs = True
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         _driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(_CHROMEDRIVER))
         _driver.set_page_load_timeout(PATIENCE)

@@ -23,6 +23,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.xbee.strategies import repeatable
 from zbtwist.binding.port_settings import OFF, PortSettings
 from zbtwist.config import load as loading
+from zbtwist.config import values
 from zbtwist.config.load import load
 from zbtwist.config.settings import (
     NODE_KEYS,
@@ -128,6 +129,7 @@ class CommandLineTests(ConfigTestCase):
             base_port="9000",
             last_port="9999",
             interface="0.0.0.0",
+            no_auth="True",
             state="/var/z",
         )
         self.assertEqual(
@@ -139,6 +141,7 @@ class CommandLineTests(ConfigTestCase):
                 control="8000",
                 base_port=9000,
                 interface="0.0.0.0",
+                no_auth=True,
                 last_port=9999,
                 state="/var/z",
             ),
@@ -412,6 +415,7 @@ class FileTests(ConfigTestCase):
             base-port = 9000
             last-port = 9999
             interface = "0.0.0.0"
+            no-auth = true
             state = ":memory:"
 
             [[node]]
@@ -436,6 +440,7 @@ class FileTests(ConfigTestCase):
                 control="8000",
                 base_port=9000,
                 interface="0.0.0.0",
+                no_auth=True,
                 last_port=9999,
                 state=":memory:",
                 nodes=(
@@ -949,6 +954,108 @@ class OpenTests(SynchronousTestCase):
         self.assertFalse(Settings(serial="sim:", interface="0.0.0.0").is_local)
         node = NodeSettings(label="E1", endpoint="tcp:5000")
         self.assertFalse(Settings(serial="sim:", nodes=(node,)).is_local)
+
+
+class UsersTests(SynchronousTestCase):
+    """Who may come in."""
+
+    def load(self, **options: str) -> Settings:
+        named = {name.replace("_", "-"): text for name, text in options.items()}
+        return load(MemoryReactorClock(), {"serial": "sim:", **named})
+
+    def mistake(self, **options: str) -> str:
+        with self.assertRaises(ConfigError) as caught:
+            self.load(**options)
+        lines: str = str(caught.exception)
+        return lines
+
+    def file(self, text: str = "alice:secret\n") -> str:
+        path: str = os.path.abspath(self.mktemp())
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def test_nobody_is_asked_on_this_computer(self) -> None:
+        for options in ({}, {"interface": "::1"}, {"control": "unix:/x", "interface": "0.0.0.0"}):
+            self.assertFalse(self.load(**options).needs_login, options)
+
+    def test_opened_to_others_it_needs_users_or_a_word(self) -> None:
+        for options in (
+            {"interface": "0.0.0.0"},
+            {"control": "tcp:27000"},
+            {"control": "tcp:27000", "interface": "::"},
+        ):
+            line = self.mistake(**options)
+            self.assertIn("say with --auth who may log in, or --no-auth", line)
+            self.assertTrue(line.startswith(f"--{next(iter(options))} "), line)
+            self.assertFalse(self.load(**options, no_auth="True").needs_login)
+            self.assertTrue(self.load(**options, auth="memory:a:b").needs_login)
+
+    def test_users_are_asked_everywhere(self) -> None:
+        self.assertTrue(self.load(auth="memory:a:b").needs_login)
+        self.assertTrue(self.load(auth_read_only="memory:a:b").needs_login)
+
+    def test_both(self) -> None:
+        for name in ("auth", "auth_read_only"):
+            line = self.mistake(no_auth="True", **{name: "memory:a:b"})
+            self.assertIn(f"cannot stand beside {name.replace('_', '-')}", line)
+
+    def test_several(self) -> None:
+        path = self.file()
+        settings = self.load(auth=f"file:{path}\nmemory:b:c,d")
+        self.assertEqual(settings.auth, (f"file:{path}", "memory:b:c,d"))
+        self.assertEqual(self.load(auth=f"file:{os.path.relpath(path)}").auth, (f"file:{path}",))
+
+    def test_in_the_file(self) -> None:
+        users = self.file()
+        # From the directory of the file, which is beside that one.
+        relative = os.path.join("..", *users.split("/")[-2:])
+        config = self.file(
+            f'serial = "sim:"\nauth = ["file:{relative}", "memory:a:b"]\n'
+            'auth-read-only = "memory:c:d"\nallow = ["10.0.0.0/8", "127.0.0.1"]\n'
+            'control-allow = "fd00::/8"\n[[node]]\nlabel = "A"\nallow = ["10.1.0.0/16"]\n'
+        )
+        settings = load(MemoryReactorClock(), {"config": config})
+        self.assertEqual(settings.auth, (f"file:{users}", "memory:a:b"))
+        self.assertEqual(settings.auth_read_only, ("memory:c:d",))
+        self.assertEqual(list(map(str, settings.who_may_control)), ["fd00::/8"])
+        own = settings.nodes[0].port_settings
+        assert own is not None
+        self.assertEqual(list(map(str, own.allow)), ["10.1.0.0/16"])
+        self.assertEqual(
+            list(map(str, settings.port_settings.allow)), ["10.0.0.0/8", "127.0.0.1/32"]
+        )
+
+    def test_mistakes(self) -> None:
+        for text, words in (
+            ("nobody", "there is no kind nobody"),
+            ("file:/nowhere/at/all", "there is no such file"),
+            ("argon2:/nowhere/at/all", "there is no such file"),
+            ("memory:alice", "must be such as argon2:"),
+            ("anonymous", "something else than names and passwords"),
+        ):
+            self.assertIn(words, self.mistake(auth=text), text)
+        self.assertNotIn("s3cret", self.mistake(auth="memory:alice:s3cret:bob"))
+        config = self.file('serial = "sim:"\nauth = [1]\nallow = "10.0.0.1/8"\n')
+        with self.assertRaises(ConfigError) as caught:
+            load(MemoryReactorClock(), {"config": config})
+        self.assertIn("auth must be a list of printable texts", str(caught.exception))
+        self.assertIn("allow must be networks", str(caught.exception))
+
+    def test_without_the_packages_of_tls(self) -> None:
+        def parse(reactor: object, text: str) -> object:
+            raise ModuleNotFoundError("No module named 'OpenSSL'", name="OpenSSL")
+
+        self.patch(values, "server_from_string", parse)
+        self.assertIn("pip install 'zbtwist[tls]'", self.mistake(control="ssl:27000"))
+
+    def test_port_of_a_tls_endpoint(self) -> None:
+        for control, number in (
+            ("tls:/etc/tls:port=27005", 27005),
+            ("tls:/etc/tls", 443),
+            ("mtls:27006:ca=/x", 27006),
+        ):
+            self.assertEqual(Settings(serial="sim:", control=control).control_port, number)
 
 
 class EndpointTests(SynchronousTestCase):

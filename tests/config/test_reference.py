@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pages import DOCS
-from zbtwist.config.reference import PAGES, with_options
+from zbtwist.config.reference import COLUMNS, PAGES, with_options
 from zbtwist.config.settings import OPTIONS
 
 PAGE = DOCS / "configuration.rst"
@@ -24,6 +24,8 @@ class ReferenceTests(SynchronousTestCase):
         for name, option in OPTIONS.items():
             self.assertIn(f"\n``{name}``", page)
             self.assertTrue(option.help, name)
+            # One that is longer makes no table of it.
+            self.assertLessEqual(len(f"``{name}``"), COLUMNS[0])
 
     def test_no_line_is_too_long(self) -> None:
         self.assertLessEqual(max(map(len, PAGE.read_text().splitlines())), 103)

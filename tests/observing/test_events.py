@@ -20,6 +20,7 @@ from tests.radio.support import FACTS
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.client import ConnectedClient
 from zbtwist.binding.events import (
+    ClientBarred,
     ClientClosed,
     ClientDropped,
     ClientOpened,
@@ -151,6 +152,7 @@ class Documented(GatewayTestCase):
             ClientClosed(node, 27001, "peer"),
             ClientDropped(node, 27001, "peer", "why"),
             ClientRefused(node, 27001, 64),
+            ClientBarred(node, 27001, "peer"),
             ClientsEnded(node, 1, "why"),
             StreamBroken(node, TO_NODE, 1, "Why."),
             StoodStill(1.0, 3.0),

@@ -1,9 +1,13 @@
-"""What Twisted finds of zbtwist: the twistd plugin and the endpoint string parsers."""
+"""What Twisted finds of zbtwist: the twistd plugin, the endpoint string parsers, and a kind of
+users.
+"""
 
 from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
+from zbtwist.control.passwords import Argon2CheckerFactory
 from zbtwist.radio.endpoints import SerialEndpointParser
+from zbtwist.runtime.client_certificates import MutualTLSParser
 from zbtwist.runtime.plugin_cache import keep_quiet
 from zbtwist.simulator.endpoint_parser import SimulatorEndpointParser
 
@@ -24,5 +28,7 @@ zbtwist_reactor = Reactor(
     "epoll(4) based reactor with a shorter way to what can be read.",
 )
 
+argon2_checker = Argon2CheckerFactory()
+mutual_tls_endpoint = MutualTLSParser()
 serial_endpoint = SerialEndpointParser()
 simulator_endpoint = SimulatorEndpointParser()

@@ -12,6 +12,8 @@ from functools import partial
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.strcred import AuthOptionMixin
 from twisted.internet.base import ReactorBase
 from twisted.python import usage
 
@@ -37,6 +39,9 @@ _PATHS = (
     ("config", "config"),
     *((name, OPTIONS[name].attribute) for name in ("serial", "state", "trace-file")),
 )
+
+#: Those that may be said again, and are lists in the settings.
+_LISTS = [name for name, option in OPTIONS.items() if option.is_list]
 
 
 def _install_reactor() -> None:
@@ -65,7 +70,7 @@ def _help_of(option: Option) -> str:
     return f"{option.help} [default: {option.default}]" if option.default else option.help
 
 
-class Options(usage.Options):
+class Options(AuthOptionMixin, usage.Options):
     """The command line of `twistd zbgate`.
 
     @cvar program: what the user has called, for what is said on stderr.
@@ -87,7 +92,7 @@ class Options(usage.Options):
         *(
             [name, option.letter, None, _help_of(option)]
             for name, option in OPTIONS.items()
-            if not option.is_flag
+            if not (option.is_flag or option.is_list)
         ),
         [
             "config",
@@ -108,6 +113,29 @@ class Options(usage.Options):
     settings: Settings
     # Those of twistd, if it has called.
     parent: Any = None
+
+    # What --help-auth lists: kinds that check something else are of no use here.
+    supportedInterfaces = (IUsernamePassword,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lists: dict[str, list[str]] = {name: [] for name in _LISTS}
+
+    def opt_auth(self, description: str) -> None:
+        # Twisted's would make the checkers here, and nobody could follow a new configuration.
+        self._lists["auth"].append(description)
+
+    def opt_auth_read_only(self, description: str) -> None:
+        self._lists["auth-read-only"].append(description)
+
+    def opt_allow(self, network: str) -> None:
+        self._lists["allow"].append(network)
+
+    def opt_control_allow(self, network: str) -> None:
+        self._lists["control-allow"].append(network)
+
+    for _name in _LISTS:
+        locals()[f"opt_{_name.replace('-', '_')}"].__doc__ = OPTIONS[_name].help
 
     def opt_version(self) -> None:
         """Show the version of the gateway and leave."""
@@ -141,10 +169,11 @@ class Options(usage.Options):
     def texts(self) -> dict[str, str | None]:
         """What was said, by the names of the options; None of what was not."""
         flags = {name for name, *_ in self.optFlags}
-        return {
+        texts = {
             name: ("True" if value else None) if name in flags else value
             for name, value in self.items()
         }
+        return {**texts, **{name: "\n".join(said) or None for name, said in self._lists.items()}}
 
     def postOptions(self) -> None:
         _install_reactor()
@@ -162,6 +191,9 @@ class Options(usage.Options):
         for name, attribute in _PATHS:
             if self[name] is not None:
                 self[name] = getattr(self.settings, attribute)
+        for name in ("auth", "auth-read-only"):
+            if self._lists[name]:
+                self._lists[name] = list(getattr(self.settings, OPTIONS[name].attribute))
 
 
 def makeService(options: Options) -> IService:

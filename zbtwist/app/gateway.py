@@ -5,7 +5,7 @@ changes. The one room that knows all the others.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.service import BindingService
 from zbtwist.config.settings import OPTIONS, Settings, difference
 from zbtwist.control.api import GatewayAPI
+from zbtwist.control.http.door import Door
 from zbtwist.control.http.event_stream import EventStreams
 from zbtwist.control.http.guards import Hosts
 from zbtwist.control.http.health import HealthPage
@@ -34,6 +35,7 @@ from zbtwist.observing.log_lines import LogLines
 from zbtwist.observing.tracer import FrameTracer, TraceFileService
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
+from zbtwist.runtime.allowed import Network
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.open_files import raise_open_files
 from zbtwist.runtime.server_endpoint import server_from_string
@@ -46,14 +48,34 @@ log = Logger()
 
 
 def warn_if_open(settings: Settings) -> None:
-    """Say in the log if other computers can reach the ports."""
-    if not settings.is_local:
+    """Say in the log what other computers can reach without a password."""
+    allowed = settings.port_settings.allow
+    if settings.has_open_ports:
         log.warn(
-            "Ports are open to other computers (interface {interface}, control {control}), and "
-            "nobody is asked for a password: anyone who reaches this computer reaches the nodes.",
+            "Nodes' ports are open to other computers (interface {interface}), and nobody is asked "
+            "for a password there: anyone {who} reaches the nodes.",
             interface=settings.interface,
+            who=f"in {_shown(allowed)}" if allowed else "who reaches this computer",
+        )
+    allowed = settings.who_may_control
+    if settings.is_control_open and not settings.needs_login:
+        log.warn(
+            "The control interface is open to other computers (control {control}), and nobody is "
+            "asked for a password: anyone {who} may do everything.",
+            control=settings.control,
+            who=f"in {_shown(allowed)}" if allowed else "who reaches this computer",
+        )
+    elif settings.is_control_open and not settings.is_control_encrypted:
+        log.warn(
+            "Passwords for the control interface cross the network as they are (control "
+            "{control}): anyone on their way can read them. Give --control an endpoint with TLS, "
+            "tls: or ssl:.",
             control=settings.control,
         )
+
+
+def _shown(networks: Sequence[Network]) -> str:
+    return ", ".join(map(str, networks))
 
 
 class Gateway(MultiService):
@@ -118,7 +140,9 @@ class Gateway(MultiService):
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
         self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events, tracer)
         self._hosts = Hosts(settings.control_host)
-        site = control_site(self.api, reactor, self._hosts)
+        self._door = Door(reactor, settings)
+        self._site = site = control_site(self.api, reactor, self._hosts, self._door)
+        site.allow = settings.who_may_control
         root = site.resource
         assert isinstance(root, ControlRoot)
         metrics = GatewayCollector(
@@ -134,7 +158,9 @@ class Gateway(MultiService):
             },
             EventCounts(bus),
         )
-        root.putChild(b"events", EventStreams(reactor, events))
+        streams = EventStreams(reactor, events)
+        root.putChild(b"events", streams)
+        self._door.changed = [site.end_streams, streams.end_all]
         root.putChild(b"metrics", MetricsPage(reactor, metrics))
         root.putChild(b"healthz", HealthPage(coordinator))
         console = Console(
@@ -204,6 +230,8 @@ class Gateway(MultiService):
         old, new = self._settings, self._without_what_cannot_be(settings)
         self._settings = new
         changed = difference(old, new)
+        self._door.reconfigure(old, new)
+        self._site.allow = new.who_may_control
         if changed:
             for part in (
                 *(self.radio, self._control, self._hosts),

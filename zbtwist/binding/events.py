@@ -174,6 +174,34 @@ class ClientRefused(NodeEvent):
 
 
 @dataclass(frozen=True)
+class ClientBarred(NodeEvent):
+    """A connection comes from no network that the configuration allows; nothing of it is read.
+    It is published as `ClientRefused` is.
+
+    @ivar peer: the address of the last one.
+    @ivar barred: how many were turned away since this was published last.
+    """
+
+    name: ClassVar = "client_barred"
+    severity: ClassVar = LogLevel.warn
+    port: int
+    peer: str
+    barred: int = 1
+
+    @property
+    def occurrences(self) -> int:
+        return self.barred
+
+    def __str__(self) -> str:
+        who = "A client" if self.barred == 1 else f"A client, and {self.barred - 1} more,"
+        verb = "is" if self.barred == 1 else "are"
+        return (
+            f"{who} of {self.node} on port {self.port} {verb} turned away: allow has no network "
+            f"that {self.peer} is of."
+        )
+
+
+@dataclass(frozen=True)
 class ClientsEnded(NodeEvent):
     """A node's port leaves its clients; `ClientClosed` follows for each.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
@@ -10,6 +10,8 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.protocol import Protocol, ServerFactory
+
+from zbtwist.runtime.allowed import Refusal
 
 if TYPE_CHECKING:
     from zbtwist.binding.port import NodePort
@@ -23,16 +25,6 @@ ListenAddress = int | str
 
 #: Files that clients of nodes do not take: the control port, the store and the radio need some.
 FILES_KEPT_BACK = 32
-
-
-class Refusal(Protocol):
-    """Resets a connection, and reads nothing of it: an end in good order would say that what the
-    client has sent was taken.
-    """
-
-    def connectionMade(self) -> None:
-        transport: Any = self.transport
-        transport.abortConnection()
 
 
 class Listener(ServerFactory):

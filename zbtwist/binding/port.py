@@ -18,6 +18,7 @@ from twisted.internet.interfaces import (
 
 from zbtwist.binding.client import ConnectedClient, NodeClient
 from zbtwist.binding.events import (
+    ClientBarred,
     ClientClosed,
     ClientOpened,
     ClientRefused,
@@ -28,6 +29,7 @@ from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.network.events import FROM_NODE, TO_NODE
 from zbtwist.network.node import Node
+from zbtwist.runtime.allowed import lets_in
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.repeats import Repeats
 from zbtwist.runtime.shares import peer_of, who_gives_way
@@ -108,6 +110,8 @@ class NodePort(Service):
         self.bytes_unread = 0
         self._backlog = bytearray()
         self._refusals = Repeats(clock, self._say_refused)
+        self._barred = Repeats(clock, self._say_barred)
+        self._barred_peer = ""
         self._heard = float("-inf")
         # Since when the radio may have missed what the node said; None if it does not.
         self._deaf_since: float | None = None
@@ -161,6 +165,7 @@ class NodePort(Service):
     def stopService(self) -> Deferred[Any]:
         super().stopService()
         self._refusals.stop()
+        self._barred.stop()
         lost = self.outbound.stop()
         if lost:
             self.reset_clients(f"{lost} bytes for {self.node} were not sent before the port closed")
@@ -286,8 +291,12 @@ class NodePort(Service):
     def accept(self, address: object = None) -> ConnectedClient | None:
         """Return a client for a new connection; None refuses it.
 
-        @param address: of the other end.
+        @param address: the `IAddress` of the other end.
         """
+        if not lets_in(self.outbound.settings.allow, address):
+            self._barred_peer = str(getattr(address, "host", address))
+            self._barred.happened()
+            return None
         share = peer_of(address)
         return ConnectedClient(self, share) if self.make_room(share) else None
 
@@ -317,6 +326,9 @@ class NodePort(Service):
             f"there are {len(holders)} clients, and another address has fewer of them than this one"
         )
         return True
+
+    def _say_barred(self, count: int) -> None:
+        self.bus.publish(ClientBarred(self.node, self.number, self._barred_peer, count))
 
     def _say_refused(self, count: int) -> None:
         self.bus.publish(ClientRefused(self.node, self.number, len(self._clients), count))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zbtwist.binding.protocols import PROTOCOLS
+from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.option import Context, Mistake, choice, flag, number, option, seconds
 
 #: The most bytes that are kept for the next client.
@@ -55,6 +56,7 @@ class PortSettings:
         is kept, when what it wrote has arrived.
     @ivar half_close_time: seconds for which it is kept at the most.
     @ivar http: let clients through that speak as browsers do.
+    @ivar allow: the networks that clients may connect from; none for all.
     @ivar backlog: bytes of the node that are kept for the next client while there is none.
     """
 
@@ -112,6 +114,21 @@ class PortSettings:
         choice({name: name for name in PROTOCOLS}),
         help="What a client's bytes mean: raw passes them as they are",
         per_node=True,
+    )
+    allow: tuple[Network, ...] = option(
+        (),
+        networks,
+        (str, list),
+        "Networks that clients may connect from, such as 192.168.1.0/24; everybody may if there is "
+        "none; may be said again",
+        default="",
+        more="It is asked when a connection comes, before anything is read. It holds for the "
+        "control interface, too, unless ``control-allow`` says otherwise. Whoever is not in the "
+        "list is turned away, also this computer (127.0.0.1). A Unix socket has the permissions of "
+        "its file instead.",
+        example='["192.168.1.0/24", "127.0.0.1"]',
+        per_node=True,
+        is_list=True,
     )
     half_close_silence: float = option(
         1.0,

@@ -6,7 +6,10 @@ It trusts no text that comes from there: names are chosen by whoever set up a ra
 from __future__ import annotations
 
 import re
+import ssl
 import xmlrpc.client
+from base64 import b64encode
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPSConnection
 from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -28,6 +31,13 @@ SHORT_TIMEOUT = 1.0
 PROGRESS_TIMEOUT = 5.0
 
 Row = dict[str, Any]
+
+#: What it means that a gateway answers with some HTTP statuses.
+_NOT_LET_IN = {
+    401: "does not know this user or this password: check --user and --password-file, or "
+    "ZBCTL_USER and ZBCTL_PASSWORD",
+    429: "has had too many wrong passwords from here: try again in a minute",
+}
 
 
 def clean(text: str) -> str:
@@ -57,34 +67,84 @@ class Unreachable(Failure):
     exit_code = 3
 
 
-class _Transport(xmlrpc.client.Transport):
-    """Python's own transport, but it does not wait for ever."""
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks, and by what the gateway is known.
 
-    def __init__(self, connect: type[HTTPConnection], timeout: float) -> None:
+    @ivar user: empty if the gateway asks nobody, or the URL says it.
+    @ivar authorities: path of the PEM file with the certificate of a private CA; empty for those
+        that the system trusts.
+    @ivar certificate: path of that with the own certificate and its key; empty for none.
+    """
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    authorities: str = ""
+    certificate: str = ""
+
+    def authorization(self) -> list[tuple[str, str]]:
+        """Return the header that says who asks."""
+        if not self.user:
+            return []
+        words = b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return [("Authorization", f"Basic {words}")]
+
+    def context(self) -> ssl.SSLContext:
+        """Return what makes TLS.
+
+        @raise Failure: a file is not what it should be.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.authorities or None)
+            if self.certificate:
+                context.load_cert_chain(self.certificate)
+        except (OSError, ValueError) as error:
+            names = " or ".join(filter(None, (self.authorities, self.certificate)))
+            reason = getattr(error, "strerror", None) or error
+            raise Failure(f"{names} cannot be used as a certificate: {reason}.") from None
+        return context
+
+
+class _Transport(xmlrpc.client.Transport):
+    """Python's own transport, but it does not wait for ever, and says who asks."""
+
+    def __init__(self, is_encrypted: bool, timeout: float, identity: Identity) -> None:
         super().__init__(use_builtin_types=True)
-        self._connect = connect
+        self._is_encrypted = is_encrypted
         self._timeout = timeout
+        self._identity = identity
 
     def make_connection(self, host: Any) -> HTTPConnection:
-        name, self._extra_headers, _ = self.get_host_info(host)
-        connection = self._connect(name, timeout=self._timeout)
+        name, of_url, _ = self.get_host_info(host)
+        self._extra_headers = self._identity.authorization() or of_url
+        connection: HTTPConnection
+        if self._is_encrypted:
+            context = self._identity.context()
+            connection = HTTPSConnection(name, timeout=self._timeout, context=context)
+        else:
+            connection = HTTPConnection(name, timeout=self._timeout)
         # Where close() looks for it.
         self._connection = host, connection
         return connection
 
 
+_NOBODY = Identity()
+
+
 class Gateway:
     """A gateway's control API."""
 
-    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, timeout: float = TIMEOUT, identity: Identity = _NOBODY) -> None:
         """
         @param url: as `parse_url` returns it.
         @param timeout: seconds to wait for an answer.
+        @param identity: who asks.
         """
         self._url = url
         self._timeout = timeout
+        self._identity = identity
         parts = urlsplit(url)
-        self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._is_encrypted = parts.scheme == "https"
         # Without a password, if there is one.
         self._shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
@@ -93,10 +153,12 @@ class Gateway:
 
         @raise Failure: the gateway said no, or could not be asked.
         """
-        transport = _Transport(self._connect, self._timeout)
+        transport = _Transport(self._is_encrypted, self._timeout, self._identity)
         try:
             with xmlrpc.client.ServerProxy(self._url, transport) as server:
                 return getattr(server, method)(*arguments)
+        except Failure:
+            raise
         except xmlrpc.client.Fault as fault:
             if fault.faultCode == NO_SUCH_METHOD:
                 raise Refused(
@@ -110,6 +172,12 @@ class Gateway:
                 f"Nothing answered at {self._shown} within {self._timeout:g} s. "
                 "Check --url, or wait longer with --timeout."
             ) from None
+        except ssl.SSLCertVerificationError as error:
+            raise Unreachable(
+                f"What answers at {self._shown} cannot show that it is your gateway "
+                f"({error.verify_message}). If its certificate is of a CA of your own, name that "
+                "with --ca or ZBCTL_CA."
+            ) from None
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Unreachable(
@@ -117,6 +185,8 @@ class Gateway:
                 "Check that it runs, and --url or ZBCTL_URL."
             ) from None
         except xmlrpc.client.ProtocolError as error:
+            if error.errcode in _NOT_LET_IN:
+                raise Refused(f"{self._shown} {_NOT_LET_IN[error.errcode]}.") from None
             raise Unreachable(
                 f"{self._shown} answers with HTTP {error.errcode} ({error.errmsg}). "
                 "A gateway's control interface is at /RPC2; check --url."

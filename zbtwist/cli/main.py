@@ -85,7 +85,7 @@ def discover(session: Session) -> None:
     gateway = session.gateway(DISCOVERY_TIMEOUT)
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     if console.is_terminal:
-        rows = _discover_visibly(console, gateway, Gateway(session.url, PROGRESS_TIMEOUT))
+        rows = _discover_visibly(console, gateway, session.gateway_within(PROGRESS_TIMEOUT))
     else:
         rows = gateway.rows("discover")
     session.show(rows, lambda: show_nodes(rows))

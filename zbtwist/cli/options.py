@@ -20,7 +20,9 @@ from zbtwist.cli.client import (
     DISCOVERY_TIMEOUT,
     SHORT_TIMEOUT,
     TIMEOUT,
+    Failure,
     Gateway,
+    Identity,
     Row,
     parse_url,
 )
@@ -28,6 +30,9 @@ from zbtwist.cli.words import address_of, called, text_of
 
 #: The exit code after Control-C.
 INTERRUPTED = 130
+
+#: Characters of a password that are read.
+MAX_PASSWORD = 1024
 
 
 @dataclass(slots=True)
@@ -37,12 +42,58 @@ class Session:
     url: str = DEFAULT_URL
     timeout: float | None = None
     as_json: bool = False
+    user: str = ""
+    password_file: str = ""
+    ca: str = ""
+    certificate: str = ""
+    _identity: Identity | None = None
 
     def gateway(self, timeout: float = TIMEOUT) -> Gateway:
         """
         @param timeout: seconds to wait for an answer, if the user did not say.
         """
-        return Gateway(self.url, self.timeout or timeout)
+        return self.gateway_within(self.timeout or timeout)
+
+    def gateway_within(self, timeout: float) -> Gateway:
+        """
+        @param timeout: seconds to wait for an answer, whatever the user said.
+        """
+        return Gateway(self.url, timeout, self.identity())
+
+    def identity(self, may_ask: bool = True) -> Identity:
+        """Return who asks.
+
+        @param may_ask: whether a person may be asked for the password that nobody has said.
+        """
+        if self._identity is None:
+            user = self.user or os.environ.get("ZBCTL_USER", "")
+            password = self._password(may_ask) if user else ""
+            self._identity = Identity(
+                user,
+                password,
+                self.ca or os.environ.get("ZBCTL_CA", ""),
+                self.certificate or os.environ.get("ZBCTL_CERTIFICATE", ""),
+            )
+        return self._identity
+
+    def _password(self, may_ask: bool) -> str:
+        """
+        @raise Failure: there is none.
+        """
+        path = self.password_file
+        if not path and "ZBCTL_PASSWORD" in os.environ:
+            return os.environ["ZBCTL_PASSWORD"]
+        path = path or os.environ.get("ZBCTL_PASSWORD_FILE", "")
+        if path:
+            try:
+                with open(path, encoding="utf-8") as file:
+                    return file.readline(MAX_PASSWORD).rstrip("\r\n")
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is no text"
+                raise Failure(f"The password cannot be read from {path}: {reason}.") from None
+        if may_ask and sys.stdin.isatty():
+            return str(click.prompt("Password", hide_input=True, err=True))
+        raise Failure("--user needs a password: --password-file names a file that has it.")
 
     def show(self, answer: object, show: Callable[[], object]) -> None:
         """Print an answer as JSON if that is asked for, else let `show` do it."""
@@ -107,7 +158,9 @@ class NodeName(Words):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         try:
-            rows = Gateway(ctx.ensure_object(Session).url, SHORT_TIMEOUT).rows("list")
+            session = ctx.ensure_object(Session)
+            identity = session.identity(may_ask=False)
+            rows = Gateway(session.url, SHORT_TIMEOUT, identity).rows("list")
         except click.ClickException:
             # There is no place for a message on a half-written line.
             return []
@@ -202,6 +255,37 @@ def _shared_options(envvar: str | None = None) -> list[click.Parameter]:
             callback=_store,
             help=f"How long to wait for an answer: {TIMEOUT:g} by default, "
             f"{DISCOVERY_TIMEOUT:g} for discover.",
+        ),
+        click.Option(
+            ["--user"],
+            metavar="NAME",
+            expose_value=False,
+            callback=_store,
+            help="Who asks, where the gateway wants to know; ZBCTL_USER if it is left out.",
+        ),
+        click.Option(
+            ["--password-file"],
+            metavar="FILE",
+            expose_value=False,
+            callback=_store,
+            help="File whose first line is the password; ZBCTL_PASSWORD or ZBCTL_PASSWORD_FILE if "
+            "it is left out, else you are asked.",
+        ),
+        click.Option(
+            ["--ca"],
+            metavar="FILE",
+            expose_value=False,
+            callback=_store,
+            help="Certificate (PEM) of the CA that signed the gateway's; ZBCTL_CA, or what the "
+            "system trusts, if it is left out.",
+        ),
+        click.Option(
+            ["--certificate"],
+            metavar="FILE",
+            expose_value=False,
+            callback=_store,
+            help="Your own certificate and its key (PEM), where the gateway wants one; "
+            "ZBCTL_CERTIFICATE if it is left out.",
         ),
         click.Option(
             ["--json", "as_json"],

@@ -36,6 +36,12 @@ _FIRST_DYNAMIC_PORT = 49152
 _OF_PORTS = options_of(PortSettings)
 _KNOWN = {**NODE_KEYS, **OPTIONS}
 
+_NO_USERS = (
+    "lets other computers reach the control interface: say with --auth who may log in, or "
+    "--no-auth if all who reach it may do everything. To open the nodes' ports alone, add "
+    "--control tcp:27000:interface=127.0.0.1."
+)
+
 _STATE_FILE = "zbtwist.sqlite3"
 
 
@@ -81,13 +87,18 @@ def load(reactor: Any, options: Mapping[str, str | None]) -> Settings:
     values.setdefault("state", _default_state(values["serial"]))
     values.setdefault("last_port", _default_last_port(values.get("base_port", DEFAULT_BASE_PORT)))
     port_settings = PortSettings(**of_ports)
-    return Settings(
+    settings = Settings(
         **values,
         **{name: kind(**sections[name]) for name, kind in sections_of(Settings).items()},
         port_settings=port_settings,
         nodes=tuple(_node(row, port_settings) for row in rows),
         config=None if path is None else os.path.abspath(path),
     )
+    if settings.needs_login and not settings.auth and not settings.auth_read_only:
+        name = "interface" if settings.control.isdecimal() else "control"
+        mistakes.add(f"--{name}" if name in given else (name,), _NO_USERS)
+        mistakes.check()
+    return settings
 
 
 def _attributes(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -220,6 +231,13 @@ def _check_together(
     @param values: those that are right; a wrong one is not blamed twice.
     @param said: the names of those that the command line has.
     """
+    for name in ("auth", "auth-read-only"):
+        if values.get("no-auth") and values.get(name):
+            mistakes.add(
+                "--no-auth" if "no-auth" in said else ("no-auth",),
+                f"cannot stand beside {name}: take one of them out.",
+            )
+            break
     control = values.get("control", DEFAULT_CONTROL)
     if not mistakes.concern("control"):
         for number, row in enumerate(rows, 1):

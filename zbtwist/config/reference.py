@@ -19,7 +19,7 @@ _BEGIN = " made by python -m zbtwist.config.reference\n\n"
 _END = " end of what is made\n"
 
 #: Characters of the columns; lines of the page have 100.
-_COLUMNS = (15, 15, 66)
+COLUMNS = (22, 15, 61)
 
 #: Longer defaults are said in the text.
 _MAX_DEFAULT = 15
@@ -27,7 +27,7 @@ _MAX_DEFAULT = 15
 
 def table() -> str:
     """Return the table, in reStructuredText."""
-    edge = " ".join("=" * width for width in _COLUMNS)
+    edge = " ".join("=" * width for width in COLUMNS)
     rows = [edge, _line("option", "default", "what it is"), edge]
     for name, option in OPTIONS.items():
         rows += _row(name, option)
@@ -44,7 +44,7 @@ def _row(name: str, option: Option) -> list[str]:
         text += f" {option.more}"
     if option.per_node:
         text += " A node may have its own."
-    lines = textwrap.wrap(text, _COLUMNS[2], break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(text, COLUMNS[2], break_long_words=False, break_on_hyphens=False)
     first = _line(f"``{name}``", default, lines[0])
     return [first, *(_line("", "", line) for line in lines[1:])]
 
@@ -59,7 +59,7 @@ def _marked(text: str) -> str:
 
 
 def _line(*cells: str) -> str:
-    return " ".join(cell.ljust(width) for cell, width in zip(cells, _COLUMNS)).rstrip()
+    return " ".join(cell.ljust(width) for cell, width in zip(cells, COLUMNS)).rstrip()
 
 
 def example() -> str:
@@ -69,14 +69,15 @@ def example() -> str:
 
 def _example_of(item: tuple[str, Option]) -> str:
     name, option = item
-    lines = textwrap.wrap(f"{option.help}.", 97, break_on_hyphens=False)
+    text = f"{option.help}."
     if option.default or option.is_flag:
         said = f"# {name} = {option.example or _as_toml(option)}"
     elif option.letter:
         said = f"{name} = {option.example}"
     else:
-        lines[-1] += " There is none unless you name it:"
+        text += " There is none unless you name it:"
         said = f"#     {name} = {option.example}"
+    lines = textwrap.wrap(text, 97, break_on_hyphens=False)
     return "".join(f"# {line}\n" for line in lines) + said + "\n"
 
 

@@ -25,6 +25,7 @@ from zbtwist.config.values import IN_MEMORY, is_path
 from zbtwist.control import DEFAULT_PORT
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
 from zbtwist.radio.service import DEFAULT_HEARTBEAT
+from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.option import flag, number, option, options_of, seconds, switch
 from zbtwist.runtime.server_endpoint import server_from_string, tcp_endpoint
 from zbtwist.xbee.address import Address64
@@ -36,6 +37,9 @@ DEFAULT_INTERFACE = "127.0.0.1"
 #: Characters of a node identifier (NI has 20 bytes), and of a name in the file.
 MAX_LABEL = 20
 MAX_NAME = 64
+
+# The port of a tls: endpoint that says none.
+_HTTPS = 443
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class Settings:
     @ivar base_port: the first TCP port that a node gets.
     @ivar last_port: the last TCP port that a node gets.
     @ivar interface: the address that the ports listen at.
+    @ivar auth: whose passwords let them do everything: descriptions of twisted.cred's checkers.
+    @ivar auth_read_only: whose passwords let them look only.
+    @ivar no_auth: nobody is asked for a password.
+    @ivar control_allow: the networks that control connections may come from; none: as `allow` says.
     @ivar state: the absolute path of the state file, or `IN_MEMORY`.
     @ivar in_flight: packets that the radio is given at once, for all nodes together.
     @ivar trace_file: the absolute path of the file that frames are written to, None for none.
@@ -192,10 +200,49 @@ class Settings:
     interface: str = option(
         DEFAULT_INTERFACE,
         values.interface,
-        help="Address to listen at; 0.0.0.0 lets other computers in, and nobody is asked for a "
-        "password",
-        more="It is an IP address of this computer, of version 4 or 6.",
+        help="Address to listen at; 0.0.0.0 lets other computers in, which needs --auth or "
+        "--no-auth",
+        more="It is an IP address of this computer, of version 4 or 6. Nodes' ports ask nobody for "
+        "a password: ``allow`` says who may connect. See `Security <security.rst>`_.",
         letter="i",
+    )
+    auth: tuple[str, ...] = option(
+        (),
+        values.users,
+        (str, list),
+        "Who may log in to the control interface and do everything, such as "
+        "argon2:/etc/zbtwist/users; may be said again",
+        default="",
+        more="``argon2:PATH`` and ``file:PATH`` name a file of users, ``memory:NAME:PASSWORD`` one "
+        "user; ``--help-auth`` lists all kinds. See `Security <security.rst>`_.",
+        example='"argon2:/etc/zbtwist/users"',
+        is_list=True,
+    )
+    auth_read_only: tuple[str, ...] = option(
+        (),
+        values.users,
+        (str, list),
+        "The same for users who may only look: they change nothing and reach no node; may be said "
+        "again",
+        default="",
+        example='"argon2:/etc/zbtwist/viewers"',
+        is_list=True,
+    )
+    no_auth: bool = option(
+        False,
+        flag,
+        (bool,),
+        "Ask nobody for a password, also where other computers reach the control interface",
+    )
+    control_allow: tuple[Network, ...] = option(
+        (),
+        networks,
+        (str, list),
+        "Networks that control connections may come from, where those are others than allow says; "
+        "may be said again",
+        default="",
+        example='["192.168.1.10", "127.0.0.1"]',
+        is_list=True,
     )
     state: str = option(
         IN_MEMORY,
@@ -223,13 +270,45 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether only programs on this computer can reach the ports."""
-        others = [self.control, *(node.endpoint for node in self.nodes if node.endpoint)]
-        return ipaddress.ip_address(self.interface).is_loopback and not any(map(is_open, others))
+        return not (self.has_open_ports or self.is_control_open)
+
+    @property
+    def has_open_ports(self) -> bool:
+        """Whether programs on other computers can reach nodes' ports."""
+        endpoints = [node.endpoint for node in self.nodes if node.endpoint]
+        is_local = ipaddress.ip_address(self.interface).is_loopback
+        return not is_local or any(map(is_open, endpoints))
+
+    @property
+    def is_control_encrypted(self) -> bool:
+        """Whether the control API speaks TLS, or nobody but the system carries what it says."""
+        return self.control.startswith(ENCRYPTED)
+
+    @property
+    def is_control_open(self) -> bool:
+        """Whether programs on other computers can reach the control API."""
+        if self.control.isdecimal():
+            return not ipaddress.ip_address(self.interface).is_loopback
+        return is_open(self.control)
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether the control API asks for a password."""
+        return bool(self.auth or self.auth_read_only) or (self.is_control_open and not self.no_auth)
+
+    @property
+    def who_may_control(self) -> tuple[Network, ...]:
+        """The networks that control connections may come from; none for all."""
+        return self.control_allow or self.port_settings.allow
 
     @property
     def control_port(self) -> int:
         """The TCP port of the control API, 0 if it is another kind of socket."""
-        number = re.match(r"(?:(?:tcp6?|ssl):)?(\d+)(?::|$)", self.control)
+        number = re.match(r"(?:(?:tcp6?|ssl|mtls):)?(\d+)(?::|$)", self.control)
+        if self.control.startswith("tls:"):
+            # The one whose first word is a directory.
+            number = re.search(r":port=(\d+)(?::|$)", self.control)
+            return int(number[1]) if number else _HTTPS
         return int(number[1]) if number else 0
 
     @cached_property
@@ -282,6 +361,9 @@ def is_open(endpoint: str) -> bool:
 
 #: The options of the gateway, by name, in the order in which they are shown.
 OPTIONS = options_of(Settings, PortSettings)
+
+#: How server endpoint strings begin whose connections are encrypted.
+ENCRYPTED = ("tls:", "ssl:", "mtls:")
 
 #: The keys of a ``[[node]]`` table.
 NODE_KEYS = {

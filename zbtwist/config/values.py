@@ -9,11 +9,13 @@ import ipaddress
 import os
 import re
 
-from twisted.internet.endpoints import clientFromString, serverFromString
+from twisted.internet.endpoints import clientFromString
 
 from zbtwist.binding.listener import LAST_PORT
 from zbtwist.config.toml_file import reason_of
+from zbtwist.control.http.login import FILE_KINDS, checker_of
 from zbtwist.runtime.option import Context, Mistake, Parser, choice, number
+from zbtwist.runtime.server_endpoint import server_from_string
 from zbtwist.xbee.address import (
     BROADCAST64,
     COORDINATOR64,
@@ -93,10 +95,37 @@ def endpoint(text: str, context: Context) -> str:
 
 def _server(text: str, context: Context, verdict: str) -> str:
     try:
-        _check_port(serverFromString(context.reactor, text))
+        _check_port(server_from_string(context.reactor, text))
+    except ImportError as error:
+        raise Mistake(
+            f"{text} needs a package that is not installed ({error.name}): pip install "
+            "'zbtwist[tls]'."
+        ) from error
     except Exception as error:
         raise Mistake(f"{text} is {verdict}: {reason_of(error)}.") from error
     return text
+
+
+def users(text: str, context: Context) -> tuple[str, ...]:
+    """Whose passwords are right: descriptions for twisted.cred's --auth, a line each."""
+    return tuple(_users(line.strip(), context) for line in text.split("\n") if line.strip())
+
+
+def _users(description: str, context: Context) -> str:
+    kind, colon, argument = description.partition(":")
+    if colon and argument and kind in FILE_KINDS:
+        path = file_path(argument, context)
+        if not os.path.isfile(path):
+            raise Mistake(f"names users in {path}, and there is no such file.")
+        description = f"{kind}:{path}"
+    try:
+        checker_of(description)
+    except ValueError as error:
+        # What follows the kind may be a password.
+        raise Mistake(
+            f"must be such as argon2:/etc/zbtwist/users, and {kind[:20]!r} is not: {error}."
+        ) from None
+    return description
 
 
 def interface(text: str, context: Context) -> str:

@@ -23,6 +23,8 @@ NO_ANSWER = 7
 NODE_REFUSED = 8
 #: A value is of the right type, but not one that the operation can use.
 BAD_VALUE = 9
+#: The user may only look, and this changes something or reaches a node.
+NOT_ALLOWED = 10
 
 #: There is no method of that name.
 NO_SUCH_METHOD = 8001

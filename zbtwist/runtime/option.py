@@ -70,6 +70,8 @@ class Option:
     @ivar per_node: whether a ``[[node]]`` table may have it, too.
     @ivar is_unique: whether no two nodes may have the same value.
     @ivar example: what it may be, as the file has it, where the default says nothing.
+    @ivar is_list: whether there may be several: a list in the file, and on the command line the
+        option again and again. The parser is given them as the lines of its text.
     @ivar at_start: what it is about, if it counts only from the next start of the gateway on: the
         beginning of a sentence. Empty if it counts at once.
     """
@@ -87,6 +89,7 @@ class Option:
     is_unique: bool = False
     example: str = ""
     at_start: str = ""
+    is_list: bool = False
 
     @property
     def is_flag(self) -> bool:
@@ -101,6 +104,11 @@ class Option:
         if type(value) not in self.types:
             wanted = " or ".join(map(type_name, self.types))
             raise Mistake(f"must be {wanted}, not {type_name(type(value))}.")
+        if isinstance(value, list):
+            for each in value:
+                if not isinstance(each, str) or not each.isprintable():
+                    raise Mistake("must be a list of printable texts in quotes.")
+            value = "\n".join(value)
         # TOML's numbers end here; Python refuses to write some that go on.
         if isinstance(value, int) and value.bit_length() > 63:
             raise Mistake("is too large a number.")

@@ -10,11 +10,13 @@ from twisted.internet.endpoints import (
     TCP4ServerEndpoint,
     TCP6ServerEndpoint,
     UNIXServerEndpoint,
+    _parse,
     serverFromString,
 )
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.posixbase import PosixReactorBase
 
+from zbtwist.runtime.certificate_directory import CertificateDirectoryEndpoint
 from zbtwist.runtime.tcp import QuietEndpoint
 from zbtwist.runtime.unix import QuietUNIXEndpoint
 
@@ -34,11 +36,22 @@ def tcp_endpoint(reactor: Any, port: int, interface: str) -> IStreamServerEndpoi
     return endpoint
 
 
+def _certificate_directory(
+    reactor: Any, path: str, port: str = "443", interface: str = "::", backlog: str = ""
+) -> IStreamServerEndpoint:
+    """Return our own ``tls:`` endpoint. How many connections the kernel lets wait is as for all."""
+    tcp = tcp_endpoint(reactor, int(port), interface)
+    return CertificateDirectoryEndpoint(reactor, path, int(port), tcp)
+
+
 def server_from_string(reactor: Any, text: str) -> IStreamServerEndpoint:
     """As Twisted's `serverFromString`, with our own kinds.
 
     @raise ValueError: and whatever else the parsers of endpoints raise: it is no endpoint.
     """
+    if text.startswith("tls:"):
+        words, named = _parse(text)
+        return _certificate_directory(reactor, *words[1:], **named)
     endpoint: Any = serverFromString(reactor, text)
     if isinstance(reactor, PosixReactorBase):
         if type(endpoint) is UNIXServerEndpoint:

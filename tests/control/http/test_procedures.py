@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import xmlrpc.client
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from zbtwist.control.faults import BAD_REQUEST, BAD_VALUE, ControlFault
 from zbtwist.control.http.procedures import Procedures
+from zbtwist.control.http.users import EVERYBODY, set_user
 
 ADDRESS = "00:13:a2:00:40:0a:3e:ff"
 
@@ -55,8 +57,9 @@ class Recorder:
 class MethodsTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.operations = Recorder()
-        # None of those that are called here asks for the request.
-        self.request: Any = None
+        # None of those that are called here asks for more of the request.
+        self.request: Any = SimpleNamespace()
+        set_user(self.request, EVERYBODY)
         self.procedures = Procedures(self.operations)
 
     def call(self, name: str, *arguments: Any) -> Any:

@@ -6,6 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from zbtwist.control.api import OPERATIONS
 from zbtwist.control.http.procedures import SYSTEM_OPERATIONS
+from zbtwist.control.operations.table import Harmless, table_of
+from zbtwist.control.web.calls import PageOperations
 
 
 class OperationsTests(SynchronousTestCase):
@@ -52,6 +54,28 @@ class OperationsTests(SynchronousTestCase):
                 "rename",
             },
         )
+
+    def test_what_who_may_only_look_may_call(self) -> None:
+        """Whoever adds an operation that may change something has to say nothing."""
+        tables = {**OPERATIONS, **SYSTEM_OPERATIONS, **table_of(PageOperations)}
+        found: dict[Harmless, set[str]] = {each: set() for each in Harmless}
+        for name, made in tables.items():
+            found[made.harmless].add(name)
+        self.assertEqual(
+            found[Harmless.ALWAYS],
+            {
+                *("list", "stats", "status", "trace", "traffic"),
+                *("system.listMethods", "system.methodHelp", "system.methodSignature"),
+                # It asks again for each of its calls.
+                "system.multicall",
+            },
+        )
+        self.assertEqual(found[Harmless.WITHOUT_ARGUMENTS], {"frames"})
+        self.assertTrue(tables["frames"].is_harmless([]))
+        self.assertFalse(tables["frames"].is_harmless([None]))
+        self.assertTrue(found[Harmless.NEVER] >= {"at", "discover", "rename", "create_mapping"})
+        for made in tables.values():
+            self.assertFalse(made.changes and made.is_harmless([]), made.name)
 
     def test_every_key_says_something(self) -> None:
         for name in ("list", "stats", "status", "get_temperatures", "trace", "frames"):

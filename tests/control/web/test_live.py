@@ -23,6 +23,7 @@ from zbtwist.control.faults import (
     RADIO_OFFLINE,
     UNKNOWN_NODE,
 )
+from zbtwist.control.http.users import User
 from zbtwist.control.web import live
 from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.live import (
@@ -585,10 +586,10 @@ class Calling(LiveTestCase):
         taken = 0
         call = Calls.call
 
-        def counted(calls: Calls, name: str, arguments: list[Any]) -> Any:
+        def counted(calls: Calls, name: str, arguments: list[Any], user: User) -> Any:
             nonlocal taken
             taken += 1
-            return call(calls, name, arguments)
+            return call(calls, name, arguments, user)
 
         self.patch(Calls, "call", counted)
         self.flood(busy, 650)

@@ -146,8 +146,7 @@ class ControlChannel(http.HTTPChannel):
         """Another gets its place."""
         self.is_leaving = True
         self._look_at_no_more()
-        transport: Any = self.transport
-        transport.abortConnection()
+        self.abort()
 
     @property
     def _may_look(self) -> bool:
@@ -324,6 +323,11 @@ class ControlChannel(http.HTTPChannel):
             self.upgraded.stop()
         else:
             self.loseConnection()
+
+    def abort(self) -> None:
+        """End at once."""
+        transport: Any = self.transport
+        transport.abortConnection()
 
     def upgrade(self, protocol: UpgradedProtocol) -> None:
         """Speak HTTP no more. The request that asks for it must have been answered.

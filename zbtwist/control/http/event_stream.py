@@ -140,10 +140,14 @@ class EventStreams(Resource):
         if not self.streams and self._ticking.running:
             self._ticking.stop()
 
-    def _failed(self, failure: Failure) -> None:
-        log.failure("The streams of events failed", failure=failure)
+    def end_all(self) -> None:
+        """End all streams: whose they are must be asked anew."""
         for stream in list(self.streams):
             stream.abort()
+
+    def _failed(self, failure: Failure) -> None:
+        log.failure("The streams of events failed", failure=failure)
+        self.end_all()
 
     def _tick(self) -> None:
         # A stream may end on the way.

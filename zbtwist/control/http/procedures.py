@@ -14,7 +14,8 @@ from twisted.web.xmlrpc import withRequest
 
 from zbtwist.control.api import OPERATIONS
 from zbtwist.control.faults import NO_SUCH_METHOD, ControlFault, bad_request, shown
-from zbtwist.control.operations.table import Operation, operation, table_of
+from zbtwist.control.http.users import user_of
+from zbtwist.control.operations.table import Harmless, Operation, operation, table_of
 from zbtwist.control.xmlrpc import Written, fault_struct, write_value
 from zbtwist.runtime.work_turns import WorkTurns
 
@@ -51,6 +52,8 @@ class Procedure:
 
         @raise ControlFault: and nothing else.
         """
+        if not self.operation.is_harmless(arguments):
+            user_of(request).must_be_allowed(self.operation.name)
         first = (request,) if self.operation.takes_request else ()
         return await self.operation.call(self.owner, arguments, write_value, *first)
 
@@ -99,24 +102,24 @@ class SystemOperations:
         """
         self._procedures = procedures
 
-    @operation("system.listMethods")
+    @operation("system.listMethods", harmless=Harmless.ALWAYS)
     def list_methods(self) -> list[str]:
         """List the names of all methods."""
         return self._procedures.names()
 
-    @operation("system.methodHelp")
+    @operation("system.methodHelp", harmless=Harmless.ALWAYS)
     def method_help(self, name: str) -> str:
         """Say what a method does."""
         return self._procedures.named(name).help
 
-    @operation("system.methodSignature")
+    @operation("system.methodSignature", harmless=Harmless.ALWAYS)
     def method_signature(self, name: str) -> list[list[str]]:
         """List the signatures of a method: for each, the type that it returns, then the types of
         its arguments.
         """
         return [[*signature] for signature in self._procedures.named(name).signature]
 
-    @operation(_MULTICALL)
+    @operation(_MULTICALL, harmless=Harmless.ALWAYS)
     @withRequest  # type: ignore[untyped-decorator]
     async def multicall(self, request: Request, calls: list[object]) -> list[object]:
         """Make several calls, at most 100, one after the other.

@@ -119,7 +119,7 @@ class ControlService(Service):
         everywhere = address.host in ("0.0.0.0", "::")  # noqa: S104
         host = "127.0.0.1" if everywhere else address.host
         shown = f"[{host}]" if ":" in host else host
-        scheme = "https" if self._name.startswith("ssl:") else "http"
+        scheme = "https" if self._name.startswith(("tls:", "ssl:", "mtls:")) else "http"
         url = f"{scheme}://{shown}:{address.port}/"
         command = (
             zbctl_for(address.port) if url == _local(address.port) else f"{zbctl()} --url {url}RPC2"

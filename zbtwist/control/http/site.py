@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from incremental import Version
+from twisted._version import __version__ as TWISTED
+from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
+from twisted.logger import Logger
 from twisted.web import http
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
+from zope.interface import classImplementsOnly
 
 from zbtwist import __version__
 from zbtwist.control.http.answers import header_of, not_found, text_answer
@@ -17,13 +23,18 @@ from zbtwist.control.http.channel import (
     SPARE_CONNECTIONS,
     ControlChannel,
 )
+from zbtwist.control.http.door import Door
 from zbtwist.control.http.guards import HEADERS, Hosts
 from zbtwist.control.http.unsent import UnsentAnswers
 from zbtwist.control.http.xmlrpc_resource import XMLRPCResource
+from zbtwist.runtime.allowed import Network, Refusal, lets_in
 from zbtwist.runtime.work_turns import WorkTurns
 
 #: How long a connection may be silent between requests, or within one, in seconds.
 IDLE_TIMEOUT = 60.0
+
+#: Seconds between two lines of the log on connections that are turned away.
+SAID_AGAIN = 60.0
 
 
 class _ControlRequest(Request):
@@ -43,6 +54,8 @@ class ControlSite(Site):
 
     @ivar channels: the control connections that are open.
     @ivar hosts: the names by which it may be asked for.
+    @ivar door: who may come in.
+    @ivar allow: the networks that connections may come from; none for all.
     @ivar clock: times connections.
     @ivar turns: has work done for them, in time that the streams can spare.
     @ivar unsent: counts the answers that wait for clients to read them.
@@ -52,9 +65,15 @@ class ControlSite(Site):
     protocol = ControlChannel  # type: ignore[assignment]
     requestFactory = _ControlRequest
     noisy = False
+    # Site has a method of the shorter name.
+    log_of_site = Logger()
 
     def __init__(
-        self, root: ControlRoot, reactor: IReactorTime | None = None, hosts: Hosts | None = None
+        self,
+        root: ControlRoot,
+        reactor: IReactorTime | None = None,
+        hosts: Hosts | None = None,
+        door: Door | None = None,
     ) -> None:
         super().__init__(root, timeout=IDLE_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False)
         self.channels: set[ControlChannel] = set()
@@ -62,6 +81,37 @@ class ControlSite(Site):
         self.clock: IReactorTime = self.reactor
         self.turns = WorkTurns(self.clock)
         self.unsent = UnsentAnswers()
+        self.door = door or Door(self.reactor)
+        self.door.mount(root)
+        self.allow: Sequence[Network] = ()
+        self._turned_away_at = float("-inf")
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        if not lets_in(self.allow, addr):
+            self._tell_turned_away(addr)
+            return Refusal()
+        return super().buildProtocol(addr)
+
+    def _tell_turned_away(self, addr: object) -> None:
+        """Say it in the log, and not as often as anybody can connect."""
+        now = self.reactor.seconds()
+        if now - self._turned_away_at >= SAID_AGAIN:
+            self._turned_away_at = now
+            self.log_of_site.warn(
+                "A control connection from {peer} is turned away: control-allow, or allow, has no "
+                "network that it is of. Others may follow that are not said.",
+                peer=getattr(addr, "host", addr),
+            )
+
+    def end_streams(self) -> None:
+        """End what has been let in for long: whoever it is must come in anew."""
+        for channel in self.channels.copy():
+            if channel.upgraded is not None:
+                channel.abort()
+
+    def getResourceFor(self, request: Request) -> IResource:
+        find = super().getResourceFor
+        return self.door.resource_for(request, lambda: find(request))
 
     def make_room(self, newcomer: ControlChannel) -> bool:
         """Have a place for one more connection. If all are taken, that goes which has been without
@@ -96,6 +146,11 @@ class ControlSite(Site):
 
     def log(self, request: http.Request) -> None:
         """No line for each request: a client that polls would fill the log."""
+
+
+if Version("Twisted", 26, 0, 0) > TWISTED:
+    # Twisted 25.5 cannot offer any protocol with pyOpenSSL 26; clients speak HTTP/1.1 then.
+    classImplementsOnly(ControlSite, IProtocolFactory)
 
 
 class ControlRoot(Resource):
@@ -143,14 +198,18 @@ class _FrontPage(Resource):
 
 
 def control_site(
-    operations: object, reactor: IReactorTime | None = None, hosts: Hosts | None = None
+    operations: object,
+    reactor: IReactorTime | None = None,
+    hosts: Hosts | None = None,
+    door: Door | None = None,
 ) -> ControlSite:
     """Make the site of the control port.
 
     @param operations: what has the methods of the operations.
     @param reactor: keeps the time of idle connections; None is the global reactor.
     @param hosts: the names by which the gateway may be asked for; None for those of this computer.
+    @param door: who may come in; None lets everybody in.
     @return: a factory for any server endpoint. Its ``resource`` is a `ControlRoot`, to which other
         children can be added.
     """
-    return ControlSite(ControlRoot(XMLRPCResource(operations)), reactor, hosts)
+    return ControlSite(ControlRoot(XMLRPCResource(operations)), reactor, hosts, door)

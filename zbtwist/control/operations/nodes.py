@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 from zbtwist.binding.port import NodePort
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
 from zbtwist.control.operations.base import GatewayOperations
-from zbtwist.control.operations.table import operation
+from zbtwist.control.operations.table import Harmless, operation
 from zbtwist.network.node import Node
 from zbtwist.radio.errors import RadioError
 from zbtwist.xbee.address import digi_address16, digi_address64
@@ -68,7 +68,7 @@ def _by_port(row: NodeRow | StatsRow) -> tuple[int, str]:
 class NodeOperations(GatewayOperations):
     """What is known of nodes."""
 
-    @operation("list")
+    @operation("list", harmless=Harmless.ALWAYS)
     def list_nodes(self) -> list[NodeRow]:
         """List the known nodes, ordered by TCP port, without asking the network.
 
@@ -123,7 +123,7 @@ class NodeOperations(GatewayOperations):
         await self._bindings.settled()
         return self.list_nodes()
 
-    @operation("stats")
+    @operation("stats", harmless=Harmless.ALWAYS)
     def stats(self) -> list[StatsRow]:
         """Count what went through the gateway since it started, for each known node, ordered by TCP
         port.

@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 
 import zbtwist
 from zbtwist.control.operations.base import GatewayOperations
-from zbtwist.control.operations.table import operation
+from zbtwist.control.operations.table import Harmless, operation
 from zbtwist.xbee.address import format_address64
 
 
@@ -35,7 +35,7 @@ class Status(TypedDict):
 class StatusOperations(GatewayOperations):
     """The gateway as a whole."""
 
-    @operation("status")
+    @operation("status", harmless=Harmless.ALWAYS)
     def status(self) -> Status:
         """Say how the gateway, its radio and its network are."""
         facts = self._radio.facts

@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from itertools import product
 from types import NoneType, UnionType
 from typing import (
@@ -52,6 +53,16 @@ F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
 
 log = Logger()
+
+
+class Harmless(Enum):
+    """When an operation changes nothing and reaches no node, so that who may only look may call
+    it.
+    """
+
+    NEVER = "never"
+    WITHOUT_ARGUMENTS = "without arguments"
+    ALWAYS = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,7 @@ class Operation:
         arguments, as ``system.methodSignature`` has them.
     @ivar may_wait: whether it may take longer than the moment.
     @ivar changes: whether a page of the console may show something else after it.
+    @ivar harmless: when a user who may only look may call it; see `Harmless`.
     @ivar page: how the console's page calls it; empty if it does not.
     @ivar takes_request: whether the method is given the HTTP request before the arguments, as
         `twisted.web.xmlrpc.withRequest` says.
@@ -107,6 +119,7 @@ class Operation:
     signatures: tuple[tuple[str, ...], ...]
     may_wait: bool
     changes: bool
+    harmless: Harmless
     page: str
     takes_request: bool
 
@@ -123,6 +136,12 @@ class Operation:
         if not self.keys:
             return " or ".join(self.results)
         return "an array of structs" if self.results == ("array",) else "a struct"
+
+    def is_harmless(self, arguments: Sequence[object]) -> bool:
+        """Whether a call with these arguments changes nothing and reaches no node."""
+        return self.harmless is Harmless.ALWAYS or (
+            self.harmless is Harmless.WITHOUT_ARGUMENTS and not arguments
+        )
 
     def check(self, arguments: Sequence[object]) -> None:
         """
@@ -163,7 +182,9 @@ class Operation:
             ) from None
 
 
-def operation(name: str, *, changes: bool = False, page: str = "") -> Callable[[F], F]:
+def operation(
+    name: str, *, changes: bool = False, harmless: Harmless = Harmless.NEVER, page: str = ""
+) -> Callable[[F], F]:
     """Mark a method as an operation. It stays what it is, to be called as any other.
 
     Its docstring, in reStructuredText without links, is the help, down to the first line that
@@ -171,11 +192,12 @@ def operation(name: str, *, changes: bool = False, page: str = "") -> Callable[[
     argument may be left out. What is in an array or a struct is the method's to check. A struct
     that is returned is a TypedDict, each key of which is Annotated with what it says.
 
-    @param name: as `Operation.name`, as are `changes` and `page`.
+    @param name: as `Operation.name`, as are `changes`, `harmless` and `page`.
     """
 
     def mark(method: F) -> F:
-        setattr(method, _MARK, {"name": name, "changes": changes, "page": page})
+        published = {"name": name, "changes": changes, "harmless": harmless, "page": page}
+        setattr(method, _MARK, published)
         return method
 
     return mark

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from zbtwist.control.faults import BAD_VALUE, ControlFault
 from zbtwist.control.operations.base import GatewayOperations
-from zbtwist.control.operations.table import operation
+from zbtwist.control.operations.table import Harmless, operation
 from zbtwist.observing.tracer import TooManyTraced
 from zbtwist.xbee.address import Address64, digi_address64, format_address64
 
@@ -36,7 +36,7 @@ class Traced(TypedDict):
 class TracingOperations(GatewayOperations):
     """Events, and whose frames are among them."""
 
-    @operation("trace")
+    @operation("trace", harmless=Harmless.ALWAYS)
     def trace(self, seq: int) -> list[EventRow]:
         """List the gateway's events (what its log has, from level info up) after the one with the
         number ``seq``, oldest first.
@@ -60,7 +60,7 @@ class TracingOperations(GatewayOperations):
             for event in self._events.since(seq)
         ]
 
-    @operation("frames")
+    @operation("frames", harmless=Harmless.WITHOUT_ARGUMENTS)
     def frames(self, on: bool | None = None, address: str = "") -> Traced:
         """Trace frames from now on (true), or no more (false): all of them, or those of one node,
         which need not have been seen.

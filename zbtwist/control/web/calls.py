@@ -9,7 +9,8 @@ from typing import Any
 
 from zbtwist.control.api import OPERATIONS, GatewayAPI
 from zbtwist.control.faults import BAD_VALUE, NO_SUCH_METHOD, ControlFault, bad_request, shown
-from zbtwist.control.operations.table import Operation, operation, table_of
+from zbtwist.control.http.users import User
+from zbtwist.control.operations.table import Harmless, Operation, operation, table_of
 from zbtwist.control.operations.tracing import Traced
 from zbtwist.control.resolver import NodeResolver
 from zbtwist.control.web.traffic import TrafficHistory
@@ -33,7 +34,7 @@ class PageOperations:
         self._resolver = resolver
         self._traffic = traffic
 
-    @operation("traffic", page="traffic")
+    @operation("traffic", harmless=Harmless.ALWAYS, page="traffic")
     def traffic(self, address: str) -> dict[str, Any]:
         """Tell what went through lately.
 
@@ -41,7 +42,7 @@ class PageOperations:
         """
         return self._traffic.of(self._resolver.address(address) if address else None)
 
-    @operation("frames", page="frames")
+    @operation("frames", harmless=Harmless.WITHOUT_ARGUMENTS, page="frames")
     def frames(self, switch: str | None = None, address: str = "") -> Traced:
         """Trace frames, or no more.
 
@@ -78,10 +79,11 @@ class Calls:
         """Whether the page may show something else after this call."""
         return name in self._calls and self._calls[name][1].changes
 
-    async def call(self, name: str, arguments: list[Any]) -> Any:
+    async def call(self, name: str, arguments: list[Any], user: User) -> Any:
         """Do what the page asks for.
 
         @param arguments: values as JSON has them.
+        @param user: who looks at the page.
         @return: the result, a value for JSON.
         @raise ControlFault: and nothing else.
         """
@@ -90,6 +92,8 @@ class Calls:
         if name not in self._calls:
             raise ControlFault(NO_SUCH_METHOD, f"The console has no call {shown(name)}.")
         owner, found = self._calls[name]
+        if not found.is_harmless(arguments):
+            user.must_be_allowed(found.name)
         told: Callable[[Any], Any] = len if found.name in _COUNTED else _same
         return await found.call(owner, arguments, told)
 

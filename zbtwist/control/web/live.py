@@ -24,6 +24,7 @@ from twisted.web.server import Request
 
 from zbtwist.binding.events import ClientClosed, ClientOpened, MappingChanged, PortFailed
 from zbtwist.control.faults import GATEWAY_FAILED, ControlFault
+from zbtwist.control.http.users import user_of
 from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.sockets import POLICY, Session
 from zbtwist.control.web.view import Changes, View
@@ -191,6 +192,7 @@ class LiveSession(Session):
         self._calls = calls
         self._radio = radio
         self._network = network
+        self._user = user_of(request)
         self._in_hand = 0
         # Messages of the one piece that was read last (see `zbtwist.control.web.sockets`).
         self._messages: deque[str] = deque()
@@ -257,7 +259,7 @@ class LiveSession(Session):
                     GATEWAY_FAILED,
                     f"{MAX_CALLS} calls of this page are running; wait for some to end.",
                 )
-            answer = {"id": number, "result": await self._calls.call(name, arguments)}
+            answer = {"id": number, "result": await self._calls.call(name, arguments, self._user)}
             if self._calls.may_change_something(name):
                 self._feed.soon()
         except ControlFault as fault:

@@ -16,6 +16,7 @@ from twisted.web.server import Request
 from zbtwist.binding.client import NodeClient
 from zbtwist.binding.port import NodePort
 from zbtwist.control.faults import ControlFault
+from zbtwist.control.http.users import user_of
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL, Session
 from zbtwist.runtime.shares import peer_of
 
@@ -32,6 +33,7 @@ class TerminalSession(Session, NodeClient):
         Session.__init__(self, request, clock)
         NodeClient.__init__(self)
         self._find_port = find_port
+        self._user = user_of(request)
         self._address = b"/".join(request.postpath or []).decode("latin-1")
         self.peer = f"{self.peer} (terminal)"
         self.share = peer_of(request.getClientAddress())
@@ -40,6 +42,7 @@ class TerminalSession(Session, NodeClient):
 
     def opened(self) -> None:
         try:
+            self._user.must_be_allowed("a terminal")
             port = self._find_port(self._address)
         except ControlFault as fault:
             self._say_closed(fault.sentence)

@@ -6,22 +6,24 @@ import { Link } from "./link.js";
 import { LogView } from "./log.js";
 import { NodeDialog } from "./node.js";
 import { Picture } from "./picture.js";
+import { Session } from "./session.js";
 import { State } from "./state.js";
 import { NodeTable } from "./table.js";
 import { Terminal } from "./terminal.js";
 import { Tracing } from "./tracing.js";
 import { TrafficGraph, TrafficWatch } from "./traffic.js";
 
-const link = new Link("live");
+const session = new Session();
+const link = new Link("live", session);
 const state = new State();
-const terminal = new Terminal(state);
+const terminal = new Terminal(state, session);
 const openTerminal = (address) => terminal.open(address);
 const tracing = new Tracing(link);
 const dialog = new NodeDialog(link, state, tracing, openTerminal);
 const openNode = (address) => dialog.open(address);
 const table = new NodeTable(state, { onOpen: openNode, onTerminal: openTerminal });
 const picture = new Picture(state, openNode);
-const log = new LogView(link, tracing);
+const log = new LogView(link, tracing, session);
 
 // --- The head ----------------------------------------------------------------------------------
 

@@ -26,11 +26,10 @@ export class Fault extends Error {
 /** Tells "up", "down" and "news" (with the message as its detail). It is up from the first
  * snapshot on. */
 export class Link extends EventTarget {
-  constructor(path) {
+  constructor(path, session) {
     super();
-    const url = new URL(path, document.baseURI);
-    url.protocol = url.protocol.replace("http", "ws");
-    this.url = url;
+    this.path = path;
+    this.session = session;
     this.up = false;
     this.delay = FIRST_DELAY;
     this.lastId = 0;
@@ -41,10 +40,22 @@ export class Link extends EventTarget {
     });
   }
 
-  open() {
+  async open() {
     clearTimeout(this.timer);
     this.timer = null;
-    const socket = new WebSocket(this.url);
+    // What stands for the socket until there is one.
+    const begun = { close() {} };
+    this.socket = begun;
+    let url;
+    try {
+      url = await this.session.address(this.path);
+    } catch {
+      this.lost(begun);
+      return;
+    }
+    if (begun !== this.socket) return;
+    url.protocol = url.protocol.replace("http", "ws");
+    const socket = new WebSocket(url);
     this.socket = socket;
     const attempt = setTimeout(() => this.lost(socket), PATIENCE);
     socket.addEventListener("message", (event) => {

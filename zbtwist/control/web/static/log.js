@@ -21,8 +21,9 @@ const LEVELS = { debug: 0, info: 1, warn: 2, error: 3, critical: 3 };
 const WORDS = { warn: "warning" };
 
 export class LogView {
-  constructor(link, tracing) {
+  constructor(link, tracing, session) {
     this.link = link;
+    this.session = session;
     this.tracing = tracing;
     this.shown = false;
     this.paused = false;
@@ -66,14 +67,23 @@ export class LogView {
   look() {
     clearTimeout(this.glance);
     if (document.hidden) this.glance = setTimeout(() => this.stop(), GLANCE);
-    else if (!this.source) this.restart();
+    else if (!this.source && !this.begun) this.restart();
   }
 
-  restart() {
+  async restart() {
     this.stop();
     if (!this.shown || !this.link.up || document.hidden) return;
     this.tracing.call().catch(() => {});
-    const url = new URL("events", document.baseURI);
+    const begun = {};
+    this.begun = begun;
+    let url;
+    try {
+      url = await this.session.address("events");
+    } catch {
+      if (begun === this.begun) this.tryLater();
+      return;
+    }
+    if (begun !== this.begun) return;
     url.searchParams.set("from", this.lastId);
     this.source = new EventSource(url);
     for (const kind of ["log", "frame", "gap", "restart"]) {
@@ -91,6 +101,7 @@ export class LogView {
   }
 
   stop() {
+    this.begun = null;
     this.source?.close();
     this.source = null;
     clearTimeout(this.again);
@@ -99,7 +110,10 @@ export class LogView {
 
   /** The browser gives up for good if the answer is not a stream; try again later ourselves. */
   failed() {
-    if (this.source?.readyState !== EventSource.CLOSED) return;
+    if (this.source?.readyState === EventSource.CLOSED) this.tryLater();
+  }
+
+  tryLater() {
     this.stop();
     this.setLate(true);
     this.again = setTimeout(() => this.restart(), 2000);

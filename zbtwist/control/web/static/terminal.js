@@ -63,8 +63,9 @@ export function parseHex(text) {
 }
 
 export class Terminal {
-  constructor(state) {
+  constructor(state, session) {
     this.state = state;
+    this.session = session;
     this.dialog = byId("terminal-dialog");
     this.output = byId("terminal-output");
     this.input = byId("terminal-input");
@@ -120,18 +121,28 @@ export class Terminal {
     setText(byId("terminal-title"), `Terminal of ${name}`);
   }
 
-  connect() {
+  async connect() {
     this.leave();
-    const url = new URL(`terminal/${this.address.replaceAll(":", "")}`, document.baseURI);
-    url.protocol = url.protocol.replace("http", "ws");
-    const socket = new WebSocket(url);
-    socket.binaryType = "arraybuffer";
-    this.socket = socket;
+    // What stands for the socket until there is one.
+    const begun = { close() {} };
+    this.socket = begun;
     this.reason = "";
     this.isOpen = false;
     this.decoder = new TextDecoder();
     byId("terminal-again").hidden = true;
     this.say("connecting…");
+    let url;
+    try {
+      url = await this.session.address(`terminal/${this.address.replaceAll(":", "")}`);
+    } catch {
+      if (begun === this.socket) this.closed();
+      return;
+    }
+    if (begun !== this.socket) return;
+    url.protocol = url.protocol.replace("http", "ws");
+    const socket = new WebSocket(url);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
     socket.addEventListener("message", (event) => {
       if (socket === this.socket) this.heard(event.data);
     });

@@ -1,0 +1,117 @@
+// Who looks at the page. A gateway that is open to others wants to know: a name and a password are
+// sent once, and stand for a token from then on, which is kept here and nowhere else. A stream
+// cannot send it: each gets a ticket, good once, in its address.
+
+import { byId, setText } from "./dom.js";
+
+/** Milliseconds after which an answer is waited for no longer. */
+const PATIENCE = 10000;
+
+/** Milliseconds after which the token is used, so that a page that is only looked at keeps it. */
+const RENEWAL = 3600000;
+
+const encoder = new TextEncoder();
+
+function basic(name, password) {
+  const bytes = encoder.encode(`${name}:${password}`);
+  return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+}
+
+async function post(path, authorization) {
+  const answer = await fetch(new URL(path, document.baseURI), {
+    method: "POST",
+    headers: authorization ? { authorization } : {},
+    // No password that the browser may remember.
+    credentials: "omit",
+    cache: "no-store",
+    signal: AbortSignal.timeout(PATIENCE),
+  });
+  if (answer.ok) return answer.json();
+  const failure = new Error((await answer.text()).trim());
+  failure.status = answer.status;
+  throw failure;
+}
+
+export class Session {
+  constructor() {
+    this.token = "";
+    this.asking = null;
+    this.dialog = byId("login-dialog");
+    // It is of no use without.
+    this.dialog.addEventListener("cancel", (event) => event.preventDefault());
+    byId("login-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.send();
+    });
+    byId("logout").addEventListener("click", () => this.logout());
+    setInterval(() => {
+      if (this.token) post("ticket", `Bearer ${this.token}`).catch(() => {});
+    }, RENEWAL);
+  }
+
+  /** Return the address of a stream; wait for the reader to log in if need be. */
+  async address(path) {
+    const url = new URL(path, document.baseURI);
+    const ticket = await this.ticket();
+    if (ticket) url.searchParams.set("ticket", ticket);
+    return url;
+  }
+
+  async ticket() {
+    for (;;) {
+      try {
+        const told = await post("ticket", this.token && `Bearer ${this.token}`);
+        this.show(told);
+        return told.ticket;
+      } catch (failure) {
+        if (failure.status !== 401) throw failure;
+      }
+      this.token = "";
+      await this.ask();
+    }
+  }
+
+  /** Ask the reader, once for all who wait. */
+  ask() {
+    this.asking ||= new Promise((resolve) => {
+      this.done = resolve;
+      if (!this.dialog.open) this.dialog.showModal();
+      byId("login-name").focus();
+    });
+    return this.asking;
+  }
+
+  async send() {
+    const error = byId("login-error");
+    const button = byId("login-send");
+    const password = byId("login-password");
+    // Not `disabled`, which would take the focus away.
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
+    setText(error, "");
+    try {
+      const told = await post("login", basic(byId("login-name").value, password.value));
+      this.token = told.token;
+      password.value = "";
+      this.dialog.close();
+      this.asking = null;
+      this.done();
+    } catch (failure) {
+      setText(error, failure.status ? failure.message : "The gateway does not answer; try again.");
+      password.select();
+    }
+    button.removeAttribute("aria-disabled");
+  }
+
+  show({ user, read_only: readOnly }) {
+    const shown = byId("user");
+    setText(shown, readOnly ? `${user} (may only look)` : user);
+    shown.hidden = !user;
+    byId("logout").hidden = !user;
+  }
+
+  async logout() {
+    await post("logout", `Bearer ${this.token}`).catch(() => {});
+    location.reload();
+  }
+}
