@@ -43,6 +43,9 @@ FACTORY = {"BD": 3, "NB": 0, "SB": 0, "AP": 0}
 
 
 class Writer:
+    share = ""
+    writes_no_more = False
+
     def pause(self) -> None:
         pass
 

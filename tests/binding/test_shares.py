@@ -9,6 +9,7 @@ from twisted.internet.testing import StringTransport
 
 from tests.binding.support import A, BindingTestCase
 from tests.support import connect
+from zbtwist.binding.listener import Refusal
 from zbtwist.binding.port import MAX_CLIENTS
 
 
@@ -21,10 +22,8 @@ class ShareTests(BindingTestCase):
         """Let a client of an address come; return its connection, None if it was refused."""
         transport: Any = StringTransport(peerAddress=IPv4Address("TCP", host, 50000))
         factory = self.computer.open[27001]
-        if factory.buildProtocol(transport.getPeer()) is None:
-            return None
         transport.protocol = connect(factory, transport)
-        return transport
+        return None if isinstance(transport.protocol, Refusal) else transport
 
     def test_newcomer_of_another_address(self) -> None:
         """It gets a place of the address that has all of them, whose latest client is reset, and
