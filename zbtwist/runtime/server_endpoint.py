@@ -18,8 +18,8 @@ from twisted.internet.posixbase import PosixReactorBase
 from zbtwist.runtime.tcp import QuietEndpoint
 from zbtwist.runtime.unix import QuietUNIXEndpoint
 
-#: How many connections the kernel lets wait.
-BACKLOG = 50
+#: How many connections the kernel lets wait. Who finds no room tries again after a second.
+BACKLOG = 256
 
 
 def tcp_endpoint(reactor: Any, port: int, interface: str) -> IStreamServerEndpoint:

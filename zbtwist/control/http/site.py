@@ -52,6 +52,8 @@ class ControlSite(Site):
     protocol = ControlChannel  # type: ignore[assignment]
     requestFactory = _ControlRequest
     noisy = False
+    # So few at once that what the first of them has to say is read before others want its place.
+    accepts = 16
 
     def __init__(
         self, root: ControlRoot, reactor: IReactorTime | None = None, hosts: Hosts | None = None
