@@ -43,7 +43,7 @@ FACTORY = {"BD": 3, "NB": 0, "SB": 0, "AP": 0}
 
 
 class Writer:
-    share = "10.0.0.1"
+    share = ""
     writes_no_more = False
 
     def pause(self) -> None:

@@ -22,10 +22,8 @@ class ShareTests(BindingTestCase):
         """Let a client of an address come; return its connection, None if it was refused."""
         transport: Any = StringTransport(peerAddress=IPv4Address("TCP", host, 50000))
         factory = self.computer.open[27001]
-        if isinstance(factory.buildProtocol(transport.getPeer()), Refusal):
-            return None
         transport.protocol = connect(factory, transport)
-        return transport
+        return None if isinstance(transport.protocol, Refusal) else transport
 
     def test_newcomer_of_another_address(self) -> None:
         """It gets a place of the address that has all of them, whose latest client is reset, and

@@ -53,8 +53,9 @@ class QuietPort(tcp.Port):
     One of these stands before the other bases of a class, and says how its socket is bound. A
     connection is reset that its factory builds no protocol for.
 
-    Its factory may have a number `files_kept_back`: that many of the files that the program may
-    open are not for its connections, and half of them not for its own socket.
+    Its factory may have a number `accepts`, in place of `ACCEPTS`; and `files_kept_back`: that many
+    of the files that the program may open are not for its connections, and half of them not for its
+    own socket.
     """
 
     reactor: Any
@@ -89,7 +90,7 @@ class QuietPort(tcp.Port):
 
     def doRead(self) -> None:
         """Accept what has come, some of it."""
-        for _ in range(ACCEPTS):
+        for _ in range(getattr(self.factory, "accepts", ACCEPTS)):
             try:
                 connection, address = self.socket.accept()
             except BlockingIOError:

@@ -20,8 +20,8 @@ from zbtwist.runtime.certificate_directory import CertificateDirectoryEndpoint
 from zbtwist.runtime.tcp import QuietEndpoint
 from zbtwist.runtime.unix import QuietUNIXEndpoint
 
-#: How many connections the kernel lets wait.
-BACKLOG = 50
+#: How many connections the kernel lets wait. Who finds no room tries again after a second.
+BACKLOG = 256
 
 
 def tcp_endpoint(reactor: Any, port: int, interface: str) -> IStreamServerEndpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import xmlrpc.client
 from typing import Any
 
 from twisted.internet.testing import StringTransportWithDisconnection
@@ -17,7 +18,7 @@ from tests.control.http.support import (
 )
 from tests.support import connect, producer_of
 from zbtwist.control import faults
-from zbtwist.control.http import unsent
+from zbtwist.control.http import procedures, unsent
 from zbtwist.control.http.channel import (
     BODY_INTERVAL,
     BODY_RATE,
@@ -236,6 +237,20 @@ class Answers(SiteTestCase):
         faulty = [answer for answer in answers if isinstance(answer, dict)]
         self.assertEqual(len(faulty), 20 - 9)
         self.assertIn("call again for the rest", faulty[0]["faultString"])
+
+    def test_many_multicalls(self) -> None:
+        """What all of them hold before it is sent is bounded, and then given back."""
+        self.operations.nodes = [{**NODE, "label": "x" * 1000000}]
+        body = xmlrpc.client.dumps(([{"methodName": "list"}] * 8,), "system.multicall").encode()
+        transports = [self.connect() for _ in range(10)]
+        for transport in transports:
+            transport.protocol.dataReceived(request(body))
+        self.clock.pump([0.0] * 1000)
+        answers = [parse_response(transport.value())[2] for transport in transports]
+        full = sum(answer.count(b"x" * 1000000) for answer in answers)
+        self.assertLess(full, 60)
+        self.assertGreater(full, procedures.MAX_HELD // 1000000)
+        self.assertEqual(len(self.call("system.multicall", [{"methodName": "list"}])[0]), 1)
 
     def test_unread_answers(self) -> None:
         """The oldest ones go when there are too many bytes of them."""

@@ -138,9 +138,10 @@ class ControlChannel(http.HTTPChannel):
     @property
     def is_idle(self) -> bool:
         """Whether it has no request in hand: none that is here as a whole, and is being answered or
-        has become a stream.
+        has become a stream; nor anything that waits to be looked at.
         """
-        return not (self._in_hand or self.upgraded is not None or self.is_leaving)
+        is_waiting = self._turn is not None and self._turn.is_waiting
+        return not (self._in_hand or self.upgraded is not None or self.is_leaving or is_waiting)
 
     def give_way(self) -> None:
         """Another gets its place."""

@@ -24,6 +24,9 @@ from zbtwist.runtime.work_turns import WorkTurns
 MAX_MULTICALL = 100
 MAX_ANSWER = 1 << 23
 
+#: Characters of the answers of all that are under way, from which on the rest is refused.
+MAX_HELD = 1 << 24
+
 _MULTICALL = "system.multicall"
 
 
@@ -101,6 +104,8 @@ class SystemOperations:
         @param procedures: what they are about.
         """
         self._procedures = procedures
+        # Characters of the answers to all multicalls that are under way.
+        self._held = 0
 
     @operation("system.listMethods", harmless=Harmless.ALWAYS)
     def list_methods(self) -> list[str]:
@@ -135,23 +140,27 @@ class SystemOperations:
         request.notifyFinish().addErrback(gone.append)
         turns: WorkTurns = request.channel.factory.turns
         results: list[object] = []
-        room = MAX_ANSWER
-        for call in calls:
-            try:
-                if room <= 0:
-                    raise bad_request(
-                        f"The answers before were longer than {MAX_ANSWER} bytes together; call "
-                        "again for the rest."
-                    )
-                written = await self._one_of_many(request, call)
-                room -= len(written)
-                results.append([written])
-                # The next one is a piece of work of its own.
-                await turns.pause()
-            except ControlFault as fault:
-                results.append(fault_struct(fault))
-            if gone:
-                break
+        size = 0
+        try:
+            for call in calls:
+                try:
+                    if size >= MAX_ANSWER or self._held >= MAX_HELD:
+                        raise bad_request(
+                            f"The answers before, or those to others, are {MAX_ANSWER} bytes long "
+                            "or more; call again for the rest."
+                        )
+                    written = await self._one_of_many(request, call)
+                    size += len(written)
+                    self._held += len(written)
+                    results.append([written])
+                    # The next one is a piece of work of its own.
+                    await turns.pause()
+                except ControlFault as fault:
+                    results.append(fault_struct(fault))
+                if gone:
+                    break
+        finally:
+            self._held -= size
         return results
 
     async def _one_of_many(self, request: Request, call: object) -> Written:

@@ -67,6 +67,8 @@ class ControlSite(Site):
     noisy = False
     # Site has a method of the shorter name.
     log_of_site = Logger()
+    # So few at once that what the first of them has to say is read before others want its place.
+    accepts = 16
 
     def __init__(
         self,

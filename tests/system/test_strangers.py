@@ -1,0 +1,56 @@
+"""The real program under attack, beside a stream that is watched; see `tests.system.attacks`."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.system.attacks import ATTACKS, FORM, SIMULATED, Target, run
+from tests.system.support import Gateway, wait_until
+
+#: Seconds that each attack takes here.
+SECONDS = 1.5
+
+#: Seconds that a stream, and whoever watches over the gateway, may wait.
+LONGEST = 1.0
+
+#: Bytes of memory that may stay.
+GROWTH = 20_000_000
+
+
+class AttackTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.gateway = Gateway(SIMULATED)
+        self.addCleanup(self.gateway.stop)
+        self.target = Target(self.gateway)
+
+    def test_all_of_them(self) -> None:
+        """The stream goes on, and nothing stays."""
+        before, files = self.target.resident(), self.target.descriptors()
+        for name, stream, answered in run(self.target, ATTACKS, SECONDS):
+            self.assertEqual(stream.error, "", name)
+            self.assertGreater(stream.answers, 2, name)
+            self.assertLess(stream.longest, LONGEST, name)
+            self.assertLess(answered, LONGEST, name)
+        wait_until(
+            lambda: self.target.resident() - before < GROWTH, "the memory is as it was before"
+        )
+        wait_until(lambda: self.target.descriptors() <= files + 5, "the files are closed")
+        self.assertNotIn("Traceback", self.gateway.output)
+
+    def test_no_byte_of_a_web_page_comes_to_a_node(self) -> None:
+        for size in (len(FORM), 10, 3):
+            with socket.create_connection(("127.0.0.1", self.target.port)) as client:
+                client.sendall(FORM[:size])
+                time.sleep(0.05)
+                client.settimeout(10)
+                with contextlib.suppress(ConnectionError):
+                    client.sendall(FORM[size:])
+                    # An echo node would have answered.
+                    self.assertEqual(client.recv(100), b"")
+        rows = self.gateway.api.stats()
+        self.assertEqual(sum(row["bytes_out"] for row in rows), 0)
+        self.assertIn("as a browser does for any web page", self.gateway.output)
