@@ -12,11 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support import record_log
 from zbtwist.app.command_line import _go_by_a_steady_clock
 from zbtwist.app.gateway import Gateway
+from zbtwist.binding.client import ConnectedClient
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.config.settings import Settings
 from zbtwist.runtime.standstill import LATE, TICK
 from zbtwist.xbee.address import Address16, Address64
-from zbtwist.xbee.frames import ReceivePacket
+from zbtwist.xbee.frames import ReceivePacket, TransmitStatus
 from zbtwist.xbee.framing import encode
 
 BUSY = Address64(0x0013A200_400A3E01)
@@ -121,6 +122,34 @@ class StandstillTests(SynchronousTestCase):
         self.run_for(1.0)
         self.assertIn(QUIET, self.reset())
         self.assertEqual(self.sent(QUIET), (5, 6))
+
+    def test_packet_in_the_air(self) -> None:
+        """The radio says behind it that it was not sent: it is not sent then."""
+        node = self.gateway.network.nodes.get(QUIET)
+        assert node is not None
+        port = self.gateway.bindings.port_of(node)
+        assert port is not None
+        self.write(QUIET, b"open the valve")
+        [packet] = port.outbound._in_flight
+        self.stand_still(40.0)
+        protocol = self.gateway.radio.protocol
+        assert protocol is not None
+        requests = self.gateway.radio.coordinator
+        [frame_id] = [one for one, request in requests._pending.items() if request.is_packet]
+        busy = TransmitStatus(frame_id, Address16(0xFFFE), 0, 0x02, 0)
+        protocol.dataReceived(encode(busy.to_bytes(), 1))
+        self.assertTrue(packet.is_void)
+        self.assertIn(QUIET, self.reset())
+        self.assertEqual(port.outbound.unconfirmed, 0)
+
+    def test_client_that_comes_and_writes_meanwhile(self) -> None:
+        """What it wrote may be as old as that; it is taken in behind it."""
+        self.stand_still(PortSettings.outage + 1)
+        self.patch(ConnectedClient, "unread", 14)
+        late = self.connect(QUIET)
+        self.assertTrue(late.disconnected)
+        self.run_for(2.0)
+        self.assertFalse(self.connect(QUIET).disconnected)
 
     def sent(self, address: Address64) -> tuple[int, int]:
         """The bytes that arrived, and those that are lost."""

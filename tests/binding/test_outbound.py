@@ -469,6 +469,38 @@ class OutboundTests(SynchronousTestCase):
         self.wire.clock.advance(FIRST_BACKOFF)
         self.assertEqual(self.data, [b"held back"])
 
+    def test_packet_in_the_air_when_the_stream_breaks(self) -> None:
+        """Who wrote it is told, and may repeat it: it is not sent again by itself."""
+        later: list[int] = []
+        self.outbound.lost_later = lambda lost, why: later.append(lost)
+        for delivery in (0x02, 0x24, 0x22, 0x32, 0x75, 0x74):
+            self.outbound.write(self.writer, b"toggle")
+            self.outbound.break_stream("A frame was damaged.")
+            self.outbound.write(self.writer, b"again")
+            sent = len(self.wire.sent)
+            self.status(delivery)
+            self.wire.clock.advance(PortSettings.coalesce)
+            self.assertEqual(self.data[sent:], [b"again"], hex(delivery))
+            self.status()
+            self.wire.clock.advance(MAX_BACKOFF)
+            self.assertEqual(len(self.wire.sent), sent + 1)
+        self.assertEqual(later, [6] * 6)
+        self.assertEqual(self.outbound.bytes_lost, 36)
+
+    def test_packet_in_the_air_of_a_writer_that_is_reset(self) -> None:
+        """The same where it is reset for a reason of its own, and what waits to be sent again."""
+        for first in (0x02, None):
+            self.outbound.write(self.writer, b"toggle")
+            if first:
+                self.status(first)
+            self.outbound.discard(self.writer)
+            if first is None:
+                self.status(0x02)
+            self.wire.clock.advance(MAX_BACKOFF)
+            self.assertEqual(self.outbound.unconfirmed, 0)
+        self.assertEqual(self.data, [b"toggle"] * 2)
+        self.assertEqual(self.outbound.bytes_lost, 12)
+
     def test_long_outage(self) -> None:
         """A device does not get an old command when the radio comes back."""
         writers = [Writer() for _ in range(3)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -282,6 +283,18 @@ class SenseTests(StoreTestCase):
                 opened.given()
                 opened.close()
         self.assertGreater(refused, 100)
+
+    def test_bits_of_the_schema(self) -> None:
+        """One makes a byte that is no text, which is in SQLite's own message then."""
+        self.made()
+        whole = Path(self.path).read_bytes()
+        begin = whole.index(b"CREATE TABLE given")
+        for at in range(begin, begin + len("CREATE TABLE given")):
+            flipped = bytearray(whole)
+            flipped[at] ^= 0x80
+            Path(self.path).write_bytes(flipped)
+            with contextlib.suppress(StoreError):
+                Store(self.path).open().close()
 
     def test_values_that_make_no_sense(self) -> None:
         for statement in (

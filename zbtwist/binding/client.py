@@ -22,7 +22,7 @@ from zbtwist.binding.port_protocol import PortProtocol, Raw
 from zbtwist.binding.protocols import PROTOCOLS
 from zbtwist.binding.request_line import HOLD_TIME, opening_of
 from zbtwist.runtime.read_to_end import ReadToEnd, unread_in
-from zbtwist.runtime.tcp import notice_the_dead, reset_if_killed, socket_of
+from zbtwist.runtime.tcp import buffered_by, notice_the_dead, reset_if_killed, socket_of
 from zbtwist.runtime.write_at_once import WriteAtOnce
 
 if TYPE_CHECKING:
@@ -114,6 +114,16 @@ class NodeClient:
         """Bytes that the other end has sent and that were not read, as far as is known."""
         return 0
 
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the other end, at the most."""
+        return self._unsent
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something may have come that was not read."""
+        return self.unread > 0
+
     # --- what is common ------------------------------------------------------------------------
 
     def attach(self, port: NodePort) -> None:
@@ -150,6 +160,9 @@ class NodeClient:
         and what it wrote and was not sent goes with it.
         """
         self._unsent += size
+        if self._unsent > MAX_UNSENT:
+            # It may have taken some of it meanwhile.
+            self._unsent = min(self._unsent, self.buffered + size)
         if self._unsent <= MAX_UNSENT or self._port is None:
             return False
         self._port.outbound.discard(self)
@@ -395,6 +408,15 @@ class ConnectedClient(NodeClient, Protocol):
         if unread and self._counts_unread and self._port is not None:
             self._port.left_unread(self, unread)
         self._held = b""
+
+    @property
+    def buffered(self) -> int:
+        return buffered_by(self._connection, self._unsent)
+
+    @property
+    def has_unread(self) -> bool:
+        waiting = unread_in(self._socket) if self._socket is not None else 0
+        return waiting > 0 or self.unread > 0
 
     @property
     def unread(self) -> int:

@@ -64,12 +64,6 @@ FRAME_BYTES = 22
 #: Bits per second of the slowest line; what is safe for it is safe for all.
 SLOWEST = BAUD_RATES[0]
 
-#: The rate that a node leaves the factory with. It is assumed of one that does not answer soon.
-FACTORY_RATE = 9600
-
-#: Seconds for which bytes wait for the answer, beyond what the slowest line would have room for.
-PATIENCE = 1.0
-
 #: What a node is asked, in this order.
 COMMANDS = ("BD", "NB", "SB", "AP")
 
@@ -187,7 +181,7 @@ class NodeLine:
             return now
         when = self._room_at(size)
         if when > now and not self._is_known:
-            when = self._room_unless_told(size, when, now)
+            self._want_to_know(now)
         return when
 
     def _room_at(self, size: int) -> float:
@@ -197,17 +191,13 @@ class NodeLine:
         # The others have to arrive before anything leaves the buffer that they need.
         return self._empty_at - room * self._seconds if room >= 0 else inf
 
-    def _room_unless_told(self, size: int, when: float, now: float) -> float:
-        """Ask the node how fast its line is, and do not wait long for the answer."""
+    def _want_to_know(self, now: float) -> None:
+        """Ask the node how fast its line is, unless it was asked. Until it has answered, or was
+        silent too often, its line is taken for the slowest there is.
+        """
         if self._asked_at == inf:
             self._asked_at = now
             self._ask()
-        patience_ends = self._asked_at + PATIENCE
-        if now + 1e-6 < patience_ends:
-            return min(when, patience_ends)
-        self._is_known = True
-        self._use(seconds_for_byte(FACTORY_RATE), FRAME_BYTES)
-        return self._room_at(size)
 
     def sent(self, size: int) -> None:
         """A packet is on its way."""

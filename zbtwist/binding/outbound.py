@@ -66,6 +66,8 @@ class Outbound:
     @ivar settings: how to send.
     @ivar lost: called with their number, and why in a sentence, when bytes are lost; whoever reads
         or writes the node's stream must notice.
+    @ivar lost_later: called in the same way for a packet that was in the air when the stream broke;
+        who wrote it was told then.
     @ivar last_delivery: when the node was last known to have got a packet, seconds of the clock.
     @ivar bytes_sent: delivered bytes.
     @ivar packets_sent: delivered packets.
@@ -100,6 +102,7 @@ class Outbound:
         self._standstill = standstill or Standstill(clock, nodes.bus)
         self.line = NodeLine(clock, radio, node, self._turns, self._advance)
         self.lost: Callable[[int, str], None] = _nobody
+        self.lost_later: Callable[[int, str], None] = _nobody
         self._waiting = SendBuffer()
         self._retransmits = Retransmits()
         # Bytes of the stream that were cut into packets so far.
@@ -183,9 +186,17 @@ class Outbound:
         """
         if not self._is_too_old(seconds):
             return False
-        if self.buffered:
+        if self.unconfirmed:
             self.break_stream(TOO_OLD)
         return True
+
+    @property
+    def may_be_too_old(self) -> bool:
+        """Whether what comes first of a new client may have waited for too long: it may have come
+        while the gateway stood still.
+        """
+        self._standstill.look()
+        return self._is_too_old(self._standstill.just_now)
 
     def opened(self, writer: Writer) -> None:
         """A writer is new: pause it at once if the node's buffers are full."""
@@ -200,8 +211,12 @@ class Outbound:
         self._waiting.writer_gone(writer)
 
     def discard(self, writer: Writer) -> None:
-        """A writer is reset for a reason of its own: what it wrote and was not sent is dropped."""
-        self.bytes_lost += self._waiting.discard(writer)
+        """A writer is reset for a reason of its own: what it wrote and was not sent is dropped, and
+        what is in the air is not sent again.
+        """
+        self.bytes_lost += self._waiting.discard(writer) + self._retransmits.discard(writer)
+        for packet in self._in_flight:
+            packet.is_void |= packet.writer is writer
 
     def break_stream(self, why: str, lost: int = 0) -> None:
         """Drop all that waits to be sent, and say so to the clients: they are reset, and send again
@@ -212,8 +227,16 @@ class Outbound:
         """
         lost += self.buffered
         self.bytes_lost += lost
+        self.leave_in_the_air()
         self._clear()
         self.lost(lost, why)
+
+    def leave_in_the_air(self) -> None:
+        """The stream breaks: what is in the air may arrive, but is not sent again. Whoever wrote it
+        may repeat it, and it would come twice, or behind a hole, or too late.
+        """
+        for packet in self._in_flight:
+            packet.is_void = True
 
     def _clear(self) -> None:
         """Drop all that waits to be sent."""
@@ -379,6 +402,11 @@ class Outbound:
     def _failed(self, packet: Packet, verdict: Verdict, why: str) -> None:
         """A packet did not arrive, as far as is known: send it again, or give it up."""
         settings, again = self.settings, self._retransmits
+        if packet.is_void:
+            self.failures += 1
+            self.bytes_lost += len(packet.data)
+            self.lost_later(len(packet.data), why)
+            return
         if verdict is Verdict.TOO_LARGE and len(packet.data) > 1:
             pieces = packet.cut()
             self._payload_limit = len(pieces[0].data)

@@ -117,6 +117,7 @@ class NodePort(Service):
         self._deaf_since: float | None = None
         node.receiver = self.deliver
         outbound.lost = self._bytes_lost
+        outbound.lost_later = self._bytes_lost_later
 
     @property
     def clients(self) -> int:
@@ -249,7 +250,7 @@ class NodePort(Service):
         """
         if self.outbound.stood_still(seconds):
             for client in list(self._clients):
-                if client.unread:
+                if client.has_unread:
                     client.reset(f"the gateway stood still for {seconds:.1f} s")
 
     @property
@@ -275,6 +276,7 @@ class NodePort(Service):
         if self.outbound.buffered:
             self.outbound.break_stream(reason)
         else:
+            self.outbound.leave_in_the_air()
             self.reset_clients(reason)
 
     def _bytes_lost(self, lost: int, why: str) -> None:
@@ -282,6 +284,10 @@ class NodePort(Service):
         broken = StreamBroken(self.node, TO_NODE, lost, why)
         self.bus.publish(broken)
         self.reset_clients(str(broken))
+
+    def _bytes_lost_later(self, lost: int, why: str) -> None:
+        """Bytes of clients that were reset did not come to the node either."""
+        self.bus.publish(StreamBroken(self.node, TO_NODE, lost, why))
 
     @staticmethod
     def _abort_all(clients: list[NodeClient]) -> None:
@@ -342,6 +348,8 @@ class NodePort(Service):
         if self._backlog:
             kept, self._backlog = self._backlog, bytearray()
             client.deliver(bytes(kept))
+        if self.outbound.may_be_too_old and client.has_unread:
+            client.reset("it may have written while the gateway stood still")
 
     def left_unread(self, client: NodeClient, lost: int) -> None:
         """A client is ended by the gateway, with bytes that it has sent and that were not read."""

@@ -36,6 +36,7 @@ class Packet:
     @ivar data: its bytes.
     @ivar writer: whose bytes they are.
     @ivar tries: how often it did not arrive.
+    @ivar is_void: the stream has broken since it was sent: it is not sent again.
     @ivar since: when it did not arrive for the first time, seconds of the clock.
     """
 
@@ -43,6 +44,7 @@ class Packet:
     data: bytes
     writer: Writer
     tries: int = 0
+    is_void: bool = False
     since: float = 0.0
 
     def cut(self) -> list[Packet]:
@@ -108,6 +110,12 @@ class Retransmits:
             self.add(packet)
             self.not_before = now + _backoff(packet.tries - 1)
         return goes_on
+
+    def discard(self, writer: Writer) -> int:
+        """Send none of one writer's again. Return how many bytes that were."""
+        size = self.size
+        self.packets = [packet for packet in self.packets if packet.writer is not writer]
+        return size - self.size
 
     def clear(self) -> None:
         """Send none of them again."""

@@ -25,6 +25,9 @@ TICK = 0.5
 #: Seconds between two ticks from which on something else may have happened in between.
 HICCUP = 0.75
 
+#: Seconds in which everything is looked at that has come while the program stood still.
+CATCH_UP = 1.0
+
 #: Seconds from one tick on after which the next is late. A busy computer may let a program wait for
 #: a second; the line's buffers hold what comes in a little more than that.
 LATE = 2.5
@@ -68,6 +71,8 @@ class Standstill(Service):
         self._bus = bus
         self._call: IDelayedCall | None = None
         self._before = self._last = self.late_at = inf
+        self._stood_still = 0.0
+        self._ended_at = -inf
 
     def startService(self) -> None:
         super().startService()
@@ -102,8 +107,17 @@ class Standstill(Service):
             return 0.0
         since = self._last
         self._ran(now)
+        self._stood_still, self._ended_at = now - since, now
         self._bus.publish(StoodStill(since, now - since))
         return now - since
+
+    @property
+    def just_now(self) -> float:
+        """For how many seconds the program stood still, if it did a moment ago, and what came
+        meanwhile may not all have been looked at; else 0.
+        """
+        is_recent = self._clock.seconds() - self._ended_at < CATCH_UP
+        return self._stood_still if is_recent else 0.0
 
     def _ran(self, now: float) -> None:
         self._before, self._last = self._last, now

@@ -11,6 +11,7 @@ import struct
 from contextlib import suppress
 from typing import Any
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.tcp import Server
@@ -38,6 +39,16 @@ def socket_of(transport: object) -> socket.socket | None:
             return found
         transport = getattr(transport, "transport", None)
     return None
+
+
+def buffered_by(transport: object, otherwise: int) -> int:
+    """Return how many bytes wait in a transport for its socket.
+
+    @param otherwise: what to return where that cannot be told, such as of TLS.
+    """
+    if not isinstance(transport, FileDescriptor):
+        return otherwise
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
 def notice_the_dead(connection: socket.socket) -> None:

@@ -31,6 +31,9 @@ MEMORY = ":memory:"
 #: What SQLite keeps in the file's header for us: "zbtw".
 APPLICATION_ID = 0x7A627477
 
+#: What SQLite fails with; the last where its message has what is no text, of a damaged file.
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+
 #: Seconds to wait for another process that has the file open, before saying that it is in use.
 BUSY_TIMEOUT = 0.2
 
@@ -145,7 +148,7 @@ class Database:
         path = Path(self.path)
         try:
             self.is_new = _make_if_missing(path)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *SQLITE_ERRORS) as error:
             raise self._cannot_open(error) from error
         self._open_file()
 
@@ -176,14 +179,14 @@ class Database:
     def _connect(self) -> None:
         try:
             self.connection = _connect(self.path)
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise self._cannot_open(error) from error
         try:
             self._prepare()
         except StoreError:
             self.connection.close()
             raise
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             self.connection.close()
             raise StoreError(self._explain(error)) from error
 
@@ -290,7 +293,7 @@ class Database:
             with closing(_connect(str(making))) as copy:
                 self.connection.backup(copy)
             put_in_place(making, path)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *SQLITE_ERRORS) as error:
             raise StoreError(
                 f"The state file {path} was removed while the gateway had it open, and cannot be "
                 f"written anew: {_reason_of(error)}. Make that possible; nothing is saved until "
@@ -339,7 +342,7 @@ class Database:
         if isinstance(error, sqlite3.IntegrityError):
             return f"The state file {self.path} refused a change: {text}."
         is_about_use = isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError)
-        if isinstance(error, sqlite3.Error) and not is_about_use:
+        if isinstance(error, SQLITE_ERRORS) and not is_about_use:
             return self.damaged(text)
         if "decode" in text:
             # A text that is no UTF-8.
@@ -384,11 +387,11 @@ class Database:
                 if self._file is not None:
                     self._file.note()
             self._has_journal = self._file is not None and journal_of(Path(self.path)).exists()
-        except (sqlite3.Error, OSError) as error:
+        except (*SQLITE_ERRORS, OSError) as error:
             raise StoreError(self._explain(error)) from error
 
     def read(self, query: str) -> list[Any]:
         try:
             return self.connection.execute(query).fetchall()
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise StoreError(self._explain(error)) from error

@@ -79,6 +79,11 @@ class TerminalSession(Session, NodeClient):
     def is_over(self) -> bool:
         return self.over
 
+    @property
+    def has_unread(self) -> bool:
+        # It is in the hands of those who speak HTTP.
+        return True
+
     def send(self, data: bytes) -> None:
         self.send_bytes(data)
 
