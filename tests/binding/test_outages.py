@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tests.binding.support import A, B, BindingTestCase, C, D
@@ -257,3 +258,49 @@ class UnknownSenderTests(BindingTestCase):
         self.assertEqual([one for one in clients if clients[one].disconnected], [B])
         [line] = [line for line in self.lines() if "could not be told, and" in line]
         self.assertIn("may have been of 00:13:a2:00:40:00:00:02", line)
+
+
+class NoNetworkTests(BindingTestCase):
+    """The radio's link is up, and it reaches nobody."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.wire.coordinator.ready(FACTS)
+        self.see(A)
+        self.client = self.connect(27001)
+        self.wire.coordinator.left(replace(FACTS, association=0x21))
+        self.wire.sent.clear()
+
+    def join(self) -> None:
+        self.wire.coordinator.link_down("The radio has just joined its network.")
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(FACTS)
+
+    def test_what_is_written_soon(self) -> None:
+        self.wire.clock.advance(PortSettings.outage - 1)
+        self.client.protocol.dataReceived(b"open")
+        self.assertEqual(self.wire.sent, [])
+        self.join()
+        self.assertEqual(self.wire.last.data, b"open")
+
+    def test_what_is_written_late(self) -> None:
+        """A device does not get an old command when the radio has joined."""
+        self.wire.clock.advance(PortSettings.outage + 1)
+        self.client.protocol.dataReceived(b"open")
+        self.assertTrue(self.client.disconnected)
+        self.join()
+        self.assertEqual(self.wire.sent, [])
+
+    def test_what_waits_too_long(self) -> None:
+        self.client.protocol.dataReceived(b"open")
+        self.wire.clock.advance(PortSettings.outage)
+        self.assertTrue(self.client.disconnected)
+        self.assertIn("4 bytes for", " ".join(self.lines()))
+
+    def test_radio_that_comes_up_in_no_network(self) -> None:
+        self.wire.coordinator.link_down("It is gone.")
+        self.wire.coordinator.ready(replace(FACTS, association=0x21))
+        self.client.protocol.dataReceived(b"open")
+        self.assertEqual(self.wire.sent, [])
+        self.wire.clock.advance(PortSettings.outage)
+        self.assertTrue(self.client.disconnected)

@@ -15,7 +15,7 @@ from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.port import NodePort
 from zbtwist.network.events import SenderUnknown
 from zbtwist.radio.damage import Sender
-from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
+from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp, NetworkAway
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.standstill import StoodStill
@@ -33,6 +33,7 @@ class Outages:
         self._deaf_since: float | None = None
         bus.subscribe(LinkUp, self._up)
         bus.subscribe(LinkDown, self._down)
+        bus.subscribe(NetworkAway, self._away)
         bus.subscribe(LinkSilent, self._silent)
         bus.subscribe(LinkHeard, self._heard)
         bus.subscribe(FramesDamaged, self._damaged)
@@ -56,6 +57,10 @@ class Outages:
             port.outbound.radio_down()
         if not is_known:
             self._deaf_since = since
+
+    def _away(self, event: NetworkAway) -> None:
+        for port in self._ports:
+            port.outbound.radio_down()
 
     def _silent(self, event: LinkSilent) -> None:
         since = self._radio.down_since

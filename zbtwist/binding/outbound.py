@@ -154,8 +154,9 @@ class Outbound:
         """Take bytes from a writer, and pause it if that is enough for now."""
         if self._stopped or not data:
             return
-        if self._radio.facts is None and not self._may_wait():
-            self.break_stream(self._radio.offline_reason, len(data))
+        radio = self._radio
+        if radio.is_away and not self._may_wait():
+            self.break_stream(self._why_away(), len(data))
             return
         now = self._clock.seconds()
         if now >= self._standstill.late_at and self._is_too_old(self._standstill.look()):
@@ -165,6 +166,7 @@ class Outbound:
         if not (self._in_flight or waiting.parts or again.packets):
             if (
                 len(data) <= self._limit()
+                and not radio.is_away
                 and now >= again.not_before
                 and self._turns.are_free
                 and now >= self.line.room_at(len(data), now)
@@ -264,11 +266,7 @@ class Outbound:
 
     def _advance(self) -> None:
         """Ask for a turn if there is something to send now; if there will be, later."""
-        if (
-            self._stopped
-            or self._radio.facts is None
-            or len(self._in_flight) >= self.settings.window
-        ):
+        if self._stopped or self._radio.is_away or len(self._in_flight) >= self.settings.window:
             return
         waiting, again = self._waiting, self._retransmits
         if not (waiting.parts or again.packets):
@@ -309,11 +307,7 @@ class Outbound:
 
     def send_next(self) -> None:
         """It is this node's turn: see `zbtwist.binding.scheduler.Sender`."""
-        if (
-            self._stopped
-            or self._radio.facts is None
-            or len(self._in_flight) >= self.settings.window
-        ):
+        if self._stopped or self._radio.is_away or len(self._in_flight) >= self.settings.window:
             return
         now = self._clock.seconds() + _EARLY
         waiting, again = self._waiting, self._retransmits
@@ -414,11 +408,11 @@ class Outbound:
             return
         if verdict is Verdict.UNCERTAIN and settings.at_least_once:
             verdict = Verdict.AGAIN
-        if self._radio.facts is None and verdict in REPEATED:
+        if self._radio.is_away and verdict in REPEATED:
             # Until the radio is back, or the time for that is over.
             again.add(packet)
             if not self._may_wait():
-                self.break_stream(self._radio.offline_reason)
+                self.break_stream(self._why_away())
             return
         is_end_device = self._node.role == devices.END_DEVICE
         if again.try_again(packet, verdict, settings, is_end_device, self._clock.seconds()):
@@ -435,13 +429,20 @@ class Outbound:
         # It may be another one, or set up in another way.
         self._payload_limit = _ANY_SIZE
         self._retransmits.not_before = 0.0
+        if self._radio.is_away:
+            # It is in no network.
+            self.radio_down()
         self._advance()
 
     def radio_down(self) -> None:
         """The radio is away; what waits for it has a limited time."""
         self._sleep()
         if (self._waiting.parts or self._retransmits.packets) and not self._may_wait():
-            self.break_stream(self._radio.offline_reason)
+            self.break_stream(self._why_away())
+
+    def _why_away(self) -> str:
+        facts = self._radio.facts
+        return self._radio.offline_reason or ("" if facts is None else facts.problem)
 
     def _may_wait(self) -> bool:
         """Whether bytes may still wait for the radio; if so, it is seen to that they do not wait
@@ -456,7 +457,7 @@ class Outbound:
     def _outage_too_long(self) -> None:
         self._outage = None
         if self._waiting.parts or self._retransmits.packets:
-            self.break_stream(self._radio.offline_reason)
+            self.break_stream(self._why_away())
 
     def _end_outage(self) -> None:
         if self._outage is not None:

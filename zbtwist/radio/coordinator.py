@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from zbtwist.radio.damage import Sender
 from zbtwist.radio.errors import ATRefused, RadioOffline
-from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
+from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp, NetworkAway
 from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.radio.line_health import LineHealth
@@ -75,6 +75,7 @@ class Coordinator(Requests):
         self._expecting: list[Deferred[None]] = []
         self.down_since = self.offline_since = clock.seconds()
         self.facts: RadioInfo | None = None
+        self.is_away = True
         self.line = LineHealth(clock)
 
     # --- the link ------------------------------------------------------------------------------
@@ -89,11 +90,23 @@ class Coordinator(Requests):
         @param is_news: whether that is a line of the log.
         """
         self.facts = facts
+        self.is_away = bool(facts.problem)
         self.address16_counts = facts.is_zigbee
         self._expected_until = 0.0
         self.offline_reason = ""
         self._bus.publish(LinkUp(facts, is_news=is_news))
         self._expect_no_more()
+
+    def left(self, facts: RadioInfo) -> None:
+        """The radio is in no network, though its link is up: it reaches nobody.
+
+        @param facts: with the reason.
+        """
+        self.facts = facts
+        if not self.is_away and facts.problem:
+            self.is_away = True
+            self.offline_since = self._clock.seconds()
+            self._bus.publish(NetworkAway())
 
     def starting(self) -> None:
         """The radio is looked for from now on. Until it was up, or for `START_PATIENCE`, it is
@@ -137,7 +150,8 @@ class Coordinator(Requests):
         was_heard = self.facts is not None or self.last_frame > self.down_since
         if was_heard:
             self.down_since = self._clock.seconds() if since is None else since
-        if self.facts is not None:
+        if not self.is_away:
+            self.is_away = True
             self.offline_since = self._clock.seconds()
         self.facts = None
         self._fail_all(reason)

@@ -286,6 +286,19 @@ class ModemStatusCame(Repeatable):
 
 
 @dataclass(frozen=True)
+class NetworkAway(Event):
+    """The radio's link is up, and it is in no network: what is to be sent waits. `LinkDown` follows
+    when it is in one, and `LinkUp`.
+    """
+
+    name: ClassVar = "network_away"
+    severity: ClassVar = None
+
+    def __str__(self) -> str:
+        return "The radio reaches nobody."
+
+
+@dataclass(frozen=True)
 class LinkSilent(Event):
     """The radio does not answer though its link is up: what nodes have said since
     `IRadio.down_since` may be missed. `LinkHeard` follows, or `LinkDown`.

@@ -32,9 +32,12 @@ class IRadio(Interface):
 
     facts: RadioInfo | None = Attribute("What bring-up read from the radio; None while down.")
     offline_reason: str = Attribute("A sentence: why the link is down; empty while it is up.")
+    is_away: bool = Attribute(
+        "Whether nothing can be sent to any node: the link is down, or the radio in no network."
+    )
     offline_since: float = Attribute(
-        "Since when nothing could be sent, the last time: since the link went down, or the gateway "
-        "started. Seconds of the clock."
+        "Since when that is so, or was the last time: since the link went down, the radio left its "
+        "network, or the gateway started. Seconds of the clock."
     )
     line: LineHealth = Attribute("How the line to the radio is.")
     down_since: float = Attribute(

@@ -404,7 +404,7 @@ class LinkWork:
     def _watch_alone(self, association: int) -> None:
         # It is there and answers, but reaches nobody.
         if self._coordinator.facts is not None:
-            self._coordinator.facts = replace(self._coordinator.facts, association=association)
+            self._coordinator.left(replace(self._coordinator.facts, association=association))
         self.heartbeat.start(association)
 
     def _association_changed(self, association: int) -> None:
