@@ -191,14 +191,16 @@ def resets(target: Target, seconds: float) -> None:
 
 
 def churn(target: Target, seconds: float) -> None:
-    """A thousand clients that come and go at random, on all ports but the watched one."""
+    """A thousand clients that come and go at random, on other ports than the watched one."""
     chance = random.Random(14)
     clients: list[socket.socket] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         port = chance.choice([0, *range(target.port + 1, target.port + 17)])
+        # All nodes share the air, so that only one of them has something to get.
+        data = chance.choice([b"", b"\n", FORM] if port == target.port + 1 else [b"", FORM])
         with contextlib.suppress(OSError):
-            clients.append(target.connect(port, chance.choice([b"", b"\n", FORM])))
+            clients.append(target.connect(port, data))
         if len(clients) > chance.randrange(1000):
             client = clients.pop(chance.randrange(len(clients)))
             if chance.random() < 0.5:

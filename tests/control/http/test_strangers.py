@@ -209,6 +209,21 @@ class Work(SiteTestCase):
         self.assertEqual(parse_response(watcher.value())[0], 200)
         self.assertLess(len(self.slow.times), 3)
 
+    def test_clients_that_go_while_their_calls_wait(self) -> None:
+        """They are not made, and nobody stumbles over that."""
+        body = xmlrpc.client.dumps(([{"methodName": "list"}] * 3,), "system.multicall").encode()
+        transports = [self.connect() for _ in range(5)]
+        for transport in transports:
+            transport.protocol.dataReceived(request(body))
+        # Those of the others are read, and wait behind the first one's.
+        self.clock.advance(0.09)
+        for transport in transports:
+            transport.loseConnection()
+        self.clock.pump([0.01] * 200)
+        self.assertEqual(len(self.slow.times), 2)
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_multicall(self) -> None:
         """Each of its calls has a turn."""
         name = b"<member><name>methodName</name><value>list</value></member>"

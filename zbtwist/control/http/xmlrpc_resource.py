@@ -81,6 +81,12 @@ class XMLRPCResource(XMLRPC):
         # The operation goes on when its client goes: another may wait for the same search.
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
+        channel: Any = request.channel
+        turns: WorkTurns = channel.factory.turns
+        await turns.turn()
+        if gone:
+            # It was not begun yet, and what it brought is gone as well.
+            return
         try:
             answer = await self._answer(request)
         except ControlFault as fault:
@@ -101,8 +107,6 @@ class XMLRPCResource(XMLRPC):
 
     async def _answer(self, request: Request) -> bytes:
         channel: Any = request.channel
-        turns: WorkTurns = channel.factory.turns
-        await turns.turn()
         name, arguments = read_call(read_document(request))
         procedure = self.lookupProcedure(name)
         may_wait = procedure.operation.may_wait
