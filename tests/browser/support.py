@@ -51,21 +51,30 @@ def missing() -> str:
     return ""
 
 
+def start_browser(*more: str) -> Any:
+    """Start a browser, which must be quit.
+
+    @param more: options of its command line.
+    """
+    options = webdriver.ChromeOptions()
+    options.binary_location = _CHROMIUM or ""
+    for option in (*_OPTIONS, *more):
+        options.add_argument(option)
+    # Those of tests are of CAs that no browser knows; who checks them is tested elsewhere.
+    options.accept_insecure_certs = True
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(_CHROMEDRIVER))
+    driver.set_page_load_timeout(PATIENCE)
+    return driver
+
+
 def browser() -> Any:
     """Return the browser, started if need be."""
     global _driver
     if missing():
         raise SkipTest(missing())
     if _driver is None:
-        options = webdriver.ChromeOptions()
-        options.binary_location = _CHROMIUM or ""
-        for option in _OPTIONS:
-            options.add_argument(option)
-        # Those of tests are of CAs that no browser knows; who checks them is tested elsewhere.
-        options.accept_insecure_certs = True
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        _driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(_CHROMEDRIVER))
-        _driver.set_page_load_timeout(PATIENCE)
+        _driver = start_browser()
         atexit.register(_driver.quit)
     return _driver
 

@@ -16,8 +16,7 @@ from urllib.request import urlopen
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser import support
-from tests.browser.support import missing, wait_until
+from tests.browser.support import missing, start_browser, wait_until
 from tests.system.support import Gateway
 
 #: What the page does to a port; then it says in its title that it has.
@@ -100,20 +99,14 @@ class StrangersTests(SynchronousTestCase):
 
     def start_browser(self) -> Any:
         """Start a browser of its own, for which some names lead to this computer."""
-        options = support.webdriver.ChromeOptions()
-        options.binary_location = support._CHROMIUM or ""
-        for option in support._OPTIONS:
-            options.add_argument(option)
-        options.add_argument("--host-resolver-rules=MAP evil 127.0.0.1, MAP evil.example 127.0.0.1")
-        # What may keep a page off the local network in newer browsers is not what is tried here.
-        options.add_argument(
-            "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
-        )
         folder = tempfile.mkdtemp(prefix="zbtwist-test-")
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        options.add_argument(f"--user-data-dir={folder}")
-        service = support.webdriver.ChromeService(support._CHROMEDRIVER)
-        driver = support.webdriver.Chrome(options=options, service=service)
+        driver = start_browser(
+            "--host-resolver-rules=MAP evil 127.0.0.1, MAP evil.example 127.0.0.1",
+            # What may keep a page off the local network in newer browsers is not what is tried here.
+            "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
+            f"--user-data-dir={folder}",
+        )
         self.addCleanup(driver.quit)
         return driver
 
