@@ -103,7 +103,7 @@ class StrangersTests(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         driver = start_browser(
             "--host-resolver-rules=MAP evil 127.0.0.1, MAP evil.example 127.0.0.1",
-            # What may keep a page off the local network in newer browsers is not what is tried here.
+            # What may keep a page off the local network in newer browsers is not tried here.
             "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
             f"--user-data-dir={folder}",
         )
@@ -116,10 +116,11 @@ class StrangersTests(SynchronousTestCase):
     def do(self, script: str, title: str) -> str:
         """Have the page do something, and wait until its title says that it has."""
         self.driver.execute_script(script)
-        return wait_until(
+        found: str = wait_until(
             lambda: self.driver.title if title in self.driver.title else None,
             f"{title} of {script}",
         )
+        return found
 
     def bytes_out(self) -> float:
         return float(sum(row["bytes_out"] for row in self.gateway.api.stats()))
