@@ -6,7 +6,9 @@ import time
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.error import ConnectionLost
 from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import record_log
@@ -97,6 +99,20 @@ class StandstillTests(SynchronousTestCase):
         line.transport.abortConnection()
         self.run_for(3.0)
         self.assertLessEqual(self.gateway.radio.coordinator.down_since, before)
+        self.assertEqual(self.reset(), [BUSY])
+
+    def test_line_lost_meanwhile_while_the_radio_is_set_up(self) -> None:
+        """Nodes are heard then as well."""
+        radio: Any = self.gateway.radio
+        radio._work.link.reset()
+        self.say(BUSY)
+        self.assertEqual(self.reset(), [BUSY])
+        self.clients[BUSY] = self.connect(BUSY)
+        self.run_for(0.1)
+        self.say(BUSY)
+        self.stand_still(30.0)
+        radio.protocol.transport._disconnect(Failure(ConnectionLost()))
+        self.run_for(3.0)
         self.assertEqual(self.reset(), [BUSY])
 
     def test_old_command(self) -> None:

@@ -171,7 +171,9 @@ class Coordinator(Requests):
 
         @param since: seconds of the clock.
         """
-        if self.facts is not None or self.last_frame > self.down_since:
+        was_heard = self.facts is not None or self.last_frame > self.down_since
+        # What was noticed behind it may have begun in it.
+        if was_heard or since < self.down_since:
             self.mark_unresponsive(since)
 
     def mark_responsive(self) -> None:

@@ -373,7 +373,11 @@ class LinkWork:
 
     def link_down(self, reason: str | None) -> None:
         self._end_work()
-        self._coordinator.link_down(reason or self._coordinator.offline_reason)
+        self._coordinator.link_down(
+            reason or self._coordinator.offline_reason,
+            # Not since now: the line may have been lost while the gateway stood still.
+            self._deaf_since(self._standstill.ran_until),
+        )
 
     def _deaf_since(self, moment: float) -> float:
         """Since when no node could be heard: that moment, or when the radio left its network."""
