@@ -17,7 +17,7 @@ from urllib.request import urlopen
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.support import missing, start_browser, wait_until
-from tests.system.support import Gateway
+from tests.system.support import Gateway, left_out
 
 #: What the page does to a port; then it says in its title that it has.
 PAGE = """<!doctype html><title>waiting</title><body><script>
@@ -84,7 +84,7 @@ class _Site(BaseHTTPRequestHandler):
 
 
 class StrangersTests(SynchronousTestCase):
-    skip = missing() or None
+    skip = missing() or left_out() or None
 
     def setUp(self) -> None:
         self.gateway = Gateway("sim:nodes=3:kinds=echo:nt=0.3:interval=0")
