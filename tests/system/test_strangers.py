@@ -18,7 +18,7 @@ SECONDS = 1.5
 #: with other tests. ``python -m tests.system.attacks`` says how long they do on one that is not.
 LONGEST = 20.0
 
-#: Bytes of memory that may stay: the first time that something is done makes room for it, and what the
+#: Bytes of memory that may stay: what is done for the first time makes room for it, and what the
 #: allocator keeps is not the same each time.
 GROWTH = 60_000_000
 
