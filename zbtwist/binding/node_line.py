@@ -26,15 +26,16 @@ from twisted.python.failure import Failure
 from zbtwist.binding.port_settings import AUTO
 from zbtwist.binding.scheduler import TransmitScheduler
 from zbtwist.network.node import Node
+from zbtwist.radio.buffers import RECEIVE_BUFFER
 from zbtwist.radio.errors import ATRefused, RadioError, RadioOffline, TooManyRequests
 from zbtwist.radio.interfaces import IRadio
-from zbtwist.xbee.at import BAUD_RATES
+from zbtwist.xbee.at import BAUD_RATES, baud_rate_of, bits_of_character
 from zbtwist.xbee.status import ATStatus
 
 #: Bytes that a module's serial transmit buffer holds for sure. Digi prints the size of the receive
-#: buffer only, and only of some modules; this is the smallest of them (S2C 802.15.4, "Flow
-#: control": 174 bytes, "1.5 full packets"). Two packets of Zigbee's 84 bytes fit in.
-BUFFER = 174
+#: buffer only, and only of some modules; this is the smallest of them, "1.5 full packets". Two
+#: packets of Zigbee's 84 bytes fit in.
+BUFFER = RECEIVE_BUFFER
 
 #: A module with larger packets has a larger buffer: so many packets fit in, as there.
 BUFFER_PACKETS = 1.5
@@ -51,11 +52,10 @@ REAL_RATES = {115200: 111111}
 #: packet's headers, its acknowledgement and the pause before it.
 AS_FAST_AS_THE_AIR = 230400
 
-#: Bits of a character where NB and SB are not known: start, eight, parity, two stop bits.
-MOST_BITS = 12
-
-#: Bits of a character of a line of which a person says the rate: no parity, one stop bit.
-USUAL_BITS = 10
+#: Bits of a character where NB and SB are not known, with parity and two stop bits; and of a line
+#: of which a person says the rate, with neither.
+MOST_BITS = bits_of_character(1, 1)
+USUAL_BITS = bits_of_character(0, 0)
 
 #: Bytes that a node in an API mode adds to each packet: a frame 91, which is longer than a 90
 #: (90001539, "Explicit Receive Indicator"). What escapes add in mode 2 is within `SHARE`.
@@ -319,9 +319,8 @@ class NodeLine:
     def _learnt(self, bd: int, nb: int, sb: int, ap: int) -> None:
         """All questions are answered."""
         self._ask_no_more()
-        # Also with mark parity, NB = 3, a character has a ninth bit (90001539, "NB").
-        bits = USUAL_BITS + (nb > 0) + (sb > 0)
-        self._known = seconds_for_byte(_baud(bd), bits), FRAME_BYTES if ap in (1, 2) else 0
+        seconds = seconds_for_byte(_baud(bd), bits_of_character(nb, sb))
+        self._known = seconds, FRAME_BYTES if ap in (1, 2) else 0
         self._is_known = True
         self._ask_at = self._clock.seconds() + RENEWAL
         self._use(*self._known)
@@ -361,4 +360,4 @@ _NODE_REFUSES = (ATStatus.ERROR, ATStatus.INVALID_COMMAND, ATStatus.INVALID_PARA
 
 def _baud(bd: int) -> int:
     """Return bits per second by the value of BD."""
-    return BAUD_RATES[bd] if bd < len(BAUD_RATES) else max(bd, SLOWEST)
+    return max(baud_rate_of(bd), SLOWEST)

@@ -27,7 +27,7 @@ from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
 from zbtwist.radio.service import DEFAULT_HEARTBEAT
 from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.option import flag, number, option, options_of, seconds, switch
-from zbtwist.runtime.server_endpoint import server_from_string, tcp_endpoint
+from zbtwist.runtime.server_endpoint import ENCRYPTED, server_from_string, tcp_endpoint
 from zbtwist.xbee.address import Address64
 
 DEFAULT_CONTROL = str(DEFAULT_PORT)
@@ -281,7 +281,7 @@ class Settings:
 
     @property
     def is_control_encrypted(self) -> bool:
-        """Whether the control API speaks TLS, or nobody but the system carries what it says."""
+        """Whether the control API speaks TLS."""
         return self.control.startswith(ENCRYPTED)
 
     @property
@@ -361,9 +361,6 @@ def is_open(endpoint: str) -> bool:
 
 #: The options of the gateway, by name, in the order in which they are shown.
 OPTIONS = options_of(Settings, PortSettings)
-
-#: How server endpoint strings begin whose connections are encrypted.
-ENCRYPTED = ("tls:", "ssl:", "mtls:")
 
 #: The keys of a ``[[node]]`` table.
 NODE_KEYS = {

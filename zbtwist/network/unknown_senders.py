@@ -27,7 +27,13 @@ from zbtwist.network.node import Node
 from zbtwist.network.table import NO_NODE, NodeTable
 from zbtwist.radio.errors import RadioError, RadioOffline
 from zbtwist.radio.interfaces import IRadio
-from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64
+from zbtwist.xbee.address import (
+    UNKNOWN16,
+    UNKNOWN64,
+    Address16,
+    Address64,
+    is_of_one_node,
+)
 
 #: Seconds for which what came is kept; one question may take ten.
 KEEP_TIME = 20.0
@@ -44,9 +50,6 @@ MAX_SENDERS = 256
 MAX_BYTES = 0x10000
 #: What a frame counts beside its data, bytes.
 FRAME_COST = 64
-
-#: From here on a 16-bit address is of groups of nodes, or of nobody (90000976, "Addressing").
-_FIRST_GROUP = 0xFFF8
 
 
 class SentFrame(Protocol):
@@ -124,7 +127,7 @@ class UnknownSenders:
         self._cost += cost
         is_new = address16 not in self._senders
         if (
-            address16 >= _FIRST_GROUP
+            not is_of_one_node(address16)
             or self._cost > MAX_BYTES
             or (is_new and len(self._senders) >= MAX_SENDERS)
         ):

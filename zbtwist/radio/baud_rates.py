@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zope.interface import Attribute, Interface
 
+from zbtwist.radio.buffers import REQUEST_BYTES
 from zbtwist.xbee.at import BAUD_RATES
 
 #: Most radios are at one of these: first the rate that they leave the factory with.
@@ -25,9 +26,6 @@ class ISerialLine(Interface):
 #: Payload that the air carries over one hop between two routers, bits per second: what Digi
 #: measured for Zigbee (90000976, "Throughput").
 AIR_RATE = 35_000
-#: Bytes that a frame has beside its payload: a Transmit Request has start byte, length, 14 bytes of
-#: header and a checksum (90000976, "Transmit Request frame").
-_HEADER = 18
 #: Bits that a byte is on a serial line, with its start and its stop bit.
 _BITS_OF_A_BYTE = 10
 
@@ -37,7 +35,7 @@ def payload_rate(baud_rate: int, payload: int) -> float:
 
     @param payload: that of one frame, in bytes.
     """
-    return baud_rate / _BITS_OF_A_BYTE * 8 * payload / (payload + _HEADER)
+    return baud_rate / _BITS_OF_A_BYTE * 8 * payload / (payload + REQUEST_BYTES)
 
 
 def rate_for_the_air(payload: int) -> int:

@@ -13,7 +13,8 @@ from zbtwist.radio.info import RadioInfo
 #: Bytes of the smallest serial receive buffer.
 RECEIVE_BUFFER = 174
 
-#: Bytes of a Transmit Request beside its payload: from the delimiter to the checksum.
+#: Bytes of a Transmit Request beside its payload: start byte, length, 14 bytes of header, and the
+#: checksum (90000976, "Transmit Request frame").
 REQUEST_BYTES = 18
 
 #: The hardware of the first series, which speaks nothing else; and of the second, whose Zigbee

@@ -20,6 +20,10 @@ from zbtwist.runtime.option import Context, Mistake
 
 Network = IPv4Network | IPv6Network
 
+#: The bits of an IPv6 address that are one network's: its computers have as many addresses as they
+#: want (RFC 4291, 2.5.1).
+NETWORK_BITS = 64
+
 
 def networks(text: str, context: Context) -> tuple[Network, ...]:
     """Networks, by lines or with commas between them."""

@@ -23,6 +23,9 @@ from zbtwist.runtime.unix import QuietUNIXEndpoint
 #: How many connections the kernel lets wait. Who finds no room tries again after a second.
 BACKLOG = 256
 
+#: How the strings of those begin whose connections are encrypted.
+ENCRYPTED = ("tls:", "ssl:", "mtls:")
+
 
 def tcp_endpoint(reactor: Any, port: int, interface: str) -> IStreamServerEndpoint:
     """Return the endpoint of a TCP port.

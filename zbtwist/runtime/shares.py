@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from ipaddress import ip_address
 from typing import TypeVar
 
-T = TypeVar("T")
+from zbtwist.runtime.allowed import NETWORK_BITS, address_of
 
-#: The bits of an IPv6 address that are one network's: its computers have as many addresses as they
-#: want (RFC 4291, 2.5.1).
-_NETWORK_BITS = 64
+T = TypeVar("T")
 
 
 def peer_of(address: object) -> str:
@@ -28,15 +25,12 @@ def peer_of(address: object) -> str:
     host = getattr(address, "host", None)
     if not isinstance(host, str):
         return ""
-    try:
-        number = ip_address(host.partition("%")[0])
-    except ValueError:
+    number = address_of(address)
+    if number is None:
         return host
     if number.version == 4:
-        return host
-    if number.ipv4_mapped is not None:
-        return str(number.ipv4_mapped)
-    return f"{int(number) >> (128 - _NETWORK_BITS):x}::"
+        return str(number)
+    return f"{int(number) >> (128 - NETWORK_BITS):x}::"
 
 
 def who_gives_way(holders: Iterable[tuple[str, T]], newcomer: str) -> T | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall
 
 from zbtwist.simulator.medium import IMedium
-from zbtwist.xbee.at import BAUD_RATES
+from zbtwist.xbee.at import baud_rate_of, bits_of_character
 
 #: Bytes of the serial transmit buffer. Digi prints the size of the receive buffer only, and this is
 #: the smallest of them (XBee S2C 802.15.4, "Flow control").
@@ -60,10 +60,8 @@ class Uart:
 
     def set_up(self, bd: int, nb: int, sb: int) -> None:
         """Let the line be as the registers say."""
-        baud = BAUD_RATES[bd] if bd < len(BAUD_RATES) else bd
         self._interrupt()
-        # A start bit, eight bits, the parity, and one stop bit or two.
-        self.seconds_for_byte = (10 + (nb > 0) + (sb > 0)) / baud
+        self.seconds_for_byte = bits_of_character(nb, sb) / baud_rate_of(bd)
         self._go_on()
 
     @property

@@ -119,6 +119,18 @@ PARAMETERS = _table(
 BAUD_RATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 
 
+def baud_rate_of(bd: int) -> int:
+    """Return bits per second by the value of BD, which may be the rate itself (90001539, "BD")."""
+    return BAUD_RATES[bd] if bd < len(BAUD_RATES) else bd
+
+
+def bits_of_character(nb: int, sb: int) -> int:
+    """Return the bits of a character on a serial line, by the values of NB and SB: start, eight,
+    parity, and one stop bit or two. Mark parity, NB = 3, is a ninth bit, too (90001539, "NB").
+    """
+    return 10 + (nb > 0) + (sb > 0)
+
+
 def decode_value(command: str, value: bytes) -> Value:
     """
     @param command: two characters, such as ``NI``.

@@ -13,7 +13,7 @@ from ipaddress import IPv6Address, ip_network
 
 from twisted.internet.interfaces import IReactorTime
 
-from zbtwist.runtime.allowed import address_of
+from zbtwist.runtime.allowed import NETWORK_BITS, address_of
 
 #: Tries for which nobody waits.
 FREE = 5
@@ -26,9 +26,6 @@ LONGEST = 60.0
 FORGOTTEN = 600.0
 MAX_ADDRESSES = 1024
 
-#: The part of an IPv6 address that a network has, in bits.
-_SUBNET = 64
-
 
 def place_of(peer: object) -> str:
     """Return what the tries of a peer are counted by.
@@ -37,7 +34,7 @@ def place_of(peer: object) -> str:
     """
     address = address_of(peer)
     if isinstance(address, IPv6Address):
-        return str(ip_network((address, _SUBNET), strict=False))
+        return str(ip_network((address, NETWORK_BITS), strict=False))
     return str(address) if address is not None else type(peer).__name__
 
 

@@ -194,7 +194,6 @@ def _refuse(request: Request, refused: Refused) -> bytes:
         request.setHeader(b"www-authenticate", _BEARER if is_browser else _BASIC)
     if refused.wait:
         request.setHeader(b"retry-after", b"%d" % max(1, round(refused.wait)))
-    request.setHeader(b"cache-control", b"no-store")
     return text_answer(request, refused.code, refused.sentence)
 
 
@@ -248,7 +247,6 @@ class _OwnPage(Resource):
     def tell(self, request: Request, user: User, **more: str) -> bytes:
         """Answer with who it is, and more."""
         request.setHeader(b"content-type", b"application/json")
-        request.setHeader(b"cache-control", b"no-store")
         told: dict[str, Any] = {"user": user.name, "read_only": not user.may_change, **more}
         return json.dumps(told).encode()
 

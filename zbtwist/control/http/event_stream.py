@@ -86,7 +86,6 @@ class EventStreams(Resource):
         except ValueError as error:
             return text_answer(request, http.BAD_REQUEST, str(error))
         request.setHeader(b"content-type", b"text/event-stream; charset=utf-8")
-        request.setHeader(b"cache-control", b"no-store")
         # For a proxy in front, which would wait for more.
         request.setHeader(b"x-accel-buffering", b"no")
         if request.method == b"HEAD":

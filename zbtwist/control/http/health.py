@@ -30,7 +30,6 @@ class HealthPage(Resource):
     def render(self, request: Request) -> bytes:
         if request.method not in (b"GET", b"HEAD"):
             return refuse_method(request)
-        request.setHeader(b"cache-control", b"no-store")
         facts = self._radio.facts
         problem = self._radio.offline_reason if facts is None else facts.problem
         if problem:

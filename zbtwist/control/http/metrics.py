@@ -317,7 +317,6 @@ class MetricsPage(Resource):
             return
         request.setHeader(b"content-type", CONTENT_TYPE)
         request.setHeader(b"content-length", b"%d" % len(text))
-        request.setHeader(b"cache-control", b"no-store")
         if request.method != b"HEAD":
             request.write(text)
         request.finish()

@@ -24,6 +24,7 @@ from twisted.logger import Logger
 
 from zbtwist.control import DEFAULT_PORT
 from zbtwist.runtime.listen_errors import advice
+from zbtwist.runtime.server_endpoint import ENCRYPTED
 
 #: Seconds between two tries.
 RETRY = 5.0
@@ -119,7 +120,7 @@ class ControlService(Service):
         everywhere = address.host in ("0.0.0.0", "::")  # noqa: S104
         host = "127.0.0.1" if everywhere else address.host
         shown = f"[{host}]" if ":" in host else host
-        scheme = "https" if self._name.startswith(("tls:", "ssl:", "mtls:")) else "http"
+        scheme = "https" if self._name.startswith(ENCRYPTED) else "http"
         url = f"{scheme}://{shown}:{address.port}/"
         command = (
             zbctl_for(address.port) if url == _local(address.port) else f"{zbctl()} --url {url}RPC2"
