@@ -179,7 +179,7 @@ class Outbound:
 
     def _is_too_old(self, stood_still: float) -> bool:
         """Whether what was written while the gateway stood still for so many seconds is."""
-        return stood_still > self.settings.outage
+        return stood_still > self._settings.outage
 
     def stood_still(self, seconds: float) -> bool:
         """The gateway stood still: what waits is older by that; drop it if it is too old.
@@ -266,7 +266,7 @@ class Outbound:
 
     def _advance(self) -> None:
         """Ask for a turn if there is something to send now; if there will be, later."""
-        if self._stopped or self._radio.is_away or len(self._in_flight) >= self.settings.window:
+        if self._stopped or self._radio.is_away or len(self._in_flight) >= self._settings.window:
             return
         waiting, again = self._waiting, self._retransmits
         if not (waiting.parts or again.packets):
@@ -274,7 +274,7 @@ class Outbound:
         now = self._clock.seconds()
         when = again.not_before
         if not again.packets:
-            when = max(when, waiting.ripe_at(now, self._limit(), self.settings.coalesce))
+            when = max(when, waiting.ripe_at(now, self._limit(), self._settings.coalesce))
         when = max(when, self._room_at(now))
         if when > now + _EARLY:
             self._sleep()
@@ -307,7 +307,7 @@ class Outbound:
 
     def send_next(self) -> None:
         """It is this node's turn: see `zbtwist.binding.scheduler.Sender`."""
-        if self._stopped or self._radio.is_away or len(self._in_flight) >= self.settings.window:
+        if self._stopped or self._radio.is_away or len(self._in_flight) >= self._settings.window:
             return
         now = self._clock.seconds() + _EARLY
         waiting, again = self._waiting, self._retransmits
@@ -316,7 +316,7 @@ class Outbound:
             if again.packets:
                 packet = again.packets.pop(0)
             else:
-                taken = waiting.take(now, self._limit(), self.settings.coalesce)
+                taken = waiting.take(now, self._limit(), self._settings.coalesce)
                 packet = self._packet(*taken) if taken is not None else None
         if packet is not None:
             self._launch(packet)
@@ -395,7 +395,7 @@ class Outbound:
 
     def _failed(self, packet: Packet, verdict: Verdict, why: str) -> None:
         """A packet did not arrive, as far as is known: send it again, or give it up."""
-        settings, again = self.settings, self._retransmits
+        settings, again = self._settings, self._retransmits
         if packet.is_void:
             self.failures += 1
             self.bytes_lost += len(packet.data)
@@ -448,7 +448,7 @@ class Outbound:
         """Whether bytes may still wait for the radio; if so, it is seen to that they do not wait
         too long.
         """
-        end = self._radio.offline_since + self.settings.outage
+        end = self._radio.offline_since + self._settings.outage
         left = end - self._clock.seconds()
         if left > _EARLY and self._outage is None:
             self._outage = self._clock.callLater(left, self._outage_too_long)

@@ -6,9 +6,8 @@ coordinator outlives links. `link_up` and `link_down` are for `zbtwist.radio.lin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from math import inf
+from math import ceil, inf
 from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -104,9 +103,12 @@ class Coordinator(Requests):
         """
         self.facts = facts
         if not self.is_away and facts.problem:
-            self.is_away = True
-            self.offline_since = self._clock.seconds()
+            self._goes_away()
             self._bus.publish(NetworkAway())
+
+    def _goes_away(self) -> None:
+        self.is_away = True
+        self.offline_since = self._clock.seconds()
 
     def starting(self) -> None:
         """The radio is looked for from now on. Until it was up, or for `START_PATIENCE`, it is
@@ -151,8 +153,7 @@ class Coordinator(Requests):
         if was_heard:
             self.down_since = self._clock.seconds() if since is None else since
         if not self.is_away:
-            self.is_away = True
-            self.offline_since = self._clock.seconds()
+            self._goes_away()
         self.facts = None
         self._fail_all(reason)
         if was_heard:
@@ -205,7 +206,7 @@ class Coordinator(Requests):
         second.
         """
         answer_time = 0.0 if self.facts is None else self.facts.answer_time
-        return math.ceil(2 * answer_time) if answer_time > SLOW_ANSWER else 0
+        return ceil(2 * answer_time) if answer_time > SLOW_ANSWER else 0
 
     async def at(
         self,

@@ -153,7 +153,8 @@ class Heartbeat:
                 if coordinator.last_answer <= began:
                     if self._heard_at > asked:
                         silences = 0
-                        is_deaf = self._responds(is_deaf)
+                        self._responds(is_deaf)
+                        is_deaf = False
                         continue
                     if not is_deaf:
                         # It may have been deaf for longer. That is said before it is heard again:
@@ -168,8 +169,7 @@ class Heartbeat:
             return association
         return None
 
-    def _responds(self, was_deaf: bool) -> bool:
-        """The radio says something. Return whether it is deaf now."""
+    def _responds(self, was_deaf: bool) -> None:
+        """The radio says something."""
         if was_deaf:
             self._coordinator.mark_responsive()
-        return False

@@ -362,14 +362,9 @@ class LinkWork:
         self.log.no_radio(sentence, "hang-up")
 
     def line_lost(self) -> None:
-        self._end_work()
         self.log.lost()
         self._coordinator.expect(True)
-        self._coordinator.link_down(
-            "The link to the radio is lost; the gateway reopens it.",
-            # Not since now: the line may have been lost while the gateway stood still.
-            self._deaf_since(self._standstill.ran_until),
-        )
+        self.link_down("The link to the radio is lost; the gateway reopens it.")
 
     def link_down(self, reason: str | None) -> None:
         self._end_work()
