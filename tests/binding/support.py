@@ -67,6 +67,28 @@ class Computer:
         return Endpoint()
 
 
+class Writer:
+    """A client as the way to a node knows it.
+
+    @ivar calls: what it was told.
+    """
+
+    def __init__(self, share: str = "") -> None:
+        self.share = share
+        self.writes_no_more = False
+        self.calls: list[str] = []
+
+    @property
+    def is_paused(self) -> bool:
+        return self.calls[-1:] == ["pause"]
+
+    def pause(self) -> None:
+        self.calls.append("pause")
+
+    def resume(self) -> None:
+        self.calls.append("resume")
+
+
 def full_disk(*arguments: object, **keywords: object) -> NoReturn:
     """In place of a method of the store that writes."""
     raise StoreError("The disk is full: make room.")

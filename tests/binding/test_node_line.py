@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.binding.support import A, B, BindingTestCase
+from tests.binding.support import A, B, BindingTestCase, Writer
 from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire
 from tests.support import record_log
 from zbtwist.binding.node_line import (
@@ -38,17 +38,6 @@ FULL = 84
 
 #: A node as it leaves the factory.
 FACTORY = {"BD": 3, "NB": 0, "SB": 0, "AP": 0}
-
-
-class Writer:
-    share = ""
-    writes_no_more = False
-
-    def pause(self) -> None:
-        pass
-
-    def resume(self) -> None:
-        pass
 
 
 class LineTests(SynchronousTestCase):

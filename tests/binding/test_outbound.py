@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.binding.support import Writer
 from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
 from tests.support import mistake
 from zbtwist.binding.outbound import Outbound
@@ -20,20 +21,6 @@ from zbtwist.xbee.frames import OPTION_EXTENDED_TIMEOUT, TransmitRequest, Transm
 from zbtwist.xbee.status import DeliveryStatus
 
 OUTAGE = PortSettings.outage
-
-
-class Writer:
-    share = ""
-    writes_no_more = False
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def pause(self) -> None:
-        self.calls.append("pause")
-
-    def resume(self) -> None:
-        self.calls.append("resume")
 
 
 class OutboundTests(SynchronousTestCase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.binding.test_send_buffer import Writer
+from tests.binding.support import Writer
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.retransmits import FIRST_BACKOFF, MAX_BACKOFF, Packet, Retransmits
 from zbtwist.binding.verdict import Verdict

@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.binding.support import Writer
 from zbtwist.binding.send_buffer import HIGH_WATER, LOW_WATER, MAX_BUFFERED, SendBuffer
 
 LIMIT = 10
 COALESCE = 0.5
-
-
-class Writer:
-    share = ""
-    writes_no_more = False
-
-    def __init__(self) -> None:
-        self.is_paused = False
-
-    def pause(self) -> None:
-        self.is_paused = True
-
-    def resume(self) -> None:
-        self.is_paused = False
 
 
 class SendBufferTests(SynchronousTestCase):

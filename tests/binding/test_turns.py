@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.binding.support import Writer
 from zbtwist.binding.send_buffer import SendBuffer
-
-
-class Writer:
-    def __init__(self, share: str) -> None:
-        self.share = share
-        self.writes_no_more = False
-
-    def pause(self) -> None:
-        """There is no back-pressure here."""
-
-    def resume(self) -> None:
-        """The same."""
 
 
 class TurnsTests(SynchronousTestCase):

@@ -5,7 +5,21 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.runtime.repeats import INTERVAL, Repeats
+from zbtwist.runtime.repeats import INTERVAL, Interval, Repeats
+
+
+class IntervalTests(SynchronousTestCase):
+    def test_at_once_and_again_when_it_is_over(self) -> None:
+        interval = Interval(10.0)
+        moments = (5.0, 5.0, 14.0, 15.0, 16.0, 25.0)
+        said = [now for now in moments if interval.is_over(now)]
+        self.assertEqual(said, [5.0, 15.0, 25.0])
+
+    def test_a_clock_that_is_set_back(self) -> None:
+        interval = Interval(10.0)
+        self.assertTrue(interval.is_over(1e9))
+        self.assertTrue(interval.is_over(5.0))
+        self.assertFalse(interval.is_over(6.0))
 
 
 class RepeatsTests(SynchronousTestCase):

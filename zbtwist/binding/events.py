@@ -145,6 +145,11 @@ class ClientDropped(ClientEvent):
         return f"Client {self.peer} of {self.node} on port {self.port} is dropped: {self.reason}."
 
 
+def _clients(number: int) -> tuple[str, str]:
+    """Return the subject of a sentence on so many clients, and its verb."""
+    return ("A client", "is") if number == 1 else (f"A client, and {number - 1} more,", "are")
+
+
 @dataclass(frozen=True)
 class ClientRefused(NodeEvent):
     """There are too many clients for one more. Of many within a minute this is published twice: of
@@ -165,8 +170,7 @@ class ClientRefused(NodeEvent):
         return self.refused
 
     def __str__(self) -> str:
-        who = "A client" if self.refused == 1 else f"A client, and {self.refused - 1} more,"
-        verb = "is" if self.refused == 1 else "are"
+        who, verb = _clients(self.refused)
         return (
             f"{who} of {self.node} on port {self.port} {verb} refused: {self.clients} are "
             "connected already."
@@ -193,8 +197,7 @@ class ClientBarred(NodeEvent):
         return self.barred
 
     def __str__(self) -> str:
-        who = "A client" if self.barred == 1 else f"A client, and {self.barred - 1} more,"
-        verb = "is" if self.barred == 1 else "are"
+        who, verb = _clients(self.barred)
         return (
             f"{who} of {self.node} on port {self.port} {verb} turned away: allow has no network "
             f"that {self.peer} is of."

@@ -11,6 +11,8 @@ from math import inf
 
 from twisted.logger import Logger
 
+from zbtwist.runtime.repeats import Interval
+
 log = Logger()
 
 #: Files that are open besides the ports of nodes: the log, the store, the radio, the control port
@@ -20,9 +22,6 @@ OTHER_FILES = 256
 
 #: Of a lower limit on open files a part is kept back of what is kept back otherwise.
 LOW_LIMIT = 128
-
-#: Seconds between two lines that tell of connections which could not be had.
-SAY_INTERVAL = 60.0
 
 
 def last_file(kept_back: int) -> float:
@@ -42,7 +41,7 @@ class Shortage:
     """Says that connections are refused for want of files, all ports' in one line an interval."""
 
     def __init__(self) -> None:
-        self._said_at = -inf
+        self._interval = Interval()
         self._unsaid = 0
 
     def refused(self, now: float) -> None:
@@ -51,7 +50,7 @@ class Shortage:
         @param now: seconds of the reactor's clock.
         """
         self._unsaid += 1
-        if self._is_time(now):
+        if self._interval.is_over(now):
             count, self._unsaid = self._unsaid, 0
             log.warn(
                 "A connection is refused{more}: this program may open no more files. Let it open "
@@ -61,16 +60,10 @@ class Shortage:
 
     def failed(self, now: float, error: OSError) -> None:
         """Connections wait, and cannot be accepted."""
-        if self._is_time(now):
+        if self._interval.is_over(now):
             log.warn(
                 "Connections cannot be accepted at the moment: {reason}.", reason=error.strerror
             )
-
-    def _is_time(self, now: float) -> bool:
-        is_time = not 0 <= now - self._said_at < SAY_INTERVAL
-        if is_time:
-            self._said_at = now
-        return is_time
 
 
 #: That of this program.

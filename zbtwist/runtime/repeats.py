@@ -1,13 +1,36 @@
-"""What happens again and again, said at once and then once an interval, with how often it was."""
+"""What happens again and again: it is said at once, and then once an interval.
+
+`Repeats` has a timer, so that the last of it is said as well; `Interval` needs none, and leaves to
+the next time what came after it was said.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 #: Seconds of an interval.
 INTERVAL = 60.0
+
+
+class Interval:
+    """Whether it is time to say it again."""
+
+    def __init__(self, seconds: float = INTERVAL) -> None:
+        self._seconds = seconds
+        self._said_at = -inf
+
+    def is_over(self, now: float) -> bool:
+        """Return whether it is to be said now; then the next interval begins.
+
+        @param now: seconds of the clock. One that was set back begins anew.
+        """
+        is_over = not 0 <= now - self._said_at < self._seconds
+        if is_over:
+            self._said_at = now
+        return is_over
 
 
 class Repeats:

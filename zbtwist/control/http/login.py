@@ -28,6 +28,7 @@ from zope.interface import implementer
 from zbtwist.control.http.delays import Delays, place_of
 from zbtwist.control.http.users import User
 from zbtwist.control.passwords import Busy
+from zbtwist.runtime.repeats import Interval
 
 #: Seconds for which a right password is not checked again, and how many are remembered.
 REMEMBERED = 60.0
@@ -131,7 +132,7 @@ class Login:
         # Several requests with one password are one check.
         self._running: dict[bytes, list[Deferred[User]]] = {}
         self._wrong = 0
-        self._said_at = float("-inf")
+        self._interval = Interval(SAID_AGAIN)
         self._state: object = None
         self.use(full, readers)
 
@@ -254,9 +255,8 @@ class Login:
     def _tell_wrong(self, place: str) -> None:
         """Say it in the log, and not as often as anybody can try it."""
         self._wrong += 1
-        now = self._clock.seconds()
-        if now - self._said_at >= SAID_AGAIN:
-            count, self._wrong, self._said_at = self._wrong, 0, now
+        if self._interval.is_over(self._clock.seconds()):
+            count, self._wrong = self._wrong, 0
             others = f", and {count - 1} more were refused since that was said" if count > 1 else ""
             self.log.warn(
                 "A wrong name or password came to the control interface from {place}{others}.",

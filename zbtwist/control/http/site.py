@@ -28,13 +28,11 @@ from zbtwist.control.http.guards import HEADERS, Hosts
 from zbtwist.control.http.unsent import UnsentAnswers
 from zbtwist.control.http.xmlrpc_resource import XMLRPCResource
 from zbtwist.runtime.allowed import Network, Refusal, lets_in
+from zbtwist.runtime.repeats import Interval
 from zbtwist.runtime.work_turns import WorkTurns
 
 #: How long a connection may be silent between requests, or within one, in seconds.
 IDLE_TIMEOUT = 60.0
-
-#: Seconds between two lines of the log on connections that are turned away.
-SAID_AGAIN = 60.0
 
 
 class _ControlRequest(Request):
@@ -86,7 +84,7 @@ class ControlSite(Site):
         self.door = door or Door(self.reactor)
         self.door.mount(root)
         self.allow: Sequence[Network] = ()
-        self._turned_away_at = float("-inf")
+        self._interval = Interval()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         if not lets_in(self.allow, addr):
@@ -96,9 +94,7 @@ class ControlSite(Site):
 
     def _tell_turned_away(self, addr: object) -> None:
         """Say it in the log, and not as often as anybody can connect."""
-        now = self.reactor.seconds()
-        if now - self._turned_away_at >= SAID_AGAIN:
-            self._turned_away_at = now
+        if self._interval.is_over(self.reactor.seconds()):
             self.log_of_site.warn(
                 "A control connection from {peer} is turned away: control-allow, or allow, has no "
                 "network that it is of. Others may follow that are not said.",
