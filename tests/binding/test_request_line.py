@@ -6,7 +6,7 @@ import contextlib
 import ssl
 from typing import Any
 
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -161,6 +161,27 @@ class ClientTests(BindingTestCase):
         self.client.dataReceived(b"G")
         self.client.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.to_node(), b"G")
+
+    def test_reset_by_a_client_that_was_told_something(self) -> None:
+        """Its system resets the connection though it ended in good order: it stands by that."""
+        port: Any = self.client._serves
+        port.deliver(b"a line")
+        self.client.dataReceived(b"G")
+        self.client.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.to_node(), b"G")
+        self.wire.clock.advance(HOLD_TIME)
+        self.assertEqual(self.to_node(), b"G")
+        self.assertEqual(port.outbound.bytes_lost, 0)
+
+    def test_reset_by_the_client_itself(self) -> None:
+        """It does not stand by what was held back, which is counted like the rest."""
+        port: Any = self.client._serves
+        self.client.dataReceived(b"GE")
+        self.client.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.to_node(), b"")
+        self.assertEqual(port.outbound.bytes_lost, 2)
+        self.wire.clock.advance(HOLD_TIME)
+        self.assertEqual(self.to_node(), b"")
 
     def test_port_that_moves(self) -> None:
         """What was held back is lost, and that is said."""

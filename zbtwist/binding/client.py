@@ -208,6 +208,7 @@ class ConnectedClient(NodeClient, Protocol):
     def __init__(self, port: NodePort, share: str = "") -> None:
         """
         @param port: whose client it is.
+        @param share: see `NodeClient`.
         """
         super().__init__()
         self.share = share
@@ -317,17 +318,24 @@ class ConnectedClient(NodeClient, Protocol):
             self.deliver = self._protocol.from_node
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if not self._over and reason.check(ConnectionDone):
+        is_reset = not (self._over or self.writes_no_more or reason.check(ConnectionDone))
+        if is_reset and self._was_told_nothing:
+            self._takes_back()
+        elif not self._over:
             # Behind TLS nothing tells of the client's end before.
             self._pass_held_on()
-        elif not (self._over or self.writes_no_more) and self._was_told_nothing:
-            # It has reset the connection itself, and does not stand by what it wrote.
-            self._serves.outbound.discard(self)
         self._hold_no_longer()
         self._over = True
         self._choose_way()
         self.detach()
         self.gone.callback(None)
+
+    def _takes_back(self) -> None:
+        """The client has reset the connection itself, and does not stand by what it wrote."""
+        outbound = self._serves.outbound
+        outbound.discard(self)
+        outbound.bytes_lost += len(self._held)
+        self._held = b""
 
     def readConnectionLost(self) -> None:
         """The client has ended its side, or the whole; which of them it is cannot be told. The end
@@ -344,7 +352,7 @@ class ConnectedClient(NodeClient, Protocol):
         """The client has ended the whole, and what it had sent before is still to be read."""
         if self._was_told_nothing:
             # Nothing of ours can have made its system reset the connection.
-            self._serves.outbound.discard(self)
+            self._takes_back()
             self.abort()
             return
         self.has_left = True
@@ -415,8 +423,7 @@ class ConnectedClient(NodeClient, Protocol):
 
     @property
     def has_unread(self) -> bool:
-        waiting = unread_in(self._socket) if self._socket is not None else 0
-        return waiting > 0 or self.unread > 0
+        return bool(self._held or (self._socket is not None and unread_in(self._socket)))
 
     @property
     def unread(self) -> int:
