@@ -18,6 +18,9 @@ from tests.support import present
 from zbtwist.app import check as app_check
 from zbtwist.app.check import RADIO_LIMIT, check
 from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.radio import link_work
+from zbtwist.radio.bring_up import bring_up
+from zbtwist.radio.info import RadioInfo
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.store.records import Mapping
@@ -89,6 +92,17 @@ class RadioTests(CheckTestCase):
         self.assertEqual(radio.registers.number("AP"), 1)
         self.assertEqual(radio.flash_writes, 0)
         self.assertIn("The gateway would set AO=0, until the radio restarts.", self.said)
+
+    def test_firmware_that_needs_no_association(self) -> None:
+        """Its nodes are reached, and searched for, whatever AI says."""
+
+        async def of_802_15_4(*arguments: Any) -> RadioInfo:
+            return replace(await bring_up(*arguments), is_zigbee=False, association=0x13)
+
+        self.patch(link_work, "bring_up", of_802_15_4)
+        self.assertEqual(self.check(), 0)
+        self.assertNotIn("in no network", "".join(self.said))
+        self.assertIn("Nodes: 3 answered.", self.said)
 
     def test_none(self) -> None:
         self.check()

@@ -37,9 +37,19 @@ class RecordedManager(ServiceManager):
 
 
 class SupervisedTestCase(SynchronousTestCase):
-    def start(self, settings: Settings = SETTINGS, watchdog: float = 0.0) -> None:
+    def start(
+        self,
+        settings: Settings = SETTINGS,
+        watchdog: float = 0.0,
+        opening: Deferred[None] | None = None,
+    ) -> None:
+        """
+        @param opening: fires when the ports are open; None for when they are.
+        """
         self.reactor: Any = MemoryReactorClock()
         self.gateway = Gateway(settings, self.reactor)
+        if opening is not None:
+            self.patch(self.gateway.bindings, "settled", lambda: opening)
         self.manager = RecordedManager(watchdog)
         self.supervised = Supervised(self.gateway, self.reactor, self.manager)
         self.supervised.setServiceParent(self.gateway)
@@ -77,26 +87,14 @@ class ReadyTests(SupervisedTestCase):
     def test_ports_first(self) -> None:
         """Whoever waits for the gateway finds its ports open."""
         opened: Deferred[None] = Deferred()
-        self.reactor = MemoryReactorClock()
-        self.gateway = Gateway(SETTINGS, self.reactor)
-        self.patch(self.gateway.bindings, "settled", lambda: opened)
-        self.manager = RecordedManager()
-        Supervised(self.gateway, self.reactor, self.manager).setServiceParent(self.gateway)
-        self.gateway.startService()
-        self.addCleanup(self.gateway.stopService)
+        self.start(opening=opened)
         self.run_for(1)
         self.assertEqual(self.manager.values("READY"), [])
         opened.callback(None)
         self.assertEqual(self.manager.values("READY"), ["1"])
 
     def test_a_port_that_does_not_open(self) -> None:
-        self.reactor = MemoryReactorClock()
-        self.gateway = Gateway(SETTINGS, self.reactor)
-        self.patch(self.gateway.bindings, "settled", Deferred)
-        self.manager = RecordedManager()
-        Supervised(self.gateway, self.reactor, self.manager).setServiceParent(self.gateway)
-        self.gateway.startService()
-        self.addCleanup(self.gateway.stopService)
+        self.start(opening=Deferred())
         self.run_for(READY_LIMIT - 1, 0.1)
         self.assertEqual(self.manager.values("READY"), [])
         self.run_for(2, 0.1)
@@ -112,13 +110,8 @@ class ReadyTests(SupervisedTestCase):
         self.assertEqual(len(self.manager.told), said)
 
     def test_stop_before_it_is_ready(self) -> None:
-        self.reactor = MemoryReactorClock()
-        self.gateway = Gateway(SETTINGS, self.reactor)
-        self.patch(self.gateway.bindings, "settled", Deferred)
-        self.manager = RecordedManager()
-        Supervised(self.gateway, self.reactor, self.manager).setServiceParent(self.gateway)
-        self.gateway.startService()
-        self.gateway.stopService()
+        self.start(opening=Deferred())
+        self.stop()
         self.run_for(READY_LIMIT + 1, 0.1)
         self.assertEqual(self.manager.values("READY"), [])
 
@@ -174,6 +167,10 @@ class StatusTests(SupervisedTestCase):
         coordinator.facts = replace(coordinator.facts, association=0x21)
         self.run_for(LOOK + 1, 0.1)
         self.assertIn("is in no network.", self.status())
+        # Other firmware reaches its nodes all the same.
+        coordinator.facts = replace(coordinator.facts, is_zigbee=False)
+        self.run_for(LOOK + 1, 0.1)
+        self.assertIn("is up.", self.status())
 
     def test_state_that_cannot_be_saved(self) -> None:
         self.start()

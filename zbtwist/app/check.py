@@ -253,7 +253,7 @@ async def _look_for_radio(settings: Settings, reactor: Any, ports: Ports, say: S
                 f"none on {settings.serial} within {RADIO_LIMIT:g} s: {coordinator.offline_reason}"
             ) from None
         _describe(info, coordinator, settings, say)
-        if info.joined:
+        if not info.problem:
             await _search(coordinator, info, ports, say)
     finally:
         await service.stopService()
@@ -266,7 +266,7 @@ def _describe(info: RadioInfo, coordinator: Onlooker, settings: Settings, say: S
         f"{info.api_mode}, firmware {info.firmware_version:04x}, hardware "
         f"{info.hardware_version:04x}, PAN {info.operating_pan_id:016x}."
     )
-    if not info.joined:
+    if info.problem:
         say(
             f"It is in no network yet (AI={info.association:02x}): no node can be reached until it "
             "is."

@@ -97,7 +97,7 @@ class Supervised(Service):
         facts = radio.coordinator.facts
         if facts is None:
             said = f"No radio on {radio.radio_name}: {radio.coordinator.offline_reason}"
-        elif not facts.joined:
+        elif facts.problem:
             said = f"The radio on {radio.radio_name} is in no network."
         else:
             said = (
