@@ -423,7 +423,8 @@ class ConnectedClient(NodeClient, Protocol):
 
     @property
     def has_unread(self) -> bool:
-        return bool(self._held or (self._socket is not None and unread_in(self._socket)))
+        # Behind TLS it cannot be told how much there is.
+        return self.unread > 0 or (self._socket is not None and unread_in(self._socket) > 0)
 
     @property
     def unread(self) -> int:
