@@ -224,9 +224,11 @@ class CheckTests(SynchronousTestCase):
         wait_until(lambda: gateway.api.status()["link"] == "up", "the gateway is as it was")
 
     def test_interrupted(self) -> None:
-        """It does not look as if all were in order."""
+        """It does not look as if all were in order, and nothing is left for the interpreter to end."""
         program = Program(*ZBGATE, "--check", "--serial", "sim:nt=25", "--state", ":memory:")
         self.addCleanup(program.stop)
         program.wait_for("searching")
         program.process.send_signal(signal.SIGTERM)
-        self.assertEqual(program.finish()[0], 1)
+        status, output = program.finish()
+        self.assertEqual(status, 1)
+        self.assertEqual(output.splitlines()[-1], "Nodes: searching for 25 s.")

@@ -14,11 +14,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import (
     FilteringLogObserver,
@@ -46,6 +47,9 @@ from zbtwist.xbee.address import Address64, format_address64
 #: Seconds that the radio may take until it is known whether it is there: a round of all rates, or a
 #: serial server that does not answer.
 RADIO_LIMIT = 60.0
+
+#: The exit status if the gateway would not do, or it is not known.
+FAILED = 1
 
 #: The bytes of a database that SQLite locks (its "File Locking And Concurrency", section 3).
 _LOCKED_FROM, _LOCKED_SIZE = 0x4000_0002, 510
@@ -100,20 +104,36 @@ def run_check(settings: Settings) -> int:
         textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)]
     )
     globalLogBeginner.beginLoggingTo([warnings], redirectStandardIO=False)
-    results: list[int] = []
+    #: What is left of it if it is ended by a signal.
+    status = FAILED
+
+    async def whole() -> None:
+        nonlocal status
+        try:
+            status = await check(settings, reactor, _print)
+        except CancelledError:
+            pass
+        except Exception:
+            log.failure("The check failed")
+
+        # Not if it is a signal that stops it, and this with it.
+        with suppress(ReactorNotRunning):
+            reactor.stop()
 
     def begin() -> None:
-        checking = Deferred.fromCoroutine(check(settings, reactor, _print))
-        checking.addCallbacks(results.append, _failed).addBoth(lambda _: reactor.stop())
+        checking = Deferred.fromCoroutine(whole())
+
+        def end() -> Deferred[None]:
+            checking.cancel()
+            return checking
+
+        # What is begun has to end with the reactor: what the interpreter ends after that, it ends
+        # in the middle of taking itself down.
+        reactor.addSystemEventTrigger("before", "shutdown", end)
 
     reactor.callWhenRunning(begin)
     reactor.run()
-    # There is none if it was ended by a signal.
-    return results[0] if results else 1
-
-
-def _failed(failure: Failure) -> None:
-    log.failure("The check failed", failure=failure)
+    return status
 
 
 def _print(sentence: str) -> None:
@@ -137,12 +157,12 @@ async def check(settings: Settings, reactor: Any, say: Say) -> int:
         return 0
     except Problem as problem:
         say(f"State: {problem}")
-        status = 1
+        status = FAILED
     try:
         await _look_for_radio(settings, reactor, ports, say)
     except Problem as problem:
         say(f"Radio: {problem}")
-        status = 1
+        status = FAILED
     return status
 
 
