@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 BENCH ?= .venv-bench
+# More at a time than there are cores: many tests wait for a program that starts.
+TRIAL := -m twisted.trial -j4
 # Without --quiet: it may take a while, and who waits wants to know for what.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -29,12 +31,12 @@ demo: $(VENV)/installed
 	@exec $(BIN)/zbgate --serial sim:
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m twisted.trial -j2 tests
+	$(BIN)/python $(TRIAL) tests
 
 # Takes longer than the tests alone.
 coverage: $(VENV)/installed-dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m twisted.trial -j2 tests
+	$(BIN)/coverage run $(TRIAL) tests
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

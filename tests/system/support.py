@@ -30,7 +30,7 @@ PROMPT = 10.0
 
 
 #: A network that is found quickly.
-QUICK = "sim:nt=0.3:interval=0.2"
+QUICK = "sim:nt=0.3:interval=0.2:node_baud=230400"
 
 #: How Python is told to run zbctl.
 ZBCTL = ("-m", "zbtwist.cli.main")

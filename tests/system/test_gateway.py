@@ -108,13 +108,13 @@ class SimulatedTests(GatewayTestCase):
         self.check_stop(gateway, signal.SIGINT)
 
     def test_hundred_thousand_bytes(self) -> None:
-        gateway = self.start("sim:kinds=echo:nt=0.2")
+        gateway = self.start("sim:kinds=echo:nt=0.2:node_baud=230400")
         data = os.urandom(100_000)
         self.assertEqual(echo(gateway.nodes(1)["ECHO"]["tcp_port"], data), data)
 
     def test_client_that_ends_its_side(self) -> None:
         """``printf … | nc -N`` reads the answer, and then the end."""
-        gateway = self.start("sim:kinds=echo:nt=0.2")
+        gateway = self.start("sim:kinds=echo:nt=0.2:node_baud=230400")
         port = gateway.nodes(1)["ECHO"]["tcp_port"]
         data = os.urandom(2000)
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
@@ -228,7 +228,16 @@ class PtyTests(GatewayTestCase):
 
     def simulator(self, link: str, *options: str) -> Program:
         simulator = Program(
-            "-m", "zbtwist.simulator", "--link", link, "--nt", "0.3", "--interval", "0.2", *options
+            "-m",
+            "zbtwist.simulator",
+            "--link",
+            link,
+            "--nt",
+            "0.3",
+            "--interval",
+            "0.2",
+            *("--node-baud", "230400"),
+            *options,
         )
         self.addCleanup(simulator.stop)
         return simulator
@@ -322,7 +331,7 @@ class CommandLineTests(GatewayTestCase):
             (("-n",), "zbtwist.runtime.reactor.QuickReactor"),
             (("-n", "--reactor", "poll"), "twisted.internet.pollreactor.PollReactor"),
         ):
-            gateway = self.start("sim:kinds=echo:nt=0.2", twistd=twistd)
+            gateway = self.start("sim:kinds=echo:nt=0.2:node_baud=230400", twistd=twistd)
             gateway.nodes(1)
             self.assertIn(f"reactor class: {expected}", gateway.output)
             self.check_stop(gateway, signal.SIGTERM)
