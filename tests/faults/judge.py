@@ -2,8 +2,8 @@
 
 The judge knows each packet of a device, when it was on the way, and when the radio was away. What a
 client reads must be packet after packet. Where one is missing the client must have been reset,
-unless nobody could know: the node's own radio has given the packet up, or the node was quiet before
-an outage for longer than that lasted.
+unless nobody could know: the node's own radio has given the packet up, the gateway's had no room
+for it, or the node was quiet before an outage for longer than that lasted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from math import inf
 from typing import Any
@@ -46,6 +45,8 @@ class SaidPacket:
     @ivar began: when its radio had it.
     @ivar ended: when its radio was through with it, and the line with its frame.
     @ivar arrived: whether the radio has acknowledged it.
+    @ivar dropped: whether the gateway's radio had no room for it, its line being slower than the
+        air. Nobody is told of that.
     """
 
     start: int
@@ -53,6 +54,7 @@ class SaidPacket:
     began: float
     ended: float = inf
     arrived: bool = False
+    dropped: bool = False
 
 
 class Judge:
@@ -118,6 +120,8 @@ class Judge:
 
     def excuse(self, speaker: Speaker, packet: SaidPacket) -> str:
         """Return why nobody could know that a packet is missing; empty if that could be known."""
+        if packet.dropped:
+            return "dropped by the gateway's radio, its line is slow"
         met = False
         for began, back, heard in self.outages:
             if packet.began <= heard + TINY and packet.ended >= began - TINY:
@@ -202,6 +206,7 @@ class Speaker:
         for packet in reversed(self.packets):
             if (
                 packet.arrived
+                and not packet.dropped
                 and packet.ended <= moment + TINY
                 and not any(
                     began <= packet.ended <= heard for began, _, heard in self.judge.outages
@@ -225,6 +230,11 @@ def watch_packets(world: World, speakers: Mapping[int, Speaker]) -> None:
     """Let the speakers know what becomes of their packets."""
     network: Any = world.network
     transmit = network.transmit
+    on_the_way: dict[int, SaidPacket] = {}
+
+    def dropped(packet: Packet) -> None:
+        if id(packet) in on_the_way:
+            on_the_way[id(packet)].dropped = True
 
     def watched(
         packet: Packet,
@@ -235,7 +245,14 @@ def watch_packets(world: World, speakers: Mapping[int, Speaker]) -> None:
     ) -> Any:
         speaker = speakers.get(packet.sender.address64)
         if speaker is not None and packet.cluster_id == SERIAL_CLUSTER and not packet.broadcast:
-            finished = partial(_finished, world, speaker.sends(packet.data), finished)
+            said = on_the_way[id(packet)] = speaker.sends(packet.data)
+
+            def ended(outcome: Outcome) -> None:
+                del on_the_way[id(packet)]
+                _finished(world, said, finished, outcome)
+
+            network.radio.dropped = dropped
+            return transmit(packet, address64, address16, ended, options)
         return transmit(packet, address64, address16, finished, options)
 
     network.transmit = watched

@@ -265,9 +265,9 @@ def cut_up(scene: Scene) -> Undo:
     return partial(setattr, line, "largest_piece", 0)
 
 
-def slow_line(scene: Scene) -> Undo:
-    """9600 baud."""
-    scene.world.endpoint.line.baud = 9600
+def slow_line(baud: int, scene: Scene) -> Undo:
+    """The line to the radio has a rate."""
+    scene.world.endpoint.line.baud = baud
     return None
 
 
@@ -603,7 +603,14 @@ FAULTS = (
         "line stuck (CTS) 30 s", stick, RESET, RESET, lasts=30, asks=True, seen=((signs.HELD, 100),)
     ),
     Fault("line in pieces of one byte", cut_up, lasts=2, seen=((signs.SINGLE, 1000),)),
-    Fault("line of 9600 baud", slow_line, lasts=2, seen=((signs.SLOW, 100),)),
+    Fault("line of 38400 baud", partial(slow_line, 38400), lasts=2, seen=((signs.SLOW, 100),)),
+    Fault(
+        "line of 9600 baud",
+        partial(slow_line, 9600),
+        lasts=2,
+        seen=((signs.SLOW, 100),),
+        directions=(OUTBOUND,),
+    ),
     Fault("node moves to another 16-bit address", move, lasts=1, seen=((signs.NEW_ADDRESS, 1),)),
     Fault(
         "node switched off 5 s", switch_off, RESET, ALL, lasts=5, seen=((signs.SWITCHED_OFF, 40),)
@@ -760,6 +767,14 @@ UNKNOWABLE = (
         inbound=SILENCE,
         lasts=30,
         seen=((signs.LOST_TRIES, 50),),
+        directions=(INBOUND,),
+    ),
+    Fault(
+        "line of 9600 baud, slower than the air",
+        partial(slow_line, 9600),
+        inbound=SILENCE,
+        lasts=2,
+        seen=((signs.SLOW, 100),),
         directions=(INBOUND,),
     ),
     Fault(

@@ -176,7 +176,7 @@ class Signs:
             counts = self.counts
             counts[SPOILED] += arrived != sent
             counts[SINGLE] += len(sent) == 1
-            counts[SLOW] += wire.baud == 9600
+            counts[SLOW] += wire.baud > 0
             if self._world.network.radio.api_mode == 2:
                 counts[ESCAPES] += sent.count(b"\x7d")
 

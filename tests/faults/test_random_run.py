@@ -36,6 +36,13 @@ class RandomRunTests(SynchronousTestCase):
         self.assertGreater(counts["clients reset"], 50)
         self.assertGreater(len(calamities), 20)
 
+    def test_line_slower_than_the_air(self) -> None:
+        """What is lost in the radio's buffer nobody can know; what waits there is not old."""
+        run = RandomRun(3023, duration=20.0, without=WITHOUT)
+        self.assertEqual(run.judge.violations, [])
+        dropped = "packets lost, dropped by the gateway's radio, its line is slow"
+        self.assertGreater(run.judge.counts[dropped], 5)
+
     def test_repeats(self) -> None:
         """To the byte, and to the microsecond."""
         digests = {self.run_seed(4).judge.digest.hexdigest() for _ in range(2)}

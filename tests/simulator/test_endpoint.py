@@ -267,6 +267,23 @@ class EndpointTests(TestCase):
         run(self.clock, 2.0)
         self.assertEqual(protocol.data, AP_IS_1 * 60)
 
+    def test_packets_without_room(self) -> None:
+        """A radio whose line is slower than the air drops what does not fit into its buffer."""
+        self.endpoint = SimulatorEndpoint(self.clock, SimulatorOptions(nodes=4, interval=0))
+        protocol = self.connect()
+        lost: list[bytes] = []
+        said = [bytes([number]) * 60 for number in (1, 2, 3, 4)]
+        for baud, passed in ((0, 4), (9600, 2)):
+            self.endpoint.line.baud = baud
+            self.network.radio.dropped = lambda packet: lost.append(packet.data)
+            protocol.data = b""
+            for node, data in zip(self.network.nodes.values(), said):
+                node.send(data)
+            run(self.clock, 2.0)
+            heard = [data for data in said if data in protocol.data]
+            self.assertEqual((len(heard), sorted(heard + lost)), (passed, said))
+        self.assertEqual(self.network.radio.dropped_packets, 2)
+
     def test_unplug(self) -> None:
         protocol = self.connect()
         self.endpoint.unplug()

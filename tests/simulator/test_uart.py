@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.simulator.support import NetworkTestCase
 from zbtwist.simulator.node import Node
 from zbtwist.simulator.options import SimulatorOptions
-from zbtwist.simulator.uart import TRANSMIT_BUFFER
+from zbtwist.simulator.serial_line import TRANSMIT_BUFFER
 from zbtwist.xbee.address import UNKNOWN16
 from zbtwist.xbee.frames import RemoteATCommand, TransmitRequest, TransmitStatus
 

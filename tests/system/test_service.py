@@ -224,7 +224,7 @@ class CheckTests(SynchronousTestCase):
         wait_until(lambda: gateway.api.status()["link"] == "up", "the gateway is as it was")
 
     def test_interrupted(self) -> None:
-        """It does not look as if all were in order, and nothing is left for the interpreter to end."""
+        """It does not look as if all were in order; and nothing is left for the interpreter."""
         program = Program(*ZBGATE, "--check", "--serial", "sim:nt=25", "--state", ":memory:")
         self.addCleanup(program.stop)
         program.wait_for("searching")

@@ -77,6 +77,7 @@ class SimulatorTransport:
         self._line.to_radio.take = self._to_radio
         self._line.to_radio.emptied = self._emptied
         self._network.radio.serial_output = self._line.from_radio.write
+        self._network.radio.has_room = self._line.from_radio.has_room
         protocol.makeConnection(self)
 
     def _to_radio(self, data: bytes) -> None:

@@ -63,6 +63,10 @@ class LocalRadio(Module):
 
     @ivar in_network: whether it is in a network.
     @ivar serial_output: what takes the radio's bytes; None drops them, as an open line does.
+    @ivar has_room: whether so many bytes find room in its serial transmit buffer.
+    @ivar dropped_packets: packets from the air for which there was none. They are dropped whole,
+        as at a node, and their senders are told that they arrived; see `zbtwist.simulator.uart`.
+    @ivar dropped: called with each of them; None to call nobody.
     @ivar buffers: how many packets it keeps in flight; more are refused with `full_status`.
     @ivar full_status: 32 or 2C.
     @ivar lost_statuses: the probability of a frame 8B never to be said.
@@ -76,6 +80,9 @@ class LocalRadio(Module):
         @param settings: where it differs from the factory settings.
         """
         self.serial_output: Callable[[bytes], None] | None = None
+        self.has_room: Callable[[int], bool] = lambda size: True
+        self.dropped_packets = 0
+        self.dropped: Callable[[Packet], object] | None = None
         self.in_network = True
         self._routes = Routes()
         super().__init__(
@@ -375,12 +382,20 @@ class LocalRadio(Module):
         if self.registers.number("AR") != 0xFF and self._routes.is_news(packet):
             self.emit_route_record(sender, [relay.address16 for relay in sender.relays])
         if not self.api_mode:
-            if packet.cluster_id == SERIAL_CLUSTER:
+            if packet.cluster_id == SERIAL_CLUSTER and self._takes(packet, packet.data):
                 self.write(packet.data)
             return
         frame = frame_of(packet, explicit=self.registers.number("AO") != 0)
-        if frame is not None:
+        if frame is not None and self._takes(packet, encode(frame.to_bytes(), self.api_mode)):
             self.write_frame(frame)
+
+    def _takes(self, packet: Packet, data: bytes) -> bool:
+        if self.has_room(len(data)):
+            return True
+        self.dropped_packets += 1
+        if self.dropped is not None:
+            self.dropped(packet)
+        return False
 
     def emit_modem_status(self, status: int) -> None:
         """Say a frame 8A."""

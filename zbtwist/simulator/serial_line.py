@@ -19,6 +19,10 @@ from zbtwist.simulator.directions import Both
 #: Bits on the line for each byte: a start bit, eight bits, a stop bit.
 BITS_PER_BYTE = 10
 
+#: Bytes of a module's serial transmit buffer. Digi prints the size of the receive buffer only, and
+#: this is the smallest of them (XBee S2C 802.15.4, "Flow control").
+TRANSMIT_BUFFER = 174
+
 #: Seconds of bytes that come in one piece where the line has a rate.
 _PIECE_SECONDS = 0.002
 
@@ -76,6 +80,15 @@ class Wire:
     def buffered(self) -> int:
         """How many bytes wait."""
         return len(self.waiting)
+
+    def has_room(self, size: int) -> bool:
+        """Return whether the sender's own buffer takes so many bytes in one.
+
+        It does on a line without a rate, which carries all at once; and where it is empty, since
+        a module that takes so large packets has a larger one.
+        """
+        waiting = len(self.waiting)
+        return not (self.baud and waiting) or waiting + size <= TRANSMIT_BUFFER
 
     @property
     def stuck(self) -> bool:

@@ -90,6 +90,7 @@ class SimulatedSerialPort:
         self.line.from_radio.take = pseudoterminal.write
         self.line.to_radio.take = self._to_radio
         self._network.radio.serial_output = self.line.from_radio.write
+        self._network.radio.has_room = self.line.from_radio.has_room
 
     def _said(self, data: bytes) -> None:
         self.line.to_radio.write(data)

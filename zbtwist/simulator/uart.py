@@ -16,11 +16,8 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall
 
 from zbtwist.simulator.medium import IMedium
+from zbtwist.simulator.serial_line import TRANSMIT_BUFFER
 from zbtwist.xbee.at import baud_rate_of, bits_of_character
-
-#: Bytes of the serial transmit buffer. Digi prints the size of the receive buffer only, and this is
-#: the smallest of them (XBee S2C 802.15.4, "Flow control").
-TRANSMIT_BUFFER = 174
 
 #: The settings that the line goes by.
 LINE_SETTINGS = frozenset(("BD", "NB", "SB"))
