@@ -57,15 +57,17 @@ def warn_if_open(settings: Settings) -> None:
             interface=settings.interface,
             who=f"in {_shown(allowed)}" if allowed else "who reaches this computer",
         )
-    allowed = settings.who_may_control
-    if settings.is_control_open and not settings.needs_login:
+    if not settings.is_control_open:
+        return
+    if not settings.needs_login:
+        allowed = settings.who_may_control
         log.warn(
             "The control interface is open to other computers (control {control}), and nobody is "
             "asked for a password: anyone {who} may do everything.",
             control=settings.control,
             who=f"in {_shown(allowed)}" if allowed else "who reaches this computer",
         )
-    elif settings.is_control_open and not settings.is_control_encrypted:
+    elif not settings.is_control_encrypted:
         log.warn(
             "Passwords for the control interface cross the network as they are (control "
             "{control}): anyone on their way can read them. Give --control an endpoint with TLS, "

@@ -97,6 +97,8 @@ class NodeLine:
 
     It takes turns at the radio as its node's packets do, since a question is in the radio's queue
     as they are: see `zbtwist.binding.scheduler.Sender`.
+
+    @ivar pace: what the settings say of it; see `follow`.
     """
 
     log = Logger()
@@ -115,7 +117,6 @@ class NodeLine:
         "_next",
         "_node",
         "_overhead",
-        "_pace",
         "_packets",
         "_radio",
         "_seconds",
@@ -123,6 +124,7 @@ class NodeLine:
         "_tries",
         "_turns",
         "_values",
+        "pace",
     )
 
     def __init__(
@@ -141,7 +143,7 @@ class NodeLine:
         self._node = node
         self._turns = turns
         self._has_room = has_room
-        self._pace: int | None = 0
+        self.pace: int | None = 0
         # Seconds for each byte; 0 if bytes are not counted.
         self._seconds = 0.0
         # Bytes that each packet has on the line beside its own.
@@ -226,9 +228,7 @@ class NodeLine:
 
     def follow(self, pace: int | None) -> None:
         """Follow the settings: see `zbtwist.binding.port_settings.PortSettings`."""
-        if pace == self._pace:
-            return
-        self._pace = pace
+        self.pace = pace
         self._ask_no_more()
         self._is_known = True
         if pace is AUTO:
@@ -239,7 +239,7 @@ class NodeLine:
 
     def changed(self) -> None:
         """The line may be another one: the node was switched on, or has been given a setting."""
-        if self._pace is AUTO and (self._is_known or self._asked_at < inf):
+        if self.pace is AUTO and (self._is_known or self._asked_at < inf):
             self._ask_no_more()
             self._is_known = False
             self._use(seconds_for_byte(SLOWEST, MOST_BITS), FRAME_BYTES)

@@ -129,7 +129,8 @@ class Outbound:
     @settings.setter
     def settings(self, settings: PortSettings) -> None:
         self._settings = settings
-        self.line.follow(settings.pace)
+        if settings.pace != self.line.pace:
+            self.line.follow(settings.pace)
 
     @property
     def buffered(self) -> int:

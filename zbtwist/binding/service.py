@@ -14,6 +14,7 @@ less and less often.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
+from operator import attrgetter
 from typing import Any
 
 from twisted.application.internet import backoffPolicy
@@ -54,9 +55,8 @@ RETRY_FACTOR = 2.0
 _retry_delay = backoffPolicy(FIRST_RETRY_DELAY, MAX_RETRY_DELAY, RETRY_FACTOR, jitter=lambda: 0.0)
 
 
-def _wishes(settings: BindingSettings) -> tuple[object, ...]:
-    """Who is to have which port."""
-    return settings.nodes, settings.base_port, settings.last_port, settings.control_port
+#: Who is to have which port, of `BindingSettings`.
+_wishes = attrgetter("nodes", "base_port", "last_port", "control_port")
 
 
 async def _nothing() -> None:

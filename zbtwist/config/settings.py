@@ -11,6 +11,7 @@ import ipaddress
 import re
 from dataclasses import MISSING, dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from twisted.internet.endpoints import clientFromString
@@ -275,9 +276,10 @@ class Settings:
     @property
     def has_open_ports(self) -> bool:
         """Whether programs on other computers can reach nodes' ports."""
-        endpoints = [node.endpoint for node in self.nodes if node.endpoint]
-        is_local = ipaddress.ip_address(self.interface).is_loopback
-        return not is_local or any(map(is_open, endpoints))
+        if not ipaddress.ip_address(self.interface).is_loopback:
+            return True
+        endpoints = filter(None, map(attrgetter("endpoint"), self.nodes))
+        return any(map(is_open, endpoints))
 
     @property
     def is_control_encrypted(self) -> bool:
@@ -359,25 +361,29 @@ def is_open(endpoint: str) -> bool:
     return not address.is_loopback
 
 
+_OF_GATEWAY = options_of(Settings)
+_OF_PORTS = options_of(PortSettings)
+
 #: The options of the gateway, by name, in the order in which they are shown.
 OPTIONS = options_of(Settings, PortSettings)
 
 #: The keys of a ``[[node]]`` table.
 NODE_KEYS = {
     **options_of(NodeSettings),
-    **{name: each for name, each in options_of(PortSettings).items() if each.per_node},
+    **{name: each for name, each in _OF_PORTS.items() if each.per_node},
 }
 
 
 def difference(old: Settings, new: Settings) -> set[str]:
     """Return the names of the options that differ, and "nodes" if what is said of nodes does."""
-    pairs = ((Settings, old, new), (PortSettings, old.port_settings, new.port_settings))
-    changed = {
-        name
-        for kind, before, after in pairs
-        for name, each in options_of(kind).items()
-        if getattr(before, each.attribute) != getattr(after, each.attribute)
-    }
+    changed = set()
+    for options, before, after in (
+        (_OF_GATEWAY, old, new),
+        (_OF_PORTS, old.port_settings, new.port_settings),
+    ):
+        for name, each in options.items():
+            if getattr(before, each.attribute) != getattr(after, each.attribute):
+                changed.add(name)
     if old.nodes != new.nodes:
         changed.add("nodes")
     return changed

@@ -8,6 +8,7 @@ the line is open, what is done when is for `zbtwist.radio.link`, and how for
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, Protocol
 
 from twisted.application.service import MultiService
@@ -53,15 +54,8 @@ class LinkSettings(Protocol):
     def radio_endpoint(self, reactor: Any) -> IStreamClientEndpoint: ...
 
 
-def _place(settings: LinkSettings) -> tuple[object, ...]:
-    """Where the radio is, and how it is spoken to."""
-    return (
-        settings.serial,
-        settings.baud_rate,
-        settings.api_mode,
-        settings.rtscts,
-        settings.low_latency,
-    )
+#: Where the radio is, and how it is spoken to, of `LinkSettings`.
+_place = attrgetter("serial", "baud_rate", "api_mode", "rtscts", "low_latency")
 
 
 class RadioService(MultiService):
