@@ -173,33 +173,35 @@ class Visitor:
             data = data[self._take(data) :]
 
     def _take(self, data: bytes) -> int:
-        speaker = self.place.speaker
-        said = speaker.said
-        if self._read_to is not None:
-            place = self._read_to
-            size = longest(lambda size: said.has_at(data[:size], place), len(data))
-            if size:
-                self._read_to += size
-                return size
-        # It is its first piece, which may have waited on the line before it came, or a jump: a
-        # packet begins here.
+        """Tell where the next bytes belong, and return how many of them follow each other."""
+        said = self.place.speaker.said
+        follow = 0 if self._read_to is None else self._alike(data, self._read_to)
         enough = min(len(data), CERTAIN)
-        for packet in speaker.packets:
+        if self._read_to is not None and follow >= enough:
+            self._read_to += follow
+            return follow
+        # It is its first piece, which may have waited on the line before it came, or a jump: a
+        # packet begins here. A byte or two may be alike by chance.
+        for packet in self.place.speaker.packets:
             if packet.start >= (self._read_to or 0):
-                start = packet.start
-                size = longest(
-                    lambda size, start=start: said.has_at(data[:size], start),  # type: ignore[misc]
-                    len(data),
-                )
+                size = self._alike(data, packet.start)
                 if size >= enough:
                     if self._read_to is not None:
-                        self._jumped(self._read_to, start)
-                    self._read_to = start + size
+                        self._jumped(self._read_to, packet.start)
+                    self._read_to = packet.start + size
                     return size
+        if self._read_to is not None and follow:
+            self._read_to += follow
+            return follow
         where = said.find(data[:CERTAIN])
         kind = "strange bytes from the node" if where < 0 else "doubled from the node"
         self.judge.broken(kind, f"{self.place}: {self} got {data[:40].hex()} of place {where}")
         return len(data)
+
+    def _alike(self, data: bytes, place: int) -> int:
+        """Return how many bytes were said there."""
+        said = self.place.speaker.said
+        return longest(lambda size: said.has_at(data[:size], place), len(data))
 
     def _jumped(self, start: int, end: int) -> None:
         lost = self.place.speaker.lost_without_excuse(start, end)
