@@ -199,6 +199,20 @@ class Rare(SynchronousTestCase):
         self.assertEqual((names["node_named"], names.total()), (10, MAX_EVENTS))
         self.assertEqual(self.events.since(0)[-1].seq, 10_010)
 
+    def test_the_same_of_many_nodes_but_one(self) -> None:
+        """More than all there is room for is of one kind; a quiet node's stay."""
+        quiet = Node(Address64(1), label="quiet")
+        self.bus.publish(ClientOpened(quiet, 27001, "a:1"))
+        restless = [Node(Address64(number)) for number in range(2, 42)]
+        for number in range(500):
+            for node in restless:
+                self.bus.publish(ClientOpened(node, 27001, f"b:{number}"))
+        kept = self.events.since(0)
+        self.assertEqual((len(kept), kept[0].values["label"]), (MAX_EVENTS, "quiet"))
+        # The others have the same share each.
+        shares = Counter(entry.values["address"] for entry in kept[1:])
+        self.assertLessEqual(max(shares.values()) - min(shares.values()), 1)
+
     def test_a_line_that_is_said_again_and_again(self) -> None:
         log = Logger("zbtwist.test", observer=self.events)
         log.info("once")
@@ -216,7 +230,12 @@ class Rare(SynchronousTestCase):
             ring.append(Entry(seq, 0.0, "info", kind), kind, chance.choice(("", "1", "2")))
             self.assertLessEqual(len(ring), 10)
             kept = [ring[index] for index in range(len(ring))]
-            numbers = [number for some in ring._numbers_of.values() for number in some]
+            numbers = [
+                number
+                for of_nodes in ring._numbers_of.values()
+                for some in of_nodes.values()
+                for number in some
+            ]
             self.assertEqual(sorted(numbers), [entry.seq for entry in kept])
             self.assertEqual(ring._count_of, Counter(entry.text for entry in kept))
             self.assertEqual(ring[len(ring) - 1].seq, seq)

@@ -82,15 +82,19 @@ class Stream(threading.Thread):
 class Target:
     """A gateway, and what can be done to it."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, nodes: int = NODES) -> None:
+        """
+        @param nodes: how many nodes its network has.
+        """
         self.gateway = gateway
+        self._nodes = nodes
         self.port = wait_until(self._ready, "all nodes with ports", 60)
         self._open: list[socket.socket] = []
 
     def _ready(self) -> int | None:
         with contextlib.suppress(OSError):
             rows = self.gateway.api.list()
-            if len(rows) == NODES and all(row["tcp_port"] and row["label"] for row in rows):
+            if len(rows) == self._nodes and all(row["tcp_port"] and row["label"] for row in rows):
                 return int(rows[0]["tcp_port"])
         return None
 

@@ -22,6 +22,7 @@ from twisted.python import usage
 
 from zbtwist import __version__
 from zbtwist.app import command_line
+from zbtwist.observing.log_rate import rated
 from zbtwist.runtime.journal import JournalObserver, is_journal
 from zbtwist.runtime.plugin_cache import keep_quiet
 
@@ -60,7 +61,11 @@ def main() -> None:
         faulthandler.enable()
     observer = JournalObserver if is_journal(sys.stdout) else textFileLogObserver
     # What ends the start goes to stderr, where it was looked for before there was a log.
-    globalLogBeginner.beginLoggingTo([observer(sys.stdout)], redirectStandardIO=False)
+    from twisted.internet import reactor
+
+    globalLogBeginner.beginLoggingTo(
+        [rated(observer(sys.stdout), reactor)], redirectStandardIO=False
+    )
     log.info(
         "zbgate {version} starts, with Python {python} and Twisted {twisted}.",
         version=__version__,
@@ -70,9 +75,6 @@ def main() -> None:
     application = Application(options.program)
     service.setServiceParent(application)
     startApplication(application, False)
-
-    from twisted.internet import reactor
-
     reactor.run()
     # Not every reactor tells.
     if getattr(reactor, "_exitSignal", None) == signal.SIGINT:

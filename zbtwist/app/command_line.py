@@ -21,7 +21,7 @@ import zbtwist
 from zbtwist.app.check import run_check
 from zbtwist.app.demo import DemoGuide
 from zbtwist.app.gateway import Gateway, warn_if_open
-from zbtwist.app.log_file import NoLogFile, take_log_file
+from zbtwist.app.log_file import NoLogFile, take_log
 from zbtwist.app.reload import Reloader
 from zbtwist.app.supervised import Supervised
 from zbtwist.config.load import load
@@ -185,8 +185,7 @@ class Options(AuthOptionMixin, usage.Options):
         except ConfigError as error:
             raise self.failure(error) from None
         if self.parent is not None:
-            call: Any = reactor
-            take_log_file(self.parent, call.callFromThread)
+            take_log(self.parent, reactor)
         # The file may be read again when twistd works in another directory (--rundir).
         for name, attribute in _PATHS:
             if self[name] is not None:

@@ -1,6 +1,6 @@
-"""The log file of `twistd zbgate`, in place of Twisted's.
+"""The log of `twistd zbgate`: its lines have a rate, and its file is ours in place of Twisted's.
 
-Twisted's grows into more and more files. After somebody has cut it (logrotate's copytruncate) it
+Twisted's file becomes more and more files. After somebody has cut it (logrotate's copytruncate) it
 goes on behind the old end, and the gap is zeros; after somebody has moved it (logrotate's usual
 way) SIGUSR1 does nothing to it. This one is bounded, always written at its end, and opened anew.
 """
@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.logger import ILogObserver, Logger, textFileLogObserver
+from twisted.logger import (
+    ILogObserver,
+    LegacyLogObserverWrapper,
+    Logger,
+    textFileLogObserver,
+)
 from twisted.python.logfile import LogFile
+from twisted.python.reflect import namedAny
+
+from zbtwist.observing.log_rate import rated
 
 #: Bytes of one file, after which the next begins, and how many files before it are kept.
 MAX_SIZE = 1_000_000
@@ -71,39 +80,73 @@ class BoundedLogFile(LogFile):
 class TwistdLog:
     """What twistd calls to begin with the log: it can only be told by a name that can be imported.
 
-    @ivar path: the file.
-    @ivar call: has the reactor call something, from a signal handler.
+    @ivar write: makes what writes the lines.
+    @ivar reactor: times them.
     """
 
     name = f"{__name__}.twistd_log.observer"
-    path = DEFAULT_NAME
-    call: Callable[[Callable[[], None]], object]
+    write: Callable[[], Any]
+    reactor: Any
 
     def observer(self) -> ILogObserver:
-        file = BoundedLogFile.fromFullPath(self.path)
-        signal.signal(signal.SIGUSR1, lambda *_: self.call(file.reopen_or_rotate))
-        observer: ILogObserver = textFileLogObserver(file)
-        return observer
+        observer = self.write()
+        if not ILogObserver.providedBy(observer):
+            observer = LegacyLogObserverWrapper(observer)
+        return rated(observer, self.reactor)
 
 
 #: That of this program.
 twistd_log = TwistdLog()
 
 
-def take_log_file(twistd: Any, call: Callable[[Callable[[], None]], object]) -> None:
-    """Have twistd write such a file where it would write one of its own.
+def take_log(twistd: Any, reactor: Any) -> None:
+    """Have twistd write its log at our rates (see `zbtwist.observing.log_rate`), and where it would
+    write a file of its own, into a `BoundedLogFile`.
 
     @param twistd: its options; they are changed.
-    @param call: has the reactor call something, from a signal handler.
+    @param reactor: calls what a signal asks for, and times the lines.
     """
+    write = _what_writes(twistd, reactor)
+    if write is not None:
+        twistd_log.write = write
+        twistd_log.reactor = reactor
+        twistd["logger"] = TwistdLog.name
+
+
+def _what_writes(twistd: Any, reactor: Any) -> Callable[[], Any] | None:
+    """Return what makes the observer of the log that twistd's options ask for; None if that is for
+    twistd to say: it can fail, or there is no such option.
+    """
+    if "nodaemon" not in twistd:
+        return None
+    if twistd.get("logger"):
+        try:
+            made: Callable[[], Any] = namedAny(twistd["logger"])
+        except Exception:
+            return None
+        return made
+    if twistd.get("syslog"):
+        return lambda: _syslog_observer(twistd.get("prefix") or "")
     path = twistd.get("logfile")
     # As `twisted.scripts._twistd_unix.UnixAppLogger` decides it.
     is_foreground = twistd.get("nodaemon") or twistd.get("debug")
-    is_file = path != "-" and (path or not is_foreground)
-    if "nodaemon" in twistd and is_file and not (twistd.get("logger") or twistd.get("syslog")):
-        twistd_log.path = path or DEFAULT_NAME
-        twistd_log.call = call
-        twistd["logger"] = TwistdLog.name
+    if path != "-" and (path or not is_foreground):
+        return lambda: _file_observer(path or DEFAULT_NAME, reactor)
+    return (lambda: textFileLogObserver(sys.stdout)) if is_foreground else None
+
+
+def _syslog_observer(prefix: str) -> Any:
+    # Not every system has it.
+    from twisted.python.syslog import SyslogObserver
+
+    return SyslogObserver(prefix).emit
+
+
+def _file_observer(path: str, reactor: Any) -> ILogObserver:
+    file = BoundedLogFile.fromFullPath(path)
+    signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(file.reopen_or_rotate))
+    observer: ILogObserver = textFileLogObserver(file)
+    return observer
 
 
 class NoLogFile(Service):

@@ -118,7 +118,7 @@ class EventLog:
         if level is None or level < LogLevel.info or not _is_ours(event.get("log_namespace")):
             return
         when = float(event.get("log_time") or time.time())
-        text = _text(event)
+        text = text_of(event)
         with self._lock:
             entry = self._next(when, level.name, text, LOG)
             self._events.append(entry, str(event.get("log_format")), "")
@@ -227,7 +227,8 @@ def _is_ours(namespace: object) -> bool:
     return isinstance(namespace, str) and f"{namespace}.".startswith(f"{_NAMESPACE}.")
 
 
-def _text(event: LogEvent) -> str:
+def text_of(event: LogEvent) -> str:
+    """Return a line of the log as `one_line` has it."""
     text = formatEvent(event)
     failure = event.get("log_failure")
     if isinstance(failure, Failure):

@@ -1,8 +1,9 @@
 """The last events of all kinds, so that what happens often does not push out what happens seldom.
 
 A client that connects and disconnects once a second would fill any ring in minutes. So of one kind
-and node only the last few are kept; and when the ring is full, the oldest goes of the kind that has
-the most.
+and node only the last few are kept; and when the ring is full, one goes of the kind that has the
+most: the oldest of the node that has the most of these. So neither kinds nor nodes push out what
+others have little of, however many of them do what they can.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class FairRing(Generic[T]):
         # Of each that is kept, beside it: its kind, and its node.
         self._sources: list[tuple[str, str]] = []
         self._count_of: Counter[str] = Counter()
-        self._numbers_of: dict[tuple[str, str], deque[int]] = {}
+        # By kind, then by node.
+        self._numbers_of: dict[str, dict[str, deque[int]]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -48,31 +50,32 @@ class FairRing(Generic[T]):
 
         @param node: whom it is about; empty for nobody.
         """
-        source = (kind, node)
-        numbers = self._numbers_of.setdefault(source, deque())
-        if node and len(numbers) >= MAX_OF_ONE:
-            self._remove(bisect_left(self._kept, numbers[0], key=attrgetter("seq")))
+        numbers = self._numbers_of.get(kind, {}).get(node)
+        if node and numbers and len(numbers) >= MAX_OF_ONE:
+            self._remove(numbers[0])
         elif len(self._kept) >= self._maximum:
             self._remove(self._oldest_of_the_most())
         self._kept.append(event)
-        self._sources.append(source)
+        self._sources.append((kind, node))
         self._count_of[kind] += 1
         # It may have been the last of its source that was removed.
-        self._numbers_of.setdefault(source, numbers).append(event.seq)
+        self._numbers_of.setdefault(kind, {}).setdefault(node, deque()).append(event.seq)
 
     def _oldest_of_the_most(self) -> int:
-        most = max(self._count_of, key=self._count_of.__getitem__)
-        return next(index for index, (kind, _) in enumerate(self._sources) if kind == most)
+        kind = max(self._count_of, key=self._count_of.__getitem__)
+        of_nodes = self._numbers_of[kind].values()
+        most = max(map(len, of_nodes))
+        return min(numbers[0] for numbers in of_nodes if len(numbers) == most)
 
-    def _remove(self, index: int) -> None:
+    def _remove(self, number: int) -> None:
+        """Remove the one of that number, which is the oldest of its kind and node."""
+        index = bisect_left(self._kept, number, key=attrgetter("seq"))
         del self._kept[index]
-        source = self._sources.pop(index)
-        kind = source[0]
-        numbers = self._numbers_of[source]
-        # The oldest of its source is always the one.
-        numbers.popleft()
-        if not numbers:
-            del self._numbers_of[source]
+        kind, node = self._sources.pop(index)
+        of_nodes = self._numbers_of[kind]
+        of_nodes[node].popleft()
+        if not of_nodes[node]:
+            del of_nodes[node]
         self._count_of[kind] -= 1
         if not self._count_of[kind]:
-            del self._count_of[kind]
+            del self._count_of[kind], self._numbers_of[kind]
