@@ -394,6 +394,29 @@ class Surroundings(RateTestCase):
         log.info("it is so")
         self.assertEqual(writes.take(), ["it is so", "it cannot be written"])
 
+    def test_a_full_disk(self) -> None:
+        """What cannot be said is lost, and what comes later is said."""
+
+        @implementer(ILogObserver)
+        class Full:
+            def __call__(self, event: LogEvent) -> None:
+                raise OSError("No space left on device")
+
+        flood = 2 * OF_ONE.at_once
+        for number in range(flood):
+            self.said.info("it is so")
+            if number == flood // 2:
+                self.clock.advance(1)
+        for _ in range(flood):
+            self.said.warn("it is otherwise")
+        self.patch(self.log, "_observer", Full())
+        with self.assertRaises(OSError):
+            self.clock.advance(HOLD - 1)
+        self.patch(self.log, "_observer", self.written)
+        self.written.take()
+        self.clock.advance(1)
+        self.assertIn("more like this in the last 60 s: it is otherwise", self.written.take()[0])
+
     def test_a_clock_that_is_set_back(self) -> None:
         for _ in range(OF_ONE.at_once + 5):
             self.said.info("it is so")

@@ -216,8 +216,11 @@ class RatedLog:
     def _timer_is_over(self) -> None:
         with self._lock:
             self._timer = None
-            self._say_what_is_due(self._reactor.seconds())
-            self._set_timer()
+            try:
+                self._say_what_is_due(self._reactor.seconds())
+            finally:
+                # Also if it could not be written.
+                self._set_timer()
 
     def _say_what_is_due(self, now: float) -> None:
         while self._holding:
