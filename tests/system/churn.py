@@ -187,10 +187,12 @@ class Outcome:
     @ivar counts: what they did.
     @ivar answers, longest, error: of the stream beside them: how many there were, how many seconds
         one took at the most, what was wrong.
-    @ivar well: seconds until /healthz answered, at the most.
+    @ivar well: seconds until /healthz answered or failed, at the most.
     @ivar files, memory: how many files it had open, and bytes of memory; before, and after.
     @ivar log_bytes, log_lines: of the log, with the files before it.
     @ivar held_back: how many more lines there would be.
+    @ivar stood_still: seconds that it got no processor, each time; a computer with much else to do
+        makes it wait, and the stream with it.
     @ivar mistakes: lines of the log that tell of what must not be.
     """
 
@@ -204,6 +206,7 @@ class Outcome:
     log_bytes: int
     log_lines: int
     held_back: int
+    stood_still: list[float]
     mistakes: list[str]
 
     def complaints(self, longest: float = LONGEST_WAIT, growth: int = GROWTH) -> list[str]:
@@ -236,7 +239,8 @@ class Outcome:
             f"files open: {self.files[0]} before, {self.files[1]} after\n"
             f"memory: {before:.1f} MB before, {after:.1f} MB after\n"
             f"log: {self.log_bytes / 1e6:.2f} MB, {self.log_lines} lines, {self.held_back} more "
-            f"held back; {len(self.mistakes)} errors"
+            f"held back; {len(self.mistakes)} errors\n"
+            f"no processor {len(self.stood_still)} times, {sum(self.stood_still):.1f} s in all"
         )
 
 
@@ -260,7 +264,10 @@ def watch(
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as crowd:
         well = 0.0
         while crowd.poll() is None:
-            well = max(well, target.look())
+            began = time.monotonic()
+            with contextlib.suppress(OSError):
+                target.look()
+            well = max(well, time.monotonic() - began)
             time.sleep(0.1)
         assert crowd.stdout is not None
         counts = Counts(**json.loads(crowd.stdout.read()))
@@ -281,6 +288,7 @@ def watch(
         (memory, after[1]),
         *(len(log.encode()), len(lines)),
         sum(int(number.replace(",", "")) for number in held_back),
+        [float(seconds) for seconds in re.findall(r"stood still for ([0-9.]+) s", log)],
         [line for line in lines if re.search(r"Traceback|#error\]|#critical\]", line)],
     )
 

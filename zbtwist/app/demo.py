@@ -56,4 +56,6 @@ class DemoGuide(Service):
                 label=node.label,
                 port=port.number,
                 advice=advice.format(host=host, port=port.number, zbctl=zbctl_for(control)),
+                # Of each node: see `zbtwist.observing.log_rate`.
+                node=node,
             )
