@@ -20,7 +20,7 @@ STAY = 0.5
 PORTS = 3
 
 #: Lines of a start, of the nodes that are found, and of what the control port says.
-OTHER_LINES = 300
+OTHER_LINES = 200
 
 
 class ChurnTests(SynchronousTestCase):
