@@ -6,8 +6,8 @@ import errno
 from typing import Any
 
 from tests.binding.support import A, B, BindingTestCase, C, D, full_disk
-from zbtwist.binding.allocation import PASS_OVER
 from zbtwist.binding.events import MAX_LINES, MappingChanged
+from zbtwist.binding.free_ports import PASS_OVER
 from zbtwist.binding.service import FIRST_RETRY_DELAY, MAX_RETRY_DELAY
 from zbtwist.runtime.rest import RATIO
 from zbtwist.store.records import Mapping
