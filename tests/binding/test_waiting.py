@@ -22,16 +22,6 @@ TURN = 0.001
 
 
 class WaitingTests(BindingTestCase):
-    def crowd(self, count: int) -> list[Address64]:
-        """See so many nodes; return them."""
-        addresses = [Address64(A + number) for number in range(count)]
-        for first in range(0, count, 100):
-            self.batch.begin()
-            self.see(*addresses[first : first + 100])
-            self.batch.end()
-            self.wire.clock.pump([0, 0])
-        return addresses
-
     def most_in_one_turn(self, counted: list[Any], seconds: float) -> int:
         """Return by how many a list grows in one turn of the reactor, while time passes."""
         clock = self.wire.clock
