@@ -271,7 +271,8 @@ class Run:
         watcher.join(10)
         figures.stream = stream.longest
         if stream.error:
-            figures.errors.append(f"The stream of a known node broke: {stream.error}.")
+            why = [line for line in gateway.output.splitlines() if " is dropped: " in line]
+            figures.errors.append(f"The stream of a known node broke: {stream.error}. {why[:2]}")
         return real
 
     def _list(self, gateway: Gateway) -> list[dict[str, Any]]:
