@@ -138,6 +138,17 @@ class BindingTestCase(SynchronousTestCase):
         for address64 in addresses:
             self.nodes.seen(address64, Address16(address64 & 0xFFFF), self.wire.clock.seconds())
 
+    def crowd(self, count: int, first: int = A) -> list[Address64]:
+        """See so many nodes, many in one read of the line; return their addresses."""
+        addresses = [Address64(first + number) for number in range(count)]
+        for start in range(0, count, 100):
+            self.batch.begin()
+            self.see(*addresses[start : start + 100])
+            self.batch.end()
+            self.wire.clock.pump([0, 0])
+        self.successResultOf(self.bindings.settled())
+        return addresses
+
     def node(self, address64: Address64) -> Node:
         node = self.nodes.get(address64)
         assert node is not None

@@ -167,7 +167,7 @@ class InterruptionTests(BindingTestCase):
 
     def test_damage_costs_no_look_at_all_nodes(self) -> None:
         """Thousands are silent and have no clients; noise comes many times a second."""
-        self.see(*(Address64(D + number) for number in range(500)))
+        self.crowd(500, first=D)
         self.clients[B].protocol.connectionLost()
         interrupted = count_calls(self, NodePort, "interrupted")
         for _ in range(10):
@@ -176,7 +176,8 @@ class InterruptionTests(BindingTestCase):
         self.assertEqual(self.reset(), [A])
 
     def test_noise_while_the_radio_is_away_costs_no_look_at_all_nodes(self) -> None:
-        self.see(*(Address64(D + number) for number in range(500)))
+        self.crowd(500, first=D)
+        self.wire.clock.advance(1)
         self.wire.coordinator.link_down("It is gone.")
         deaf = count_calls(self, NodePort, "radio_is_deaf")
         for _ in range(10):

@@ -6,10 +6,10 @@ import errno
 from typing import Any
 
 from tests.binding.support import A, B, BindingTestCase, C, D, full_disk
-from zbtwist.binding.allocation import PASS_OVER
 from zbtwist.binding.events import MAX_LINES, MappingChanged
+from zbtwist.binding.free_ports import PASS_OVER
 from zbtwist.binding.service import FIRST_RETRY_DELAY, MAX_RETRY_DELAY
-from zbtwist.runtime.rest import RATIO
+from zbtwist.runtime.rest import AT_ONCE, INTERVAL, RATIO
 from zbtwist.store.records import Mapping
 from zbtwist.xbee.address import Address64
 
@@ -97,6 +97,17 @@ class GivenTests(BindingTestCase):
         self.stop()
         self.start()
 
+    def test_flood_makes_few_commits(self) -> None:
+        """However quick the disk is: 300 new nodes a second, each in a read of its own."""
+        commits = self.commits()
+        for number in range(900):
+            self.see(Address64(A + number))
+            self.wire.clock.advance(1 / 300)
+        self.wire.clock.advance(INTERVAL)
+        self.assertLessEqual(len(commits), AT_ONCE + 3 / INTERVAL + 2)
+        self.assertEqual(len(self.store.mappings()), 900)
+        self.assertEqual(self.slot(Address64(A + 899)), 27900)
+
     def test_with_what_is_known_of_the_node(self) -> None:
         """A kill right after it loses neither port nor name."""
         self.batch.begin()
@@ -115,8 +126,7 @@ class GivenTests(BindingTestCase):
         self.assertEqual(self.slots(), {C: 27001, A: 27002, B: 27003, D: 27004})
 
     def test_many_that_listen_at_the_start_are_one_line(self) -> None:
-        addresses = [Address64(A + number) for number in range(MAX_LINES)]
-        self.see(*addresses)
+        self.crowd(MAX_LINES)
         self.restart()
         self.assertEqual(sum("is on port" in line for line in self.lines()), MAX_LINES)
         self.see(Address64(A + MAX_LINES))

@@ -7,7 +7,7 @@ program has is passed over for a while.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError
@@ -15,15 +15,13 @@ from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 
 from zbtwist.binding.errors import BindingError
 from zbtwist.binding.events import PortSkipped
+from zbtwist.binding.free_ports import FreePorts
 from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.port import NodePort
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.listen_errors import advice, is_about_this_port
 from zbtwist.xbee.address import Address64
-
-#: Seconds for which a port that another program has is not tried for new nodes.
-PASS_OVER = 60.0
 
 
 class PortPool:
@@ -42,19 +40,20 @@ class PortPool:
 
         @param make_endpoint: returns the server endpoint for a port.
         """
-        self._clock = clock
         self._make_endpoint = make_endpoint
         self._bus = bus
-        self._base = self._lowest = 1
-        self._last = 0
+        self._free = FreePorts(clock, self._may_be_given)
         self.reserved: frozenset[int] = frozenset()
         self._promised: frozenset[ListenAddress] = frozenset()
         self._owners: dict[ListenAddress, NodePort] = {}
         self._listeners: dict[ListenAddress, Listener] = {}
         # Every port that was ever given, with its last node; see `zbtwist.store.store.Store.given`.
         self._given: dict[ListenAddress, Address64] = {}
-        # Until when a port is not tried; there are no more than there are ports.
-        self._passed_over: dict[int, float] = {}
+        # The same by node.
+        self._given_to: dict[Address64, set[ListenAddress]] = {}
+        # Ports of other programs, of which it was said that they are skipped; there are no more of
+        # them than of ports.
+        self._skipped: set[int] = set()
 
     def set_range(
         self,
@@ -70,10 +69,9 @@ class PortPool:
         @param reserved: ports that no node may have.
         @param promised: ports that are for certain nodes.
         """
-        self._base = self._lowest = base
-        self._last = last
         self.reserved = frozenset(reserved)
         self._promised = promised
+        self._free.set_range(base, last)
 
     # --- who has which -------------------------------------------------------------------------
 
@@ -83,7 +81,8 @@ class PortPool:
 
     def remember(self, given: dict[ListenAddress, Address64]) -> None:
         """Take it that these ports were given to these nodes."""
-        self._given.update(given)
+        for slot, address64 in given.items():
+            self._give(slot, address64)
 
     def own(self, port: NodePort, slot: ListenAddress, by_hand: bool) -> None:
         """Let a node have a port.
@@ -93,36 +92,47 @@ class PortPool:
         port.slot = slot
         port.by_hand = by_hand
         self._owners[slot] = port
-        self._given[slot] = port.node.address64
+        self._give(slot, port.node.address64)
 
     def disown(self, port: NodePort) -> None:
         """Let a node not have its port any more, if it still has it. Nobody else is given it."""
         if port.slot is not None and self._owners.get(port.slot) is port:
             del self._owners[port.slot]
+            self._may_be_free(port.slot)
 
     def forget(self, address64: Address64) -> None:
         """Let all ports that a node ever had be given to others, but for one that it has."""
-        self._given = {slot: last for slot, last in self._given.items() if last != address64}
-        self._lowest = self._base
+        for slot in self._given_to.pop(address64, ()):
+            del self._given[slot]
+            self._may_be_free(slot)
 
     def has_free(self) -> bool:
         """Whether there is a port to give."""
-        return next(self._free(), None) is not None
+        return self._free.lowest() is not None
 
-    def _free(self) -> Iterator[int]:
-        """Return the ports that there are to give, the lowest first."""
-        kept = (self._owners, self._given, self._listeners)
-        while any(self._lowest in each for each in kept):
-            self._lowest += 1
-        for number in range(self._lowest, self._last + 1):
-            if not (
-                number in self._owners
-                or number in self._listeners
-                or number in self._given
-                or number in self.reserved
-                or number in self._promised
-            ):
-                yield number
+    def _give(self, slot: ListenAddress, address64: Address64) -> None:
+        last = self._given.get(slot)
+        if last is not None:
+            self._given_to[last].discard(slot)
+            if not self._given_to[last]:
+                del self._given_to[last]
+        self._given[slot] = address64
+        self._given_to.setdefault(address64, set()).add(slot)
+
+    def _may_be_given(self, number: int) -> bool:
+        """Whether a port may be given to a node that has none, unless another program has it."""
+        return not (
+            number in self._owners
+            or number in self._listeners
+            or number in self._given
+            or number in self.reserved
+            or number in self._promised
+        )
+
+    def _may_be_free(self, slot: ListenAddress) -> None:
+        """One reason less is there not to give a port."""
+        if isinstance(slot, int):
+            self._free.came_back(slot)
 
     # --- the sockets ---------------------------------------------------------------------------
 
@@ -144,6 +154,8 @@ class PortPool:
         except Exception as error:
             raise CannotListenError(None, slot, error) from error
         self._listeners[slot] = listener
+        if isinstance(slot, int):
+            self._skipped.discard(slot)
         return listener
 
     async def open_lowest(self, node: Node) -> Listener:
@@ -152,18 +164,18 @@ class PortPool:
         @param node: whose it is to be.
         @raise BindingError: there is none.
         """
-        for number in self._free():
-            if self._passed_over.get(number, 0.0) > self._clock.seconds():
-                continue
+        while (number := self._free.lowest()) is not None:
             try:
                 return await self.open(number)
-            except CannotListenError as error:
+            except CannotListenError as error:  # noqa: PERF203
                 if not is_about_this_port(error):
                     raise BindingError(f"No port can be opened: {advice(error)}.") from error
-                self._passed_over[number] = self._clock.seconds() + PASS_OVER
-                self._bus.publish(PortSkipped(node, number, advice(error)))
+                self._free.pass_over(number)
+                if number not in self._skipped:
+                    self._skipped.add(number)
+                    self._bus.publish(PortSkipped(node, number, advice(error)))
         raise BindingError(
-            f"Every port from {self._base} to {self._last} is taken: raise --last-port, "
+            f"Every port from {self._free.base} to {self._free.last} is taken: raise --last-port, "
             "or remove a mapping."
         )
 
@@ -171,8 +183,7 @@ class PortPool:
         """Listen no more on one port."""
         # When the gateway stops they are closed already.
         self._listeners.pop(listener.slot, None)
-        if listener.slot not in self._given:
-            self._lowest = self._base
+        self._may_be_free(listener.slot)
         await listener.close()
 
     def stop(self) -> list[Deferred[None]]:
@@ -181,7 +192,7 @@ class PortPool:
         @return: fire when the sockets are closed.
         """
         closed = [listener.close() for listener in self._listeners.values()]
-        for kept in (self._owners, self._listeners, self._given):
+        for kept in (self._owners, self._listeners, self._given, self._given_to):
             kept.clear()
-        self._lowest = self._base
+        self._free.set_range(self._free.base, self._free.last)
         return closed

@@ -85,17 +85,26 @@ class MappingRefused(NodeEvent):
 
 @dataclass(frozen=True)
 class PortFailed(NodeEvent):
-    """A node cannot be reached.
+    """A node cannot be reached. Of many within a minute this is published twice: of the first, and
+    of all the others together.
 
     @ivar problem: why, a sentence.
+    @ivar nodes: how many cannot be reached, since this was published last; this is one of them.
     """
 
     name: ClassVar = "port_failed"
     severity: ClassVar = LogLevel.error
     problem: str
+    nodes: int = 1
+
+    @property
+    def occurrences(self) -> int:
+        return self.nodes
 
     def __str__(self) -> str:
-        return f"{self.node} cannot be reached. {self.problem} The gateway goes on trying."
+        more = self.nodes - 1
+        others = f" and {more} more {'node' if more == 1 else 'nodes'}" if more else ""
+        return f"{self.node}{others} cannot be reached. {self.problem} The gateway goes on trying."
 
 
 @dataclass(frozen=True)

@@ -81,12 +81,25 @@ class NodePorts(MultiService):
     @property
     def clients(self) -> int:
         """How many clients are connected, to all of them together."""
-        return sum(port.clients for port in self._by_address.values())
+        # Who has one is busy.
+        return sum(port.clients for port in self._noted.busy)
 
     @property
-    def has_problem(self) -> bool:
-        """Whether there is one that does not listen."""
-        return any(port.problem for port in self._by_address.values())
+    def problems(self) -> int:
+        """How many cannot listen."""
+        return len(self._noted.closed) + len(self._noted.portless)
+
+    def closed(self) -> list[NodePort]:
+        """Return those that do not open where their clients look for them."""
+        return list(self._noted.closed)
+
+    def portless(self) -> Iterator[NodePort]:
+        """Return those for which there was no port to give: whose node has said who it is comes
+        first, then who has waited longest. It costs no more than as many as are asked for.
+        """
+        waiting = list(self._noted.portless)
+        yield from (port for port in waiting if port.node.label is not None)
+        yield from (port for port in waiting if port.node.label is None)
 
     def with_something_to_lose(self) -> list[NodePort]:
         """Return those of whose nodes somebody reads something, or will; see `Noted`."""

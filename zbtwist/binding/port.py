@@ -46,23 +46,28 @@ CLOSE_TIMEOUT = 0.5
 
 
 class Noted:
-    """Which ports damage and outages concern. There are thousands, mostly of nodes that are silent
-    and that nobody is connected to, and noise on the line must not cost a look at each.
+    """Which ports damage, outages and retries concern. There are thousands, mostly of nodes that
+    are silent and that nobody is connected to, and noise on the line must not cost a look at each.
 
     @ivar busy: the ports that may have something to lose; see `NodePort.has_something_to_lose`.
     @ivar awake: the ports that are new, or whose node was heard, since the radio went away the
         last time.
+    @ivar closed: the ports that do not open where their clients look for them.
+    @ivar portless: the ports of nodes for which there was none to give; who has waited longest is
+        first.
     """
 
     def __init__(self) -> None:
         # Dicts keep the order, and forget a port as quickly as sets.
         self.busy: dict[NodePort, None] = {}
         self.awake: dict[NodePort, None] = {}
+        self.closed: dict[NodePort, None] = {}
+        self.portless: dict[NodePort, None] = {}
 
     def forget(self, port: NodePort) -> None:
         """It is no port any more."""
-        self.busy.pop(port, None)
-        self.awake.pop(port, None)
+        for kept in (self.busy, self.awake, self.closed, self.portless):
+            kept.pop(port, None)
 
 
 class NodePort(Service):
@@ -140,7 +145,19 @@ class NodePort(Service):
         """Take the connections of a socket from now on."""
         self.listener = listener
         self.problem = ""
+        self.noted.closed.pop(self, None)
+        self.noted.portless.pop(self, None)
         listener.server = self
+
+    def cannot_listen(self, problem: str) -> None:
+        """It listens nowhere, and is to.
+
+        @param problem: why, a sentence.
+        """
+        self.problem = problem
+        is_portless = self.slot is None
+        (self.noted.closed if is_portless else self.noted.portless).pop(self, None)
+        (self.noted.portless if is_portless else self.noted.closed)[self] = None
 
     def leave(self, reason: str) -> Listener | None:
         """Take no more connections, and close those there are.

@@ -100,7 +100,7 @@ class BindingService(MultiService):
         self.turns = self._ports.turns
         self._pool = PortPool(clock, make_endpoint, bus)
         self._mappings = Mappings(store, clock)
-        self._provider = PortProvider(self._ports, self._pool, self._mappings, bus)
+        self._provider = PortProvider(self._ports, self._pool, self._mappings, bus, clock)
         self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus)
         self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, bus)
         self._work = SerialQueue()
@@ -179,6 +179,7 @@ class BindingService(MultiService):
                 call.cancel()
         self._retry = self._giving = None
         self._portless.clear()
+        self._provider.stop()
         return DeferredList([super().stopService(), *self._pool.stop()])
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
@@ -268,8 +269,10 @@ class BindingService(MultiService):
 
     async def _remove(self, node: Node) -> None:
         await self._assigner.remove(node)
-        # There may be a node that waits for a port.
-        await self._try_all_again()
+        # There may be a node that waits for a port, or for this one.
+        await self._provider.give_to_waiting()
+        await self._configured.try_again()
+        self._retry_later()
 
     # --- by the configuration ------------------------------------------------------------------
 
@@ -340,7 +343,7 @@ class BindingService(MultiService):
 
     def _retry_later(self) -> None:
         """Plan the next try of what could not be done, if there is something."""
-        waiting = self._mappings.problem or self._ports.has_problem or self._configured.has_problem
+        waiting = self._mappings.problem or self._ports.problems or self._configured.has_problem
         if not waiting:
             self._retries = 0
         elif self._retry is None and self.running:

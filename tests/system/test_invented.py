@@ -1,0 +1,20 @@
+"""The real program beside a flood of invented addresses; see `tests.system.invented`."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.system.invented import ANNOUNCED, Run
+from tests.system.support import left_out
+
+
+class InventedTests(SynchronousTestCase):
+    skip = left_out() or None
+
+    def test_real_nodes_beside_them(self) -> None:
+        """Those that are known keep their ports, those that join have theirs, over a restart."""
+        figures = Run(rate=300, count=300, patience=60, expected=ANNOUNCED).do()
+        self.assertEqual(figures.errors, [], figures)
+        self.assertEqual(figures.moved, [], figures)
+        self.assertLessEqual(set(ANNOUNCED), set(figures.late), figures)
+        self.assertEqual(figures.refused, 0, figures)
