@@ -918,7 +918,7 @@ class Help(CtlTestCase):
     def test_every_command(self) -> None:
         self.assertEqual(
             " ".join(sorted(main.main.commands)),
-            "at bind discover list rename stats status temperatures trace unbind",
+            "accept at bind discover list rename stats status temperatures trace unbind",
         )
         for command in main.main.commands:
             output = self.done(command, "--help")

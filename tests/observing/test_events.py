@@ -42,6 +42,7 @@ from zbtwist.network.events import (
     NodeForgotten,
     NodeIdentified,
     NodeNamed,
+    NodesWaiting,
     SenderUnknown,
 )
 from zbtwist.network.node import Node
@@ -140,6 +141,7 @@ class Documented(GatewayTestCase):
             ModemStatusCame(6),
             NetworkLeft(0xFF, was_joined=True),
             NodeAdded(node),
+            NodesWaiting(node, 2, "Why."),
             NodeNamed(node, "E0"),
             NodeIdentified(node, 2),
             MappingChanged(node, 27001),

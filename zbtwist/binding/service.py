@@ -128,6 +128,10 @@ class BindingService(MultiService):
         """Whether a node's mapping was removed, so that it has no port until it is given one."""
         return self._mappings.is_unbound(node.address64)
 
+    def is_listed(self, node: Node) -> bool:
+        """Whether the configuration has something for a node, which need not be known."""
+        return bool(self._configured.requests.for_node(node))
+
     def problem_of(self, node: Node) -> str:
         """Return a sentence: what is not as it should be with a node's port; empty for nothing."""
         port = self._ports.get(node.address64)

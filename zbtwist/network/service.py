@@ -1,7 +1,7 @@
 """What the radio says of nodes: who they are, what their devices say, how strongly they are heard.
 
-Nodes are learnt from answers to ND, from node identification frames, and from the data of a node
-that was never seen before: such a node is in the table at once, and asked who it is afterwards.
+Nodes are learnt from answers to ND, and from what is heard of somebody who was never seen before:
+who that is is asked, and an answer makes a node of it; see `zbtwist.network.admission`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
@@ -17,7 +17,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from zbtwist.network.admission import DEFAULT_MAX_NODES, Admission, Admit
 from zbtwist.network.announcements import Announcements
+from zbtwist.network.candidates import Candidate
 from zbtwist.network.events import FROM_NODE, BytesPassed
 from zbtwist.network.first_search import FirstSearch
 from zbtwist.network.inquiries import Inquiries
@@ -30,7 +32,7 @@ from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.single_flight import SingleFlight
 from zbtwist.xbee import devices
-from zbtwist.xbee.address import UNKNOWN16, Address64
+from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     DIGI_PROFILE,
@@ -48,7 +50,7 @@ from zbtwist.xbee.frames import (
     RouteRecord,
     SensorRead,
 )
-from zbtwist.xbee.status import ATStatus
+from zbtwist.xbee.status import OWN_STATUSES, ATStatus
 
 #: Questions for the strength of a signal in one second, at the most.
 SIGNALS_PER_SECOND = 5.0
@@ -65,13 +67,11 @@ SIGNAL_PATIENCE = 600.0
 #: "NH").
 MAX_HOPS = 30
 
-#: What a node says of a command itself.
-_OWN_STATUSES = (
-    ATStatus.OK,
-    ATStatus.ERROR,
-    ATStatus.INVALID_COMMAND,
-    ATStatus.INVALID_PARAMETER,
-)
+#: Seconds between two searches for want of turns to ask candidates one by one: the first and the
+#: longest pause, each twice the one before, and the time without any after which it is the first.
+SEARCH_PAUSE = 10.0
+MAX_SEARCH_PAUSE = 320.0
+SEARCH_CALM = 600.0
 
 _Sent: TypeAlias = (
     ReceivePacket
@@ -84,11 +84,24 @@ _Sent: TypeAlias = (
     | RemoteATCommandResponse
 )
 
+#: Those that say by their options whether an end device sent them.
+_WITH_OPTIONS = (ReceivePacket, ExplicitReceive, IODataSample, SensorRead)
+
+
+class NetworkSettings(Protocol):
+    """What the network needs of the settings; see `zbtwist.config.settings.Settings`."""
+
+    @property
+    def admit(self) -> Admit: ...
+    @property
+    def max_nodes(self) -> int: ...
+
 
 class NetworkService(Service):
     """Keeps a `NodeTable` by what the radio says, and hands each node its bytes.
 
     @ivar nodes: the table.
+    @ivar admission: who comes into it.
     @ivar search_answers: answers to searches so far, of any nodes.
     """
 
@@ -100,17 +113,33 @@ class NetworkService(Service):
         radio: IRadio,
         bus: EventBus,
         wall: Callable[[], float] = time.time,
+        admit: Admit = Admit.ANSWERED,
+        max_nodes: int = DEFAULT_MAX_NODES,
     ) -> None:
         """
         @param bus: is told what happens to nodes.
         @param wall: says the seconds since 1970.
+        @param admit: who becomes a node.
+        @param max_nodes: how many nodes there may be.
         """
         self._clock = clock
         self._radio = radio
         self.nodes = NodeTable(bus, wall=wall)
         self._announcements = Announcements(clock, bus)
-        self._inquiries = Inquiries(clock, radio, self.nodes)
-        self._unknown = UnknownSenders(clock, radio, self.nodes)
+        self.admission = Admission(
+            clock, self.nodes, self._entering, self._entered, admit, max_nodes
+        )
+        self._inquiries = Inquiries(
+            clock,
+            radio,
+            self.nodes,
+            self.admission.candidates,
+            self.admission.answered,
+            self._search_for_all,
+        )
+        self._searched_at = -inf
+        self._search_pause = SEARCH_PAUSE
+        self._unknown = UnknownSenders(clock, radio, self.nodes, self._told_who, self._heard_at)
         self.search_answers = 0
         # Whether the next packet may be a reason to ask for the strength of its signal.
         self._wants_signal = False
@@ -140,6 +169,7 @@ class NetworkService(Service):
         self._first_search.stop()
         self._search.cancel()
         self._unknown.stop()
+        self.admission.stop()
         if self._measuring is not None:
             self._measuring.cancel()
 
@@ -162,8 +192,35 @@ class NetworkService(Service):
 
     async def _run_search(self) -> list[Node]:
         # The nodes come through `_found` while the search goes on.
-        found = [self.nodes.get(one.address64) for one in await self._radio.discover()]
+        try:
+            found = [self.nodes.get(one.address64) for one in await self._radio.discover()]
+        finally:
+            if self.running:
+                self._inquiries.go_on()
         return [node for node in found if node is not None]
+
+    def _search_for_all(self) -> None:
+        """There are too many candidates to ask them one by one: ask everybody at once, who answers
+        is there. It is done less and less often while that goes on.
+        """
+        now = self._clock.seconds()
+        if now - self._searched_at < self._search_pause:
+            return
+        is_calm = now - self._searched_at > SEARCH_CALM
+        self._search_pause = (
+            SEARCH_PAUSE if is_calm else min(2 * self._search_pause, MAX_SEARCH_PAUSE)
+        )
+        self._searched_at = now
+        if is_calm:
+            self.log.warn(
+                "Frames of many come that are no nodes, more than can be asked one by one who they "
+                "are: they are searched for."
+            )
+        Deferred.fromCoroutine(self.discover()).addErrback(self._not_searched)
+
+    def _not_searched(self, failure: Failure) -> None:
+        if not failure.check(RadioError, CancelledError):
+            self.log.failure("The search for candidates failed", failure=failure)
 
     # --- what the radio says -------------------------------------------------------------------
 
@@ -202,6 +259,9 @@ class NetworkService(Service):
         node = self._sender(frame)
         if node is None:
             self._not_told(frame, self._sampled)
+            candidate = self.admission.candidates.get(frame.address64)
+            if candidate is not None:
+                candidate.node.temperature = temperature_in(frame, candidate.node)
             return
         if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
             self._is_end_device(node, frame)
@@ -232,8 +292,12 @@ class NetworkService(Service):
 
     def _answered(self, frame: RemoteATCommandResponse) -> None:
         # Other statuses are the radio's word, or may be.
-        if frame.outcome in _OWN_STATUSES:
-            self._sender(frame)
+        if frame.outcome in OWN_STATUSES:
+            candidate = self.admission.candidates.get(frame.address64)
+            was_asked = candidate is not None and candidate.was_asked
+            if self._sender(frame) is None and candidate is not None and was_asked:
+                # Late, but to us.
+                self.admission.answered(candidate)
         self._last_heard = None
 
     def _describe(self, data: bytes, is_unasked: bool = False) -> bool:
@@ -249,10 +313,15 @@ class NetworkService(Service):
         if self._is_local(description.address64):
             return False
         self._last_heard = node = self.nodes.described(description, self._clock.seconds())
-        if node is not None and is_unasked:
-            self._announcements.heard(node, description.event)
-        if node is not None and not node.is_described:
-            self._inquiries.inquire(node)
+        if node is not None:
+            if is_unasked:
+                self._announcements.heard(node, description.event)
+            if not node.is_described:
+                self._inquiries.inquire(node)
+        elif description.address64 not in NO_NODE:
+            candidate = self.admission.described(description, not is_unasked)
+            self._last_heard = candidate.node
+            self._see_to(candidate)
         return True
 
     def _sender(
@@ -260,15 +329,61 @@ class NetworkService(Service):
         frame: _Sent,
     ) -> Node | None:
         facts = self._radio.facts
-        if facts is not None and facts.address64 == frame.address64:
+        address64 = frame.address64
+        if facts is not None and facts.address64 == address64:
             return None
-        node = self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
+        node = self.nodes.heard(address64, frame.address16, self._clock.seconds())
         self._last_heard = node
-        if node is not None and (
-            node.label is None or node.device_type_identifier is None or node.role is None
-        ):
+        if node is None:
+            return self._stranger(frame) if address64 not in NO_NODE else None
+        if node.label is None or node.device_type_identifier is None or node.role is None:
             self._inquiries.inquire(node)
         return node
+
+    def _stranger(self, frame: _Sent) -> Node | None:
+        """Somebody is heard who is no node. Return the node if it is one now."""
+        candidate = self.admission.heard(frame.address64, frame.address16)
+        self._last_heard = candidate.node
+        self._see_to(candidate)
+        return self.nodes.get(frame.address64)
+
+    # --- who becomes a node --------------------------------------------------------------------
+
+    def reconfigure(self, old: NetworkSettings, new: NetworkSettings) -> None:
+        """Follow new settings, in which other nodes may be listed."""
+        self.admission.rule, self.admission.max_nodes = new.admit, new.max_nodes
+        self.admission.admit_waiting()
+
+    def _see_to(self, candidate: Candidate) -> None:
+        """Ask a candidate who it is, unless it has answered."""
+        if not candidate.has_answered and candidate.node.address64 not in self.nodes:
+            self._inquiries.inquire_of_candidate(candidate)
+
+    def _entering(self, candidate: Candidate) -> None:
+        if candidate.bytes_received:
+            # They came after what may be kept, which must not be heard behind the hole.
+            self._unknown.forget(candidate.node.address16)
+
+    def _entered(self, candidate: Candidate) -> None:
+        node = candidate.node
+        # Nobody has asked it as a node yet.
+        node.next_inquiry, node.unanswered = 0.0, 0
+        if candidate.reason:
+            self._announcements.heard(node, candidate.reason)
+        if not node.is_described or node.role is None:
+            self._inquiries.inquire(node)
+
+    def _told_who(self, address64: Address64, address16: Address16) -> bool:
+        """Somebody has answered who it is, by its 16-bit address. Return whether it is a node."""
+        if self.nodes.heard(address64, address16, self._clock.seconds()) is None:
+            self.admission.answered(self.admission.heard(address64, address16))
+        return address64 in self.nodes
+
+    def _heard_at(self, address64: Address64) -> float:
+        """Return when somebody was heard last, seconds of the clock; minus infinity for never."""
+        candidate = self.admission.candidates.get(address64)
+        node = candidate.node if candidate is not None else self.nodes.get(address64)
+        return -inf if node is None else node.heard_at
 
     def _not_told(
         self,
@@ -277,15 +392,20 @@ class NetworkService(Service):
         data: bytes = b"",
         is_stream: bool = False,
     ) -> None:
-        """The sender of a frame cannot be told; it is our own radio, or the table is full, or the
-        frame does not say.
+        """The sender of a frame is our own radio, or nobody that is a node, or the frame does not
+        say.
 
         @param hear: is called with the frame again when the sender is known.
         """
         if frame.address64 in NO_NODE:
             self._unknown.keep(frame, hear, data, is_stream)
-        elif not self._is_local(frame.address64):
-            self._unknown.lost_frames += 1
+            return
+        candidate = self.admission.candidates.get(frame.address64)
+        if candidate is not None:
+            candidate.bytes_received += len(data)
+            options = frame.options if isinstance(frame, _WITH_OPTIONS) else 0
+            if options & RECEIVED_FROM_END_DEVICE and frame.address16 != UNKNOWN16:
+                candidate.node.role = devices.END_DEVICE
 
     def _is_end_device(self, node: Node, frame: _Sent) -> None:
         """Note that a frame was sent from an end device, if its radio is a Zigbee one: only there

@@ -288,6 +288,7 @@ class Introspection(SiteTestCase):
         self.assertEqual(
             self.call("system.listMethods"),
             [
+                "accept",
                 "at",
                 "bind_using_list",
                 "create_mapping",
@@ -304,6 +305,7 @@ class Introspection(SiteTestCase):
                 "system.methodSignature",
                 "system.multicall",
                 "trace",
+                "waiting",
             ],
         )
 

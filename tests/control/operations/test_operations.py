@@ -24,6 +24,7 @@ class OperationsTests(SynchronousTestCase):
                 "stats",
                 "status",
                 "trace",
+                "waiting",
                 "system.listMethods",
                 "system.methodHelp",
                 "system.methodSignature",
@@ -39,6 +40,7 @@ class OperationsTests(SynchronousTestCase):
                 "rename": "rename",
                 "bind": "create_mapping",
                 "unbind": "remove_mapping",
+                "accept": "accept",
             },
         )
 
@@ -46,6 +48,7 @@ class OperationsTests(SynchronousTestCase):
         self.assertEqual(
             {name for name, made in OPERATIONS.items() if made.changes},
             {
+                "accept",
                 "bind_using_list",
                 "create_mapping",
                 "discover",
@@ -64,7 +67,7 @@ class OperationsTests(SynchronousTestCase):
         self.assertEqual(
             found[Harmless.ALWAYS],
             {
-                *("list", "stats", "status", "trace", "traffic"),
+                *("list", "stats", "status", "trace", "traffic", "waiting"),
                 *("system.listMethods", "system.methodHelp", "system.methodSignature"),
                 # It asks again for each of its calls.
                 "system.multicall",
