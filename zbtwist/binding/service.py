@@ -26,6 +26,7 @@ from twisted.logger import Logger
 from zbtwist.binding.allocation import PortPool
 from zbtwist.binding.assignment import PortAssigner
 from zbtwist.binding.configured import ConfiguredPorts
+from zbtwist.binding.labels import Labels
 from zbtwist.binding.listener import LAST_PORT, ListenAddress
 from zbtwist.binding.mappings import Mappings
 from zbtwist.binding.node_ports import NodePorts
@@ -67,6 +68,7 @@ class BindingService(MultiService):
     """Gives every node a port.
 
     @ivar turns: whose packet the radio gets next.
+    @ivar labels: whose names are relied on.
     """
 
     log = Logger()
@@ -102,7 +104,8 @@ class BindingService(MultiService):
         self._mappings = Mappings(store, clock)
         self._provider = PortProvider(self._ports, self._pool, self._mappings, bus)
         self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus)
-        self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, bus)
+        self.labels = Labels(clock, nodes, store, bus)
+        self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, self.labels, bus)
         self._work = SerialQueue()
         # Nodes that are to be given ports; there are no more of them than there are nodes.
         self._portless: dict[Address64, Node] = {}
@@ -110,7 +113,7 @@ class BindingService(MultiService):
         self._retry: IDelayedCall | None = None
         self._retries = 0
         Outages(bus, radio, self._ports)
-        bus.subscribe(NodeAdded, lambda event: self._see_to(event.node))
+        bus.subscribe(NodeAdded, self._node_added)
         bus.subscribe(NodeChanged, self._node_changed)
 
     # --- asking --------------------------------------------------------------------------------
@@ -137,7 +140,7 @@ class BindingService(MultiService):
         port = self._ports.get(node.address64)
         if port is not None and port.problem:
             return port.problem
-        return self._configured.problem_of(node)
+        return self._configured.problem_of(node) or self.labels.problem_of(node)
 
     @property
     def clients(self) -> int:
@@ -164,6 +167,7 @@ class BindingService(MultiService):
     def startService(self) -> None:
         super().startService()
         mappings = self._mappings.load()
+        self.labels.load()
         self._pool.remember(self._mappings.given())
         for mapping in mappings:
             node = self._nodes.add(mapping.address64)
@@ -178,6 +182,7 @@ class BindingService(MultiService):
         self._retry_later()
 
     def stopService(self) -> Deferred[Any]:
+        self.labels.stop()
         for call in (self._retry, self._giving):
             if call is not None:
                 call.cancel()
@@ -231,10 +236,29 @@ class BindingService(MultiService):
         if not have_all or self._mappings.problem:
             self._retry_later()
 
+    def _node_added(self, event: NodeAdded) -> None:
+        self._look_at_label_of(event.node)
+        self._see_to(event.node)
+
+    def _look_at_label_of(self, node: Node) -> None:
+        if self._configured.requests.labelled(node.label):
+            self.labels.pin(node)
+        self.labels.look_at(node)
+
     def _node_changed(self, event: NodeChanged) -> None:
+        self._look_at_label_of(event.node)
         for request in self._configured.requests.labelled(event.node.label):
             self._do(self._apply(request))
         self._ports.node_changed(event.node)
+
+    def let_have_label(self, node: Node | None) -> None:
+        """A person says that a node is the one of its label, whoever had it first."""
+        if node is not None and self.labels.is_anothers(node):
+            owner = self._nodes.get(self.labels.pins[node.label or ""])
+            self.labels.give(node)
+            for one in (owner, node):
+                if one is not None:
+                    self._nodes.changed(one)
 
     def node_found(self, node: Node) -> None:
         """A search that a person asked for found a node: it gets a port even if it was unbound."""
@@ -282,6 +306,7 @@ class BindingService(MultiService):
         if _wishes(new) != _wishes(old):
             self.follow(new)
         else:
+            new.requests.pins = self.labels.pins
             self._ports.use(new.port_settings, new.requests, new.in_flight)
         if new.interface != old.interface:
             self.listen_anew()
@@ -316,6 +341,7 @@ class BindingService(MultiService):
         """
         taken = requests if isinstance(requests, PortRequests) else PortRequests(requests)
         self._pool.set_range(base_port, last_port, reserved, taken.slots)
+        taken.pins = self.labels.pins
         self._configured.take(taken)
         self._ports.use(settings or PortSettings(), taken, in_flight)
         if self.running:

@@ -56,7 +56,8 @@ class AdmissionOperations(GatewayOperations):
     @operation("accept", changes=True, page="accept")
     async def accept(self, address: str) -> bool:
         """Let somebody in who was heard, so that it is a node and has a port, whatever ``admit``
-        and ``max-nodes`` say; returns true, also for a node that is known.
+        and ``max-nodes`` say; returns true, also for a node that is known. If it calls itself as
+        another node was called first, the name is its from now on.
 
         It must be one in ``waiting()``, by its address; a node that is yet to come can be given a
         port by ``create_mapping``.
@@ -79,5 +80,6 @@ class AdmissionOperations(GatewayOperations):
                     BAD_VALUE, f"There is no room for another node: {len(nodes)} are kept."
                 )
             admission.accept(candidate)
+        self._bindings.let_have_label(nodes.get(address64))
         await self._bindings.settled()
         return True

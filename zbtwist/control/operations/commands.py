@@ -47,7 +47,8 @@ class CommandOperations(GatewayOperations):
             )
         node = self._resolver.node(address)
         await self._command(node, "NI", label)
-        node.label = label
+        before, node.label = node.label, label
+        self._bindings.labels.renamed(node, before)
         self._network.nodes.changed(node)
         try:
             await self._command(node, "WR", None)
