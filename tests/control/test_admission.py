@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from tests.control.support import GatewayTestCase
@@ -48,8 +49,7 @@ class StrangerTests(GatewayTestCase):
             self.assertEqual(row["state_text"], "It waits until a person accepts it (admit = ask).")
         self.assertEqual(self.api.status()["waiting"], 3)
         self.assertTrue(self.done(self.api.accept(self.address("ECHO"))))
-        [row] = self.api.list_nodes()
-        self.assertEqual((row["label"], row["tcp_port"]), ("ECHO", 27001))
+        self.assertEqual(self.ports(), {"ECHO": 27001})
         self.assertEqual(len(self.api.waiting()), 2)
         self.assertTrue(self.done(self.api.accept(self.address("ECHO"))))
 
@@ -82,6 +82,39 @@ class StrangerTests(GatewayTestCase):
         self.assertEqual(self.api.status()["strangers"], 1)
         [row] = self.api.waiting()
         self.assertEqual(row["state_text"], "It was heard, and has not answered.")
+
+    # --- forgetting ----------------------------------------------------------------------------
+
+    def test_forget(self) -> None:
+        self.build()
+        self.run_for(3)
+        port = self.ports()["ECHO"]
+        self.assertTrue(self.done(self.api.forget("ECHO")))
+        self.assertEqual(set(self.ports()), {"METER", "SENSOR"})
+        self.fault(faults.UNKNOWN_NODE, self.api.forget("ECHO"))
+        self.network.node("ECHO").send(b"I am still here.")
+        self.run_for(3)
+        self.assertEqual(self.ports()["ECHO"], port)
+
+    def test_forget_one_that_waits(self) -> None:
+        self.build_asking()
+        self.assertTrue(self.done(self.api.forget(self.address("ECHO"))))
+        self.assertEqual(len(self.api.waiting()), 2)
+
+    def test_forget_silent(self) -> None:
+        self.build()
+        self.run_for(3)
+        nodes = self.gateway.network.nodes
+        echo = present(nodes.get(parse_address64(self.address("ECHO"))))
+        # It was heard before the gateway was started, the others since; and the time was set.
+        echo.heard_at = -inf
+        echo.last_seen = nodes.wall() - 31 * 86400.0
+        present(nodes.get(parse_address64(self.address("METER")))).last_seen = 1.0
+        self.assertEqual(self.done(self.api.forget_silent(32.0)), [])
+        self.assertEqual(self.done(self.api.forget_silent(30)), [f"[{self.address('ECHO')}]!"])
+        self.assertEqual(set(self.ports()), {"METER", "SENSOR"})
+        for days in (0.5, -1, float("nan"), float("inf")):
+            self.fault(faults.BAD_VALUE, self.api.forget_silent(days))
 
     # --- whose a name is -----------------------------------------------------------------------
 

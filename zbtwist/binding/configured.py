@@ -90,6 +90,17 @@ class ConfiguredPorts:
                     f"{request.slot}: change it there, and send the gateway a SIGHUP."
                 )
 
+    def check_not_named(self, node: Node) -> None:
+        """Refuse to forget a node that the configuration names by its address.
+
+        @raise Configured: it does.
+        """
+        if self.requests.at(node.address64):
+            raise Configured(
+                f"The configuration file names {node}: take it out there, send the gateway a "
+                "SIGHUP, and then forget it."
+            )
+
     # --- doing ---------------------------------------------------------------------------------
 
     async def apply_all(self) -> None:

@@ -109,12 +109,13 @@ class Labels:
             if owner is None or owner.label != node.label:
                 self.give(node)
 
-    def forget(self, address64: Address64) -> None:
-        """Let go of all labels of a node whose row in the store is removed."""
-        for label in [one for one, owner in self.pins.items() if owner == address64]:
-            del self.pins[label]
-            self._unsaved.pop(label, None)
+    def forget(self, address64: Address64) -> list[str]:
+        """Let go of all labels of a node whose row in the store is removed; return them."""
+        let_go = [label for label, owner in self.pins.items() if owner == address64]
+        for label in let_go:
+            self._put(label, None)
         self._told.pop(address64, None)
+        return let_go
 
     def _put(self, label: str, address64: Address64 | None) -> None:
         if address64 is None:

@@ -36,7 +36,7 @@ from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.provision import PortProvider
 from zbtwist.binding.requests import BindingSettings, PortRequest, PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
-from zbtwist.network.events import NodeAdded, NodeChanged
+from zbtwist.network.events import NodeAdded, NodeChanged, NodeForgotten
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.interfaces import IRadio
@@ -115,6 +115,7 @@ class BindingService(MultiService):
         Outages(bus, radio, self._ports)
         bus.subscribe(NodeAdded, self._node_added)
         bus.subscribe(NodeChanged, self._node_changed)
+        bus.subscribe(NodeForgotten, self._node_forgotten)
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -211,6 +212,9 @@ class BindingService(MultiService):
         self._give_soon()
 
     def _is_to_be_given(self, node: Node) -> bool:
+        if not self._is_known(node):
+            # It was forgotten meanwhile.
+            return False
         is_seen_to = self._ports.get(node.address64) is not None or self.is_unbound(node)
         return not (is_seen_to or self._configured.names_port_of(node))
 
@@ -250,6 +254,14 @@ class BindingService(MultiService):
         for request in self._configured.requests.labelled(event.node.label):
             self._do(self._apply(request))
         self._ports.node_changed(event.node)
+
+    def _node_forgotten(self, event: NodeForgotten) -> None:
+        let_go = self.labels.forget(event.node.address64)
+        if let_go:
+            # Whoever has one of them may be the one that is meant by it now.
+            for node in self._nodes:
+                if node.label in let_go:
+                    self._nodes.changed(node)
 
     def let_have_label(self, node: Node | None) -> None:
         """A person says that a node is the one of its label, whoever had it first."""
@@ -298,6 +310,24 @@ class BindingService(MultiService):
         await self._assigner.remove(node)
         # There may be a node that waits for a port.
         await self._try_all_again()
+
+    async def forget(self, nodes: list[Node]) -> None:
+        """Close nodes' ports, and forget them with all that is kept of them.
+
+        @raise Configured: the configuration names one by its address; nothing was changed.
+        @raise StoreError: it could not be saved; those that are still known were not changed.
+        """
+        for node in nodes:
+            self._configured.check_not_named(node)
+        await self._work.run(self._forget(nodes))
+
+    async def _forget(self, nodes: list[Node]) -> None:
+        await self._assigner.forget([each for each in nodes if self._is_known(each)])
+        # There may be nodes that wait for a port.
+        await self._try_all_again()
+
+    def _is_known(self, node: Node) -> bool:
+        return self._nodes.get(node.address64) is node
 
     # --- by the configuration ------------------------------------------------------------------
 

@@ -183,6 +183,37 @@ def accept(session: Session, node: str) -> None:
     session.show(answer, lambda: click.echo(f"{node} is let in."))
 
 
+@main.asking("forget", "forget_silent", short_help="Forget nodes that are gone.")
+@click.argument("node", type=NodeName(), required=False)
+@click.option(
+    "--silent-for",
+    type=click.FloatRange(1),
+    metavar="DAYS",
+    help="All nodes that have not been heard for so many days, in place of one.",
+)
+def forget(session: Session, node: str | None, silent_for: float | None) -> None:
+    """Close the port of NODE and forget it, with its name and counters.
+
+    If it is heard again, it is a new node. Nodes that the configuration file names stay.
+    """
+    if (node is None) == (silent_for is None):
+        raise misuse("Write a NODE, or --silent-for DAYS.")
+    if node is not None:
+        answer = session.gateway().call("forget", node)
+        session.show(answer, lambda: click.echo(f"{node} is forgotten."))
+        return
+    addresses = session.gateway().call("forget_silent", silent_for)
+    session.show(addresses, lambda: _show_forgotten(addresses))
+
+
+def _show_forgotten(addresses: object) -> None:
+    shown = addresses if isinstance(addresses, list) else []
+    for address in shown:
+        click.echo(clean(str(address)).strip("[]!"))
+    count = len(shown)
+    click.echo(f"{count} node{'s are' if count != 1 else ' is'} forgotten.")
+
+
 @main.asking("rename", short_help="Give a node another name.")
 @click.argument("node", type=NodeName())
 @click.argument("label", type=Words())

@@ -349,6 +349,21 @@ class NetworkService(Service):
 
     # --- who becomes a node --------------------------------------------------------------------
 
+    def silent_for(self, seconds: float) -> list[Node]:
+        """Return the nodes that were heard once, and not since so long.
+
+        The time of day may have been set since: of those that were heard in this run of the gateway
+        it is not asked.
+        """
+        now = self._clock.seconds()
+        wall = self.nodes.wall()
+        return [
+            node
+            for node in self.nodes
+            if node.last_seen
+            and (now - node.heard_at if node.heard_at != -inf else wall - node.last_seen) > seconds
+        ]
+
     def reconfigure(self, old: NetworkSettings, new: NetworkSettings) -> None:
         """Follow new settings, in which other nodes may be listed."""
         self.admission.rule, self.admission.max_nodes = new.admit, new.max_nodes

@@ -211,13 +211,24 @@ class Store:
         rows = self.database.read("SELECT port, address FROM given")
         return {port: _address64(address) for port, address in rows}
 
-    def forget_node(self, address64: Address64) -> None:
-        """Forget a node that has no mapping."""
+    def forget_nodes(self, addresses: Iterable[Address64]) -> None:
+        """Forget nodes, with their mappings, every port they were ever given, and their labels; all
+        or none.
+
+        @raise StoreError: nothing was changed.
+        """
+        addresses = list(addresses)
+        gone = [(format_address64(address64),) for address64 in addresses]
         with self.database.transaction():
-            self.database.connection.execute(
-                "DELETE FROM node WHERE address = ?", (format_address64(address64),)
-            )
-        self.labels.pop(address64, None)
+            for statement in (
+                "DELETE FROM mapping WHERE address = ?",
+                "DELETE FROM given WHERE address = ?",
+                "DELETE FROM pin WHERE address = ?",
+                "DELETE FROM node WHERE address = ?",
+            ):
+                self.database.connection.executemany(statement, gone)
+        for address64 in addresses:
+            self.labels.pop(address64, None)
 
     # --- labels --------------------------------------------------------------------------------
 

@@ -293,6 +293,8 @@ class Introspection(SiteTestCase):
                 "bind_using_list",
                 "create_mapping",
                 "discover",
+                "forget",
+                "forget_silent",
                 "frames",
                 "get_temperatures",
                 "list",

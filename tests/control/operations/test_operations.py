@@ -40,7 +40,6 @@ class OperationsTests(SynchronousTestCase):
                 "rename": "rename",
                 "bind": "create_mapping",
                 "unbind": "remove_mapping",
-                "accept": "accept",
             },
         )
 
@@ -52,6 +51,8 @@ class OperationsTests(SynchronousTestCase):
                 "bind_using_list",
                 "create_mapping",
                 "discover",
+                "forget",
+                "forget_silent",
                 "get_temperatures",
                 "remove_mapping",
                 "rename",

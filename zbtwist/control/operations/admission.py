@@ -53,7 +53,7 @@ class AdmissionOperations(GatewayOperations):
             "state_text": self._network.admission.why_not(candidate),
         }
 
-    @operation("accept", changes=True, page="accept")
+    @operation("accept", changes=True)
     async def accept(self, address: str) -> bool:
         """Let somebody in who was heard, so that it is a node and has a port, whatever ``admit``
         and ``max-nodes`` say; returns true, also for a node that is known. If it calls itself as

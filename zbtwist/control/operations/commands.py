@@ -39,6 +39,10 @@ class CommandOperations(GatewayOperations):
         @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL, RADIO_OFFLINE, NO_ANSWER,
             NODE_REFUSED, BAD_VALUE.
         """
+        try:
+            encode_value("NI", label)
+        except ValueError as error:
+            raise ControlFault(BAD_VALUE, f"{error}.") from None
         if label != label_text(label.encode()) or not label:
             raise ControlFault(
                 BAD_VALUE,
