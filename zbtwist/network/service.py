@@ -17,22 +17,20 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from zbtwist.network.admission import DEFAULT_MAX_NODES, Admission, Admit
+from zbtwist.network.admission import DEFAULT_MAX_NODES, Admit
 from zbtwist.network.announcements import Announcements
-from zbtwist.network.candidates import Candidate
 from zbtwist.network.events import FROM_NODE, BytesPassed
 from zbtwist.network.first_search import FirstSearch
-from zbtwist.network.inquiries import Inquiries
 from zbtwist.network.node import Node
 from zbtwist.network.samples import SAMPLE_CLUSTERS, temperature_in
+from zbtwist.network.strangers import Strangers
 from zbtwist.network.table import NO_NODE, NodeTable
-from zbtwist.network.unknown_senders import UnknownSenders
 from zbtwist.radio.errors import RadioError
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.single_flight import SingleFlight
 from zbtwist.xbee import devices
-from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
+from zbtwist.xbee.address import UNKNOWN16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     DIGI_PROFILE,
@@ -66,12 +64,6 @@ SIGNAL_PATIENCE = 600.0
 #: How many hops of a route record are kept; packets are not let through more than 30 (90000976,
 #: "NH").
 MAX_HOPS = 30
-
-#: Seconds between two searches for want of turns to ask candidates one by one: the first and the
-#: longest pause, each twice the one before, and the time without any after which it is the first.
-SEARCH_PAUSE = 10.0
-MAX_SEARCH_PAUSE = 320.0
-SEARCH_CALM = 600.0
 
 _Sent: TypeAlias = (
     ReceivePacket
@@ -126,20 +118,12 @@ class NetworkService(Service):
         self._radio = radio
         self.nodes = NodeTable(bus, wall=wall)
         self._announcements = Announcements(clock, bus)
-        self.admission = Admission(
-            clock, self.nodes, self._entering, self._entered, admit, max_nodes
+        self._strangers = strangers = Strangers(
+            clock, radio, self.nodes, self._announcements, self.discover, admit, max_nodes
         )
-        self._inquiries = Inquiries(
-            clock,
-            radio,
-            self.nodes,
-            self.admission.candidates,
-            self.admission.answered,
-            self._search_for_all,
-        )
-        self._searched_at = -inf
-        self._search_pause = SEARCH_PAUSE
-        self._unknown = UnknownSenders(clock, radio, self.nodes, self._told_who, self._heard_at)
+        self.admission = strangers.admission
+        self._inquiries = strangers.inquiries
+        self._unknown = strangers.unknown
         self.search_answers = 0
         # Whether the next packet may be a reason to ask for the strength of its signal.
         self._wants_signal = False
@@ -165,11 +149,9 @@ class NetworkService(Service):
 
     def stopService(self) -> None:
         super().stopService()
-        self._inquiries.stop()
         self._first_search.stop()
         self._search.cancel()
-        self._unknown.stop()
-        self.admission.stop()
+        self._strangers.stop()
         if self._measuring is not None:
             self._measuring.cancel()
 
@@ -198,29 +180,6 @@ class NetworkService(Service):
             if self.running:
                 self._inquiries.go_on()
         return [node for node in found if node is not None]
-
-    def _search_for_all(self) -> None:
-        """There are too many candidates to ask them one by one: ask everybody at once, who answers
-        is there. It is done less and less often while that goes on.
-        """
-        now = self._clock.seconds()
-        if now - self._searched_at < self._search_pause:
-            return
-        is_calm = now - self._searched_at > SEARCH_CALM
-        self._search_pause = (
-            SEARCH_PAUSE if is_calm else min(2 * self._search_pause, MAX_SEARCH_PAUSE)
-        )
-        self._searched_at = now
-        if is_calm:
-            self.log.warn(
-                "Frames of many come that are no nodes, more than can be asked one by one who they "
-                "are: they are searched for."
-            )
-        Deferred.fromCoroutine(self.discover()).addErrback(self._not_searched)
-
-    def _not_searched(self, failure: Failure) -> None:
-        if not failure.check(RadioError, CancelledError):
-            self.log.failure("The search for candidates failed", failure=failure)
 
     # --- what the radio says -------------------------------------------------------------------
 
@@ -319,9 +278,7 @@ class NetworkService(Service):
             if not node.is_described:
                 self._inquiries.inquire(node)
         elif description.address64 not in NO_NODE:
-            candidate = self.admission.described(description, not is_unasked)
-            self._last_heard = candidate.node
-            self._see_to(candidate)
+            self._last_heard = self._strangers.described(description, not is_unasked)
         return True
 
     def _sender(
@@ -335,17 +292,13 @@ class NetworkService(Service):
         node = self.nodes.heard(address64, frame.address16, self._clock.seconds())
         self._last_heard = node
         if node is None:
-            return self._stranger(frame) if address64 not in NO_NODE else None
+            if address64 in NO_NODE:
+                return None
+            self._last_heard = self._strangers.heard(address64, frame.address16)
+            return self.nodes.get(address64)
         if node.label is None or node.device_type_identifier is None or node.role is None:
             self._inquiries.inquire(node)
         return node
-
-    def _stranger(self, frame: _Sent) -> Node | None:
-        """Somebody is heard who is no node. Return the node if it is one now."""
-        candidate = self.admission.heard(frame.address64, frame.address16)
-        self._last_heard = candidate.node
-        self._see_to(candidate)
-        return self.nodes.get(frame.address64)
 
     # --- who becomes a node --------------------------------------------------------------------
 
@@ -368,37 +321,6 @@ class NetworkService(Service):
         """Follow new settings, in which other nodes may be listed."""
         self.admission.rule, self.admission.max_nodes = new.admit, new.max_nodes
         self.admission.admit_waiting()
-
-    def _see_to(self, candidate: Candidate) -> None:
-        """Ask a candidate who it is, unless it has answered."""
-        if not candidate.has_answered and candidate.node.address64 not in self.nodes:
-            self._inquiries.inquire_of_candidate(candidate)
-
-    def _entering(self, candidate: Candidate) -> None:
-        if candidate.bytes_received:
-            # They came after what may be kept, which must not be heard behind the hole.
-            self._unknown.forget(candidate.node.address16)
-
-    def _entered(self, candidate: Candidate) -> None:
-        node = candidate.node
-        # Nobody has asked it as a node yet.
-        node.next_inquiry, node.unanswered = 0.0, 0
-        if candidate.reason:
-            self._announcements.heard(node, candidate.reason)
-        if not node.is_described or node.role is None:
-            self._inquiries.inquire(node)
-
-    def _told_who(self, address64: Address64, address16: Address16) -> bool:
-        """Somebody has answered who it is, by its 16-bit address. Return whether it is a node."""
-        if self.nodes.heard(address64, address16, self._clock.seconds()) is None:
-            self.admission.answered(self.admission.heard(address64, address16))
-        return address64 in self.nodes
-
-    def _heard_at(self, address64: Address64) -> float:
-        """Return when somebody was heard last, seconds of the clock; minus infinity for never."""
-        candidate = self.admission.candidates.get(address64)
-        node = candidate.node if candidate is not None else self.nodes.get(address64)
-        return -inf if node is None else node.heard_at
 
     def _not_told(
         self,
