@@ -307,6 +307,47 @@ class Commands(CtlTestCase):
         self.assertEqual(self.done("unbind", "E2"), "E2 has no port now.\n")
         self.assertEqual(self.calls, [("remove_mapping", "E2")])
 
+    def test_accept(self) -> None:
+        self.answers["accept"] = True
+        self.assertEqual(self.done("accept", ADDRESS), f"{ADDRESS} is let in.\n")
+        self.assertEqual(self.calls, [("accept", ADDRESS)])
+
+    def test_waiting(self) -> None:
+        self.answers["waiting"] = []
+        self.assertEqual(self.done("list", "--waiting"), "Nobody waits to be let in.\n")
+        row = {
+            "addr_extended": f"[{ADDRESS}]!",
+            "label": "E1",
+            "answered": True,
+            "packets": 3.0,
+            "bytes_in": 12.0,
+            "state_text": "It waits.",
+        }
+        self.answers["waiting"] = [row]
+        lines = self.done("list", "--waiting").splitlines()
+        self.assertEqual(
+            lines[0].split(),
+            ["name", "address", "answered", "heard", "why", "type", "bytes", "short"],
+        )
+        self.assertEqual(lines[1].split()[:4], ["E1", ADDRESS, "yes", "3"])
+
+    def test_forget(self) -> None:
+        self.answers["forget"] = True
+        self.assertEqual(self.done("forget", "E2"), "E2 is forgotten.\n")
+        self.answers["forget_silent"] = [f"[{ADDRESS}]!"]
+        self.assertEqual(
+            self.done("forget", "--silent-for", "30"), f"{ADDRESS}\n1 node is forgotten.\n"
+        )
+        self.answers["forget_silent"] = []
+        self.assertEqual(self.done("forget", "--silent-for", "30"), "0 nodes are forgotten.\n")
+        self.assertEqual(
+            self.calls, [("forget", "E2"), ("forget_silent", 30.0), ("forget_silent", 30.0)]
+        )
+
+    def test_forget_nobody_or_both(self) -> None:
+        for arguments in ((), ("E2", "--silent-for", "30")):
+            self.assertIn("Write a NODE", self.misused("forget", *arguments))
+
     def test_rename(self) -> None:
         self.answers["rename"] = True
         self.assertEqual(self.done("rename", "E2", "Küche"), "E2 is called Küche now.\n")
@@ -918,7 +959,7 @@ class Help(CtlTestCase):
     def test_every_command(self) -> None:
         self.assertEqual(
             " ".join(sorted(main.main.commands)),
-            "at bind discover list rename stats status temperatures trace unbind",
+            "accept at bind discover forget list rename stats status temperatures trace unbind",
         )
         for command in main.main.commands:
             output = self.done(command, "--help")

@@ -28,6 +28,7 @@ from tests.faults.signs import modem_status, status
 from tests.faults.weather import HARD_WEATHER, WEATHER_OF_OTHER_POLICIES
 from tests.faults.world import Device, World
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.network.admission import Admit
 from zbtwist.xbee.status import ModemStatusCode
 
 
@@ -511,6 +512,7 @@ FAULTS = (
         "end device that sleeps 10 s",
         nothing,
         prepare=partial(asleep, 10.0),
+        settings={"admit": Admit.ALL},
         lasts=30,
         seen=((signs.ASLEEP, 50),),
     ),
@@ -518,6 +520,7 @@ FAULTS = (
         "end device that sleeps 60 s",
         nothing,
         prepare=partial(asleep, 60.0),
+        settings={"admit": Admit.ALL},
         lasts=130,
         seen=((signs.ASLEEP, 50),),
     ),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
 from tests.support import present
+from zbtwist.network.admission import Admit
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.coordinator import DISCOVERY_MARGIN
@@ -22,12 +23,17 @@ SEARCH = FACTS.discovery_time + DISCOVERY_MARGIN
 class NetworkTestCase(SynchronousTestCase):
     """
     @ivar events: what was published.
+    @cvar admit: who becomes a node; whoever is heard, where that is not what a test is about.
     """
+
+    admit: ClassVar[Admit] = Admit.ALL
 
     def setUp(self) -> None:
         self.wire = Wire(ready=False)
         self.wire.clock.advance(1000)
-        self.network = NetworkService(self.wire.clock, self.wire.coordinator, self.wire.bus)
+        self.network = NetworkService(
+            self.wire.clock, self.wire.coordinator, self.wire.bus, admit=self.admit
+        )
         self.network.startService()
         self.events: list[Event] = []
         self.wire.bus.subscribe(Event, self.events.append)

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import REMOTE, REMOTE16, Wire
 from tests.support import record_log
+from zbtwist.network.admission import Admit
 from zbtwist.network.announcements import REPEAT_INTERVAL
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.log_lines import LogLines
@@ -19,7 +20,9 @@ class News(SynchronousTestCase):
     def setUp(self) -> None:
         self.wire = Wire()
         self.clock = self.wire.clock
-        self.network = NetworkService(self.clock, self.wire.coordinator, self.wire.bus)
+        self.network = NetworkService(
+            self.clock, self.wire.coordinator, self.wire.bus, admit=Admit.ALL
+        )
         self.nodes = self.network.nodes
         LogLines(self.wire.bus)
         self.log = record_log(self)

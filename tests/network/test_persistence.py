@@ -11,6 +11,7 @@ from zbtwist.network.persistence import SAVE_DELAY, NodePersister
 from zbtwist.network.table import NodeTable
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.rest import MAX_REST
+from zbtwist.store.records import StoredNode
 from zbtwist.store.store import Store
 from zbtwist.xbee.address import Address16, Address64
 
@@ -95,3 +96,11 @@ class NodePersisterTests(SynchronousTestCase):
         self.assertEqual(self.saves, [])
         self.clock.advance(0.1)
         self.assertEqual(self.saves, [1])
+
+    def test_a_name_of_an_earlier_version_is_cut(self) -> None:
+        self.store.save_nodes([StoredNode(A, "x" * 100)])
+        nodes = NodeTable(self.bus)
+        persister = NodePersister(self.clock, nodes, self.store, self.bus)
+        persister.startService()
+        self.assertEqual([node.label for node in nodes], ["x" * 20])
+        persister.stopService()

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire
+from zbtwist.network.admission import Admit
 from zbtwist.network.events import NodeAdded, NodeChanged
 from zbtwist.network.inquiries import INQUIRY_PAUSE
 from zbtwist.network.node import Node
@@ -108,6 +109,8 @@ class NodeTableTests(SynchronousTestCase):
         self.assertIsNone(self.table.seen(UNKNOWN64, UNKNOWN16, 1.0))
 
     def test_described(self) -> None:
+        self.assertIsNone(self.table.described(DESCRIPTION, 1.0))
+        self.table.seen(REMOTE, REMOTE16, 1.0)
         node = self.table.described(DESCRIPTION, 1.0)
         assert node is not None
         self.assertEqual(node.label, "E1")
@@ -122,6 +125,7 @@ class NodeTableTests(SynchronousTestCase):
         self.assertEqual(len(self.listener.changed), changes)
 
     def test_description_without_dd_keeps_the_known_one(self) -> None:
+        self.table.seen(REMOTE, REMOTE16, 0.0)
         self.table.described(DESCRIPTION, 1.0)
         node = self.table.described(NodeDescription(REMOTE16, REMOTE, b"new"), 2.0)
         assert node is not None
@@ -137,7 +141,9 @@ class NodeTableTests(SynchronousTestCase):
 class NetworkServiceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.wire = Wire(ready=False)
-        self.network = NetworkService(self.wire.clock, self.wire.coordinator, self.wire.bus)
+        self.network = NetworkService(
+            self.wire.clock, self.wire.coordinator, self.wire.bus, admit=Admit.ALL
+        )
         self.network.startService()
         self.received: list[bytes] = []
 

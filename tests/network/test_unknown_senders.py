@@ -289,9 +289,9 @@ class UnknownSenderTests(NetworkTestCase):
         self.assertEqual(self.received, [b"1"])
 
     def test_full_table(self) -> None:
-        self.network.nodes._maximum = 1
+        self.network.admission.max_nodes = 1
         self.say(b"1")
         self.tell(OTHER)
         self.hear(b"2", OTHER, STRANGER16)
         self.assertEqual((len(self.network.nodes), self.lost()), (1, []))
-        self.assertEqual(self.network.unattributed_frames, 2)
+        self.assertEqual(self.network.unattributed_frames, 1)

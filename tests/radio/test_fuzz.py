@@ -211,7 +211,8 @@ class FuzzTests(SynchronousTestCase):
         after = self.sizes()
         self.assertEqual(self.failures, [])
         self.assertLess(after[0], before[0] * 1.1 + 5000)
-        self.assertEqual(after[1], before[1])
+        # Who was asked the first time may answer the second time.
+        self.assertLess(after[1], before[1] + 10)
         self.assertLess(after[2], before[2] + 10_000_000)
         # And it works.
         self.clock.pump([0.1] * 100)

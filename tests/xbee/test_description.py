@@ -79,6 +79,16 @@ class NodeDescriptionTests(unittest.SynchronousTestCase):
 
 
 class LabelTests(unittest.SynchronousTestCase):
+    def test_it_has_20_bytes(self) -> None:
+        for sent, shown in (
+            (b"x" * 21, "x" * 20),
+            (b"x" * 19 + "ü".encode(), "x" * 19),
+            (b"x" * 18 + "ü€".encode(), "x" * 18 + "ü"),
+            (b"\xfc" * 200, "ü" * 20),
+            (b"x" * 19 + b"\xfc", "x" * 19 + "ü"),
+        ):
+            self.assertEqual(label_text(sent), shown, sent)
+
     def test_label(self) -> None:
         node = NodeDescription(Address16(0), Address64(0), b" Pool pump ")
         self.assertEqual(node.label, "Pool pump")

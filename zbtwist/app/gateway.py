@@ -114,7 +114,9 @@ class Gateway(MultiService):
         events = EventLog(bus)
         batch = WriteBatch()
         standstill = Standstill(reactor, bus)
-        self.network = NetworkService(reactor, coordinator, bus, wall)
+        self.network = NetworkService(
+            reactor, coordinator, bus, wall, settings.admit, settings.max_nodes
+        )
         self.bindings = BindingService(
             reactor,
             coordinator,
@@ -125,6 +127,7 @@ class Gateway(MultiService):
             batch,
             standstill,
         )
+        self.network.admission.is_listed = self.bindings.is_listed
         self.radio = RadioService(
             reactor,
             endpoint or settings.radio_endpoint(reactor),
@@ -237,7 +240,7 @@ class Gateway(MultiService):
         if changed:
             for part in (
                 *(self.radio, self._control, self._hosts),
-                *(self.bindings, self._trace_file),
+                *(self.bindings, self.network, self._trace_file),
             ):
                 part.reconfigure(old, new)
             log.info("The configuration has changed: {what}.", what=", ".join(sorted(changed)))

@@ -26,6 +26,9 @@ from zbtwist.runtime.pace import Pace, Stopped
 from zbtwist.store.errors import StoreError
 from zbtwist.xbee.address import Address64, format_address64
 
+#: How many nodes are forgotten in one transaction, and at once.
+FORGOTTEN_AT_ONCE = 100
+
 
 class PortAssigner:
     """Gives nodes the ports that were asked for. One call must be over before the next begins."""
@@ -226,6 +229,36 @@ class PortAssigner:
         for listener in left:
             if listener.server is None:
                 await self._pool.close(listener)
+
+    async def forget(self, nodes: list[Node]) -> None:
+        """Close nodes' ports, and forget them with all that is kept of them.
+
+        @raise StoreError: it could not be saved; those that are still there were not changed.
+        @raise Stopped: the service stops.
+        """
+        pace = self._ports.pace()
+        is_quiet = len(nodes) > MAX_LINES
+        for first in range(0, len(nodes), FORGOTTEN_AT_ONCE):
+            some = nodes[first : first + FORGOTTEN_AT_ONCE]
+            self._mappings.forget_all([node.address64 for node in some])
+            left: list[Listener] = []
+            # At once, so that nobody writes them again.
+            for node in some:
+                port = self._ports.get(node.address64)
+                if port is not None:
+                    listener = port.leave("it was forgotten")
+                    self._pool.disown(port)
+                    self._ports.remove(port)
+                    if listener is not None:
+                        left.append(listener)
+                    self._bus.publish(
+                        MappingChanged(node, None, port.slot, True, is_one_of_many=is_quiet)
+                    )
+                self._pool.forget(node.address64)
+                self._nodes.remove(node)
+            await self._close(left)
+            await pace.step(len(some))
+        self.log.info("{count} nodes are forgotten, by hand.", count=len(nodes))
 
     async def remove(self, node: Node) -> None:
         """Close a node's port and forget its mapping.

@@ -13,6 +13,7 @@ from contextlib import suppress
 from zbtwist.binding.assignment import PortAssigner
 from zbtwist.binding.errors import BindingError, Configured
 from zbtwist.binding.events import MappingRefused
+from zbtwist.binding.labels import Labels
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.requests import PortRequest, PortRequests
@@ -34,11 +35,13 @@ class ConfiguredPorts:
         nodes: NodeTable,
         ports: NodePorts,
         assigner: PortAssigner,
+        labels: Labels,
         bus: EventBus,
     ) -> None:
         self._nodes = nodes
         self._ports = ports
         self._assigner = assigner
+        self._labels = labels
         self._bus = bus
         self.requests = PortRequests()
 
@@ -50,6 +53,9 @@ class ConfiguredPorts:
         for request in requests:
             if request.address64 is not None:
                 self._nodes.add(request.address64)
+        for request, nodes in requests.with_nodes(self._nodes):
+            if request.address64 is None and len(nodes) == 1:
+                self._labels.pin(nodes[0])
         for node in self._nodes:
             node.name = requests.name_of(node)
 
@@ -84,6 +90,17 @@ class ConfiguredPorts:
                     f"{request.slot}: change it there, and send the gateway a SIGHUP."
                 )
 
+    def check_not_named(self, node: Node) -> None:
+        """Refuse to forget a node that the configuration names by its address.
+
+        @raise Configured: it does.
+        """
+        if self.requests.at(node.address64):
+            raise Configured(
+                f"The configuration file names {node}: take it out there, send the gateway a "
+                "SIGHUP, and then forget it."
+            )
+
     # --- doing ---------------------------------------------------------------------------------
 
     async def apply_all(self) -> None:
@@ -110,7 +127,7 @@ class ConfiguredPorts:
 
     async def apply(self, request: PortRequest) -> None:
         """Follow one request: a node has been given the label that it names."""
-        await self._apply(request, [node for node in self._nodes if request.is_for(node)], {})
+        await self._apply(request, self.requests.nodes_of(request, self._nodes), {})
 
     async def try_again(self) -> None:
         """Follow the requests that could not be followed."""

@@ -10,6 +10,7 @@ from twisted.logger import LogLevel
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.network.events import TO_NODE, NodeEvent
 from zbtwist.runtime.event_bus import LogSeverity, Plain
+from zbtwist.xbee.address import Address64, format_address64
 
 #: Nodes whose ports are named one by one when they are opened at once; if there are more, only
 #: their number is.
@@ -81,6 +82,28 @@ class MappingRefused(NodeEvent):
 
     def __str__(self) -> str:
         return f"The configuration cannot be followed: {self.problem}"
+
+
+@dataclass(frozen=True)
+class LabelClaimed(NodeEvent):
+    """A node says that it is called as another one was first, on whose name somebody relies.
+
+    @ivar owner: the other one.
+    """
+
+    name: ClassVar = "label_claimed"
+    severity: ClassVar = LogLevel.warn
+    owner: Address64
+
+    def __str__(self) -> str:
+        owner = format_address64(self.owner)
+        return (
+            f"{self.node} calls itself as {owner} was called first: what is said of that name is "
+            f"not for it. If it takes that one's place: zbctl forget {owner}."
+        )
+
+    def values(self) -> dict[str, Plain]:
+        return {**super().values(), "owner": format_address64(self.owner)}
 
 
 @dataclass(frozen=True)

@@ -110,8 +110,17 @@ class Mappings:
     def forget(self, address64: Address64) -> None:
         """Forget a node whose mapping was removed already; nothing depends on it."""
         with suppress(StoreError):
-            self._store.forget_node(address64)
-        self._unbound.discard(address64)
+            self.forget_all([address64])
+
+    def forget_all(self, addresses: list[Address64]) -> None:
+        """Forget nodes, with their mappings, all or none.
+
+        @raise StoreError: it cannot be written.
+        """
+        self._store.forget_nodes(addresses)
+        for address64 in addresses:
+            self._written(address64)
+            self._unbound.discard(address64)
 
     def _written(self, address64: Address64) -> None:
         """What could not be written of a node before is of no interest any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -92,11 +92,13 @@ class PortRequests:
     """All of them, in the order of the configuration.
 
     @ivar slots: the ports that are asked for.
+    @ivar pins: whose a label is, where that is known; what is asked for it is for no other.
     @ivar have_settings: whether any has settings of its own.
     """
 
     def __init__(self, requests: Iterable[PortRequest] = ()) -> None:
         self._requests = list(requests)
+        self.pins: Mapping[str, Address64] = {}
         self._by_address: dict[Address64, list[PortRequest]] = {}
         self._by_label: dict[str, list[PortRequest]] = {}
         for request in self._requests:
@@ -127,7 +129,20 @@ class PortRequests:
         """Return what is asked for a node, by its address first."""
         by_address = self._by_address.get(node.address64, [])
         by_label = self._by_label.get(node.label or "")
-        return [*by_address, *by_label] if by_label else by_address
+        if by_label and self._has_its_label(node):
+            return [*by_address, *by_label]
+        return by_address
+
+    def nodes_of(self, request: PortRequest, nodes: NodeTable) -> list[Node]:
+        """Return the known nodes that a request is for."""
+        return [
+            node
+            for node in nodes
+            if request.is_for(node) and (request.address64 is not None or self._has_its_label(node))
+        ]
+
+    def _has_its_label(self, node: Node) -> bool:
+        return self.pins.get(node.label or "", node.address64) == node.address64
 
     def settings_for(self, node: Node) -> PortSettings | None:
         """Return the settings that are asked for a node, None if there are none."""
@@ -148,7 +163,7 @@ class PortRequests:
         labelled: dict[str, list[Node]] = {}
         if self._by_label:
             for node in nodes:
-                if node.label in self._by_label:
+                if node.label in self._by_label and self._has_its_label(node):
                     labelled.setdefault(node.label, []).append(node)
         for request in self._requests:
             if request.address64 is not None:

@@ -26,6 +26,7 @@ from twisted.logger import Logger
 from zbtwist.binding.allocation import PortPool
 from zbtwist.binding.assignment import PortAssigner
 from zbtwist.binding.configured import ConfiguredPorts
+from zbtwist.binding.labels import Labels
 from zbtwist.binding.listener import LAST_PORT, ListenAddress
 from zbtwist.binding.mappings import Mappings
 from zbtwist.binding.node_ports import NodePorts
@@ -35,7 +36,7 @@ from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.provision import PortProvider
 from zbtwist.binding.requests import BindingSettings, PortRequest, PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
-from zbtwist.network.events import NodeAdded, NodeChanged
+from zbtwist.network.events import NodeAdded, NodeChanged, NodeForgotten
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.interfaces import IRadio
@@ -67,6 +68,7 @@ class BindingService(MultiService):
     """Gives every node a port.
 
     @ivar turns: whose packet the radio gets next.
+    @ivar labels: whose names are relied on.
     """
 
     log = Logger()
@@ -102,7 +104,8 @@ class BindingService(MultiService):
         self._mappings = Mappings(store, clock)
         self._provider = PortProvider(self._ports, self._pool, self._mappings, bus, clock)
         self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus)
-        self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, bus)
+        self.labels = Labels(clock, nodes, store, bus)
+        self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, self.labels, bus)
         self._work = SerialQueue()
         # Nodes that are to be given ports; there are no more of them than there are nodes.
         self._portless: dict[Address64, Node] = {}
@@ -110,8 +113,9 @@ class BindingService(MultiService):
         self._retry: IDelayedCall | None = None
         self._retries = 0
         Outages(bus, radio, self._ports)
-        bus.subscribe(NodeAdded, lambda event: self._see_to(event.node))
+        bus.subscribe(NodeAdded, self._node_added)
         bus.subscribe(NodeChanged, self._node_changed)
+        bus.subscribe(NodeForgotten, self._node_forgotten)
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -128,12 +132,16 @@ class BindingService(MultiService):
         """Whether a node's mapping was removed, so that it has no port until it is given one."""
         return self._mappings.is_unbound(node.address64)
 
+    def is_listed(self, node: Node) -> bool:
+        """Whether the configuration has something for a node, which need not be known."""
+        return bool(self._configured.requests.for_node(node))
+
     def problem_of(self, node: Node) -> str:
         """Return a sentence: what is not as it should be with a node's port; empty for nothing."""
         port = self._ports.get(node.address64)
         if port is not None and port.problem:
             return port.problem
-        return self._configured.problem_of(node)
+        return self._configured.problem_of(node) or self.labels.problem_of(node)
 
     @property
     def clients(self) -> int:
@@ -160,6 +168,7 @@ class BindingService(MultiService):
     def startService(self) -> None:
         super().startService()
         mappings = self._mappings.load()
+        self.labels.load()
         self._pool.remember(self._mappings.given())
         for mapping in mappings:
             node = self._nodes.add(mapping.address64)
@@ -174,6 +183,7 @@ class BindingService(MultiService):
         self._retry_later()
 
     def stopService(self) -> Deferred[Any]:
+        self.labels.stop()
         for call in (self._retry, self._giving):
             if call is not None:
                 call.cancel()
@@ -203,6 +213,9 @@ class BindingService(MultiService):
         self._give_soon()
 
     def _is_to_be_given(self, node: Node) -> bool:
+        if not self._is_known(node):
+            # It was forgotten meanwhile.
+            return False
         is_seen_to = self._ports.get(node.address64) is not None or self.is_unbound(node)
         return not (is_seen_to or self._configured.names_port_of(node))
 
@@ -228,10 +241,37 @@ class BindingService(MultiService):
         if not have_all or self._mappings.problem:
             self._retry_later()
 
+    def _node_added(self, event: NodeAdded) -> None:
+        self._look_at_label_of(event.node)
+        self._see_to(event.node)
+
+    def _look_at_label_of(self, node: Node) -> None:
+        if self._configured.requests.labelled(node.label):
+            self.labels.pin(node)
+        self.labels.look_at(node)
+
     def _node_changed(self, event: NodeChanged) -> None:
+        self._look_at_label_of(event.node)
         for request in self._configured.requests.labelled(event.node.label):
             self._do(self._apply(request))
         self._ports.node_changed(event.node)
+
+    def _node_forgotten(self, event: NodeForgotten) -> None:
+        let_go = self.labels.forget(event.node.address64)
+        if let_go:
+            # Whoever has one of them may be the one that is meant by it now.
+            for node in self._nodes:
+                if node.label in let_go:
+                    self._nodes.changed(node)
+
+    def let_have_label(self, node: Node | None) -> None:
+        """A person says that a node is the one of its label, whoever had it first."""
+        if node is not None and self.labels.is_anothers(node):
+            owner = self._nodes.get(self.labels.pins[node.label or ""])
+            self.labels.give(node)
+            for one in (owner, node):
+                if one is not None:
+                    self._nodes.changed(one)
 
     def node_found(self, node: Node) -> None:
         """A search that a person asked for found a node: it gets a port even if it was unbound."""
@@ -274,6 +314,24 @@ class BindingService(MultiService):
         await self._configured.try_again()
         self._retry_later()
 
+    async def forget(self, nodes: list[Node]) -> None:
+        """Close nodes' ports, and forget them with all that is kept of them.
+
+        @raise Configured: the configuration names one by its address; nothing was changed.
+        @raise StoreError: it could not be saved; those that are still known were not changed.
+        """
+        for node in nodes:
+            self._configured.check_not_named(node)
+        await self._work.run(self._forget(nodes))
+
+    async def _forget(self, nodes: list[Node]) -> None:
+        await self._assigner.forget([each for each in nodes if self._is_known(each)])
+        # There may be nodes that wait for a port.
+        await self._try_all_again()
+
+    def _is_known(self, node: Node) -> bool:
+        return self._nodes.get(node.address64) is node
+
     # --- by the configuration ------------------------------------------------------------------
 
     def reconfigure(self, old: BindingSettings, new: BindingSettings) -> None:
@@ -281,6 +339,7 @@ class BindingService(MultiService):
         if _wishes(new) != _wishes(old):
             self.follow(new)
         else:
+            new.requests.pins = self.labels.pins
             self._ports.use(new.port_settings, new.requests, new.in_flight)
         if new.interface != old.interface:
             self.listen_anew()
@@ -315,6 +374,7 @@ class BindingService(MultiService):
         """
         taken = requests if isinstance(requests, PortRequests) else PortRequests(requests)
         self._pool.set_range(base_port, last_port, reserved, taken.slots)
+        taken.pins = self.labels.pins
         self._configured.take(taken)
         self._ports.use(settings or PortSettings(), taken, in_flight)
         if self.running:

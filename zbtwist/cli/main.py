@@ -45,6 +45,7 @@ from zbtwist.cli.tables import (
     NO_NODES,
     STATS_COLUMNS,
     TEMPERATURE_COLUMNS,
+    WAITING_COLUMNS,
     new_console,
     show_nodes,
     show_rows,
@@ -72,9 +73,16 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
-@main.asking("list", name="list")
-def list_nodes(session: Session) -> None:
+@main.asking("list", "waiting", name="list")
+@click.option(
+    "--waiting", is_flag=True, help="List who was heard and is no node, and why, instead."
+)
+def list_nodes(session: Session, waiting: bool) -> None:
     """List the known nodes and their ports."""
+    if waiting:
+        rows = session.gateway().rows("waiting")
+        session.show(rows, lambda: show_rows(WAITING_COLUMNS, rows, "Nobody waits to be let in."))
+        return
     rows = session.gateway().rows("list")
     session.show(rows, lambda: show_nodes(rows))
 
@@ -162,6 +170,48 @@ def unbind(session: Session, node: str) -> None:
     """
     answer = session.gateway().call("remove_mapping", node)
     session.show(answer, lambda: click.echo(f"{node} has no port now."))
+
+
+@main.asking("accept", short_help="Let a node in that waits.")
+@click.argument("node", type=NodeName())
+def accept(session: Session, node: str) -> None:
+    """Let NODE in, by its address: it was heard, and list --waiting has it.
+
+    It is a node from then on, and has a port.
+    """
+    answer = session.gateway().call("accept", node)
+    session.show(answer, lambda: click.echo(f"{node} is let in."))
+
+
+@main.asking("forget", "forget_silent", short_help="Forget nodes that are gone.")
+@click.argument("node", type=NodeName(), required=False)
+@click.option(
+    "--silent-for",
+    type=click.FloatRange(1),
+    metavar="DAYS",
+    help="All nodes that have not been heard for so many days, in place of one.",
+)
+def forget(session: Session, node: str | None, silent_for: float | None) -> None:
+    """Close the port of NODE and forget it, with its name and counters.
+
+    If it is heard again, it is a new node. Nodes that the configuration file names stay.
+    """
+    if (node is None) == (silent_for is None):
+        raise misuse("Write a NODE, or --silent-for DAYS.")
+    if node is not None:
+        answer = session.gateway().call("forget", node)
+        session.show(answer, lambda: click.echo(f"{node} is forgotten."))
+        return
+    addresses = session.gateway().call("forget_silent", silent_for)
+    session.show(addresses, lambda: _show_forgotten(addresses))
+
+
+def _show_forgotten(addresses: object) -> None:
+    shown = addresses if isinstance(addresses, list) else []
+    for address in shown:
+        click.echo(clean(str(address)).strip("[]!"))
+    count = len(shown)
+    click.echo(f"{count} node{'s are' if count != 1 else ' is'} forgotten.")
 
 
 @main.asking("rename", short_help="Give a node another name.")

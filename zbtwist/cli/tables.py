@@ -69,6 +69,18 @@ NODE_COLUMNS = (
     Column("parent", lambda row: address_of(row, "addr_parent") or "-", 9),
 )
 
+WAITING_COLUMNS = (
+    Column("name", lambda row: called(row) or "-", 2, least=12),
+    Column("address", address_of, 0),
+    Column("answered", lambda row: "yes" if row.get("answered") else "no", 3),
+    Column("heard", amount("packets"), 4, is_number=True),
+    Column("last heard", last_seen, 5, is_number=True, key="last_seen"),
+    Column("why", lambda row: text_of(row, "state_text"), 1, least=20),
+    Column("type", type_of, 6),
+    Column("bytes", amount("bytes_in"), 7, is_number=True),
+    Column("short", lambda row: address_of(row, "addr_short") or "-", 8),
+)
+
 TEMPERATURE_COLUMNS = (
     Column("name", lambda row: called(row) or "-", 0, least=12),
     Column("address", address_of, 1),

@@ -24,10 +24,12 @@ from zbtwist.binding.scheduler import DEFAULT_LIMIT
 from zbtwist.config import values
 from zbtwist.config.values import IN_MEMORY, is_path
 from zbtwist.control import DEFAULT_PORT
+from zbtwist.network.admission import DEFAULT_MAX_NODES, Admit
+from zbtwist.network.table import MAX_NODES
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
 from zbtwist.radio.service import DEFAULT_HEARTBEAT
 from zbtwist.runtime.allowed import Network, networks
-from zbtwist.runtime.option import flag, number, option, options_of, seconds, switch
+from zbtwist.runtime.option import choice, flag, number, option, options_of, seconds, switch
 from zbtwist.runtime.server_endpoint import ENCRYPTED, server_from_string, tcp_endpoint
 from zbtwist.xbee.address import Address64
 
@@ -90,6 +92,8 @@ class Settings:
     @ivar control_allow: the networks that control connections may come from; none: as `allow` says.
     @ivar state: the absolute path of the state file, or `IN_MEMORY`.
     @ivar in_flight: packets that the radio is given at once, for all nodes together.
+    @ivar admit: who becomes a node without a person.
+    @ivar max_nodes: how many nodes there may be without a person.
     @ivar trace_file: the absolute path of the file that frames are written to, None for none.
     @ivar port_settings: those of all ports, unless a node has its own word on something.
     @ivar nodes: what the file says about single nodes, in its order.
@@ -256,6 +260,23 @@ class Settings:
     )
     in_flight: int = option(
         DEFAULT_LIMIT, number(1, 63), (int,), "Packets to all nodes at once, 1 to 63"
+    )
+    admit: Admit = option(
+        Admit.ANSWERED,
+        choice({rule.value: rule for rule in Admit}),
+        help="Who becomes a node and has a port: all (whoever is heard), answered (whoever "
+        "answers), listed (of those, who is configured) or ask (whom a person accepts)",
+        default="answered",
+        more="``listed`` are nodes that a ``[[node]]`` table names; with ``ask`` each waits for "
+        "``zbctl accept``. Nodes that are known stay, whatever this says. See `Security "
+        "<security.rst>`_.",
+    )
+    max_nodes: int = option(
+        DEFAULT_MAX_NODES,
+        number(1, MAX_NODES),
+        (int,),
+        "How many nodes there may be before new ones must be accepted by a person",
+        more="Nodes that are known stay, also if there are more.",
     )
     trace_file: str | None = option(
         None,

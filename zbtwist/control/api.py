@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zbtwist.control.operations.admission import AdmissionOperations
 from zbtwist.control.operations.commands import CommandOperations
 from zbtwist.control.operations.mappings import MappingOperations
 from zbtwist.control.operations.nodes import NodeOperations
@@ -13,6 +14,7 @@ from zbtwist.control.operations.tracing import TracingOperations
 
 class GatewayAPI(
     NodeOperations,
+    AdmissionOperations,
     TemperatureOperations,
     StatusOperations,
     MappingOperations,

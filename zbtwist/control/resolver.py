@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from string import hexdigits
 
+from zbtwist.binding.labels import Labels
 from zbtwist.control.faults import AMBIGUOUS_LABEL, BAD_ADDRESS, UNKNOWN_NODE, ControlFault
 from zbtwist.network.node import Node
 from zbtwist.network.table import NO_NODE, NodeTable
@@ -37,10 +38,12 @@ class NodeResolver:
     the configuration gives them.
     """
 
-    def __init__(self, nodes: NodeTable, radio: IRadio) -> None:
+    def __init__(self, nodes: NodeTable, radio: IRadio, labels: Labels) -> None:
         """
         @param radio: whose own address is no node's.
+        @param labels: whose names are relied on; who is named here is one of them from now on.
         """
+        self._labels = labels
         self._nodes = nodes
         self._radio = radio
 
@@ -70,6 +73,18 @@ class NodeResolver:
 
     def _named(self, text: str, error: AddressError) -> Node:
         nodes = [node for node in self._nodes if text and text in (node.label, node.name)]
+        owner = self._labels.owner_of(text)
+        if nodes and owner is not None:
+            others = nodes
+            nodes = [node for node in nodes if node.address64 == owner or node.name == text]
+            if not nodes:
+                addresses = ", ".join(format_address64(node.address64) for node in others)
+                raise ControlFault(
+                    AMBIGUOUS_LABEL,
+                    f"{text!r} was the name of {format_address64(owner)} first, which is not "
+                    f"called that any more: name the node by its address ({addresses}), and accept "
+                    "it to let it have the name.",
+                )
         if len(nodes) > 1:
             addresses = ", ".join(format_address64(node.address64) for node in nodes)
             raise ControlFault(
@@ -77,6 +92,8 @@ class NodeResolver:
                 f"{len(nodes)} nodes are called {text!r}: name one by its address ({addresses}).",
             )
         if nodes:
+            if nodes[0].label == text:
+                self._labels.pin(nodes[0])
             return nodes[0]
         if not text or _is_like_an_address(text):
             raise ControlFault(BAD_ADDRESS, f"{error}.")

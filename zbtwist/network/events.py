@@ -95,6 +95,28 @@ class NodeForgotten(NodeEvent):
 
 
 @dataclass(frozen=True)
+class NodesWaiting(NodeEvent):
+    """Somebody has answered who is not let in. Of many within a minute this is published twice: of
+    the first, and of the last.
+
+    @ivar waiting: how many wait, with that one.
+    @ivar reason: why nobody is let in, a sentence; empty if it is that a person must say so.
+    """
+
+    name: ClassVar = "nodes_waiting"
+    severity: ClassVar = LogLevel.warn
+    waiting: int
+    reason: str
+
+    def __str__(self) -> str:
+        if self.waiting > 1:
+            who = f"{self.waiting} that have answered wait to be let in, {self.node} is the last"
+        else:
+            who = f"{self.node} has answered and waits to be let in"
+        return f"{who} (zbctl list --waiting): {self.reason or 'zbctl accept lets a node in.'}"
+
+
+@dataclass(frozen=True)
 class SenderUnknown(Event):
     """Bytes of a node's stream are lost, since it could not be told which node's.
 

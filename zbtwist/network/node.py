@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import inf
 
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64
+from zbtwist.xbee.description import NodeDescription
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +22,8 @@ class Node:
         that clock may be set.
     @ivar heard_at: when that was in this run of the gateway, seconds of the reactor's clock.
     @ivar receiver: takes the bytes of its serial line.
+    @ivar next_inquiry: until when it is not asked again who it is, seconds of the clock.
+    @ivar unanswered: how often in a row it did not answer that.
     @ivar has_temperature_command: whether its module knows TP; None until it was asked.
     @ivar route: the 16-bit addresses between it and our radio by its last route record, its
         neighbour first; None if it has sent none.
@@ -43,6 +46,7 @@ class Node:
     receiver: Callable[[bytes], None] | None = None
     has_temperature_command: bool | None = None
     next_inquiry: float = 0.0
+    unanswered: int = 0
     route: tuple[Address16, ...] | None = None
     signal: int | None = None
     signal_at: float = -inf
@@ -52,6 +56,21 @@ class Node:
     def is_described(self) -> bool:
         """Whether name and device type are known."""
         return self.label is not None and self.device_type_identifier is not None
+
+    def describe(self, description: NodeDescription) -> bool:
+        """Take what it says of itself. Return whether something of it is new."""
+        dd = description.device_type_identifier
+        before = (self.label, self.role, self.parent16, self.device_type_identifier)
+        self.label = description.label
+        self.role = description.role
+        self.parent16 = description.parent16
+        self.profile_id = description.profile_id
+        self.manufacturer_id = description.manufacturer_id
+        if dd is not None:
+            self.device_type_identifier = dd
+        if description.rssi is not None:
+            self.signal = description.rssi
+        return before != (self.label, self.role, self.parent16, self.device_type_identifier)
 
     def __str__(self) -> str:
         address = format_address64(self.address64)

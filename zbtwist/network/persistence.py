@@ -13,7 +13,7 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from zbtwist.network.events import NodeAdded, NodeChanged, NodeEvent
+from zbtwist.network.events import NodeAdded, NodeChanged, NodeEvent, NodeForgotten
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.runtime.event_bus import EventBus
@@ -21,6 +21,7 @@ from zbtwist.runtime.rest import Rest
 from zbtwist.store.errors import StoreError
 from zbtwist.store.records import StoredNode
 from zbtwist.store.store import Store
+from zbtwist.xbee.description import MAX_NODE_IDENTIFIER
 
 #: Seconds between a change and its writing.
 SAVE_DELAY = 5.0
@@ -60,6 +61,7 @@ class NodePersister(Service):
         self._reported = False
         for kind in (NodeAdded, NodeChanged):
             bus.subscribe(kind, self._note)
+        bus.subscribe(NodeForgotten, lambda event: self._changed.discard(event.node))
 
     def startService(self) -> None:
         super().startService()
@@ -69,6 +71,9 @@ class NodePersister(Service):
                 break
             for name in _REMEMBERED:
                 setattr(node, name, getattr(stored, name))
+            if node.label:
+                # Earlier versions kept whatever came.
+                node.label = node.label[:MAX_NODE_IDENTIFIER]
         self._later(SEEN_INTERVAL, self._save_all)
 
     def stopService(self) -> None:

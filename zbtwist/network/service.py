@@ -1,7 +1,7 @@
 """What the radio says of nodes: who they are, what their devices say, how strongly they are heard.
 
-Nodes are learnt from answers to ND, from node identification frames, and from the data of a node
-that was never seen before: such a node is in the table at once, and asked who it is afterwards.
+Nodes are learnt from answers to ND, and from what is heard of somebody who was never seen before:
+who that is is asked, and an answer makes a node of it; see `zbtwist.network.admission`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
@@ -17,14 +17,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from zbtwist.network.admission import DEFAULT_MAX_NODES, Admit
 from zbtwist.network.announcements import Announcements
 from zbtwist.network.events import FROM_NODE, BytesPassed
 from zbtwist.network.first_search import FirstSearch
-from zbtwist.network.inquiries import Inquiries
 from zbtwist.network.node import Node
 from zbtwist.network.samples import SAMPLE_CLUSTERS, temperature_in
+from zbtwist.network.strangers import Strangers
 from zbtwist.network.table import NO_NODE, NodeTable
-from zbtwist.network.unknown_senders import UnknownSenders
 from zbtwist.radio.errors import RadioError
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
@@ -48,7 +48,7 @@ from zbtwist.xbee.frames import (
     RouteRecord,
     SensorRead,
 )
-from zbtwist.xbee.status import ATStatus
+from zbtwist.xbee.status import OWN_STATUSES, ATStatus
 
 #: Questions for the strength of a signal in one second, at the most.
 SIGNALS_PER_SECOND = 5.0
@@ -65,14 +65,6 @@ SIGNAL_PATIENCE = 600.0
 #: "NH").
 MAX_HOPS = 30
 
-#: What a node says of a command itself.
-_OWN_STATUSES = (
-    ATStatus.OK,
-    ATStatus.ERROR,
-    ATStatus.INVALID_COMMAND,
-    ATStatus.INVALID_PARAMETER,
-)
-
 _Sent: TypeAlias = (
     ReceivePacket
     | ExplicitReceive
@@ -84,11 +76,24 @@ _Sent: TypeAlias = (
     | RemoteATCommandResponse
 )
 
+#: Those that say by their options whether an end device sent them.
+_WITH_OPTIONS = (ReceivePacket, ExplicitReceive, IODataSample, SensorRead)
+
+
+class NetworkSettings(Protocol):
+    """What the network needs of the settings; see `zbtwist.config.settings.Settings`."""
+
+    @property
+    def admit(self) -> Admit: ...
+    @property
+    def max_nodes(self) -> int: ...
+
 
 class NetworkService(Service):
     """Keeps a `NodeTable` by what the radio says, and hands each node its bytes.
 
     @ivar nodes: the table.
+    @ivar admission: who comes into it.
     @ivar search_answers: answers to searches so far, of any nodes.
     """
 
@@ -100,17 +105,25 @@ class NetworkService(Service):
         radio: IRadio,
         bus: EventBus,
         wall: Callable[[], float] = time.time,
+        admit: Admit = Admit.ANSWERED,
+        max_nodes: int = DEFAULT_MAX_NODES,
     ) -> None:
         """
         @param bus: is told what happens to nodes.
         @param wall: says the seconds since 1970.
+        @param admit: who becomes a node.
+        @param max_nodes: how many nodes there may be.
         """
         self._clock = clock
         self._radio = radio
         self.nodes = NodeTable(bus, wall=wall)
         self._announcements = Announcements(clock, bus)
-        self._inquiries = Inquiries(clock, radio, self.nodes)
-        self._unknown = UnknownSenders(clock, radio, self.nodes)
+        self._strangers = strangers = Strangers(
+            clock, radio, self.nodes, self._announcements, self.discover, admit, max_nodes
+        )
+        self.admission = strangers.admission
+        self._inquiries = strangers.inquiries
+        self._unknown = strangers.unknown
         self.search_answers = 0
         # Whether the next packet may be a reason to ask for the strength of its signal.
         self._wants_signal = False
@@ -136,10 +149,9 @@ class NetworkService(Service):
 
     def stopService(self) -> None:
         super().stopService()
-        self._inquiries.stop()
         self._first_search.stop()
         self._search.cancel()
-        self._unknown.stop()
+        self._strangers.stop()
         if self._measuring is not None:
             self._measuring.cancel()
 
@@ -162,7 +174,11 @@ class NetworkService(Service):
 
     async def _run_search(self) -> list[Node]:
         # The nodes come through `_found` while the search goes on.
-        found = [self.nodes.get(one.address64) for one in await self._radio.discover()]
+        try:
+            found = [self.nodes.get(one.address64) for one in await self._radio.discover()]
+        finally:
+            if self.running:
+                self._inquiries.go_on()
         return [node for node in found if node is not None]
 
     # --- what the radio says -------------------------------------------------------------------
@@ -202,6 +218,9 @@ class NetworkService(Service):
         node = self._sender(frame)
         if node is None:
             self._not_told(frame, self._sampled)
+            candidate = self.admission.candidates.get(frame.address64)
+            if candidate is not None:
+                candidate.node.temperature = temperature_in(frame, candidate.node)
             return
         if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
             self._is_end_device(node, frame)
@@ -232,8 +251,12 @@ class NetworkService(Service):
 
     def _answered(self, frame: RemoteATCommandResponse) -> None:
         # Other statuses are the radio's word, or may be.
-        if frame.outcome in _OWN_STATUSES:
-            self._sender(frame)
+        if frame.outcome in OWN_STATUSES:
+            candidate = self.admission.candidates.get(frame.address64)
+            was_asked = candidate is not None and candidate.was_asked
+            if self._sender(frame) is None and candidate is not None and was_asked:
+                # Late, but to us.
+                self.admission.answered(candidate)
         self._last_heard = None
 
     def _describe(self, data: bytes, is_unasked: bool = False) -> bool:
@@ -249,10 +272,13 @@ class NetworkService(Service):
         if self._is_local(description.address64):
             return False
         self._last_heard = node = self.nodes.described(description, self._clock.seconds())
-        if node is not None and is_unasked:
-            self._announcements.heard(node, description.event)
-        if node is not None and not node.is_described:
-            self._inquiries.inquire(node)
+        if node is not None:
+            if is_unasked:
+                self._announcements.heard(node, description.event)
+            if not node.is_described:
+                self._inquiries.inquire(node)
+        elif description.address64 not in NO_NODE:
+            self._last_heard = self._strangers.described(description, not is_unasked)
         return True
 
     def _sender(
@@ -260,15 +286,41 @@ class NetworkService(Service):
         frame: _Sent,
     ) -> Node | None:
         facts = self._radio.facts
-        if facts is not None and facts.address64 == frame.address64:
+        address64 = frame.address64
+        if facts is not None and facts.address64 == address64:
             return None
-        node = self.nodes.seen(frame.address64, frame.address16, self._clock.seconds())
+        node = self.nodes.heard(address64, frame.address16, self._clock.seconds())
         self._last_heard = node
-        if node is not None and (
-            node.label is None or node.device_type_identifier is None or node.role is None
-        ):
+        if node is None:
+            if address64 in NO_NODE:
+                return None
+            self._last_heard = self._strangers.heard(address64, frame.address16)
+            return self.nodes.get(address64)
+        if node.label is None or node.device_type_identifier is None or node.role is None:
             self._inquiries.inquire(node)
         return node
+
+    # --- who becomes a node --------------------------------------------------------------------
+
+    def silent_for(self, seconds: float) -> list[Node]:
+        """Return the nodes that were heard once, and not since so long.
+
+        The time of day may have been set since: of those that were heard in this run of the gateway
+        it is not asked.
+        """
+        now = self._clock.seconds()
+        wall = self.nodes.wall()
+        return [
+            node
+            for node in self.nodes
+            if node.last_seen
+            and (now - node.heard_at if node.heard_at != -inf else wall - node.last_seen) > seconds
+        ]
+
+    def reconfigure(self, old: NetworkSettings, new: NetworkSettings) -> None:
+        """Follow new settings, in which other nodes may be listed."""
+        self.admission.rule, self.admission.max_nodes = new.admit, new.max_nodes
+        self.admission.admit_waiting()
 
     def _not_told(
         self,
@@ -277,15 +329,20 @@ class NetworkService(Service):
         data: bytes = b"",
         is_stream: bool = False,
     ) -> None:
-        """The sender of a frame cannot be told; it is our own radio, or the table is full, or the
-        frame does not say.
+        """The sender of a frame is our own radio, or nobody that is a node, or the frame does not
+        say.
 
         @param hear: is called with the frame again when the sender is known.
         """
         if frame.address64 in NO_NODE:
             self._unknown.keep(frame, hear, data, is_stream)
-        elif not self._is_local(frame.address64):
-            self._unknown.lost_frames += 1
+            return
+        candidate = self.admission.candidates.get(frame.address64)
+        if candidate is not None:
+            candidate.bytes_received += len(data)
+            options = frame.options if isinstance(frame, _WITH_OPTIONS) else 0
+            if options & RECEIVED_FROM_END_DEVICE and frame.address16 != UNKNOWN16:
+                candidate.node.role = devices.END_DEVICE
 
     def _is_end_device(self, node: Node, frame: _Sent) -> None:
         """Note that a frame was sent from an end device, if its radio is a Zigbee one: only there

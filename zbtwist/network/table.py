@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from math import inf
 
-from twisted.logger import Logger
-
 from zbtwist.network.events import NodeAdded, NodeChanged, NodeForgotten
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
@@ -21,7 +19,6 @@ from zbtwist.xbee.address import (
     UNKNOWN64,
     Address16,
     Address64,
-    format_address64,
 )
 from zbtwist.xbee.description import NodeDescription
 
@@ -39,12 +36,12 @@ def _nobody(node: Node) -> None:
 class NodeTable:
     """The nodes by address. What is new of them is published.
 
+    Who is taken in is for others to say; see `zbtwist.network.admission`.
+
     @ivar bus: where.
     @ivar moved: called with a node whose 16-bit address is another one, before the frame that told
         so is heard by anybody else.
     """
-
-    log = Logger()
 
     def __init__(
         self,
@@ -62,13 +59,15 @@ class NodeTable:
         self.bus = bus
         self.moved: Callable[[Node], None] = _nobody
         self._maximum = maximum
-        self._full = False
 
     def __len__(self) -> int:
         return len(self._nodes)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(list(self._nodes.values()))
+
+    def __contains__(self, address64: Address64) -> bool:
+        return address64 in self._nodes
 
     def get(self, address64: Address64) -> Node | None:
         """Return the node with that address, None if there is none."""
@@ -101,19 +100,17 @@ class NodeTable:
         """Whether so many more nodes fit in."""
         return len(self._nodes) + count <= self._maximum
 
-    def seen(self, address64: Address64, address16: Address16, now: float) -> Node | None:
+    def heard(self, address64: Address64, address16: Address16, now: float) -> Node | None:
         """Note that a node was heard.
 
         @param now: seconds of the reactor's clock.
-        @return: the node; None if the frame did not say which (no 64-bit address, and a 16-bit
-            address that nobody has), or if the table is full.
+        @return: the node; None if nobody with that address is in the table, or if the frame did not
+            say which (no 64-bit address, and a 16-bit address that nobody has).
         """
         node = self._nodes.get(address64)
         if node is None:
             if address64 in NO_NODE:
                 node = self._by_address16.get(address16)
-            else:
-                node = self._appeared(address64)
             if node is None:
                 return None
         is_new = not node.last_seen and node.heard_at == -inf
@@ -125,48 +122,48 @@ class NodeTable:
             self._move(node, address16)
         return node
 
+    def seen(self, address64: Address64, address16: Address16, now: float) -> Node | None:
+        """Note that a node was heard, which is in the table then.
+
+        @return: as `heard`; None also if it was not there and the table is full.
+        """
+        if address64 not in NO_NODE:
+            self.add(address64)
+        return self.heard(address64, address16, now)
+
     def described(self, description: NodeDescription, now: float) -> Node | None:
         """Note what a node says of itself.
 
-        @return: the node; None if the table is full.
+        @return: the node; None if it is not in the table.
         """
-        node = self.seen(description.address64, description.address16, now)
-        if node is None:
-            return None
-        dd = description.device_type_identifier
-        before = (node.label, node.role, node.parent16, node.device_type_identifier)
-        node.label = description.label
-        node.role = description.role
-        node.parent16 = description.parent16
-        node.profile_id = description.profile_id
-        node.manufacturer_id = description.manufacturer_id
-        if dd is not None:
-            node.device_type_identifier = dd
-        if description.rssi is not None:
-            node.signal = description.rssi
-        if before != (node.label, node.role, node.parent16, node.device_type_identifier):
+        node = self.heard(description.address64, description.address16, now)
+        if node is not None and node.describe(description):
             self.changed(node)
         return node
 
+    def enter(self, node: Node) -> None:
+        """Take a node in, with what is known of it. It must not be there."""
+        address16, node.address16 = node.address16, UNKNOWN16
+        self._nodes[node.address64] = node
+        self.bus.publish(NodeAdded(node))
+        if address16 != UNKNOWN16:
+            self._move(node, address16)
+        else:
+            self.changed(node)
+
     def located(self, node: Node, address16: Address16) -> None:
         """Note a node's 16-bit address; `UNKNOWN16` if the one that was known leads nowhere."""
-        if node.address16 != address16:
+        if node.address16 == address16:
+            return
+        if self._nodes.get(node.address64) is node:
             self._move(node, address16)
+        else:
+            node.address16 = address16
 
     def changed(self, node: Node) -> None:
-        """Say that a node is not as it was."""
-        self.bus.publish(NodeChanged(node))
-
-    def _appeared(self, address64: Address64) -> Node | None:
-        node = self.add(address64)
-        if node is None and not self._full:
-            self._full = True
-            self.log.warn(
-                "The table holds {count} nodes and takes no more: {address} is ignored.",
-                count=len(self._nodes),
-                address=format_address64(address64),
-            )
-        return node
+        """Say that a node is not as it was; one that is not in the table concerns nobody."""
+        if self._nodes.get(node.address64) is node:
+            self.bus.publish(NodeChanged(node))
 
     def _move(self, node: Node, address16: Address16) -> None:
         if self._by_address16.get(node.address16) is node:

@@ -85,7 +85,21 @@ class UnknownSenders:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, radio: IRadio, nodes: NodeTable) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        radio: IRadio,
+        nodes: NodeTable,
+        told: Callable[[Address64, Address16], bool],
+        heard_at: Callable[[Address64], float],
+    ) -> None:
+        """
+        @param told: is told both addresses of a sender that has said who it is; returns whether it
+            is a node.
+        @param heard_at: returns when the one with that address was heard last, if ever.
+        """
+        self._told_who = told
+        self._heard_at = heard_at
         self._clock = clock
         self._radio = radio
         self._nodes = nodes
@@ -174,15 +188,23 @@ class UnknownSenders:
         # It ends by itself now.
         sender.asking = None
         facts = self._radio.facts
-        node = self._nodes.get(address64)
         if facts is not None and facts.address64 == address64:
             self._forget(sender)
-        elif node is not None and node.heard_at >= sender.since:
+        elif self._heard_at(address64) >= sender.since:
             # It was heard by its 64-bit address alone since: what is kept was overtaken.
-            self._give_up(sender, (address64,))
-            self._nodes.located(node, sender.address16)
-        elif self._nodes.seen(address64, sender.address16, self._clock.seconds()) is None:
-            # The table is full.
+            node = self._nodes.get(address64)
+            self._give_up(sender, (address64,) if node is not None else ())
+            if node is not None:
+                self._nodes.located(node, sender.address16)
+        elif not self._told_who(address64, sender.address16):
+            # It is not let in: nobody can have had what is kept.
+            self._forget(sender)
+            self.lost_frames += len(sender.kept)
+
+    def forget(self, address16: Address16) -> None:
+        """Keep nothing of a sender any more: it is nobody's who has clients."""
+        sender = self._senders.get(address16)
+        if sender is not None:
             self._forget(sender)
             self.lost_frames += len(sender.kept)
 

@@ -61,6 +61,12 @@ MIGRATIONS = (
         address TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE pin (
+        label TEXT PRIMARY KEY,
+        address TEXT NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )
 
 

@@ -11,6 +11,7 @@ them in one.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping as MappingOf
 from typing import Any
 
 from zbtwist.store.database import MEMORY, Database
@@ -118,6 +119,8 @@ class Store:
             for slot in slots:
                 if not (isinstance(slot, str) or (type(slot) is int and 0 < slot <= 65535)):
                     raise ValueError(f"a mapping to port {slot!r}")
+            if not all(isinstance(label, str) for label in self.pins()):
+                raise ValueError("a label that is no text")
             nodes = self.nodes()
             for node in nodes:
                 _check_node(node)
@@ -208,13 +211,48 @@ class Store:
         rows = self.database.read("SELECT port, address FROM given")
         return {port: _address64(address) for port, address in rows}
 
-    def forget_node(self, address64: Address64) -> None:
-        """Forget a node that has no mapping."""
+    def forget_nodes(self, addresses: Iterable[Address64]) -> None:
+        """Forget nodes, with their mappings, every port they were ever given, and their labels; all
+        or none.
+
+        @raise StoreError: nothing was changed.
+        """
+        addresses = list(addresses)
+        gone = [(format_address64(address64),) for address64 in addresses]
         with self.database.transaction():
-            self.database.connection.execute(
-                "DELETE FROM node WHERE address = ?", (format_address64(address64),)
+            for statement in (
+                "DELETE FROM mapping WHERE address = ?",
+                "DELETE FROM given WHERE address = ?",
+                "DELETE FROM pin WHERE address = ?",
+                "DELETE FROM node WHERE address = ?",
+            ):
+                self.database.connection.executemany(statement, gone)
+        for address64 in addresses:
+            self.labels.pop(address64, None)
+
+    # --- labels --------------------------------------------------------------------------------
+
+    def pins(self) -> dict[str, Address64]:
+        """Return the address of each label that is pinned."""
+        rows = self.database.read("SELECT label, address FROM pin")
+        return {label: _address64(address) for label, address in rows}
+
+    def save_pins(self, pins: MappingOf[str, Address64 | None]) -> None:
+        """Write whose labels are; None for nobody's any more.
+
+        @raise StoreError: nothing was written.
+        """
+        with self.database.transaction():
+            execute = self.database.connection.executemany
+            execute("DELETE FROM pin WHERE label = ?", [(label,) for label in pins])
+            execute(
+                "INSERT INTO pin VALUES (?, ?)",
+                [
+                    (label, format_address64(address64))
+                    for label, address64 in pins.items()
+                    if address64 is not None
+                ],
             )
-        self.labels.pop(address64, None)
 
     # --- nodes ---------------------------------------------------------------------------------
 

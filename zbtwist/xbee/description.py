@@ -20,6 +20,9 @@ NO_DEVICE_TYPE = 0x01
 NO_OWN_ANSWER = 0x02
 NO_RSSI = 0x04
 
+#: Bytes of a node identifier.
+MAX_NODE_IDENTIFIER = 20
+
 #: Unicode categories of what a name must not do to a terminal, a log or XML: control and format
 #: characters, surrogates, unassigned and private ones, line and paragraph separators.
 _NOT_SHOWN = ("Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp")
@@ -105,11 +108,14 @@ class NodeDescription:
 def label_text(node_identifier: bytes) -> str:
     """Return a node identifier as text: UTF-8, else Latin-1, without control characters.
 
-    A radio takes any bytes as NI, and pads with blanks; XML and terminals do not take them all.
+    A radio takes any bytes as NI, and pads with blanks; XML and terminals do not take them all. It
+    takes 20 of them (90001539, "NI"), and what has more is no radio's.
     """
+    data = node_identifier[:MAX_NODE_IDENTIFIER]
     try:
-        text = node_identifier.decode("utf-8")
-    except UnicodeDecodeError:
-        text = node_identifier.decode("latin-1")
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        was_cut = len(data) < len(node_identifier) and error.reason == "unexpected end of data"
+        text = data[: error.start].decode() if was_cut else data.decode("latin-1")
     shown = (c for c in text if unicodedata.category(c) not in _NOT_SHOWN)
     return "".join(shown).strip()

@@ -38,6 +38,15 @@ class ATStatus(_Status):
     SENT_INSECURELY = 0x0D, "it has a secure session, and the command was sent without it"
 
 
+#: What a node says of a command itself; the others are our radio's word, or may be.
+OWN_STATUSES = (
+    ATStatus.OK,
+    ATStatus.ERROR,
+    ATStatus.INVALID_COMMAND,
+    ATStatus.INVALID_PARAMETER,
+)
+
+
 class DeliveryStatus(_Status):
     """What became of a packet. `DELIVERED` is the one that says that the node has it."""
 

@@ -288,10 +288,13 @@ class Introspection(SiteTestCase):
         self.assertEqual(
             self.call("system.listMethods"),
             [
+                "accept",
                 "at",
                 "bind_using_list",
                 "create_mapping",
                 "discover",
+                "forget",
+                "forget_silent",
                 "frames",
                 "get_temperatures",
                 "list",
@@ -304,6 +307,7 @@ class Introspection(SiteTestCase):
                 "system.methodSignature",
                 "system.multicall",
                 "trace",
+                "waiting",
             ],
         )
 

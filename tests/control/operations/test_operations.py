@@ -24,6 +24,7 @@ class OperationsTests(SynchronousTestCase):
                 "stats",
                 "status",
                 "trace",
+                "waiting",
                 "system.listMethods",
                 "system.methodHelp",
                 "system.methodSignature",
@@ -46,9 +47,12 @@ class OperationsTests(SynchronousTestCase):
         self.assertEqual(
             {name for name, made in OPERATIONS.items() if made.changes},
             {
+                "accept",
                 "bind_using_list",
                 "create_mapping",
                 "discover",
+                "forget",
+                "forget_silent",
                 "get_temperatures",
                 "remove_mapping",
                 "rename",
@@ -64,7 +68,7 @@ class OperationsTests(SynchronousTestCase):
         self.assertEqual(
             found[Harmless.ALWAYS],
             {
-                *("list", "stats", "status", "trace", "traffic"),
+                *("list", "stats", "status", "trace", "traffic", "waiting"),
                 *("system.listMethods", "system.methodHelp", "system.methodSignature"),
                 # It asks again for each of its calls.
                 "system.multicall",

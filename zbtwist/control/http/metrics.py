@@ -123,6 +123,20 @@ class GatewayCollector(Collector):
         bindings = self._bindings
         yield InfoMetricFamily("zbtwist_build", "The gateway.", {"version": zbtwist.__version__})
         yield GaugeMetricFamily("zbtwist_nodes", "Nodes that are known.", len(nodes))
+        admission = self._network.admission
+        yield GaugeMetricFamily(
+            "zbtwist_waiting", "Who has answered and is not let in.", admission.waiting
+        )
+        yield GaugeMetricFamily(
+            "zbtwist_strangers",
+            "Who was heard and has not answered.",
+            len(admission.candidates) - admission.waiting,
+        )
+        yield CounterMetricFamily(
+            "zbtwist_strangers_dropped",
+            "Who was heard, has not answered, and made room for others.",
+            admission.candidates.dropped,
+        )
         yield GaugeMetricFamily(
             "zbtwist_clients", "TCP clients of all nodes together.", bindings.clients
         )

@@ -39,7 +39,7 @@ class GatewayOperations:
         self._events = events
         self._tracer = tracer
         self._started = clock.seconds()
-        self._resolver = NodeResolver(network.nodes, radio)
+        self._resolver = NodeResolver(network.nodes, radio, bindings.labels)
 
     async def _ready_radio(self, in_network: bool = True) -> None:
         """Wait for the radio if it is being brought up: every operation that needs it asks this

@@ -39,6 +39,10 @@ class CommandOperations(GatewayOperations):
         @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL, RADIO_OFFLINE, NO_ANSWER,
             NODE_REFUSED, BAD_VALUE.
         """
+        try:
+            encode_value("NI", label)
+        except ValueError as error:
+            raise ControlFault(BAD_VALUE, f"{error}.") from None
         if label != label_text(label.encode()) or not label:
             raise ControlFault(
                 BAD_VALUE,
@@ -47,7 +51,8 @@ class CommandOperations(GatewayOperations):
             )
         node = self._resolver.node(address)
         await self._command(node, "NI", label)
-        node.label = label
+        before, node.label = node.label, label
+        self._bindings.labels.renamed(node, before)
         self._network.nodes.changed(node)
         try:
             await self._command(node, "WR", None)

@@ -22,7 +22,11 @@ from zbtwist.control.operations.base import GatewayOperations
 from zbtwist.control.operations.table import operation, shown_types, type_of
 from zbtwist.runtime.pace import Stopped
 from zbtwist.store.errors import StoreError
-from zbtwist.xbee.address import Address64
+from zbtwist.xbee.address import Address64, digi_address64
+
+#: The longest silence that can be asked for, and what a day has.
+MAX_DAYS = 36500
+SECONDS_A_DAY = 86400.0
 
 _DIGITS = re.compile(r" *[0-9]{1,9} *")
 
@@ -72,6 +76,47 @@ class MappingOperations(GatewayOperations):
         """
         await self._done(self._bindings.remove(self._resolver.node(address)))
         return True
+
+    @operation("forget", changes=True)
+    async def forget(self, address: str) -> bool:
+        """Close a node's TCP port, with its clients, and forget the node: its mapping, its name and
+        its counters; returns true.
+
+        If it is heard again, it is a new node. One of ``waiting()`` is forgotten as well. A node
+        that the configuration file names by its address is fault 9.
+
+        @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL, BAD_VALUE, GATEWAY_FAILED.
+        """
+        address64 = self._resolver.address(address)
+        candidates = self._network.admission.candidates
+        candidate = candidates.get(address64)
+        if candidate is not None:
+            candidates.remove(candidate)
+        else:
+            await self._done(self._bindings.forget([self._resolver.node(address)]))
+        return True
+
+    @operation("forget_silent", changes=True)
+    async def forget_silent(self, days: float) -> list[str]:
+        """Do ``forget`` for all nodes that have not been heard for so many days, 1 at least;
+        returns their addresses, as ``addr_extended``.
+
+        Nodes that the configuration file names stay, and those that were never heard. For what was
+        before the gateway started, it goes by the computer's time of day.
+
+        @raise ControlFault: BAD_VALUE, GATEWAY_FAILED.
+        """
+        if not 1 <= days <= MAX_DAYS:
+            raise ControlFault(
+                BAD_VALUE, f"{days:g} is no number of days: write one from 1 to {MAX_DAYS}."
+            )
+        nodes = [
+            node
+            for node in self._network.silent_for(days * SECONDS_A_DAY)
+            if not self._bindings.is_listed(node)
+        ]
+        await self._done(self._bindings.forget(nodes))
+        return [digi_address64(node.address64) for node in nodes]
 
     async def _change(self, mappings: list[tuple[str, int]], where: str) -> None:
         """

@@ -26,6 +26,11 @@ class Status(TypedDict):
     pan: Annotated[str, "64-bit PAN identifier in use (OP), 16 hexadecimal digits"]
     channel: Annotated[int, "in use (CH), 11 to 26; 0 if it is not known"]
     nodes: Annotated[int, "known nodes"]
+    waiting: Annotated[int, "that have answered and are no nodes; ``waiting()`` lists them"]
+    strangers: Annotated[int, "that were heard and have not answered"]
+    waiting_text: Annotated[
+        str, "why nobody is let in who otherwise would be, in a sentence; empty if they are"
+    ]
     clients: Annotated[int, "TCP clients of all nodes together"]
     problems: Annotated[int, "nodes with a ``state_text``"]
     store: Annotated[str, "the file that keeps nodes and mappings; ``:memory:`` is none"]
@@ -39,6 +44,7 @@ class StatusOperations(GatewayOperations):
     def status(self) -> Status:
         """Say how the gateway, its radio and its network are."""
         facts = self._radio.facts
+        admission = self._network.admission
         return {
             "version": zbtwist.__version__,
             "uptime": self._clock.seconds() - self._started,
@@ -52,6 +58,9 @@ class StatusOperations(GatewayOperations):
             "pan": f"{facts.operating_pan_id:016x}" if facts else "",
             "channel": facts.channel if facts else 0,
             "nodes": len(self._network.nodes),
+            "waiting": admission.waiting,
+            "strangers": len(admission.candidates) - admission.waiting,
+            "waiting_text": admission.why_none if admission.waiting else "",
             "clients": self._bindings.clients,
             "problems": sum(bool(self._bindings.problem_of(node)) for node in self._network.nodes),
             "store": self._bindings.store_path,

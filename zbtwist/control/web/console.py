@@ -57,7 +57,7 @@ class Console(MultiService):
         self._radio = radio
         self._network = network
         self._bindings = bindings
-        self._resolver = NodeResolver(network.nodes, radio)
+        self._resolver = NodeResolver(network.nodes, radio, bindings.labels)
         traffic = TrafficHistory(clock, network.nodes, bindings)
         traffic.setServiceParent(self)
         self._calls = Calls(operations, self._resolver, traffic)
