@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shlex
@@ -67,6 +68,8 @@ class World:
         self.node_allow = ""
         self.configure()
         self.gateway = Gateway(None, "--config", self.config, program=ZBGATE, control=self.port)
+        # No class is told of its end where tests are shared out to several processes.
+        atexit.register(self.end)
         self.gateway.wait_for("ECHO is on port")
 
     def configure(self, more: str = "") -> None:
@@ -87,12 +90,9 @@ class World:
             cls.one = World()
         return cls.one
 
-    @classmethod
-    def end(cls) -> None:
-        if cls.one is not None:
-            cls.one.gateway.stop()
-            shutil.rmtree(cls.one.directory)
-            cls.one = None
+    def end(self) -> None:
+        self.gateway.stop()
+        shutil.rmtree(self.directory)
 
 
 class LoginTestCase(SynchronousTestCase):
@@ -100,10 +100,6 @@ class LoginTestCase(SynchronousTestCase):
         self.world = World.get()
         self.port = self.world.port
         self.context = ssl.create_default_context(cafile=self.world.ca)
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        World.end()
 
     def server(self, who: str = "alice:s%C3%ABcret@") -> Any:
         return xmlrpc.client.ServerProxy(
