@@ -49,8 +49,7 @@ class ForgetTests(BindingTestCase):
 
     def test_many(self) -> None:
         self.patch(assignment, "FORGOTTEN_AT_ONCE", 10)
-        many = [Address64(number) for number in range(1, 151)]
-        self.see(*many)
+        many = self.crowd(150, first=1)
         self.see(A)
         forgotten = self.forget(*many)
         self.wire.clock.pump([0.1] * 10)
