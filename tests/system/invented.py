@@ -175,17 +175,13 @@ class Figures:
 class Run:
     """One flood."""
 
-    def __init__(
-        self, rate: float, count: int, patience: float, expected: Sequence[str] = LATE_NAMES
-    ) -> None:
+    def __init__(self, rate: float, count: int, patience: float) -> None:
         """
         @param rate: invented frames a second.
         @param count: how many in all.
         @param patience: seconds that late nodes are waited for after the end of the flood.
-        @param expected: the names of those that are waited for.
         """
         self._rate, self._count, self._patience = rate, count, patience
-        self._expected = set(expected)
         self._directory = Path(tempfile.mkdtemp(prefix="zbtwist-test-"))
         self._link = str(self._directory / "radio")
         self._state = str(self._directory / "state.sqlite3")
@@ -246,7 +242,7 @@ class Run:
         joined_at = 0.0
         end = float("inf")
         radio.process.send_signal(signal.SIGUSR1)
-        while not self._expected <= set(figures.late) or "all" not in radio.output:
+        while not set(LATE_NAMES) <= set(figures.late) or "all" not in radio.output:
             if not joined_at and "half" in radio.output:
                 radio.process.send_signal(signal.SIGUSR2)
                 joined_at = time.monotonic()
