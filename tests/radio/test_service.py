@@ -355,6 +355,25 @@ class RadioServiceTests(LinkCase):
         self.assertEqual(self.switch.tries, 1)
         self.stop()
 
+    def test_silent_during_bring_up(self) -> None:
+        """It may have been deaf since its last frame, and not only since it is given up."""
+        self.build()
+        self.service.startService()
+        self.run_for(0.5)
+        radio = self.network.radio
+        radio.emit_modem_status(ModemStatusCode.HARDWARE_RESET)
+        # It is being set up anew.
+        self.run_for(0.01)
+        radio.write_frame(ReceivePacket(Address64(1), Address16(2), 1, b"x"))
+        self.run_for(0.001, step=0.001)
+        self.assertIsNone(self.coordinator.facts)
+        last_frame = self.coordinator.last_frame
+        radio.hang()
+        self.run_for(10)
+        self.assertLess(last_frame, 0.6)
+        self.assertEqual(self.coordinator.down_since, last_frame)
+        self.stop()
+
     def test_it_is_waited_for(self) -> None:
         """While it is being brought up, and at the start also if it was not there at first; but not
         when it is known not to be there.

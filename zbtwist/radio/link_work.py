@@ -339,12 +339,18 @@ class LinkWork:
     def begin_again(self, reason: str) -> None:
         self._end_work()
         self._asked_since = None
-        # A radio that was reset, or is silent, may have been deaf for longer than that.
-        self._coordinator.link_down(reason, self._deaf_since(self._coordinator.last_frame))
+        self._gone_since_last_frame(reason)
         self.probe()
 
+    def _gone_since_last_frame(self, reason: str) -> None:
+        """A radio that was reset, is silent, or does not answer while it is set up may have been
+        deaf for longer than that.
+        """
+        self._coordinator.link_down(reason, self._deaf_since(self._coordinator.last_frame))
+
     def no_radio(self, sentence: str) -> None:
-        self.link_down(sentence)
+        self._end_work()
+        self._gone_since_last_frame(sentence)
         self._coordinator.expect(False)
         self.log.no_radio(sentence)
 
