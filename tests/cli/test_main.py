@@ -26,14 +26,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import zbtwist
 from tests.pages import DOCS
-from zbtwist.cli import client, following, main, tables, words
+from zbtwist.cli import client, following, main, options, settings, tables, words
 from zbtwist.cli.options import Command
 from zbtwist.control.api import OPERATIONS
 
 ADDRESS = "00:13:a2:00:40:0a:3e:ff"
 
+#: All, those of a group by the words of both.
 COMMANDS = {
-    name: command for name, command in main.main.commands.items() if isinstance(command, Command)
+    f"{before}{name}": command
+    for before, group in (("", main.main), ("settings ", settings.settings))
+    for name, command in group.commands.items()
+    if isinstance(command, Command)
 }
 
 
@@ -431,7 +435,7 @@ class ATCommands(CtlTestCase):
         ):
             self.assertEqual(self.done("at", "E2", "dl", text), "OK\n")
             self.assertEqual(self.calls.pop(), ("at", "E2", "DL", value))
-        self.done("at", "", "ID", "0x0123456789abcdef")
+        self.done("at", "", "ID", "0x0123456789abcdef", "--yes")
         self.assertEqual(self.calls.pop()[3], bytes.fromhex("0123456789abcdef"))
 
     def test_reading(self) -> None:
@@ -959,13 +963,15 @@ class Help(CtlTestCase):
     def test_every_command(self) -> None:
         self.assertEqual(
             " ".join(sorted(main.main.commands)),
-            "accept at bind discover forget list rename stats status temperatures trace unbind",
+            "accept at bind discover forget list rename replace settings stats status temperatures "
+            "trace unbind",
         )
-        for command in main.main.commands:
-            output = self.done(command, "--help")
+        self.assertEqual(" ".join(sorted(settings.settings.commands)), "apply diff save show")
+        for command in (*COMMANDS, "settings"):
+            output = self.done(*command.split(), "--help")
             self.assertIn("--json", output)
             self.assertIn("--url", output)
-        self.assertEqual(COMMANDS, main.main.commands)
+        self.assertEqual(len(COMMANDS), len(main.main.commands) - 1 + 4)
 
     def test_every_operation_has_a_command(self) -> None:
         asked = {name for command in COMMANDS.values() for name in command.operations}
@@ -978,3 +984,165 @@ class Help(CtlTestCase):
 
     def test_version(self) -> None:
         self.assertRegex(self.done("--version"), r"^zbctl \d+\.\d+")
+
+
+def fault(number: int, text: str) -> xmlrpc.client.Fault:
+    return xmlrpc.client.Fault(number, text)
+
+
+SETTING = {
+    "command": "BD",
+    "name": "rate",
+    "group": "Serial line",
+    "value": 3,
+    "text": "9600 bit/s",
+    "unit": "bit/s",
+    "range": "0 to 10",
+    "words": [],
+    "stored": True,
+    "read_only": False,
+    "why": "",
+}
+APPLIED = {"changed": ["D1", "IR"], "skipped": ["NI"], "same": 60, "written": False}
+REPLACED = {
+    "addr_extended": "[00:13:a2:00:40:0a:00:02]!",
+    "label": "E1",
+    "tcp_port": 27001,
+    "changed": ["NI"],
+    "skipped": [],
+    "text": "",
+}
+MAY = "This may cut E1 off, and was not done. ID: it leaves. Call again with sure if that is meant."
+
+
+class SettingsOfNodes(CtlTestCase):
+    def file(self, name: str = "e1.toml", text: str = "[settings]\nD1 = 3\n") -> str:
+        path = f"{self.mktemp()}-{name}"
+        with open(path, "w") as opened:
+            opened.write(text)
+        return path
+
+    def test_table(self) -> None:
+        self.answers["settings"] = [SETTING, {**SETTING, "command": "D1", "stored": False}]
+        for command in (("settings", "show", "E1"), ("at", "E1")):
+            output = self.done(*command)
+            self.assertRegex(output, r"(?m)^BD +3  9600 bit/s +rate +0 to 10$")
+            self.assertRegex(output, r"(?m)^D1 +3  9600 bit/s +not in flash +rate")
+        self.answers["settings"] = [SETTING]
+        self.assertNotIn("flash", self.done("at", "radio"))
+        self.assertEqual(self.calls[-1], ("settings", ""))
+        self.assertEqual(json.loads(self.done("at", "E1", "--json")), [SETTING])
+
+    def test_save(self) -> None:
+        self.answers["save_settings"] = "D1 = 3\n"
+        for name, form in (("a.toml", "toml"), ("a.XML", "xctu")):
+            path = f"{self.mktemp()}-{name}"
+            self.assertIn("are in", self.done("settings", "save", "E1", path))
+            self.assertEqual(Path(path).read_text(), "D1 = 3\n")
+            self.assertEqual(self.calls.pop(), ("save_settings", "E1", form))
+        self.assertEqual(self.done("settings", "save", "E1", "-"), "D1 = 3\n")
+        self.assertIn(
+            "cannot be written", self.failed(1, "settings", "save", "E1", "/nowhere/a.toml")
+        )
+
+    def test_diff(self) -> None:
+        row = {
+            "command": "D1",
+            "name": "a pin",
+            "text": "off",
+            "new_text": "output low",
+            "known": True,
+            "why": "",
+        }
+        self.answers["compare_settings"] = [row, {**row, "command": "NI", "known": False}]
+        output = self.done("settings", "diff", "E1", self.file())
+        self.assertRegex(output, r"(?m)^D1 +off +output low +a pin$")
+        self.assertRegex(output, r"(?m)^NI .*left out")
+        self.answers["compare_settings"] = []
+        self.assertIn("is as", self.done("settings", "diff", "E1", self.file()))
+
+    def test_apply(self) -> None:
+        self.answers["apply_settings"] = APPLIED
+        path = self.file()
+        output = self.done("settings", "apply", path, "E1", "E2")
+        self.assertEqual(
+            output.splitlines()[0],
+            "E1 has D1, IR as the file says, not in flash memory yet. 60 were so already. Left "
+            "out: NI.",
+        )
+        self.assertEqual([call[1] for call in self.calls], ["E1", "E2"])
+        self.assertEqual(self.calls[0][2:], ("[settings]\nD1 = 3\n", False, False))
+        self.answers["apply_settings"] = {**APPLIED, "changed": [], "written": True, "skipped": []}
+        self.assertEqual(
+            self.done("settings", "apply", path, "E1", "--write", "--yes"), "E1 was so already.\n"
+        )
+        self.assertEqual(self.calls[-1][3:], (True, True))
+        self.assertIn("E1", json.loads(self.done("settings", "apply", path, "E1", "--json")))
+
+    def test_one_that_fails_does_not_stop_the_others(self) -> None:
+        self.answers["apply_settings"] = lambda node, *_: (
+            fault(8, "E1 refused D1.") if node == "E1" else APPLIED
+        )
+        result = self.zbctl("settings", "apply", self.file(), "E1", "E2")
+        self.assertEqual((result.exit_code, result.stderr), (1, "zbctl: E1 refused D1.\n"))
+        self.assertTrue(result.stdout.startswith("E2 has D1"))
+
+    def test_what_may_cut_off_is_asked(self) -> None:
+        """Nobody is there to answer: --yes says it."""
+
+        def apply(node: str, text: str, sure: bool, write: bool) -> Any:
+            return APPLIED if sure else fault(11, MAY)
+
+        self.answers["apply_settings"] = apply
+        path = self.file()
+        self.assertEqual(
+            self.failed(1, "settings", "apply", path, "E1"),
+            "zbctl: This may cut E1 off, and was not done. ID: it leaves. Say --yes if that is "
+            "meant.\n",
+        )
+        self.done("settings", "apply", path, "E1", "--yes")
+
+    def test_a_person_is_asked(self) -> None:
+        self.answers["at"] = ""
+        self.patch(options, "_is_somebody_there", lambda: True)
+        for answer, calls in (("n\n", 0), ("y\n", 1)):
+            result = CliRunner(env={"ZBCTL_URL": self.url}).invoke(
+                main.main, ["at", "E1", "BD", "7"], prog_name="zbctl", input=answer
+            )
+            self.assertEqual(len(self.calls), calls, result.output)
+            self.assertIn("BD may cut E1 off. What is connected", result.stderr)
+            self.assertIn("Do it?", result.stderr)
+
+    def test_at_asks(self) -> None:
+        self.answers["at"] = ""
+        self.assertIn("Say --yes", self.failed(1, "at", "E1", "SM", "4"))
+        self.assertEqual(self.calls, [])
+        self.done("at", "E1", "SM", "4", "--yes")
+        self.done("at", "E1", "SM")
+        self.done("at", "E1", "D1", "4")
+        self.assertEqual(len(self.calls), 3)
+
+    def test_replace(self) -> None:
+        self.answers["replace"] = REPLACED
+        self.assertEqual(self.done("replace", "E1", "E2"), "E2 is E1 at port 27001 now. Set: NI.\n")
+        self.assertEqual(self.calls.pop(), ("replace", "E1", "E2", False, ""))
+        self.answers["replace"] = {**REPLACED, "changed": [], "text": "None were ever read."}
+        output = self.done("replace", "E1", "E2", "--from", self.file(), "--yes")
+        self.assertIn("None were ever read.", output)
+        self.assertEqual(self.calls.pop()[3:], (True, "[settings]\nD1 = 3\n"))
+        self.answers["replace"] = lambda old, new, sure, text: REPLACED if sure else fault(11, MAY)
+        self.assertIn("--yes", self.failed(1, "replace", "E1", "E2"))
+        self.done("replace", "E1", "E2", "--yes")
+
+    def test_file_that_is_no_text(self) -> None:
+        path = self.file()
+        Path(path).write_bytes(b"\xff\xfe\x00")
+        self.assertIn("no text", self.failed(1, "settings", "diff", "E1", path))
+
+    def test_url_before_the_group(self) -> None:
+        """The variable does not overrule what was said."""
+        self.answers["settings"] = [SETTING]
+        result = CliRunner(env={"ZBCTL_URL": "127.0.0.1:1"}).invoke(
+            main.main, ["--url", self.url, "settings", "show", "E1"], prog_name="zbctl"
+        )
+        self.assertEqual(result.exit_code, 0, result.output)

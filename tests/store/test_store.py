@@ -9,10 +9,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.store import database
+from zbtwist.store import database, store
 from zbtwist.store.database import MEMORY
 from zbtwist.store.errors import StoreError
-from zbtwist.store.records import Mapping, StoredNode
+from zbtwist.store.records import Mapping, StoredNode, StoredSettings
 from zbtwist.store.store import Store
 from zbtwist.xbee.address import Address16, Address64
 
@@ -348,3 +348,49 @@ class MigrationTests(StoreTestCase):
         self.refusal()
         self.patch(database, "MIGRATIONS", database.MIGRATIONS[:-1])
         self.assertEqual(self.open().mappings(), [Mapping(A, 27001)])
+
+    def test_from_the_first_schema(self) -> None:
+        """Nodes that were kept before it was known what is not in their flash memory."""
+        Store(self.path).open().close()
+        old = sqlite3.connect(self.path)
+        old.executescript(
+            "DROP TABLE pin; DROP TABLE settings; ALTER TABLE node DROP COLUMN unwritten;"
+            "PRAGMA user_version = 1;"
+            "INSERT INTO node VALUES ('00:13:a2:00:40:00:00:00', 'A', 1, 65534, 0, 0, 1, 0, 0)"
+        )
+        old.close()
+        opened = self.open()
+        self.assertEqual([node.unwritten for node in opened.nodes()], [frozenset()])
+        self.assertEqual(opened.labels, {A: "A"})
+        self.assertIsNone(opened.settings_of(A))
+
+
+class SettingsTests(StoreTestCase):
+    def test_settings_are_kept(self) -> None:
+        opened = self.open()
+        self.assertIsNone(opened.settings_of(A))
+        for text in ("one", "two"):
+            kept = StoredSettings(A, text, 5.0)
+            opened.keep_settings(kept)
+            self.assertEqual(opened.settings_of(A), kept)
+        opened.close()
+        opened = self.open()
+        self.assertEqual(opened.settings_of(A), kept)
+        opened.forget_nodes([A])
+        self.assertIsNone(opened.settings_of(A))
+
+    def test_bound(self) -> None:
+        """Those go that were read longest ago."""
+        self.patch(store, "MAX_SETTINGS", 3)
+        opened = self.open()
+        for number in (3, 1, 2, 5, 4):
+            opened.keep_settings(StoredSettings(Address64(number), "x", float(number)))
+        kept = [number for number in range(1, 6) if opened.settings_of(Address64(number))]
+        self.assertEqual(kept, [3, 4, 5])
+
+    def test_what_is_not_in_flash(self) -> None:
+        opened = self.open()
+        opened.save_nodes([StoredNode(A, unwritten=frozenset(("D1", "V+")))])
+        opened.close()
+        (node,) = self.open().nodes()
+        self.assertEqual(node.unwritten, {"D1", "V+"})

@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.system.support import (
     echo,
     free_ports,
     is_listening,
+    wait_until,
 )
 
 
@@ -128,6 +130,36 @@ class EveryCommand(CtlTestCase):
         self.assertEqual(self.done("at", "Küche 2", "ni"), "Küche 2\n")
         self.assertIn("ECHO", self.refused("at", "ECHO", "NI"))
         self.assertIn("ZZ", self.refused("at", "METER", "ZZ"))
+
+    def test_settings(self) -> None:
+        """Saved, compared, applied, and handed on to a successor, by the real program."""
+        # All nodes were switched on with the gateway: what is set before they say so is taken for
+        # lost.
+        wait_until(
+            lambda: sum("was switched on" in event["text"] for event in self.answer("trace")) == 3,
+            "all nodes have said that they were switched on",
+        )
+        with tempfile.TemporaryDirectory() as directory:
+            path, profile = f"{directory}/echo.toml", f"{directory}/echo.xml"
+            self.done("at", "ECHO", "D1", "3")
+            self.assertRegex(self.done("at", "ECHO"), r"(?m)^D1 +3  digital input +not in flash ")
+            self.done("settings", "save", "ECHO", path)
+            self.done("settings", "save", "ECHO", profile)
+            self.assertIn("digital input", self.done("settings", "diff", "METER", path))
+            self.assertIn("is as", self.done("settings", "diff", "ECHO", profile))
+            self.assertIn("XBee S2", self.refused("settings", "apply", path, "SENSOR"))
+            self.assertIn("METER has D1", self.done("settings", "apply", path, "METER", "--write"))
+            self.assertNotIn("not in flash", self.done("settings", "show", "METER"))
+            asked = self.refused("at", "ECHO", "SM", "4")
+            self.assertIn("--yes", asked)
+        self.assertIn("XBee S2", self.refused("replace", "ECHO", "SENSOR"))
+        self.done("at", "ECHO", "D2", "2")
+        port = self.nodes["ECHO"]["tcp_port"]
+        self.assertIn(f"at port {port} now", self.done("replace", "ECHO", "METER"))
+        rows = {row["tcp_port"]: row for row in self.answer("list")}
+        self.assertEqual(rows[port]["label"], "ECHO")
+        self.assertEqual(rows[port]["addr_extended"], self.nodes["METER"]["addr_extended"])
+        self.assertEqual(self.answer("at", self.nodes["METER"]["addr_extended"], "D2")["value"], 2)
 
     def test_tracing(self) -> None:
         events = self.answer("trace")

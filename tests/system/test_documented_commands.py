@@ -117,6 +117,12 @@ ZBCTL = Page(
     is_running=True,
 )
 
+SETTINGS = Page(
+    DOCS / "settings.rst",
+    texts=("# Settings of METER (00:13:a2:00:40:0a:3e:01): XBee-PRO S2C TH with Zigbee 4060.",),
+    is_running=True,
+)
+
 README = Page(
     ROOT / "README.rst",
     texts=(
@@ -440,6 +446,9 @@ class DocumentedCommands(PageTestCase):
 
     def test_zbctl(self) -> None:
         self.check(ZBCTL)
+
+    def test_settings(self) -> None:
+        self.check(SETTINGS)
 
     def test_readme(self) -> None:
         self.check(README)

@@ -143,7 +143,9 @@ class Gateway(MultiService):
         )
         tracer = FrameTracer(bus, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
-        self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events, tracer)
+        self.api = GatewayAPI(
+            reactor, coordinator, self.network, self.bindings, events, tracer, self.store
+        )
         self._hosts = Hosts(settings.control_host)
         self._door = Door(reactor, settings)
         self._site = site = control_site(self.api, reactor, self._hosts, self._door)

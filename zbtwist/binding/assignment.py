@@ -260,6 +260,32 @@ class PortAssigner:
             await pace.step(len(some))
         self.log.info("{count} nodes are forgotten, by hand.", count=len(nodes))
 
+    async def replace(self, old: Node, new: Node) -> None:
+        """Give a node the port of another one, and forget that one.
+
+        @raise PortTaken: it does not open; nothing was changed.
+        @raise StoreError: it could not be saved; nothing was changed.
+        """
+        port = self._ports.get(old.address64)
+        slot = port.slot if port is not None else None
+        if port is not None and slot is not None:
+            opened: list[Listener] = []
+            if self._pool.listener_at(slot) is None:
+                opened.append(await self._open(slot))
+            try:
+                self._mappings.replace(old.address64, new.address64, slot)
+            except StoreError:
+                await self._close(opened)
+                raise
+            port.leave(f"{new} takes its place")
+            self._pool.disown(port)
+            self._pool.forget(old.address64)
+            self._ports.remove(port)
+            self._bus.publish(MappingChanged(old, None, slot, by_hand=True))
+            await self._hand_over({new.address64: slot}, self._ports.pace())
+        self._mappings.forget(old.address64)
+        self._nodes.remove(old)
+
     async def remove(self, node: Node) -> None:
         """Close a node's port and forget its mapping.
 

@@ -101,6 +101,18 @@ class ConfiguredPorts:
                 "SIGHUP, and then forget it."
             )
 
+    def check_replaceable(self, node: Node) -> None:
+        """Refuse to give a port away that the configuration gives to that address.
+
+        @raise Configured: it does.
+        """
+        for request in self.requests.at(node.address64):
+            if request.slot is not None:
+                raise Configured(
+                    f"The configuration file gives {node} the port {request.slot}: write the new "
+                    "address there, and send the gateway a SIGHUP."
+                )
+
     # --- doing ---------------------------------------------------------------------------------
 
     async def apply_all(self) -> None:

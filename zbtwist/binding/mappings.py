@@ -107,6 +107,16 @@ class Mappings:
         self._written(address64)
         self._unbound.add(address64)
 
+    def replace(self, old: Address64, new: Address64, slot: ListenAddress) -> None:
+        """Write that a node has the port of another one, which is gone.
+
+        @raise StoreError: it cannot be written.
+        """
+        self._store.change_mappings([Mapping(new, slot, by_hand=True)], remove=[old])
+        for address64 in (old, new):
+            self._written(address64)
+            self._unbound.discard(address64)
+
     def forget(self, address64: Address64) -> None:
         """Forget a node whose mapping was removed already; nothing depends on it."""
         with suppress(StoreError):

@@ -332,6 +332,35 @@ class BindingService(MultiService):
     def _is_known(self, node: Node) -> bool:
         return self._nodes.get(node.address64) is node
 
+    def check_replaceable(self, old: Node, new: Node) -> None:
+        """
+        @raise Configured: the configuration gives one of these addresses another port.
+        """
+        self._configured.check_replaceable(old)
+        self._configured.check_replaceable(new)
+
+    async def replace(self, old: Node, new: Node, label: str) -> None:
+        """Give a node the port of another one, which is forgotten.
+
+        @param label: how it calls itself now.
+        @raise Configured: the configuration gives one of these addresses its port.
+        @raise BindingError: it does not open; nothing was changed.
+        @raise StoreError: it could not be saved; nothing was changed.
+        """
+        self.check_replaceable(old, new)
+        await self._work.run(self._replace(old, new, label))
+
+    async def _replace(self, old: Node, new: Node, label: str) -> None:
+        is_relied_on = bool(label) and self.labels.owner_of(label) == old.address64
+        await self._assigner.replace(old, new)
+        # Not sooner: nobody is to be told that there are two of that name.
+        new.label = label
+        self._nodes.changed(new)
+        if is_relied_on:
+            self.labels.pin(new)
+        # A new port is there to be given, and the configuration may mean the new node now.
+        await self._apply_all()
+
     # --- by the configuration ------------------------------------------------------------------
 
     def reconfigure(self, old: BindingSettings, new: BindingSettings) -> None:

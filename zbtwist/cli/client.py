@@ -18,7 +18,7 @@ import click
 
 from zbtwist import __version__
 from zbtwist.control import DEFAULT_PORT
-from zbtwist.control.faults import NO_SUCH_METHOD
+from zbtwist.control.faults import MAY_CUT_OFF, NO_SUCH_METHOD
 
 #: Where a gateway is, if nobody says.
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}/RPC2"
@@ -26,6 +26,8 @@ DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}/RPC2"
 #: Seconds to wait for an answer, if nobody says; a search of a large network takes long.
 TIMEOUT = 30.0
 DISCOVERY_TIMEOUT = 300.0
+#: Of a table of settings too, which a node that sleeps tells slowly.
+SETTINGS_TIMEOUT = 660.0
 #: Seconds to wait while somebody waits for a completion, and for a number beside a progress bar.
 SHORT_TIMEOUT = 1.0
 PROGRESS_TIMEOUT = 5.0
@@ -59,6 +61,10 @@ class Refused(Failure):
     """The gateway said no."""
 
     exit_code = 1
+
+
+class Unsure(Refused):
+    """The gateway wants to be told that this is meant."""
 
 
 class Unreachable(Failure):
@@ -166,7 +172,8 @@ class Gateway:
                     f"zbctl, {__version__} (zbctl status says which). Use the zbctl that came with "
                     "it."
                 ) from None
-            raise Refused(in_own_words(str(fault.faultString))) from None
+            kind = Unsure if fault.faultCode == MAY_CUT_OFF else Refused
+            raise kind(in_own_words(str(fault.faultString))) from None
         except TimeoutError:
             raise Unreachable(
                 f"Nothing answered at {self._shown} within {self._timeout:g} s. "
@@ -226,6 +233,7 @@ _OWN_WORDS = (
     (re.compile(r"\buse discover instead"), "use zbctl discover instead"),
     (re.compile(r"\bremove that mapping first\b"), "unbind that node first"),
     (re.compile(r"\bremove a mapping\b"), "unbind a node"),
+    (re.compile(r"\bCall again with sure if that is meant"), "Say --yes if that is meant"),
 )
 
 

@@ -11,6 +11,7 @@ import xmlrpc.client
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from threading import Thread
+from typing import TextIO
 
 import click
 from rich.cells import cell_len
@@ -37,9 +38,12 @@ from zbtwist.cli.options import (
     NodeOrPort,
     Session,
     Words,
+    ask_first,
     misuse,
     print_json,
+    sure_option,
 )
+from zbtwist.cli.settings import replace_node, settings, show_settings
 from zbtwist.cli.tables import (
     GAP,
     NO_NODES,
@@ -51,7 +55,7 @@ from zbtwist.cli.tables import (
     show_rows,
 )
 from zbtwist.cli.words import at_answer, at_line, duration, number_of
-from zbtwist.xbee.at import encode_value
+from zbtwist.xbee.at import PARAMETERS, encode_value
 
 #: Seconds between two looks at the nodes found so far.
 PROGRESS_INTERVAL = 0.5
@@ -223,22 +227,31 @@ def rename(session: Session, node: str, label: str) -> None:
     session.show(answer, lambda: click.echo(f"{node} is called {label} now."))
 
 
-@main.asking("at", short_help="Read or set an AT command of a node.")
+@main.asking("at", "settings", short_help="Read or set an AT command of a node.")
 @click.argument("node", type=NodeName())
-@click.argument("command", type=Words())
+@click.argument("command", type=Words(), required=False)
 @click.argument("value", type=ATValue(), required=False)
+@sure_option
 def at(
     session: Session,
     node: str,
-    command: str,
+    command: str | None,
     value: int | str | bytes | None,
+    is_sure: bool,
 ) -> None:
-    """Read the AT command COMMAND of NODE, or set it to VALUE.
+    """Read the AT command COMMAND of NODE, or set it to VALUE; without COMMAND, show all settings.
 
     NODE is "radio" (or empty) for the local radio. VALUE is a decimal number, a hexadecimal one
     (0x1F), bytes (hex:0011ff), or text; text:42 is the text 42.
     """
+    address = "" if node == "radio" else node
+    if command is None:
+        show_settings(session, address)
+        return
     command = command.upper()
+    why = PARAMETERS[command].why if command in PARAMETERS else ""
+    if value is not None and why:
+        ask_first(f"{command} may cut {node} off. {why}", is_sure)
     if isinstance(value, int) and value > xmlrpc.client.MAXINT:
         # XML-RPC has no number as large.
         try:
@@ -246,9 +259,30 @@ def at(
         except ValueError as error:
             raise misuse(f"{error}.") from None
     arguments = [] if value is None else [value]
-    address = "" if node == "radio" else node
     answer = at_answer(session.gateway().call("at", address, command, *arguments))
     session.show(answer, lambda: click.echo(at_line(answer)))
+
+
+main.add_command(settings)
+
+
+@main.asking("replace", short_help="Put a module in the place of another one.")
+@click.argument("old", type=NodeName())
+@click.argument("new", type=NodeName())
+@click.option(
+    "--from",
+    "file",
+    type=click.File(encoding="utf-8"),
+    help="File with the settings of OLD, in place of those that the gateway has read last.",
+)
+@sure_option
+def replace(session: Session, old: str, new: str, file: TextIO | None, is_sure: bool) -> None:
+    """Give the module NEW the TCP port, the name and the settings of OLD, and forget OLD.
+
+    NEW must be in the network, and of the same kind. OLD may be dead: its settings are those that
+    were read last, by at OLD, settings save or the console.
+    """
+    replace_node(session, old, new, file, is_sure)
 
 
 @main.asking("status")

@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 from zbtwist.cli.client import (
     DEFAULT_URL,
     DISCOVERY_TIMEOUT,
+    SETTINGS_TIMEOUT,
     SHORT_TIMEOUT,
     TIMEOUT,
     Failure,
@@ -101,6 +102,36 @@ class Session:
             print_json(answer, indent=2)
         else:
             show()
+
+
+#: What is said where nobody can be asked.
+SAY_YES = "Say --yes if that is meant."
+
+
+def _is_somebody_there() -> bool:
+    return sys.stdin.isatty()
+
+
+def ask_first(sentence: str, is_sure: bool) -> None:
+    """Ask a person before something is done that may not be undone.
+
+    @param sentence: what may happen.
+    @param is_sure: it was said already, with --yes.
+    @raise Failure: there is nobody to ask.
+    @raise click.Abort: no.
+    """
+    if is_sure:
+        return
+    if not _is_somebody_there():
+        raise Failure(f"{sentence} {SAY_YES}")
+    click.echo(sentence, err=True)
+    click.confirm("Do it?", abort=True, err=True)
+
+
+#: The option that says it beforehand.
+sure_option = click.option(
+    "--yes", "-y", "is_sure", is_flag=True, help="Do not ask before what may cut a node off."
+)
 
 
 def print_json(value: object, indent: int | None = None) -> None:
@@ -254,7 +285,7 @@ def _shared_options(envvar: str | None = None) -> list[click.Parameter]:
             expose_value=False,
             callback=_store,
             help=f"How long to wait for an answer: {TIMEOUT:g} by default, "
-            f"{DISCOVERY_TIMEOUT:g} for discover.",
+            f"{DISCOVERY_TIMEOUT:g} for discover, {SETTINGS_TIMEOUT:g} for settings.",
         ),
         click.Option(
             ["--user"],
@@ -317,8 +348,10 @@ class Commands(click.Group):
     """All commands; whatever goes wrong is one line, and an exit code."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
+        is_part = more.pop("is_part", False)
         super().__init__(*arguments, **more)
-        self.params += _shared_options(envvar="ZBCTL_URL")
+        # The variable counts once: what stands before the name of a part is said later.
+        self.params += _shared_options(envvar=None if is_part else "ZBCTL_URL")
 
     def asking(
         self, *operations: str, name: str | None = None, short_help: str | None = None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from zbtwist.control.operations.admission import AdmissionOperations
-from zbtwist.control.operations.commands import CommandOperations
 from zbtwist.control.operations.mappings import MappingOperations
 from zbtwist.control.operations.nodes import NodeOperations
+from zbtwist.control.operations.settings import SettingsOperations
 from zbtwist.control.operations.status import StatusOperations
 from zbtwist.control.operations.table import table_of
 from zbtwist.control.operations.temperatures import TemperatureOperations
@@ -18,7 +18,7 @@ class GatewayAPI(
     TemperatureOperations,
     StatusOperations,
     MappingOperations,
-    CommandOperations,
+    SettingsOperations,
     TracingOperations,
 ):
     """Every operation, to be called as a method; over a wire they are called by their names in

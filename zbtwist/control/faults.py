@@ -25,6 +25,8 @@ NODE_REFUSED = 8
 BAD_VALUE = 9
 #: The user may only look, and this changes something or reaches a node.
 NOT_ALLOWED = 10
+#: It may cut the node off, and nobody has said that this is meant; the sentence says why.
+MAY_CUT_OFF = 11
 
 #: There is no method of that name.
 NO_SUCH_METHOD = 8001

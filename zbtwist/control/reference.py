@@ -76,7 +76,8 @@ def _table(keys: Iterable[Key]) -> Iterable[str]:
         first, *more = textwrap.wrap(
             key.text, _COLUMNS[2], break_long_words=False, break_on_hyphens=False
         )
-        yield _line(f"``{key.name}``", " or ".join(key.types), first)
+        types = key.types[0] if len(key.types) == 1 else "varies"
+        yield _line(f"``{key.name}``", types, first)
         for line in more:
             yield _line("", "", line)
     yield edge

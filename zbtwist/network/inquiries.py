@@ -181,11 +181,14 @@ class Inquiries:
             self._nodes.changed(node)
         return node.device_type_identifier
 
-    async def remote_at(self, node: Node, command: str, parameter: bytes = b"") -> bytes:
+    async def remote_at(
+        self, node: Node, command: str, parameter: bytes = b"", *, apply: bool = True
+    ) -> bytes:
         """An AT command to a node, by both its addresses. See `IRadio.remote_at`."""
         address16 = node.address16
+        how = {} if apply else {"apply": False}
         try:
-            return await self._radio.remote_at(node.address64, command, parameter, address16)
+            return await self._radio.remote_at(node.address64, command, parameter, address16, **how)
         except ATRefused as error:
             if error.status == ATStatus.TRANSMISSION_FAILED and node.address16 == address16:
                 # As after a packet that found nobody: the radio looks the address up next time.

@@ -30,6 +30,8 @@ class Node:
     @ivar signal: strength of the last hop of a packet of it, in -dBm; None until it is known.
     @ivar signal_at: when that was asked for the last time, seconds of the clock.
     @ivar temperature: the last one it told, in °C; None for none.
+    @ivar unwritten: the settings that were set through the gateway, and may not be in the node's
+        flash memory, so that it loses them when it restarts: AT commands.
     """
 
     address64: Address64
@@ -51,6 +53,7 @@ class Node:
     signal: int | None = None
     signal_at: float = -inf
     temperature: float | None = None
+    unwritten: frozenset[str] = frozenset()
 
     @property
     def is_described(self) -> bool:

@@ -38,6 +38,7 @@ _REMEMBERED = (
     "manufacturer_id",
     "device_type_identifier",
     "last_seen",
+    "unwritten",
 )
 
 

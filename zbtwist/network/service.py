@@ -21,8 +21,11 @@ from zbtwist.network.admission import DEFAULT_MAX_NODES, Admit
 from zbtwist.network.announcements import Announcements
 from zbtwist.network.events import FROM_NODE, BytesPassed
 from zbtwist.network.first_search import FirstSearch
+from zbtwist.network.flash import Flash, may_have_been_done
 from zbtwist.network.node import Node
+from zbtwist.network.restoring import Restorer
 from zbtwist.network.samples import SAMPLE_CLUSTERS, temperature_in
+from zbtwist.network.settings import SettingsReader
 from zbtwist.network.strangers import Strangers
 from zbtwist.network.table import NO_NODE, NodeTable
 from zbtwist.radio.errors import RadioError
@@ -94,6 +97,8 @@ class NetworkService(Service):
 
     @ivar nodes: the table.
     @ivar admission: who comes into it.
+    @ivar settings: reads the AT tables of nodes.
+    @ivar restorer: gives nodes other settings.
     @ivar search_answers: answers to searches so far, of any nodes.
     """
 
@@ -124,6 +129,9 @@ class NetworkService(Service):
         self.admission = strangers.admission
         self._inquiries = strangers.inquiries
         self._unknown = strangers.unknown
+        self._flash = Flash(self.nodes, bus)
+        self.settings = SettingsReader(clock, radio, self)
+        self.restorer = Restorer(self)
         self.search_answers = 0
         # Whether the next packet may be a reason to ask for the strength of its signal.
         self._wants_signal = False
@@ -149,6 +157,7 @@ class NetworkService(Service):
 
     def stopService(self) -> None:
         super().stopService()
+        self.settings.stop()
         self._first_search.stop()
         self._search.cancel()
         self._strangers.stop()
@@ -435,6 +444,15 @@ class NetworkService(Service):
         """
         return await self._inquiries.device_type_of(node)
 
-    async def remote_at(self, node: Node, command: str, parameter: bytes = b"") -> bytes:
+    async def remote_at(
+        self, node: Node, command: str, parameter: bytes = b"", *, apply: bool = True
+    ) -> bytes:
         """An AT command to a node, by both its addresses. See `IRadio.remote_at`."""
-        return await self._inquiries.remote_at(node, command, parameter)
+        try:
+            answer = await self._inquiries.remote_at(node, command, parameter, apply=apply)
+        except RadioError as error:
+            if may_have_been_done(error):
+                self._flash.told(node, command, parameter, is_sure=False)
+            raise
+        self._flash.told(node, command, parameter)
+        return answer

@@ -261,10 +261,12 @@ class Coordinator(Requests):
         parameter: bytes = b"",
         address16: Address16 = UNKNOWN16,
         timeout: float | None = None,
+        apply: bool = True,
     ) -> bytes:
-        """Read, set (with effect at once) or execute an AT command on another node.
+        """Read, set or execute an AT command on another node.
 
         @param timeout: seconds; `REMOTE_AT_TIMEOUT`, and `allowance`, if None.
+        @param apply: what is set has effect at once; else when the node gets AC.
         @return: the value of the answer.
         @param address16: for Zigbee; any other firmware finds the node by `address64` alone, if
             that is known.
@@ -275,7 +277,9 @@ class Coordinator(Requests):
             address16 = UNKNOWN16
         answer: RemoteATCommandResponse = await self._request(
             RemoteCommand(
-                RemoteATCommand(0, address64, address16, OPTION_APPLY, command, parameter),
+                RemoteATCommand(
+                    0, address64, address16, OPTION_APPLY if apply else 0, command, parameter
+                ),
                 RemoteATCommandResponse,
                 command,
                 address64,

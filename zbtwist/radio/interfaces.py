@@ -69,8 +69,13 @@ class IRadio(Interface):
         command: str,
         parameter: bytes = b"",
         address16: Address16 = UNKNOWN16,
+        *,
+        apply: bool = True,
     ) -> Awaitable[bytes]:
-        """The same on another node."""
+        """The same on another node.
+
+        @param apply: what is set has effect at once; else when the node gets AC.
+        """
 
     def transmit(
         address64: Address64,

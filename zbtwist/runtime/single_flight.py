@@ -17,18 +17,27 @@ class SingleFlight(Generic[T]):
     A caller that gives up (cancels) does not end the work, which others may wait for.
     """
 
-    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+    def __init__(self, work: Callable[[], Awaitable[T]], ends_alone: bool = False) -> None:
+        """
+        @param ends_alone: the work is ended when the last who waits for it gives up.
+        """
         self._work = work
+        self._ends_alone = ends_alone
         self._running: Deferred[T] | None = None
         self._waiting: list[Deferred[T]] = []
 
     async def __call__(self) -> T:
-        waiting: Deferred[T] = Deferred(self._waiting.remove)
+        waiting: Deferred[T] = Deferred(self._given_up)
         self._waiting.append(waiting)
         if self._running is None:
             running = self._running = Deferred.fromCoroutine(self._run())
             running.addBoth(self._ended)
         return await waiting
+
+    def _given_up(self, waiting: Deferred[T]) -> None:
+        self._waiting.remove(waiting)
+        if self._ends_alone and not self._waiting:
+            self.cancel()
 
     def cancel(self) -> None:
         """End the work; everybody who waits gets a CancelledError."""

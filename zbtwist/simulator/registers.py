@@ -2,34 +2,35 @@
 
 Three copies of the settings exist, as in the real module: what was last set (reads answer this),
 what is in force (queued changes wait for AC), and what is in flash (a restart goes back to this).
-Defaults and ranges: 90001539 (XBee 3 Zigbee) and 90002002 (S2C), "AT commands".
+Defaults, ranges, and which module has which: `zbtwist.xbee.at_table`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from zbtwist.xbee.at_table import PARAMETERS, rows_of
+from zbtwist.xbee.modules import Module
 from zbtwist.xbee.status import ATStatus
 
 Value = int | bytes
-
-#: The longest node identifier, in bytes.
-MAX_IDENTIFIER = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Register:
     """A setting.
 
-    @ivar default: its value as the module leaves the factory; bytes for text.
+    @ivar default: its value as the module leaves the factory; bytes for text and keys.
     @ivar size: bytes of its value in an answer; for text the longest value.
     @ivar ranges: the numbers that it takes, each pair inclusive; empty for all that fit.
+    @ivar is_secret: a key, which nothing reads.
     """
 
     default: Value
     size: int
     ranges: tuple[tuple[int, int], ...] = ()
+    is_secret: bool = False
 
     def check(self, value: bytes) -> Value | None:
         """Read the parameter of an AT command.
@@ -44,104 +45,21 @@ class Register:
 
     def to_bytes(self, value: Value) -> bytes:
         """The value as an answer carries it."""
+        if self.is_secret:
+            # OK, and no value (90001539, "KY").
+            return b""
         return value if isinstance(value, bytes) else value.to_bytes(self.size, "big")
 
 
-def _number(default: int, size: int, *ranges: tuple[int, int]) -> Register:
-    return Register(default, size, ranges)
-
-
-#: What can be set. A pin's values: 0 off, 1 its special function, 2 analog input, 3 digital input,
-#: 4 low output, 5 high output.
+#: What can be set, of any Zigbee module.
 SETTINGS: Mapping[str, Register] = {
-    # Serial line
-    "AP": _number(0, 1, (0, 2)),
-    "AO": _number(0, 1, (0, 0x0B)),
-    "BD": _number(3, 4, (0, 0x0A), (0x4B0, 0xE1000)),
-    "NB": _number(0, 1, (0, 3)),
-    "SB": _number(0, 1, (0, 1)),
-    "RO": _number(3, 1),
-    "D6": _number(0, 1, (0, 1), (3, 5)),
-    "D7": _number(1, 1, (0, 1), (3, 7)),
-    "CT": _number(0x64, 2, (2, 0x28F)),
-    "GT": _number(0x3E8, 2, (1, 0xCE4)),
-    "CC": _number(0x2B, 1),
-    # Addresses and names
-    "DH": _number(0, 4),
-    "DL": _number(0, 4),
-    "NI": Register(b" ", MAX_IDENTIFIER),
-    "DD": _number(0x00030000, 4),
-    "SE": _number(0xE8, 1),
-    "DE": _number(0xE8, 1),
-    "CI": _number(0x11, 2),
-    "TO": _number(0, 1),
-    # Network
-    "ID": _number(0, 8),
-    "CE": _number(0, 1, (0, 1)),
-    "NT": _number(0x3C, 1, (0x20, 0xFF)),
-    "NO": _number(0, 1, (0, 7)),
-    "NJ": _number(0xFF, 1),
-    "NH": _number(0x1E, 1),
-    "NW": _number(0, 2, (0, 0x64FF)),
-    "BH": _number(0, 1, (0, 0x1E)),
-    "AR": _number(0xFF, 1),
-    "SC": _number(0x7FFF, 2, (1, 0xFFFF)),
-    "SD": _number(3, 1, (0, 7)),
-    "ZS": _number(0, 1, (0, 2)),
-    "JV": _number(0, 1, (0, 1)),
-    "JN": _number(0, 1, (0, 1)),
-    "EE": _number(0, 1, (0, 1)),
-    "EO": _number(0, 1),
-    # Radio and sleep
-    "PL": _number(4, 1, (0, 4)),
-    "PM": _number(1, 1, (0, 1)),
-    "SM": _number(0, 1, (0, 0), (4, 5)),
-    "SN": _number(1, 2, (1, 0xFFFF)),
-    "SO": _number(0, 1),
-    "SP": _number(0x20, 2, (0x20, 0xAF0)),
-    "ST": _number(0x1388, 2, (1, 0xFFFE)),
-    "WH": _number(0, 2),
-    "PO": _number(0, 2, (0, 0x3E8)),
-    # Pins and samples
-    "D0": _number(1, 1, (0, 5)),
-    "D1": _number(0, 1, (0, 5)),
-    "D2": _number(0, 1, (0, 5)),
-    "D3": _number(0, 1, (0, 5)),
-    "D4": _number(0, 1, (0, 0), (3, 5)),
-    "D5": _number(1, 1, (0, 1), (3, 5)),
-    "D8": _number(1, 1, (0, 1), (3, 5)),
-    "D9": _number(1, 1, (0, 1), (3, 5)),
-    "P0": _number(1, 1, (0, 5)),
-    "P1": _number(0, 1, (0, 5)),
-    "P2": _number(0, 1, (0, 5)),
-    "P3": _number(1, 1, (0, 1), (3, 5)),
-    "P4": _number(1, 1, (0, 1), (3, 5)),
-    "IR": _number(0, 2, (0, 0), (0x32, 0xFFFF)),
-    "IC": _number(0, 2),
-    "PR": _number(0x1FFF, 2),
-    "LT": _number(0, 1, (0, 0), (0x14, 0xFF)),
-    "RP": _number(0x28, 1),
-    "V+": _number(0, 2),
+    row.name: Register(row.default, row.size, row.ranges, row.write_only)
+    for row in PARAMETERS.values()
+    if row.default is not None
 }
 
 #: What can only be read, and the bytes of its value. Which of them a module has is its own matter.
-FACTS: Mapping[str, int] = {
-    "SH": 4,
-    "SL": 4,
-    "MY": 2,
-    "MP": 2,
-    "HV": 2,
-    "VR": 2,
-    "%V": 2,
-    "TP": 2,
-    "OP": 8,
-    "OI": 2,
-    "CH": 1,
-    "AI": 1,
-    "NP": 2,
-    "NC": 1,
-    "DB": 1,
-}
+FACTS: Mapping[str, int] = {row.name: row.size for row in PARAMETERS.values() if row.read_only}
 
 Fact = Callable[[], int]
 
@@ -160,6 +78,9 @@ class RegisterFile:
             factory settings, and need not be within the ranges.
         """
         self._facts = dict(facts)
+        hardware, firmware = facts.get("HV"), facts.get("VR")
+        assert isinstance(hardware, int) and isinstance(firmware, int)
+        self._rows = rows_of(Module(hardware, firmware))
         self._factory: dict[str, Value] = {
             name: settings.get(name, register.default) for name, register in SETTINGS.items()
         }
@@ -170,7 +91,7 @@ class RegisterFile:
         self.flash_writes = 0
 
     def __contains__(self, command: str) -> bool:
-        return command in self._stored or command in self._facts
+        return command in self._rows and (command in self._stored or command in self._facts)
 
     def is_text(self, command: str) -> bool:
         """Whether the value of `command` is text, not a number."""
@@ -205,6 +126,8 @@ class RegisterFile:
         """
         @return: AT status and value.
         """
+        if command not in self._rows:
+            return ATStatus.INVALID_COMMAND, b""
         stored = self._stored.get(command)
         if stored is not None:
             return ATStatus.OK, SETTINGS[command].to_bytes(stored)
@@ -218,12 +141,12 @@ class RegisterFile:
 
         @return: AT status.
         """
-        register = SETTINGS.get(command)
+        register = SETTINGS.get(command) if command in self._rows else None
         if register is None:
             return (
                 ATStatus.INVALID_PARAMETER if command in self._facts else ATStatus.INVALID_COMMAND
             )
-        checked = register.check(value)
+        checked = replace(register, ranges=self._rows[command].ranges).check(value)
         if checked is None:
             return ATStatus.INVALID_PARAMETER
         self._stored = {**self._stored, command: checked}

@@ -67,6 +67,14 @@ MIGRATIONS = (
         address TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE node ADD COLUMN unwritten TEXT NOT NULL DEFAULT '';
+    CREATE TABLE settings (
+        address TEXT PRIMARY KEY,
+        text TEXT NOT NULL,
+        read_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )
 
 
@@ -396,8 +404,8 @@ class Database:
         except (*SQLITE_ERRORS, OSError) as error:
             raise StoreError(self._explain(error)) from error
 
-    def read(self, query: str) -> list[Any]:
+    def read(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
         try:
-            return self.connection.execute(query).fetchall()
+            return self.connection.execute(query, values).fetchall()
         except SQLITE_ERRORS as error:
             raise StoreError(self._explain(error)) from error

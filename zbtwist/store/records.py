@@ -24,6 +24,7 @@ class StoredNode:
     """What is remembered of a node; see `zbtwist.network.node.Node`.
 
     @ivar last_seen: seconds since 1970.
+    @ivar unwritten: AT commands whose values may not be in its flash memory.
     @ivar unbound: its mapping was removed by hand, so it gets a port only when it is asked for.
     """
 
@@ -35,4 +36,18 @@ class StoredNode:
     manufacturer_id: int = 0
     device_type_identifier: int | None = None
     last_seen: float = 0.0
+    unwritten: frozenset[str] = frozenset()
     unbound: bool = False
+
+
+@dataclass(slots=True)
+class StoredSettings:
+    """The settings that a node had when they were read last, in case it has to be replaced.
+
+    @ivar text: as a file of `zbtwist settings`.
+    @ivar read_at: seconds since 1970.
+    """
+
+    address64: Address64
+    text: str
+    read_at: float

@@ -16,7 +16,7 @@ from typing import Any
 
 from zbtwist.store.database import MEMORY, Database
 from zbtwist.store.errors import StoreError
-from zbtwist.store.records import Mapping, StoredNode
+from zbtwist.store.records import Mapping, StoredNode, StoredSettings
 from zbtwist.xbee.address import UNKNOWN16, Address64, format_address64, parse_address64
 
 #: Characters of an address as it is written here.
@@ -32,6 +32,9 @@ def _address64(text: str) -> Address64:
 
 #: How many mappings are looked up one by one, to see which of them are there already.
 _FEW = 50
+
+#: How many nodes' settings are kept; of a larger network those that were read last.
+MAX_SETTINGS = 4096
 
 #: How many are bound to one statement; older releases of SQLite take 999 values at once.
 _AT_ONCE = 100
@@ -53,6 +56,12 @@ _PUT = (
     """,  # noqa: S608
     "DELETE FROM temp.wanted",
 )
+
+
+def _stored_node(address: str, *values: Any) -> StoredNode:
+    fields: list[Any] = [_address64(address), *values]
+    fields[-2:] = frozenset(str(fields[-2]).split()), bool(fields[-1])
+    return StoredNode(*fields)
 
 
 def _check_node(node: StoredNode) -> None:
@@ -224,6 +233,7 @@ class Store:
                 "DELETE FROM mapping WHERE address = ?",
                 "DELETE FROM given WHERE address = ?",
                 "DELETE FROM pin WHERE address = ?",
+                "DELETE FROM settings WHERE address = ?",
                 "DELETE FROM node WHERE address = ?",
             ):
                 self.database.connection.executemany(statement, gone)
@@ -260,9 +270,9 @@ class Store:
         """Return every node, ordered by address."""
         rows = self.database.read(
             "SELECT address, label, role, parent16, profile_id, manufacturer_id,"
-            " device_type_identifier, last_seen, unbound FROM node ORDER BY address"
+            " device_type_identifier, last_seen, unwritten, unbound FROM node ORDER BY address"
         )
-        return [StoredNode(*(_address64(row[0]), *row[1:-1], bool(row[-1]))) for row in rows]
+        return [_stored_node(*row) for row in rows]
 
     def unbound(self) -> set[Address64]:
         """Return the nodes whose mapping was removed by hand."""
@@ -289,12 +299,12 @@ class Store:
             return
         self.database.connection.executemany(
             "INSERT INTO node (address, label, role, parent16, profile_id, manufacturer_id,"
-            " device_type_identifier, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " device_type_identifier, last_seen, unwritten) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (address) DO UPDATE SET label = excluded.label, role = excluded.role,"
             " parent16 = excluded.parent16, profile_id = excluded.profile_id,"
             " manufacturer_id = excluded.manufacturer_id,"
             " device_type_identifier = excluded.device_type_identifier,"
-            " last_seen = excluded.last_seen",
+            " last_seen = excluded.last_seen, unwritten = excluded.unwritten",
             [
                 (
                     format_address64(node.address64),
@@ -305,7 +315,38 @@ class Store:
                     node.manufacturer_id,
                     node.device_type_identifier,
                     node.last_seen,
+                    " ".join(sorted(node.unwritten)),
                 )
                 for node in nodes
             ],
         )
+
+    # --- settings ------------------------------------------------------------------------------
+
+    def settings_of(self, address64: Address64) -> StoredSettings | None:
+        """Return the settings of a node that were read last, None if none were."""
+        rows = self.database.read(
+            "SELECT text, read_at FROM settings WHERE address = ?", (format_address64(address64),)
+        )
+        for text, read_at in rows:
+            return StoredSettings(address64, str(text), float(read_at))
+        return None
+
+    def keep_settings(self, settings: StoredSettings) -> None:
+        """Keep the settings of a node in place of those that were read before. Beyond
+        `MAX_SETTINGS` nodes those are forgotten that were read longest ago.
+
+        @raise StoreError: nothing was written.
+        """
+        with self.database.transaction():
+            execute = self.database.connection.execute
+            execute(
+                "INSERT INTO settings VALUES (?, ?, ?) ON CONFLICT (address) DO UPDATE"
+                " SET text = excluded.text, read_at = excluded.read_at",
+                (format_address64(settings.address64), settings.text, settings.read_at),
+            )
+            execute(
+                "DELETE FROM settings WHERE address IN (SELECT address FROM settings"
+                " ORDER BY read_at DESC, address LIMIT -1 OFFSET ?)",
+                (MAX_SETTINGS,),
+            )

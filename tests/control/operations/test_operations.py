@@ -9,6 +9,9 @@ from zbtwist.control.http.procedures import SYSTEM_OPERATIONS
 from zbtwist.control.operations.table import Harmless, table_of
 from zbtwist.control.web.calls import PageOperations
 
+#: Whose page is to come: it calls them by their own names.
+SETTINGS = ("settings", "save_settings", "compare_settings", "apply_settings", "replace")
+
 
 class OperationsTests(SynchronousTestCase):
     def test_what_waits(self) -> None:
@@ -40,6 +43,7 @@ class OperationsTests(SynchronousTestCase):
                 "rename": "rename",
                 "bind": "create_mapping",
                 "unbind": "remove_mapping",
+                **{name: name for name in SETTINGS},
             },
         )
 
@@ -48,6 +52,7 @@ class OperationsTests(SynchronousTestCase):
             {name for name, made in OPERATIONS.items() if made.changes},
             {
                 "accept",
+                "apply_settings",
                 "bind_using_list",
                 "create_mapping",
                 "discover",
@@ -56,6 +61,7 @@ class OperationsTests(SynchronousTestCase):
                 "get_temperatures",
                 "remove_mapping",
                 "rename",
+                "replace",
             },
         )
 
@@ -82,7 +88,10 @@ class OperationsTests(SynchronousTestCase):
             self.assertFalse(made.changes and made.is_harmless([]), made.name)
 
     def test_every_key_says_something(self) -> None:
-        for name in ("list", "stats", "status", "get_temperatures", "trace", "frames"):
+        for name in ("list", "stats", "status", "get_temperatures", "trace", "frames", *SETTINGS):
             keys = OPERATIONS[name].keys
+            if name == "save_settings":
+                # It returns text.
+                continue
             self.assertGreater(len(keys), 2, name)
             self.assertTrue(all(key.text for key in keys), name)

@@ -629,3 +629,24 @@ class Calling(LiveTestCase):
         self.assertEqual(self.answer(page, "rename", "ECHO", "x"), GATEWAY_FAILED)
         self.assertNotIn("secret", self.sentence)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_settings(self) -> None:
+        """What is no number in JavaScript is hexadecimal digits."""
+        page, _ = self.opened()
+        page.call("settings", "METER")
+        self.run_for(20)
+        (answer,) = (one for one in page.messages() if one["type"] == "answer")
+        rows = {row["command"]: row for row in answer["result"]}
+        self.assertEqual(rows["BD"]["value"], 3)
+        self.assertRegex(rows["OP"]["value"], "^[0-9a-f]{16}$")
+        self.assertTrue(rows["ID"]["why"])
+
+    def test_reading_settings_ends_with_the_page(self) -> None:
+        page, _ = self.opened()
+        page.call("settings", "METER")
+        self.run_for(0.3)
+        reader = self.gateway.network.settings
+        self.assertTrue(reader._reading)
+        page.lose()
+        self.assertFalse(reader._reading)
+        self.run_for(1)

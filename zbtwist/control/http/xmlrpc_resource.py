@@ -78,7 +78,7 @@ class XMLRPCResource(XMLRPC):
         return NOT_DONE_YET
 
     async def _serve(self, request: Request) -> None:
-        # The operation goes on when its client goes: another may wait for the same search.
+        # Most operations go on when their client goes: what was begun is to be done.
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
         channel: Any = request.channel
@@ -121,6 +121,9 @@ class XMLRPCResource(XMLRPC):
             )
         self.running += 1
         try:
-            return write_response(await procedure(request, *arguments))
+            running = Deferred.fromCoroutine(procedure(request, *arguments))
+            if procedure.operation.ends_with_asker and not running.called:
+                request.notifyFinish().addErrback(lambda _: running.cancel())
+            return write_response(await running)
         finally:
             self.running -= 1

@@ -11,6 +11,7 @@ from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_log import EventLog
 from zbtwist.observing.tracer import FrameTracer
 from zbtwist.radio.interfaces import IRadio
+from zbtwist.store.store import Store
 
 #: Seconds that an operation waits for a radio that is being brought up.
 BRING_UP_PATIENCE = 5.0
@@ -31,6 +32,7 @@ class GatewayOperations:
         bindings: BindingService,
         events: EventLog,
         tracer: FrameTracer,
+        store: Store,
     ) -> None:
         self._clock = clock
         self._radio = radio
@@ -38,6 +40,7 @@ class GatewayOperations:
         self._bindings = bindings
         self._events = events
         self._tracer = tracer
+        self._store = store
         self._started = clock.seconds()
         self._resolver = NodeResolver(network.nodes, radio, bindings.labels)
 

@@ -96,7 +96,7 @@ class CommandOperations(GatewayOperations):
             self._resolver.node(address) if address else None, command, value
         )
         result = decode_value(command, answer) if answer else None
-        return "" if result is None else _exact(result)
+        return "" if result is None else exact(result)
 
     async def _command(
         self, node: Node | None, command: str, value: int | str | bytes | None
@@ -125,7 +125,7 @@ class CommandOperations(GatewayOperations):
             raise ControlFault(RADIO_OFFLINE, str(error)) from None
 
 
-def _exact(value: int | str | bytes) -> int | str | bytes:
+def exact(value: int | str | bytes) -> int | str | bytes:
     """Return a value in a form in which every client gets all of it."""
     if isinstance(value, int) and abs(value) > MAX_EXACT:
         size = max(8, (value.bit_length() + (value < 0) + 7) // 8)

@@ -16,12 +16,26 @@ from zbtwist.control.resolver import NodeResolver
 from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.xbee.address import format_address64, parse_address64
 
-#: Operations whose rows the page is not told, only how many there are: the feed has the nodes.
-_COUNTED = frozenset(("discover", "get_temperatures"))
-
 
 def _same(result: Any) -> Any:
     return result
+
+
+def _in_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """JSON has no bytes: they become hexadecimal digits."""
+    return [
+        {key: one.hex() if isinstance(one, bytes) else one for key, one in row.items()}
+        for row in rows
+    ]
+
+
+#: What becomes of results, by the name of the operation.
+_TOLD: dict[str, Callable[[Any], Any]] = {
+    # The feed has the nodes: the page is told how many they are.
+    "discover": len,
+    "get_temperatures": len,
+    "settings": _in_json,
+}
 
 
 class PageOperations:
@@ -79,6 +93,10 @@ class Calls:
         """Whether the page may show something else after this call."""
         return name in self._calls and self._calls[name][1].changes
 
+    def ends_with_asker(self, name: str) -> bool:
+        """Whether this call is given up when the page is gone."""
+        return name in self._calls and self._calls[name][1].ends_with_asker
+
     async def call(self, name: str, arguments: list[Any], user: User) -> Any:
         """Do what the page asks for.
 
@@ -94,8 +112,7 @@ class Calls:
         owner, found = self._calls[name]
         if not found.is_harmless(arguments):
             user.must_be_allowed(found.name)
-        told: Callable[[Any], Any] = len if found.name in _COUNTED else _same
-        return await found.call(owner, arguments, told)
+        return await found.call(owner, arguments, _TOLD.get(found.name, _same))
 
 
 def _is_text_if_a_str(argument: Any) -> bool:

@@ -194,6 +194,8 @@ class LiveSession(Session):
         self._network = network
         self._user = user_of(request)
         self._in_hand = 0
+        # What is given up when the page is gone; at most `MAX_CALLS`.
+        self._ending: set[Deferred[None]] = set()
         # Messages of the one piece that was read last (see `zbtwist.control.web.sockets`).
         self._messages: deque[str] = deque()
         self._room = float(CALLS_AT_ONCE)
@@ -210,6 +212,8 @@ class LiveSession(Session):
             self._next_call.cancel()
         if self._calls_turn is not None:
             self._calls_turn.cancel()
+        for call in list(self._ending):
+            call.cancel()
         self._feed.remove(self)
 
     def text_received(self, message: str) -> None:
@@ -244,11 +248,18 @@ class LiveSession(Session):
             case {"id": int() | str() as number, "call": str(name), "arguments": list(arguments)}:
                 if isinstance(number, int) or len(number) <= MAX_ID:
                     answered = Deferred.fromCoroutine(self._answer(number, name, arguments))
+                    if self._calls.ends_with_asker(name) and not answered.called:
+                        self._ending.add(answered)
+                        answered.addBoth(self._done, answered)
                     answered.addErrback(
                         lambda failure: self.log.failure("A page's call failed", failure=failure)
                     )
                     return
         self.end(POLICY)
+
+    def _done(self, result: Any, answered: Deferred[None]) -> Any:
+        self._ending.discard(answered)
+        return result
 
     async def _answer(self, number: int | str, name: str, arguments: list[Any]) -> None:
         progress = self._start_progress(number) if name == "discover" else None
