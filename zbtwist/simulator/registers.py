@@ -119,6 +119,7 @@ SETTINGS: Mapping[str, Register] = {
     "IR": _number(0, 2, (0, 0), (0x32, 0xFFFF)),
     "IC": _number(0, 2),
     "PR": _number(0x1FFF, 2),
+    "AV": _number(0, 1, (0, 2)),
     "LT": _number(0, 1, (0, 0), (0x14, 0xFF)),
     "RP": _number(0x28, 1),
     "V+": _number(0, 2),
