@@ -26,6 +26,8 @@ DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}/RPC2"
 #: Seconds to wait for an answer, if nobody says; a search of a large network takes long.
 TIMEOUT = 30.0
 DISCOVERY_TIMEOUT = 300.0
+#: A test of the way to a node that sleeps goes on for 120, and its last packet may take as long.
+TEST_TIMEOUT = 300.0
 #: Seconds to wait while somebody waits for a completion, and for a number beside a progress bar.
 SHORT_TIMEOUT = 1.0
 PROGRESS_TIMEOUT = 5.0
@@ -226,6 +228,8 @@ _OWN_WORDS = (
     (re.compile(r"\buse discover instead"), "use zbctl discover instead"),
     (re.compile(r"\bremove that mapping first\b"), "unbind that node first"),
     (re.compile(r"\bremove a mapping\b"), "unbind a node"),
+    (re.compile(r"\bwith at\(\)"), "with zbctl at"),
+    (re.compile(r"\bcall set_pin\(\) with make_output"), "add --make-output"),
 )
 
 

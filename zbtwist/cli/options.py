@@ -254,7 +254,7 @@ def _shared_options(envvar: str | None = None) -> list[click.Parameter]:
             expose_value=False,
             callback=_store,
             help=f"How long to wait for an answer: {TIMEOUT:g} by default, "
-            f"{DISCOVERY_TIMEOUT:g} for discover.",
+            f"{DISCOVERY_TIMEOUT:g} for discover and test.",
         ),
         click.Option(
             ["--user"],

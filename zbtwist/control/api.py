@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from zbtwist.control.operations.actions import ActionOperations
 from zbtwist.control.operations.admission import AdmissionOperations
 from zbtwist.control.operations.commands import CommandOperations
 from zbtwist.control.operations.mappings import MappingOperations
 from zbtwist.control.operations.nodes import NodeOperations
+from zbtwist.control.operations.pins import PinOperations
 from zbtwist.control.operations.status import StatusOperations
 from zbtwist.control.operations.table import table_of
 from zbtwist.control.operations.temperatures import TemperatureOperations
@@ -18,6 +20,8 @@ class GatewayAPI(
     TemperatureOperations,
     StatusOperations,
     MappingOperations,
+    ActionOperations,
+    PinOperations,
     CommandOperations,
     TracingOperations,
 ):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
+from zbtwist.network.node_pins import NodePins
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64
 from zbtwist.xbee.description import NodeDescription
 
@@ -30,6 +31,7 @@ class Node:
     @ivar signal: strength of the last hop of a packet of it, in -dBm; None until it is known.
     @ivar signal_at: when that was asked for the last time, seconds of the clock.
     @ivar temperature: the last one it told, in °C; None for none.
+    @ivar pins: what is known of its lines; None for nothing. `zbtwist.network.pins` keeps it.
     """
 
     address64: Address64
@@ -51,6 +53,7 @@ class Node:
     signal: int | None = None
     signal_at: float = -inf
     temperature: float | None = None
+    pins: NodePins | None = None
 
     @property
     def is_described(self) -> bool:

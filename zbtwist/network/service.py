@@ -21,11 +21,13 @@ from zbtwist.network.admission import DEFAULT_MAX_NODES, Admit
 from zbtwist.network.announcements import Announcements
 from zbtwist.network.events import FROM_NODE, BytesPassed
 from zbtwist.network.first_search import FirstSearch
+from zbtwist.network.loopback import MARK, echo_of
 from zbtwist.network.node import Node
-from zbtwist.network.samples import SAMPLE_CLUSTERS, temperature_in
+from zbtwist.network.pins import Pins
+from zbtwist.network.samples import SAMPLE_CLUSTERS, sample_in, temperature_in
 from zbtwist.network.strangers import Strangers
 from zbtwist.network.table import NO_NODE, NodeTable
-from zbtwist.radio.errors import RadioError
+from zbtwist.radio.errors import ATRefused, RadioError
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.single_flight import SingleFlight
@@ -34,6 +36,7 @@ from zbtwist.xbee.address import UNKNOWN16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     DIGI_PROFILE,
+    LOOPBACK_CLUSTER,
     NODE_IDENTIFICATION_CLUSTER,
     RECEIVED_FROM_END_DEVICE,
     SERIAL_CLUSTER,
@@ -48,6 +51,7 @@ from zbtwist.xbee.frames import (
     RouteRecord,
     SensorRead,
 )
+from zbtwist.xbee.samples import IOSample
 from zbtwist.xbee.status import OWN_STATUSES, ATStatus
 
 #: Questions for the strength of a signal in one second, at the most.
@@ -95,6 +99,9 @@ class NetworkService(Service):
     @ivar nodes: the table.
     @ivar admission: who comes into it.
     @ivar search_answers: answers to searches so far, of any nodes.
+    @ivar pins: what is learnt of the nodes' lines.
+    @ivar echoes: called with the number of a packet of a link test that has come back, by the test
+        (see `zbtwist.network.loopback`). What comes back for a test that is over is dropped.
     """
 
     log = Logger()
@@ -117,6 +124,8 @@ class NetworkService(Service):
         self._clock = clock
         self._radio = radio
         self.nodes = NodeTable(bus, wall=wall)
+        self.pins = Pins(bus, wall)
+        self.echoes: dict[bytes, Callable[[int], None]] = {}
         self._announcements = Announcements(clock, bus)
         self._strangers = strangers = Strangers(
             clock, radio, self.nodes, self._announcements, self.discover, admit, max_nodes
@@ -184,6 +193,8 @@ class NetworkService(Service):
     # --- what the radio says -------------------------------------------------------------------
 
     def _data(self, frame: ReceivePacket | ExplicitReceive) -> None:
+        if frame.data.startswith(MARK) and self._came_back(frame):
+            return
         node = self._sender(frame)
         if node is None:
             self._not_told(frame, self._data, frame.data, is_stream=True)
@@ -198,6 +209,19 @@ class NetworkService(Service):
         if self._wants_signal:
             self._measure_signal(node)
 
+    def _came_back(self, frame: ReceivePacket | ExplicitReceive) -> bool:
+        """A packet has come that may be one of a link test: whether it is, and so of no stream."""
+        echo = echo_of(frame.address64, frame.data)
+        if echo is None:
+            return False
+        # It says whose it is, if the radio does not.
+        frame.address64 = echo.address64
+        self._sender(frame)
+        hear = self.echoes.get(echo.test)
+        if hear is not None:
+            hear(echo.number)
+        return True
+
     def _explicit(self, frame: ExplicitReceive) -> None:
         if frame.profile_id != DIGI_PROFILE or frame.source_endpoint != SERIAL_ENDPOINT:
             self._heard(frame)
@@ -207,7 +231,7 @@ class NetworkService(Service):
             self._describe(frame.data, is_unasked=True)
         elif frame.cluster_id in SAMPLE_CLUSTERS:
             self._sampled(frame)
-        else:
+        elif frame.cluster_id != LOOPBACK_CLUSTER or not self._came_back(frame):
             self._heard(frame)
 
     def _heard(self, frame: ExplicitReceive | ManyToOneRouteRequest) -> None:
@@ -216,17 +240,22 @@ class NetworkService(Service):
 
     def _sampled(self, frame: IODataSample | SensorRead | ExplicitReceive) -> None:
         node = self._sender(frame)
+        sample = sample_in(frame)
         if node is None:
             self._not_told(frame, self._sampled)
             candidate = self.admission.candidates.get(frame.address64)
-            if candidate is not None:
-                candidate.node.temperature = temperature_in(frame, candidate.node)
+            if candidate is not None and sample is not None:
+                candidate.node.temperature = temperature_in(sample, candidate.node)
             return
         if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
             self._is_end_device(node, frame)
         if self._wants_signal:
             self._measure_signal(node)
-        celsius = temperature_in(frame, node)
+        if sample is None:
+            return
+        if isinstance(sample, IOSample):
+            self.pins.sampled(node, sample)
+        celsius = temperature_in(sample, node)
         if celsius is not None:
             node.temperature = celsius
 
@@ -412,6 +441,14 @@ class NetworkService(Service):
         if isinstance(result, Failure) and not result.check(CancelledError):
             self.log.failure("The signal could not be measured", failure=result)
 
+    async def signal_of(self, node: Node) -> int | None:
+        """Ask for the strength of the packet that has just come of a node.
+
+        @return: in -dBm; None if the radio did not tell, or another node was heard meanwhile.
+        """
+        await self._ask_signal()
+        return node.signal if self._last_heard is node else None
+
     async def _ask_signal(self) -> None:
         try:
             value = await self._radio.at("DB")
@@ -437,4 +474,10 @@ class NetworkService(Service):
 
     async def remote_at(self, node: Node, command: str, parameter: bytes = b"") -> bytes:
         """An AT command to a node, by both its addresses. See `IRadio.remote_at`."""
-        return await self._inquiries.remote_at(node, command, parameter)
+        try:
+            value = await self._inquiries.remote_at(node, command, parameter)
+        except ATRefused as error:
+            self.pins.refused(node, error)
+            raise
+        self.pins.answered(node, command, parameter, value)
+        return value

@@ -21,8 +21,10 @@ class OperationsTests(SynchronousTestCase):
             {
                 "frames",
                 "list",
+                "pins",
                 "stats",
                 "status",
+                "test_result",
                 "trace",
                 "waiting",
                 "system.listMethods",
@@ -41,6 +43,12 @@ class OperationsTests(SynchronousTestCase):
                 "bind": "create_mapping",
                 "unbind": "remove_mapping",
             },
+        )
+
+    def test_what_ends_with_who_asked(self) -> None:
+        """Of the others somebody else may wait for the same."""
+        self.assertEqual(
+            {name for name, made in OPERATIONS.items() if made.ends_with_asker}, {"test"}
         )
 
     def test_what_changes_a_page(self) -> None:
@@ -68,7 +76,7 @@ class OperationsTests(SynchronousTestCase):
         self.assertEqual(
             found[Harmless.ALWAYS],
             {
-                *("list", "stats", "status", "trace", "traffic", "waiting"),
+                *("list", "stats", "status", "trace", "traffic", "waiting", "pins", "test_result"),
                 *("system.listMethods", "system.methodHelp", "system.methodSignature"),
                 # It asks again for each of its calls.
                 "system.multicall",
@@ -82,7 +90,10 @@ class OperationsTests(SynchronousTestCase):
             self.assertFalse(made.changes and made.is_harmless([]), made.name)
 
     def test_every_key_says_something(self) -> None:
-        for name in ("list", "stats", "status", "get_temperatures", "trace", "frames"):
+        for name in (
+            *("list", "stats", "status", "get_temperatures", "trace", "frames"),
+            *("sample", "pins", "set_pin", "test", "test_result"),
+        ):
             keys = OPERATIONS[name].keys
             self.assertGreater(len(keys), 2, name)
             self.assertTrue(all(key.text for key in keys), name)

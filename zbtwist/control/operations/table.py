@@ -28,6 +28,7 @@ from typing import (
     is_typeddict,
 )
 
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from zbtwist.control.faults import GATEWAY_FAILED, ControlFault, bad_request
@@ -106,6 +107,7 @@ class Operation:
     @ivar changes: whether a page of the console may show something else after it.
     @ivar harmless: when a user who may only look may call it; see `Harmless`.
     @ivar page: how the console's page calls it; empty if it does not.
+    @ivar ends_with_asker: it is ended when nobody waits for it any more.
     @ivar takes_request: whether the method is given the HTTP request before the arguments, as
         `twisted.web.xmlrpc.withRequest` says.
     """
@@ -121,6 +123,7 @@ class Operation:
     changes: bool
     harmless: Harmless
     page: str
+    ends_with_asker: bool
     takes_request: bool
 
     @property
@@ -174,6 +177,8 @@ class Operation:
             return told(await result if inspect.isawaitable(result) else result)
         except ControlFault:
             raise
+        except CancelledError:
+            raise ControlFault(GATEWAY_FAILED, f"{self.name} was given up: ask again.") from None
         except Exception:
             log.failure("The operation {name} failed", name=self.name)
             raise ControlFault(
@@ -183,7 +188,12 @@ class Operation:
 
 
 def operation(
-    name: str, *, changes: bool = False, harmless: Harmless = Harmless.NEVER, page: str = ""
+    name: str,
+    *,
+    changes: bool = False,
+    harmless: Harmless = Harmless.NEVER,
+    page: str = "",
+    ends_with_asker: bool = False,
 ) -> Callable[[F], F]:
     """Mark a method as an operation. It stays what it is, to be called as any other.
 
@@ -192,11 +202,17 @@ def operation(
     argument may be left out. What is in an array or a struct is the method's to check. A struct
     that is returned is a TypedDict, each key of which is Annotated with what it says.
 
-    @param name: as `Operation.name`, as are `changes`, `harmless` and `page`.
+    @param name: as `Operation.name`, as are the others.
     """
 
     def mark(method: F) -> F:
-        published = {"name": name, "changes": changes, "harmless": harmless, "page": page}
+        published = {
+            "name": name,
+            "changes": changes,
+            "harmless": harmless,
+            "page": page,
+            "ends_with_asker": ends_with_asker,
+        }
         setattr(method, _MARK, published)
         return method
 
