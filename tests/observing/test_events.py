@@ -27,6 +27,7 @@ from zbtwist.binding.events import (
     ClientRefused,
     ClientsEnded,
     LabelClaimed,
+    LinkTested,
     MappingChanged,
     MappingRefused,
     PortFailed,
@@ -159,6 +160,7 @@ class Documented(GatewayTestCase):
             ClientBarred(node, 27001, "peer"),
             ClientsEnded(node, 1, "why"),
             StreamBroken(node, TO_NODE, 1, "Why."),
+            LinkTested(node, 10, 9, "Why."),
             StoodStill(1.0, 3.0),
         ]
         followed = {kind for kind in kinds() if kind.severity is not None}

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 
+from zbtwist.binding.link_test import LinkTests
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.service import BindingService
 from zbtwist.config.settings import OPTIONS, Settings, difference
@@ -143,8 +144,16 @@ class Gateway(MultiService):
         )
         tracer = FrameTracer(bus, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
+        tests = LinkTests(reactor, coordinator, self.network, self.bindings.turns, bus)
         self.api = GatewayAPI(
-            reactor, coordinator, self.network, self.bindings, events, tracer, self.store
+            reactor,
+            coordinator,
+            self.network,
+            self.bindings,
+            events,
+            tracer,
+            self.store,
+            tests,
         )
         self._hosts = Hosts(settings.control_host)
         self._door = Door(reactor, settings)
@@ -192,6 +201,7 @@ class Gateway(MultiService):
             NodePersister(reactor, self.network.nodes, self.store, bus),
             console,
             self._control,
+            tests,
             self.bindings,
             self.network,
             self.radio,

@@ -35,6 +35,9 @@ from zbtwist.xbee.status import ATStatus
 #: The reason of a node whose button was pressed, in `NodeIdentified`.
 BUTTON = 1
 
+#: Commands that make a module start anew, or leave its network and look for one.
+RESTARTING_COMMANDS = frozenset(("FR", "NR"))
+
 
 class NodePorts(MultiService):
     """The `NodePort` of each node that has one.
@@ -210,6 +213,12 @@ class NodePorts(MultiService):
         is_set = not frame.value and frame.status == ATStatus.OK
         if is_set and frame.command in CHANGING_COMMANDS:
             self._line_changed(frame.address64)
+        port = self._by_address.get(frame.address64)
+        if is_set and frame.command in RESTARTING_COMMANDS and port is not None:
+            # What its device has said and is not in the air yet, and says meanwhile, is lost, too.
+            port.interrupted(
+                f"The radio of {port.node} starts anew, and what it had in hand is lost"
+            )
 
     def _line_changed(self, address64: Address64) -> None:
         port = self._by_address.get(address64)

@@ -24,6 +24,7 @@ from zbtwist.cli.words import (
     name_of,
     number_of,
     port_of,
+    read_at,
     state_of,
     state_style,
     text_of,
@@ -102,6 +103,14 @@ STATS_COLUMNS = (
     Column("packets out", amount("packets_out"), 10, is_number=True),
     Column("unread", amount("bytes_unread"), 11, is_number=True),
     Column("address", address_of, 12),
+)
+
+PIN_COLUMNS = (
+    Column("line", lambda row: text_of(row, "name") or "-", 0),
+    Column("pin", lambda row: text_of(row, "pin") or "-", 3),
+    Column("value", lambda row: text_of(row, "text") or "-", 1, is_number=True),
+    Column("set up as", lambda row: text_of(row, "mode") or "-", 2, least=12),
+    Column("read", read_at, 4, is_number=True),
 )
 
 GAP = 2

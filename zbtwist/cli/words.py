@@ -111,3 +111,33 @@ def at_line(answer: dict[str, object]) -> str:
         return f"{value}  {value:#x}"
     # What was set, or done, often has an empty answer.
     return clean(str(value)) or "OK"
+
+
+def read_at(row: Row) -> str:
+    at = number_of(row, "at")
+    return f"{duration(max(0.0, time.time() - at))} ago" if at else "-"
+
+
+def link_test_lines(row: Row) -> list[str]:
+    """Return what came of a test of the way to a node."""
+    lines = [text_of(row, "text")]
+    sent, received = number_of(row, "sent"), number_of(row, "received")
+    if sent:
+        lost = 100 * (sent - received) / sent
+        lines.append(
+            f"lost {lost:.0f} %; arrived {number_of(row, 'delivered'):.0f}, "
+            f"retries {number_of(row, 'retries'):.0f}"
+        )
+    if received:
+        times = (number_of(row, key) for key in ("fastest", "average", "slowest"))
+        lines.append(
+            "there and back: {:.0f} / {:.0f} / {:.0f} ms (least, average, most)".format(*times)
+        )
+    heard = [
+        f"{what} -{number_of(row, key):.0f} dBm"
+        for what, key in (("here", "signal"), ("weakest", "weakest"), ("there", "signal_there"))
+        if row.get(key)
+    ]
+    if heard:
+        lines.append(f"signal of the last hop: {', '.join(heard)}")
+    return lines

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
+from zbtwist.network.node_pins import NodePins
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, format_address64
 from zbtwist.xbee.description import NodeDescription
 
@@ -32,6 +33,7 @@ class Node:
     @ivar temperature: the last one it told, in °C; None for none.
     @ivar unwritten: the settings that were set through the gateway, and may not be in the node's
         flash memory, so that it loses them when it restarts: AT commands.
+    @ivar pins: what is known of its lines; None for nothing. `zbtwist.network.pins` keeps it.
     """
 
     address64: Address64
@@ -54,6 +56,7 @@ class Node:
     signal_at: float = -inf
     temperature: float | None = None
     unwritten: frozenset[str] = frozenset()
+    pins: NodePins | None = None
 
     @property
     def is_described(self) -> bool:

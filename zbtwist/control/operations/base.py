@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
 
+from zbtwist.binding.link_test import LinkTests
 from zbtwist.binding.service import BindingService
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
 from zbtwist.control.resolver import NodeResolver
@@ -33,6 +34,7 @@ class GatewayOperations:
         events: EventLog,
         tracer: FrameTracer,
         store: Store,
+        tests: LinkTests,
     ) -> None:
         self._clock = clock
         self._radio = radio
@@ -41,6 +43,7 @@ class GatewayOperations:
         self._events = events
         self._tracer = tracer
         self._store = store
+        self._tests = tests
         self._started = clock.seconds()
         self._resolver = NodeResolver(network.nodes, radio, bindings.labels)
 
