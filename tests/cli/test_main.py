@@ -259,6 +259,14 @@ class Commands(CtlTestCase):
         self.assertIn("E7 ", self.done("discover"))
         self.assertEqual(json.loads(self.done("discover", "--json")), [node(7)])
 
+    def test_who_did_not_answer(self) -> None:
+        self.answers["discover"] = [node(1), node(2, missed_search=True, name="Küche")]
+        self.assertTrue(self.done("discover").endswith("\n1 known node did not answer: Küche.\n"))
+        self.answers["discover"] = [node(number, missed_search=True) for number in range(12)]
+        last = self.done("discover").splitlines()[-1]
+        self.assertTrue(last.startswith("12 known nodes did not answer: E0, E1, "), last)
+        self.assertTrue(last.endswith(" E9 and 2 more."), last)
+
     def test_temperatures(self) -> None:
         self.answers["get_temperatures"] = [
             {"addr_extended": f"[{ADDRESS}]!", "label": "HALL", "temperature": -3.25}

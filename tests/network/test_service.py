@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire
 from zbtwist.network.admission import Admit
-from zbtwist.network.events import NodeAdded, NodeChanged
+from zbtwist.network.events import NodeAdded, NodeChanged, SearchEnded
 from zbtwist.network.inquiries import INQUIRY_PAUSE
 from zbtwist.network.node import Node
 from zbtwist.network.service import MAX_HOPS, NetworkService
@@ -182,6 +183,44 @@ class NetworkServiceTests(SynchronousTestCase):
         self.assertEqual(len(self.wire.sent), 2)
         self.wire.clock.advance(SEARCH)
         self.successResultOf(third)
+
+    def search_answered_by(self, *descriptions: NodeDescription) -> SearchEnded:
+        ended: list[SearchEnded] = []
+        self.wire.bus.subscribe(SearchEnded, ended.append)
+        search = self.discover()
+        frame_id = self.wire.last.frame_id
+        for each in descriptions:
+            self.wire.receive(ATCommandResponse(frame_id, "ND", 0, each.to_bytes()))
+        self.wire.clock.advance(SEARCH)
+        self.successResultOf(search)
+        return ended[0]
+
+    def test_who_did_not_answer(self) -> None:
+        """Of end devices nothing is said: they may have slept."""
+        self.up()
+        router = replace(DESCRIPTION, address64=Address64(1), address16=Address16(1), role=1)
+        ended = self.search_answered_by(router, DESCRIPTION)
+        self.assertEqual((ended.answered, ended.missing), (2, ()))
+        ended = self.search_answered_by()
+        (missing,) = ended.missing
+        self.assertEqual((ended.answered, missing.address64), (0, 1))
+        self.assertTrue(missing.missed_search)
+        self.assertFalse(self.node().missed_search)
+        self.assertIn(
+            "0 nodes answered, 1 that is known did not: E1 (00:00:00:00:00:00:00:01).", str(ended)
+        )
+        self.assertEqual(self.search_answered_by(router).missing, ())
+        self.assertFalse(missing.missed_search)
+
+    def test_names_of_many_that_did_not_answer_are_bounded(self) -> None:
+        ended = SearchEnded(3, tuple(Node(Address64(number)) for number in range(12)))
+        self.assertTrue(str(ended).endswith(":09, and 2 more."), str(ended))
+        values = ended.values()
+        self.assertEqual((values["answered"], values["missing"]), (3, 12))
+        self.assertEqual(len(cast("list[str]", values["nodes"])), 10)
+        self.assertEqual(
+            str(SearchEnded(1, ())), "The search for nodes has ended: 1 node answered."
+        )
 
     def test_search_that_a_caller_gave_up_goes_on_for_the_other(self) -> None:
         self.up()

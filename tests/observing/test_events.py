@@ -45,6 +45,7 @@ from zbtwist.network.events import (
     NodeIdentified,
     NodeNamed,
     NodesWaiting,
+    SearchEnded,
     SenderUnknown,
 )
 from zbtwist.network.node import Node
@@ -144,6 +145,7 @@ class Documented(GatewayTestCase):
             NetworkLeft(0xFF, was_joined=True),
             NodeAdded(node),
             NodesWaiting(node, 2, "Why."),
+            SearchEnded(1, (node,)),
             NodeNamed(node, "E0"),
             NodeIdentified(node, 2),
             MappingChanged(node, 27001),

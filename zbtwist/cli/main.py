@@ -45,6 +45,7 @@ from zbtwist.cli.progress import PROGRESS_INTERVAL, Look, error_console, run_vis
 from zbtwist.cli.settings import replace_node, settings, show_settings
 from zbtwist.cli.tables import (
     GAP,
+    MAX_REASONS,
     NO_NODES,
     PIN_COLUMNS,
     STATS_COLUMNS,
@@ -54,7 +55,15 @@ from zbtwist.cli.tables import (
     show_nodes,
     show_rows,
 )
-from zbtwist.cli.words import at_answer, at_line, duration, link_test_lines, number_of, text_of
+from zbtwist.cli.words import (
+    at_answer,
+    at_line,
+    duration,
+    link_test_lines,
+    name_of,
+    number_of,
+    text_of,
+)
 from zbtwist.xbee.at import PARAMETERS, encode_value
 
 
@@ -90,14 +99,26 @@ def list_nodes(session: Session, waiting: bool) -> None:
 
 @main.asking("discover", "list")
 def discover(session: Session) -> None:
-    """Search the network, and list all nodes then."""
+    """Search the network, and list all nodes then, and which of them did not answer."""
     gateway = session.gateway(DISCOVERY_TIMEOUT)
     console = error_console()
     if console.is_terminal:
         rows = _discover_visibly(console, gateway, session.gateway_within(PROGRESS_TIMEOUT))
     else:
         rows = gateway.rows("discover")
-    session.show(rows, lambda: show_nodes(rows))
+    session.show(rows, lambda: _show_found(rows))
+
+
+def _show_found(rows: list[Row]) -> None:
+    show_nodes(rows)
+    missing = [name_of(row) for row in rows if row.get("missed_search")]
+    if missing:
+        named = ", ".join(missing[:MAX_REASONS])
+        if len(missing) > MAX_REASONS:
+            named += f" and {len(missing) - MAX_REASONS} more"
+        known = "known node" if len(missing) == 1 else "known nodes"
+        line = f"{len(missing)} {known} did not answer: {named}."
+        new_console().print(Text(line), soft_wrap=True)
 
 
 def _discover_visibly(console: Console, gateway: Gateway, observer: Gateway) -> list[Row]:

@@ -94,6 +94,43 @@ class NodeForgotten(NodeEvent):
         return f"{self.node} is forgotten."
 
 
+#: How many of the nodes that did not answer a search are named.
+MAX_NAMED = 10
+
+
+@dataclass(frozen=True)
+class SearchEnded(Event):
+    """A search for nodes has come to its end.
+
+    @ivar answered: how many nodes answered.
+    @ivar missing: the nodes that were known and did not, which are no end devices: those may have
+        slept.
+    """
+
+    name: ClassVar = "search_ended"
+    answered: int
+    missing: tuple[Node, ...]
+
+    def __str__(self) -> str:
+        who = "1 node" if self.answered == 1 else f"{self.answered} nodes"
+        sentence = f"The search for nodes has ended: {who} answered"
+        if not self.missing:
+            return f"{sentence}."
+        named = [str(node) for node in self.missing[:MAX_NAMED]]
+        more = len(self.missing) - len(named)
+        if more:
+            named.append(f"and {more} more")
+        is_are = "is" if len(self.missing) == 1 else "are"
+        return f"{sentence}, {len(self.missing)} that {is_are} known did not: {', '.join(named)}."
+
+    def values(self) -> dict[str, Plain]:
+        return {
+            "answered": self.answered,
+            "missing": len(self.missing),
+            "nodes": [format_address64(node.address64) for node in self.missing[:MAX_NAMED]],
+        }
+
+
 @dataclass(frozen=True)
 class NodesWaiting(NodeEvent):
     """Somebody has answered who is not let in. Of many within a minute this is published twice: of

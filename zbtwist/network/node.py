@@ -23,6 +23,7 @@ class Node:
         that clock may be set.
     @ivar heard_at: when that was in this run of the gateway, seconds of the reactor's clock.
     @ivar receiver: takes the bytes of its serial line.
+    @ivar missed_search: it did not answer the last search, and may not have slept.
     @ivar next_inquiry: until when it is not asked again who it is, seconds of the clock.
     @ivar unanswered: how often in a row it did not answer that.
     @ivar has_temperature_command: whether its module knows TP; None until it was asked.
@@ -51,6 +52,7 @@ class Node:
     has_temperature_command: bool | None = None
     next_inquiry: float = 0.0
     unanswered: int = 0
+    missed_search: bool = False
     route: tuple[Address16, ...] | None = None
     signal: int | None = None
     signal_at: float = -inf

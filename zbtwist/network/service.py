@@ -7,7 +7,7 @@ who that is is asked, and an answer makes a node of it; see `zbtwist.network.adm
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from math import inf
 from typing import Any, Protocol, TypeAlias
 
@@ -17,7 +17,7 @@ from twisted.logger import Logger
 
 from zbtwist.network.admission import DEFAULT_MAX_NODES, Admit
 from zbtwist.network.announcements import Announcements
-from zbtwist.network.events import FROM_NODE, BytesPassed
+from zbtwist.network.events import FROM_NODE, BytesPassed, SearchEnded
 from zbtwist.network.first_search import FirstSearch
 from zbtwist.network.flash import Flash, may_have_been_done
 from zbtwist.network.loopback import MARK, echo_of
@@ -174,12 +174,40 @@ class NetworkService(Service):
 
     async def _run_search(self) -> list[Node]:
         # The nodes come through `_found` while the search goes on.
+        known = list(self.nodes)
         try:
-            found = [self.nodes.get(one.address64) for one in await self._radio.discover()]
+            # With NO=2 the radio answers, too. Dicts keep the order.
+            answers = {
+                one.address64: None
+                for one in await self._radio.discover()
+                if not self._is_local(one.address64)
+            }
         finally:
             if self.running:
                 self._inquiries.go_on()
+        missing = self._who_is_missing(known, answers)
+        self._bus.publish(SearchEnded(len(answers), tuple(missing)))
+        found = map(self.nodes.get, answers)
         return [node for node in found if node is not None]
+
+    def _who_is_missing(self, known: list[Node], answers: Container[Address64]) -> list[Node]:
+        """Note and return who was to answer a search and did not.
+
+        @param known: the nodes before the search.
+        @param answers: who answered it.
+        """
+        for node in self.nodes:
+            node.missed_search = False
+        missing = [
+            node
+            for node in known
+            if node.address64 not in answers
+            and node.role != devices.END_DEVICE
+            and node.address64 in self.nodes
+        ]
+        for node in missing:
+            node.missed_search = True
+        return missing
 
     # --- what the radio says -------------------------------------------------------------------
 

@@ -35,6 +35,9 @@ class NodeRow(TypedDict):
     state_text: Annotated[str, "what is not as it should be, in a sentence; empty if nothing is"]
     by_hand: Annotated[bool, "a person chose the port, not the gateway"]
     last_seen: Annotated[float, "when it was last heard, seconds since 1970; 0 for never"]
+    missed_search: Annotated[
+        bool, "it was known, and did not answer the last search; false for an end device"
+    ]
 
 
 class StatsRow(TypedDict):
@@ -95,6 +98,7 @@ class NodeOperations(GatewayOperations):
             "state_text": self._bindings.problem_of(node),
             "by_hand": port.by_hand if port else False,
             "last_seen": node.last_seen,
+            "missed_search": node.missed_search,
         }
 
     def _state(self, node: Node, port: NodePort | None) -> str:
@@ -109,7 +113,7 @@ class NodeOperations(GatewayOperations):
         """Search the network for nodes, give every new node a TCP port, wait for the search to end.
 
         It takes the radio's NT, 6 seconds as it leaves the factory, and half a second more. Two at
-        once share one search.
+        once share one search. Who was known and did not answer has ``missed_search``.
 
         @raise ControlFault: RADIO_OFFLINE.
         """
