@@ -353,8 +353,11 @@ class CommandTests(GatewayTestCase):
         self.check_everything(gateway)
         self.check_stop(gateway, signal.SIGTERM)
         self.assertEqual(gateway.process.returncode, 0)
-        self.assertIn(" zbgate ", gateway.output.splitlines()[0])
-        self.assertIn(f"Console: http://127.0.0.1:{gateway.control}/", gateway.output)
+        self.assertIn(
+            f"] Open http://127.0.0.1:{gateway.control}/ in a browser.",
+            gateway.output.splitlines()[0],
+        )
+        self.assertIn("] zbgate ", gateway.output)
 
     def test_interrupt(self) -> None:
         """It ends as a signal ends a program, so that a shell's loop ends as well."""

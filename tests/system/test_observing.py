@@ -117,7 +117,7 @@ class Observing(ObservingTestCase):
         follower.wait_for("It is waited for.")
         self.start(control=self.gateway.control)
         follower.wait_for("the gateway was restarted.")
-        up = "Console: http://"
+        up = "Open http://"
         wait_until(lambda: follower.output.count(up) == 2, follower.output)
         follower.wait_until_asleep()
         follower.process.send_signal(signal.SIGINT)

@@ -27,7 +27,6 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     globalLogBeginner,
-    textFileLogObserver,
 )
 from twisted.python.failure import Failure
 
@@ -39,6 +38,7 @@ from zbtwist.radio.events import LinkFailed, LinkUp
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.service import RadioService
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.log_output import observer_of_output
 from zbtwist.store.errors import StoreError
 from zbtwist.store.state_file import journal_of, log_of
 from zbtwist.store.store import Store
@@ -101,7 +101,7 @@ def run_check(settings: Settings) -> int:
 
     reactor: Any = installed
     warnings = FilteringLogObserver(
-        textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)]
+        observer_of_output(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)]
     )
     globalLogBeginner.beginLoggingTo([warnings], redirectStandardIO=False)
     #: What is left of it if it is ended by a signal.

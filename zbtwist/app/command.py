@@ -17,13 +17,13 @@ import sys
 import twisted
 from twisted.application.app import startApplication
 from twisted.application.service import Application
-from twisted.logger import Logger, globalLogBeginner, textFileLogObserver
+from twisted.logger import Logger, globalLogBeginner
 from twisted.python import usage
 
 from zbtwist import __version__
 from zbtwist.app import command_line
 from zbtwist.observing.log_rate import rated
-from zbtwist.runtime.journal import JournalObserver, is_journal
+from zbtwist.runtime.log_output import observer_of_output
 from zbtwist.runtime.plugin_cache import keep_quiet
 
 #: EX_CONFIG of sysexits.h.
@@ -59,22 +59,24 @@ def main() -> None:
     # A watchdog ends a program that hangs by SIGABRT: then it says where it was.
     if sys.stderr is not None:
         faulthandler.enable()
-    observer = JournalObserver if is_journal(sys.stdout) else textFileLogObserver
     # What ends the start goes to stderr, where it was looked for before there was a log.
     from twisted.internet import reactor
 
     globalLogBeginner.beginLoggingTo(
-        [rated(observer(sys.stdout), reactor)], redirectStandardIO=False
-    )
-    log.info(
-        "zbgate {version} starts, with Python {python} and Twisted {twisted}.",
-        version=__version__,
-        python=platform.python_version(),
-        twisted=twisted.__version__,
+        [rated(observer_of_output(sys.stdout), reactor)], redirectStandardIO=False
     )
     application = Application(options.program)
     service.setServiceParent(application)
-    startApplication(application, False)
+    try:
+        startApplication(application, False)
+    finally:
+        # Where to look comes first.
+        log.info(
+            "zbgate {version} starts, with Python {python} and Twisted {twisted}.",
+            version=__version__,
+            python=platform.python_version(),
+            twisted=twisted.__version__,
+        )
     reactor.run()
     # Not every reactor tells.
     if getattr(reactor, "_exitSignal", None) == signal.SIGINT:

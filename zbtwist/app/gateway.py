@@ -221,16 +221,17 @@ class Gateway(MultiService):
         except StoreError as error:
             log.critical("{problem} The gateway does not start.", problem=str(error))
             raise SystemExit(1) from None
+        raise_open_files(self.store.mapping_count())
+        self.bindings.follow(self._settings)
+        super().startService()
         if self.store.is_new:
+            # Behind the line that says where the console is.
             log.warn(
                 "There was no state file {path}: it is a new, empty one, and every node gets a new "
                 "port. If nodes had ports before, stop the gateway and put their file there, or "
                 "name it with --state.",
                 path=self.store.path,
             )
-        raise_open_files(self.store.mapping_count())
-        self.bindings.follow(self._settings)
-        super().startService()
 
     def stopService(self) -> Deferred[Any]:
         stopped: Deferred[Any] = super().stopService()

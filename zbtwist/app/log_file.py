@@ -24,6 +24,7 @@ from twisted.python.logfile import LogFile
 from twisted.python.reflect import namedAny
 
 from zbtwist.observing.log_rate import rated
+from zbtwist.runtime.log_output import observer_of_output
 
 #: Bytes of one file, after which the next begins, and how many files before it are kept.
 MAX_SIZE = 1_000_000
@@ -132,7 +133,7 @@ def _what_writes(twistd: Any, reactor: Any) -> Callable[[], Any] | None:
     is_foreground = twistd.get("nodaemon") or twistd.get("debug")
     if path != "-" and (path or not is_foreground):
         return lambda: _file_observer(path or DEFAULT_NAME, reactor)
-    return (lambda: textFileLogObserver(sys.stdout)) if is_foreground else None
+    return (lambda: observer_of_output(sys.stdout)) if is_foreground else None
 
 
 def _syslog_observer(prefix: str) -> Any:

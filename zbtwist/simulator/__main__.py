@@ -18,9 +18,9 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     globalLogBeginner,
-    textFileLogObserver,
 )
 
+from zbtwist.runtime.log_output import observer_of_output
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.node import Node
 from zbtwist.simulator.nodes import PtyNode
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from twisted.internet import reactor
 
     warnings = FilteringLogObserver(
-        textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)]
+        observer_of_output(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)]
     )
     globalLogBeginner.beginLoggingTo([warnings], redirectStandardIO=False)
     try:

@@ -91,7 +91,7 @@ class ControlServiceTests(SynchronousTestCase):
             self.assertEqual(
                 self.said("info"),
                 [
-                    f"Console: {url}",
+                    f"Open {url} in a browser.",
                     f"List of nodes and ports: /opt/bin/zbctl --url {url}RPC2 list",
                 ],
             )

@@ -125,7 +125,7 @@ class ControlService(Service):
         command = (
             zbctl_for(address.port) if url == _local(address.port) else f"{zbctl()} --url {url}RPC2"
         )
-        self.log.info("Console: {url}", url=url)
+        self.log.info("Open {url} in a browser.", url=url)
         self.log.info("List of nodes and ports: {command} list", command=command)
 
     def reconfigure(self, old: ControlSettings, new: ControlSettings) -> None:

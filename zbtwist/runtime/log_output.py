@@ -1,0 +1,23 @@
+"""What writes the log to an output of the program, in the way of whoever reads it."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from twisted.logger import ILogObserver, textFileLogObserver
+
+from zbtwist.runtime.journal import JournalObserver, is_journal
+from zbtwist.runtime.terminal_log import TerminalObserver, has_colours, is_terminal
+
+
+def observer_of_output(stream: TextIO) -> ILogObserver:
+    """
+    @param stream: the standard output or the standard error: the journal, a person's terminal, or
+        what is read later.
+    """
+    if is_journal(stream):
+        return JournalObserver(stream)
+    if is_terminal(stream):
+        return TerminalObserver(stream, has_colours())
+    observer: ILogObserver = textFileLogObserver(stream)
+    return observer
