@@ -10,6 +10,7 @@ from typing import Any
 from twisted.logger import Logger, LogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from zbtwist.runtime.log_output import observer_of_output
 from zbtwist.runtime.terminal_log import TerminalObserver, has_colours, is_terminal
 
 
@@ -66,3 +67,5 @@ class TerminalObserverTests(SynchronousTestCase):
         self.addCleanup(os.close, master)
         with open(slave, "w") as stream:
             self.assertTrue(is_terminal(stream))
+            self.assertIsInstance(observer_of_output(stream), TerminalObserver)
+        self.assertNotIsInstance(observer_of_output(io.StringIO()), TerminalObserver)
