@@ -187,7 +187,7 @@ class ClientRefused(NodeEvent):
     """There are too many clients for one more. Of many within a minute this is published twice: of
     the first, and of all the others together.
 
-    @ivar clients: how many there are.
+    @ivar clients: how many there were when the last one was refused.
     @ivar refused: how many have been refused since this was published last.
     """
 
