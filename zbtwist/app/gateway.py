@@ -27,6 +27,7 @@ from zbtwist.control.http.service import ControlService
 from zbtwist.control.http.site import ControlRoot, control_site
 from zbtwist.control.web.console import Console
 from zbtwist.control.web.view import Reachability
+from zbtwist.health.service import HealthService
 from zbtwist.network.persistence import NodePersister
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_counts import EventCounts
@@ -87,6 +88,7 @@ class Gateway(MultiService):
     @ivar radio: the link to the local radio.
     @ivar network: the nodes.
     @ivar bindings: their ports.
+    @ivar health: how they are.
     @ivar store: what outlives a restart.
     @ivar api: the operations of the control interface.
     """
@@ -141,9 +143,19 @@ class Gateway(MultiService):
             batch=batch,
             standstill=standstill,
         )
+        self.health = HealthService(
+            reactor,
+            coordinator,
+            self.network.nodes,
+            lambda node: port.outbound if (port := self.bindings.port_of(node)) else None,
+            bus,
+            settings.health,
+        )
         tracer = FrameTracer(bus, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
-        self.api = GatewayAPI(reactor, coordinator, self.network, self.bindings, events, tracer)
+        self.api = GatewayAPI(
+            reactor, coordinator, self.network, self.bindings, self.health, events, tracer
+        )
         self._hosts = Hosts(settings.control_host)
         self._door = Door(reactor, settings)
         self._site = site = control_site(self.api, reactor, self._hosts, self._door)
@@ -192,6 +204,7 @@ class Gateway(MultiService):
             self._control,
             self.bindings,
             self.network,
+            self.health,
             self.radio,
             standstill,
         ):
@@ -240,7 +253,7 @@ class Gateway(MultiService):
         if changed:
             for part in (
                 *(self.radio, self._control, self._hosts),
-                *(self.bindings, self.network, self._trace_file),
+                *(self.bindings, self.network, self.health, self._trace_file),
             ):
                 part.reconfigure(old, new)
             log.info("The configuration has changed: {what}.", what=", ".join(sorted(changed)))

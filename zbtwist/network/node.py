@@ -53,6 +53,11 @@ class Node:
     temperature: float | None = None
 
     @property
+    def hops(self) -> int:
+        """Radio hops to it, by its last route record; -1 if it has sent none."""
+        return -1 if self.route is None else len(self.route) + 1
+
+    @property
     def is_described(self) -> bool:
         """Whether name and device type are known."""
         return self.label is not None and self.device_type_identifier is not None
