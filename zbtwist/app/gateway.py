@@ -166,6 +166,7 @@ class Gateway(MultiService):
             self.radio,
             self.network,
             self.bindings,
+            self.health,
             coordinator.transmit_seconds,
             {
                 "requests_outstanding": lambda: coordinator.outstanding,

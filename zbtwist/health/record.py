@@ -191,7 +191,8 @@ class Record:
     def is_late(self, now: float) -> bool:
         """Whether it should have said something by now."""
         pause = self._rhythm.seconds
-        return pause is not None and now > self._silent_since + max(
+        # It may have been heard since the last look.
+        return pause is not None and now > max(self._silent_since, self.node.heard_at) + max(
             DOUBTFUL_PAUSES * pause, SHORTEST_SILENCE / SILENT_PAUSES
         )
 

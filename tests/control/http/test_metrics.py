@@ -37,6 +37,7 @@ class MetricsTestCase(GatewayTestCase):
             self.gateway.radio,
             self.gateway.network,
             self.gateway.bindings,
+            self.gateway.health,
             self.histogram,
             {"turns": lambda: 7},
         )
