@@ -285,12 +285,14 @@ class LinkTested(NodeEvent):
     """The way to a node was tested.
 
     @ivar sent: packets.
-    @ivar received: those of them that came back.
+    @ivar delivered: those of them that arrived, as the radio says.
+    @ivar received: those that came back.
     @ivar outcome: a sentence.
     """
 
     name: ClassVar = "link_tested"
     sent: int
+    delivered: int
     received: int
     outcome: str
 
