@@ -70,6 +70,7 @@ class DeliveryTests(SynchronousTestCase):
                 "**Doubtful packets.**",
                 "From the node",
                 "While the radio is away",
+                "Tests and restarts",
                 "What a reset is",
             ],
         )

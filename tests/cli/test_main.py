@@ -357,6 +357,96 @@ class Commands(CtlTestCase):
         self.assertEqual(self.done("rename", "E2", "Küche"), "E2 is called Küche now.\n")
         self.assertEqual(self.calls, [("rename", "E2", "Küche")])
 
+    def test_told(self) -> None:
+        for command, said in (
+            ("restart", "E2 restarts."),
+            ("identify", "E2 says who it is."),
+            ("leave", "E2 leaves the network."),
+        ):
+            self.answers[command] = True
+            self.assertEqual(self.done(command, "E2"), f"{said}\n")
+            self.assertEqual(self.done(command, "E2", "--json"), "true\n")
+            self.assertEqual(self.calls, [(command, "E2")] * 2)
+            self.calls.clear()
+
+    def test_permit_join(self) -> None:
+        self.answers["permit_join"] = lambda seconds: {"seconds": seconds, "always": False}
+        self.assertEqual(self.done("permit-join"), "Nodes may join for 60 s.\n")
+        self.assertEqual(self.done("permit-join", "0"), "No node may join at the radio now.\n")
+        self.answers["permit_join"] = {"seconds": 0, "always": True}
+        self.assertIn("at all times", self.done("permit-join", "5"))
+        self.assertEqual(self.calls, [("permit_join", seconds) for seconds in (60, 0, 5)])
+        self.calls.clear()
+        self.misused("permit-join", "255")
+
+    def test_test(self) -> None:
+        self.answers["test"] = {
+            "sent": 10,
+            "delivered": 9,
+            "received": 8,
+            "retries": 3,
+            "fastest": 20.4,
+            "average": 33.3,
+            "slowest": 80.0,
+            "signal": 71,
+            "weakest": 75,
+            "signal_there": 0,
+            "text": "8 of 10 packets came back.",
+        }
+        self.assertEqual(
+            self.done("test", "E2").splitlines(),
+            [
+                "8 of 10 packets came back.",
+                "lost 20 %; arrived 9, retries 3",
+                "there and back: 20 / 33 / 80 ms (least, average, most)",
+                "signal of the last hop: here -71 dBm, weakest -75 dBm",
+            ],
+        )
+        self.done("test", "E2", "--count", "3", "--size", "84")
+        self.assertEqual(self.calls, [("test", "E2", 10, 64), ("test", "E2", 3, 84)])
+        self.answers["test"] = {"sent": 0, "text": "Gone."}
+        self.assertEqual(self.done("test", "E2"), "Gone.\n")
+        self.calls.clear()
+        self.misused("test", "E2", "--count", "0")
+        self.misused("test", "E2", "--size", "85")
+
+    def test_lines(self) -> None:
+        rows = [
+            {
+                "pin": "D1",
+                "name": "AD1",
+                "text": "612 mV",
+                "mode": "analog input",
+                "at": time.time() - 5,
+            },
+            {"pin": "", "name": "supply", "text": "", "mode": "supply voltage", "at": 0.0},
+        ]
+        self.answers["sample"] = self.answers["pins"] = rows
+        expected = [
+            "line    pin   value  set up as        read",
+            "AD1     D1   612 mV  analog input  5 s ago",
+            "supply  -         -  supply voltage      -",
+        ]
+        shown = self.done("io", "E2").splitlines()
+        self.assertEqual([line.split() for line in shown], [line.split() for line in expected])
+        self.assertEqual(self.done("io", "E2", "--known").splitlines(), shown)
+        self.assertEqual(json.loads(self.done("io", "E2", "--json"))[0]["text"], "612 mV")
+        self.assertEqual(self.calls, [("sample", "E2"), ("pins", "E2"), ("sample", "E2")])
+        self.answers["sample"] = self.answers["pins"] = []
+        self.assertEqual(self.done("io", "E2"), "No line is an input or output of E2.\n")
+        self.assertEqual(self.done("io", "E2", "--known"), "Nothing is known of E2.\n")
+
+    def test_setting_a_line(self) -> None:
+        self.answers["set_pin"] = {"name": "DIO1", "text": "high"}
+        self.assertEqual(self.done("io", "E2", "D1", "high"), "DIO1 of E2 is high now.\n")
+        self.done("io", "E2", "D1", "low", "--make-output")
+        self.assertEqual(
+            self.calls, [("set_pin", "E2", "D1", "high"), ("set_pin", "E2", "D1", "low", True)]
+        )
+        self.calls.clear()
+        self.assertIn("high or low after D1", self.misused("io", "E2", "D1"))
+        self.misused("io", "E2", "D1", "maybe")
+
     def test_text_that_cannot_be_sent(self) -> None:
         for arguments in (
             ("rename", "E2", "a\x07"),
@@ -700,6 +790,41 @@ class Progressing(CtlTestCase):
         self.assertEqual(self.search(discovered)[0], [])
 
 
+class Testing(CtlTestCase):
+    """On a terminal a test shows how far it is."""
+
+    def test_packets_are_counted(self) -> None:
+        self.patch(main, "PROGRESS_INTERVAL", 0.01)
+        output = io.StringIO()
+        console = Console(file=output, force_terminal=True, width=80, color_system=None)
+        self.patch(main, "error_console", lambda: console)
+        looked = threading.Event()
+        looks = iter(
+            [
+                xmlrpc.client.Fault(8003, "Too many calls."),
+                {"running": False, "sent": 9, "text": "An old one."},
+                {"running": True, "sent": 3, "text": "3 of 3 packets came back."},
+            ]
+        )
+
+        def seen(node: str) -> Any:
+            found = next(looks, None)
+            if found is None:
+                looked.set()
+                return {"running": True, "sent": 4, "text": "4 of 4 packets came back."}
+            return found
+
+        def tested(*arguments: Any) -> dict[str, Any]:
+            self.assertTrue(looked.wait(10))
+            return {"sent": 10, "received": 0, "text": "Nothing came back."}
+
+        self.answers.update(test=tested, test_result=seen)
+        self.assertIn("Nothing came back.", self.done("test", "E2"))
+        self.assertIn("Testing", output.getvalue())
+        self.assertIn("4 of 4 packets came back.", output.getvalue())
+        self.assertNotIn("An old one", output.getvalue())
+
+
 class Failures(CtlTestCase):
     """One line on stderr, whatever is at the other end."""
 
@@ -963,8 +1088,8 @@ class Help(CtlTestCase):
     def test_every_command(self) -> None:
         self.assertEqual(
             " ".join(sorted(main.main.commands)),
-            "accept at bind discover forget list rename replace settings stats status temperatures "
-            "trace unbind",
+            "accept at bind discover forget identify io leave list permit-join rename replace "
+            "restart settings stats status temperatures test trace unbind",
         )
         self.assertEqual(" ".join(sorted(settings.settings.commands)), "apply diff save show")
         for command in (*COMMANDS, "settings"):

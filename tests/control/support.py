@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from zbtwist.app.gateway import Gateway
@@ -30,6 +32,7 @@ class GatewayTestCase(SynchronousTestCase):
             first_id=1,
         )
         self.api = self.gateway.api
+        self.connected: list[Any] = []
         self.gateway.startService()
         self.running = True
         self.addCleanup(self.stop_now)
@@ -38,10 +41,22 @@ class GatewayTestCase(SynchronousTestCase):
         if not self.running:
             return
         self.running = False
+        for client in self.connected:
+            client.connectionLost(Failure(ConnectionDone()))
         self.gateway.stopService()
         self.network.stop()
         self.run_for(0.1)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def connect(self, label: str) -> StringTransport:
+        """Connect a client to a node's port; return its transport."""
+        (port,) = (row["tcp_port"] for row in self.api.list_nodes() if row["label"] == label)
+        (factory,) = (server[1] for server in self.reactor.tcpServers if server[0] == port)
+        transport = StringTransport()
+        self.client = factory.buildProtocol(None)
+        self.client.makeConnection(transport)
+        self.connected.append(self.client)
+        return transport
 
     def run_for(self, seconds: float, step: float = 0.01) -> None:
         self.reactor.pump([step] * round(seconds / step))

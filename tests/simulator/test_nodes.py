@@ -11,14 +11,18 @@ from zope.interface import implementer
 
 from tests.simulator.line import Line
 from tests.simulator.support import NetworkTestCase
+from tests.support import present
 from zbtwist.simulator.air import IAir, ITimekeeper, Transmission, TxResult
 from zbtwist.simulator.meter import parse_packet, watts_between
+from zbtwist.simulator.module import DIGITAL_PINS
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.node import SERIAL_BUFFER, Node
 from zbtwist.simulator.nodes import EchoNode, MeterNode, PtyNode
 from zbtwist.simulator.options import SimulatorOptions
-from zbtwist.xbee.address import Address64
+from zbtwist.simulator.packet import Packet
+from zbtwist.xbee.address import UNKNOWN16, Address64
 from zbtwist.xbee.frames import (
+    LOOPBACK_CLUSTER,
     ATCommand,
     ATCommandResponse,
     IODataSample,
@@ -37,6 +41,96 @@ from zbtwist.xbee.samples import (
 from zbtwist.xbee.sensor_reading import SensorReading
 
 ADDRESS = Address64(0x0013A20040000001)
+
+
+class LineTests(NetworkTestCase):
+    """The digital and analog lines of a module."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.node = self.network.add_node(Node(self.network, ADDRESS, "NODE"), announce=False)
+        self.heard = 0
+
+    def set(self, command: str, value: int) -> None:
+        """Set a register, with effect at once."""
+        self.node.execute(command, value.to_bytes(2, "big"))
+        self.node.apply()
+
+    def samples(self) -> list[IOSample]:
+        """The samples that the radio has heard since this was asked the last time."""
+        self.line.run(0.1)
+        heard = [frame.sample for frame in self.line.of(IODataSample)]
+        new, self.heard = heard[self.heard :], len(heard)
+        return new
+
+    def test_outputs_follow_what_is_set(self) -> None:
+        for pin, bit in DIGITAL_PINS.items():
+            for level in (5, 4):
+                self.set(pin, level)
+                self.assertEqual(present(self.node.sample()).lines()[bit], level == 5, pin)
+        self.assertEqual(present(self.node.sample()).digital_mask, 0x7FFF)
+
+    def test_changes(self) -> None:
+        """Those of the lines in IC are sent at once, the digital lines alone."""
+        for command, value in (("D1", 3), ("D2", 3), ("D3", 4), ("D0", 2), ("IC", 0b1010)):
+            self.set(command, value)
+        self.assertEqual(self.samples(), [])
+        self.node.set_input("D1", False)
+        self.assertEqual(self.samples(), [IOSample(0b1110, 0b0100)])
+        self.node.set_input("D1", False)
+        self.node.set_input("D2", False)
+        self.assertEqual(self.samples(), [])
+        self.set("D3", 5)
+        self.assertEqual(self.samples(), [IOSample(0b1110, 0b1000)])
+        self.set("IC", 0)
+        self.node.set_input("D1", True)
+        self.assertEqual(self.samples(), [])
+
+    def test_what_lies_at_a_line_that_is_no_input(self) -> None:
+        self.node.set_input("D1", False)
+        self.assertIsNone(self.node.sample())
+        self.set("D1", 5)
+        self.assertEqual(self.node.sample(), IOSample(0b10, 0b10))
+        self.set("D1", 3)
+        self.assertEqual(self.node.sample(), IOSample(0b10, 0))
+
+    def test_supply_voltage(self) -> None:
+        """It is in a sample when it is not above V+ (90000976, "V+")."""
+        self.set("D1", 3)
+        self.set("V+", 1000)
+        self.assertEqual(self.node.sample(), IOSample(0b10, 0b10))
+        self.set("V+", 0xFFFF)
+        sample = present(self.node.sample())
+        self.assertEqual(sample.supply_millivolts(0x2D47), self.node.registers.number("%V"))
+
+    def test_what_is_set_is_lost_by_a_restart(self) -> None:
+        self.set("D1", 5)
+        self.node.execute("FR", b"")
+        self.line.run(1)
+        self.assertIsNone(self.node.sample())
+        self.assertEqual(
+            [frame.description.event for frame in self.line.of(NodeIdentification)], [3]
+        )
+
+    def test_node_that_does_not_announce_itself(self) -> None:
+        """JN is what makes it (90000976, "JN")."""
+        self.set("JN", 0)
+        self.node.execute("WR", b"")
+        self.node.execute("FR", b"")
+        self.line.run(1)
+        self.assertTrue(self.node.reachable)
+        self.assertEqual(self.line.of(NodeIdentification), [])
+
+    def test_loopback(self) -> None:
+        """It comes back as serial data, and does not reach the device."""
+        self.network.radio.transmit(
+            Packet(self.network.radio, b"there and back", LOOPBACK_CLUSTER),
+            *(ADDRESS, UNKNOWN16, 0),
+            lambda *status: None,
+        )
+        self.line.run(0.1)
+        self.assertEqual([frame.data for frame in self.line.of(ReceivePacket)], [b"there and back"])
+        self.assertEqual(self.node.heard, b"")
 
 
 class EchoTests(NetworkTestCase):

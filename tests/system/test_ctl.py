@@ -34,7 +34,8 @@ from tests.system.support import (
 
 def at_rest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of list() without what changes by itself."""
-    return [{**row, "last_seen": 0} for row in rows]
+    moving = ("last_seen", "health", "health_text", "health_since", "signal", "hops")
+    return [{**row, **dict.fromkeys(moving)} for row in rows]
 
 
 class CtlTestCase(SynchronousTestCase):
@@ -160,6 +161,43 @@ class EveryCommand(CtlTestCase):
         self.assertEqual(rows[port]["label"], "ECHO")
         self.assertEqual(rows[port]["addr_extended"], self.nodes["METER"]["addr_extended"])
         self.assertEqual(self.answer("at", self.nodes["METER"]["addr_extended"], "D2")["value"], 2)
+
+    def test_doing(self) -> None:
+        self.done("identify", "ECHO")
+        tested = self.answer("test", "ECHO", "--count", "3", "--size", "84")
+        self.assertEqual((tested["sent"], tested["received"]), (3, 3))
+        self.assertIn("10 of 10 packets came back", self.done("test", "METER"))
+        self.assertIn("no node", self.refused("test", "NOBODY").lower())
+        self.assertIn("at all times", self.done("permit-join"))
+        self.done("restart", "ECHO")
+        wait_until(lambda: self.run_zbctl("at", "ECHO", "NI").returncode == 0, "it is back")
+        self.done("leave", "ECHO")
+
+    def test_lines(self) -> None:
+        self.assertEqual(self.done("io", "ECHO", "--known"), "Nothing is known of ECHO.\n")
+        shown = self.done("io", "SENSOR")
+        self.assertIn("AD2", shown)
+        self.assertIn("mV", shown)
+        self.assertIn("off", self.refused("io", "ECHO", "D1", "high"))
+        self.assertIn("--make-output", self.refused("io", "ECHO", "D1", "high"))
+        self.assertEqual(
+            self.done("io", "ECHO", "D1", "high", "--make-output"), "DIO1 of ECHO is high now.\n"
+        )
+        self.assertEqual(self.done("io", "ECHO", "DIO1", "low"), "DIO1 of ECHO is low now.\n")
+        self.assertEqual(self.done("at", "ECHO", "D1"), "4  0x4\n")
+        self.assertIn("serial line", self.refused("io", "ECHO", "DOUT", "low", "--make-output"))
+        lines = {row["name"]: row for row in self.answer("io", "ECHO")}
+        self.assertEqual((lines["DIO1"]["text"], lines["DIO1"]["output"]), ("low", True))
+
+    def test_control_c_in_a_test(self) -> None:
+        """The gateway sends nothing more for it."""
+        tester = Program(*ZBCTL, "--url", self.gateway.url, "test", "ECHO", "--count", "1000")
+        self.addCleanup(tester.stop)
+        wait_until(lambda: self.gateway.api.test_result("ECHO")["sent"] > 3, "it tests")
+        tester.process.send_signal(signal.SIGINT)
+        self.assertEqual(tester.finish()[0], 130)
+        wait_until(lambda: not self.gateway.api.test_result("ECHO")["running"], "it has ended")
+        self.assertLess(self.gateway.api.test_result("ECHO")["sent"], 1000)
 
     def test_tracing(self) -> None:
         events = self.answer("trace")

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 
+from zbtwist.binding.link_test import LinkTests
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.service import BindingService
 from zbtwist.config.settings import OPTIONS, Settings, difference
@@ -27,6 +28,7 @@ from zbtwist.control.http.service import ControlService
 from zbtwist.control.http.site import ControlRoot, control_site
 from zbtwist.control.web.console import Console
 from zbtwist.control.web.view import Reachability
+from zbtwist.health.service import HealthService
 from zbtwist.network.persistence import NodePersister
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_counts import EventCounts
@@ -87,6 +89,7 @@ class Gateway(MultiService):
     @ivar radio: the link to the local radio.
     @ivar network: the nodes.
     @ivar bindings: their ports.
+    @ivar health: how they are.
     @ivar store: what outlives a restart.
     @ivar api: the operations of the control interface.
     """
@@ -141,10 +144,27 @@ class Gateway(MultiService):
             batch=batch,
             standstill=standstill,
         )
+        self.health = HealthService(
+            reactor,
+            coordinator,
+            self.network.nodes,
+            lambda node: port.outbound if (port := self.bindings.port_of(node)) else None,
+            bus,
+            settings.health,
+        )
         tracer = FrameTracer(bus, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
+        tests = LinkTests(reactor, coordinator, self.network, self.bindings.turns, bus)
         self.api = GatewayAPI(
-            reactor, coordinator, self.network, self.bindings, events, tracer, self.store
+            reactor,
+            coordinator,
+            self.network,
+            self.bindings,
+            self.health,
+            events,
+            tracer,
+            self.store,
+            tests,
         )
         self._hosts = Hosts(settings.control_host)
         self._door = Door(reactor, settings)
@@ -156,6 +176,7 @@ class Gateway(MultiService):
             self.radio,
             self.network,
             self.bindings,
+            self.health,
             coordinator.transmit_seconds,
             {
                 "requests_outstanding": lambda: coordinator.outstanding,
@@ -192,8 +213,10 @@ class Gateway(MultiService):
             NodePersister(reactor, self.network.nodes, self.store, bus),
             console,
             self._control,
+            tests,
             self.bindings,
             self.network,
+            self.health,
             self.radio,
             standstill,
         ):
@@ -242,7 +265,7 @@ class Gateway(MultiService):
         if changed:
             for part in (
                 *(self.radio, self._control, self._hosts),
-                *(self.bindings, self.network, self._trace_file),
+                *(self.bindings, self.network, self.health, self._trace_file),
             ):
                 part.reconfigure(old, new)
             log.info("The configuration has changed: {what}.", what=", ".join(sorted(changed)))

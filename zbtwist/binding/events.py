@@ -278,3 +278,23 @@ class StreamBroken(NodeEvent):
         if self.direction == TO_NODE:
             return f"{self.bytes_lost} bytes for {self.node} are lost: {self.reason}"
         return f"{self.reason}."
+
+
+@dataclass(frozen=True)
+class LinkTested(NodeEvent):
+    """The way to a node was tested.
+
+    @ivar sent: packets.
+    @ivar delivered: those of them that arrived, as the radio says.
+    @ivar received: those that came back.
+    @ivar outcome: a sentence.
+    """
+
+    name: ClassVar = "link_tested"
+    sent: int
+    delivered: int
+    received: int
+    outcome: str
+
+    def __str__(self) -> str:
+        return f"The way to {self.node} was tested: {self.outcome}"

@@ -29,6 +29,7 @@ from zbtwist.runtime.pace import Pace
 from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.address import Address64
+from zbtwist.xbee.at_table import RESTARTING_COMMANDS
 from zbtwist.xbee.frames import RemoteATCommandResponse
 from zbtwist.xbee.status import ATStatus
 
@@ -210,6 +211,12 @@ class NodePorts(MultiService):
         is_set = not frame.value and frame.status == ATStatus.OK
         if is_set and frame.command in CHANGING_COMMANDS:
             self._line_changed(frame.address64)
+        port = self._by_address.get(frame.address64)
+        if is_set and frame.command in RESTARTING_COMMANDS and port is not None:
+            # What its device has said and is not in the air yet, and says meanwhile, is lost, too.
+            port.interrupted(
+                f"The radio of {port.node} starts anew, and what it had in hand is lost"
+            )
 
     def _line_changed(self, address64: Address64) -> None:
         port = self._by_address.get(address64)

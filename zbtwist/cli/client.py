@@ -28,6 +28,8 @@ TIMEOUT = 30.0
 DISCOVERY_TIMEOUT = 300.0
 #: Of a table of settings too, which a node that sleeps tells slowly.
 SETTINGS_TIMEOUT = 660.0
+#: A test of the way to a node that sleeps goes on for 120, and its last packet may take as long.
+TEST_TIMEOUT = 300.0
 #: Seconds to wait while somebody waits for a completion, and for a number beside a progress bar.
 SHORT_TIMEOUT = 1.0
 PROGRESS_TIMEOUT = 5.0
@@ -234,6 +236,8 @@ _OWN_WORDS = (
     (re.compile(r"\bremove that mapping first\b"), "unbind that node first"),
     (re.compile(r"\bremove a mapping\b"), "unbind a node"),
     (re.compile(r"\bCall again with sure if that is meant"), "Say --yes if that is meant"),
+    (re.compile(r"\bwith at\(\)"), "with zbctl at"),
+    (re.compile(r"\bcall set_pin\(\) with make_output"), "add --make-output"),
 )
 
 

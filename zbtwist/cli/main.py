@@ -8,21 +8,19 @@ from __future__ import annotations
 import re
 import sys
 import xmlrpc.client
-from concurrent.futures import Future, wait
 from contextlib import suppress
-from threading import Thread
 from typing import TextIO
 
 import click
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from zbtwist import __version__
 from zbtwist.cli.client import (
     DISCOVERY_TIMEOUT,
     PROGRESS_TIMEOUT,
+    TEST_TIMEOUT,
     Gateway,
     Refused,
     Row,
@@ -43,10 +41,12 @@ from zbtwist.cli.options import (
     print_json,
     sure_option,
 )
+from zbtwist.cli.progress import PROGRESS_INTERVAL, Look, error_console, run_visibly
 from zbtwist.cli.settings import replace_node, settings, show_settings
 from zbtwist.cli.tables import (
     GAP,
     NO_NODES,
+    PIN_COLUMNS,
     STATS_COLUMNS,
     TEMPERATURE_COLUMNS,
     WAITING_COLUMNS,
@@ -54,11 +54,8 @@ from zbtwist.cli.tables import (
     show_nodes,
     show_rows,
 )
-from zbtwist.cli.words import at_answer, at_line, duration, number_of
+from zbtwist.cli.words import at_answer, at_line, duration, link_test_lines, number_of, text_of
 from zbtwist.xbee.at import PARAMETERS, encode_value
-
-#: Seconds between two looks at the nodes found so far.
-PROGRESS_INTERVAL = 0.5
 
 
 @click.group(
@@ -95,7 +92,7 @@ def list_nodes(session: Session, waiting: bool) -> None:
 def discover(session: Session) -> None:
     """Search the network, and list all nodes then."""
     gateway = session.gateway(DISCOVERY_TIMEOUT)
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    console = error_console()
     if console.is_terminal:
         rows = _discover_visibly(console, gateway, session.gateway_within(PROGRESS_TIMEOUT))
     else:
@@ -105,33 +102,14 @@ def discover(session: Session) -> None:
 
 def _discover_visibly(console: Console, gateway: Gateway, observer: Gateway) -> list[Row]:
     """Search with a progress bar. How long a search takes is the radio's to know."""
-    search: Future[list[Row]] = Future()
 
-    def run() -> None:
-        try:
-            search.set_result(gateway.rows("discover"))
-        except BaseException as error:
-            search.set_exception(error)
+    def look() -> Look:
+        count = len(observer.rows("list"))
+        return Look(f"{count} node{'s' * (count != 1)} known")
 
-    # Not a pool's: those would be waited for after Control-C.
-    Thread(target=run, daemon=True).start()
-    with Progress(
-        TextColumn("Searching"),
-        BarColumn(20),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-        console=console,
-        transient=True,
-    ) as progress:
-        task = progress.add_task("", total=None)
-        while True:
-            # At first as well: a search may be over sooner than anybody looks again.
-            with suppress(click.ClickException):
-                count = len(observer.rows("list"))
-                progress.update(task, description=f"{count} node{'s' * (count != 1)} known")
-            if wait([search], PROGRESS_INTERVAL).done:
-                break
-    return search.result()
+    return run_visibly(
+        console, "Searching", lambda: gateway.rows("discover"), look, PROGRESS_INTERVAL
+    )
 
 
 @main.asking("get_temperatures")
@@ -283,6 +261,121 @@ def replace(session: Session, old: str, new: str, file: TextIO | None, is_sure: 
     were read last, by at OLD, settings save or the console.
     """
     replace_node(session, old, new, file, is_sure)
+
+
+@main.asking("restart", short_help="Restart a node's radio.")
+@click.argument("node", type=NodeName())
+def restart(session: Session, node: str) -> None:
+    """Restart the radio of NODE.
+
+    What was set and not written to flash memory (zbctl at NODE WR) is lost; clients of its port are
+    reset.
+    """
+    answer = session.gateway().call("restart", node)
+    session.show(answer, lambda: click.echo(f"{node} restarts."))
+
+
+@main.asking("identify", short_help="Have a node say who it is.")
+@click.argument("node", type=NodeName())
+def identify(session: Session, node: str) -> None:
+    """Have NODE say who it is, as if its commissioning button had been pressed once.
+
+    The associate LEDs of all modules that hear it blink for a second.
+    """
+    answer = session.gateway().call("identify", node)
+    session.show(answer, lambda: click.echo(f"{node} says who it is."))
+
+
+@main.asking("leave", short_help="Make a node leave the network.")
+@click.argument("node", type=NodeName())
+def leave(session: Session, node: str) -> None:
+    """Make NODE leave the network, and look for one to join.
+
+    It comes back only if joining is permitted here, and may find another network.
+    """
+    answer = session.gateway().call("leave", node)
+    session.show(answer, lambda: click.echo(f"{node} leaves the network."))
+
+
+@main.asking("permit_join", name="permit-join", short_help="Let new nodes join for some time.")
+@click.argument("seconds", type=click.IntRange(0, 254), default=60)
+def permit_join(session: Session, seconds: int) -> None:
+    """Let new nodes join the network for SECONDS (60); 0 ends that."""
+    answer = session.gateway().struct("permit_join", seconds)
+    if answer.get("always"):
+        line = "Nodes may join at all times (NJ of the radio is FF); nothing was changed."
+    elif seconds:
+        line = f"Nodes may join for {seconds} s."
+    else:
+        line = "No node may join at the radio now."
+    session.show(answer, lambda: click.echo(line))
+
+
+@main.asking("test", "test_result", short_help="Test the way to a node.")
+@click.argument("node", type=NodeName())
+@click.option(
+    "--count", "-c", type=click.IntRange(1, 1000), default=10, help="Packets; 10 by default."
+)
+@click.option(
+    "--size", "-s", type=click.IntRange(24, 84), default=64, help="Bytes of each; 64 by default."
+)
+def test(session: Session, node: str, count: int, size: int) -> None:
+    """Test the way to NODE: packets that its radio sends back are counted and timed.
+
+    They do not reach its serial line, and streams go on meanwhile. Control-C ends the test.
+    """
+    gateway = session.gateway(TEST_TIMEOUT)
+    console = error_console()
+    if console.is_terminal:
+        observer = session.gateway_within(PROGRESS_TIMEOUT)
+
+        def look() -> Look:
+            seen = observer.struct("test_result", node)
+            text = text_of(seen, "text") if seen.get("running") else ""
+            return Look(text, number_of(seen, "sent"), count)
+
+        answer = run_visibly(
+            console,
+            "Testing",
+            lambda: gateway.struct("test", node, count, size),
+            look,
+            PROGRESS_INTERVAL,
+        )
+    else:
+        answer = gateway.struct("test", node, count, size)
+    session.show(answer, lambda: click.echo("\n".join(link_test_lines(answer))))
+
+
+@main.asking("sample", "pins", "set_pin", short_help="Show a node's lines, or set one.")
+@click.argument("node", type=NodeName())
+@click.argument("pin", type=Words(), required=False)
+@click.argument("value", type=click.Choice(["high", "low"]), required=False)
+@click.option("--known", is_flag=True, help="Ask nobody: show what is known.")
+@click.option("--make-output", is_flag=True, help="Set PIN also if it is no output yet.")
+def io(
+    session: Session,
+    node: str,
+    pin: str | None,
+    value: str | None,
+    known: bool,
+    make_output: bool,
+) -> None:
+    """Have NODE read its lines, and show them; or set its output PIN to VALUE, high or low.
+
+    A PIN is called D1 or DIO1. A line that is an input is not made an output unless that is asked
+    for. What is set lasts until the node restarts.
+    """
+    gateway = session.gateway()
+    if pin is None:
+        rows = gateway.rows("pins" if known else "sample", node)
+        none = "Nothing is known of" if known else "No line is an input or output of"
+        session.show(rows, lambda: show_rows(PIN_COLUMNS, rows, f"{none} {node}."))
+        return
+    if value is None:
+        raise misuse(f"Write high or low after {pin}.")
+    answer = gateway.struct("set_pin", node, pin, value, *([True] if make_output else []))
+    line = f"{text_of(answer, 'name')} of {node} is {text_of(answer, 'text')} now."
+    session.show(answer, lambda: click.echo(line))
 
 
 @main.asking("status")

@@ -285,7 +285,7 @@ def _shared_options(envvar: str | None = None) -> list[click.Parameter]:
             expose_value=False,
             callback=_store,
             help=f"How long to wait for an answer: {TIMEOUT:g} by default, "
-            f"{DISCOVERY_TIMEOUT:g} for discover, {SETTINGS_TIMEOUT:g} for settings.",
+            f"{DISCOVERY_TIMEOUT:g} for discover and test, {SETTINGS_TIMEOUT:g} for settings.",
         ),
         click.Option(
             ["--user"],

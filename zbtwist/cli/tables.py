@@ -24,6 +24,8 @@ from zbtwist.cli.words import (
     name_of,
     number_of,
     port_of,
+    read_at,
+    reason_of,
     state_of,
     state_style,
     text_of,
@@ -104,6 +106,14 @@ STATS_COLUMNS = (
     Column("address", address_of, 12),
 )
 
+PIN_COLUMNS = (
+    Column("line", lambda row: text_of(row, "name") or "-", 0),
+    Column("pin", lambda row: text_of(row, "pin") or "-", 3),
+    Column("value", lambda row: text_of(row, "text") or "-", 1, is_number=True),
+    Column("set up as", lambda row: text_of(row, "mode") or "-", 2, least=12),
+    Column("read", read_at, 4, is_number=True),
+)
+
 GAP = 2
 
 #: In place of a table of nodes.
@@ -175,9 +185,7 @@ def show_rows(columns: Sequence[Column], rows: Sequence[Row], if_none: str) -> N
 def show_nodes(rows: list[Row]) -> None:
     show_rows(NODE_COLUMNS, rows, NO_NODES)
     console = new_console()
-    reasons = [
-        f"{name_of(row)}: {text_of(row, 'state_text')}" for row in rows if row.get("state_text")
-    ]
+    reasons = [f"{name_of(row)}: {reason}" for row in rows if (reason := reason_of(row))]
     for reason in reasons[:MAX_REASONS]:
         console.print(Text(reason), soft_wrap=True)
     if len(reasons) > MAX_REASONS:

@@ -50,11 +50,24 @@ def device_of(row: Row) -> str:
 
 
 def state_of(row: Row) -> str:
-    return text_of(row, "state") or "-"
+    """How a node is, unless its port has a problem."""
+    state = text_of(row, "state")
+    if state == "listening":
+        state = text_of(row, "health").replace("-", " ") or state
+    return state or "-"
 
 
 def state_style(row: Row) -> str:
-    return {"listening": "", "unbound": "dim"}.get(text_of(row, "state"), "red")
+    state = state_of(row)
+    return {"listening": "", "ok": "", "weak": "yellow"}.get(
+        state, "dim" if state in ("unbound", "asleep", "unknown") else "red"
+    )
+
+
+def reason_of(row: Row) -> str:
+    """Why a node is not as it should be; empty if it is."""
+    is_told = text_of(row, "health") not in ("ok", "asleep", "unknown")
+    return text_of(row, "state_text") or (text_of(row, "health_text") if is_told else "")
 
 
 def last_seen(row: Row) -> str:
@@ -111,3 +124,33 @@ def at_line(answer: dict[str, object]) -> str:
         return f"{value}  {value:#x}"
     # What was set, or done, often has an empty answer.
     return clean(str(value)) or "OK"
+
+
+def read_at(row: Row) -> str:
+    at = number_of(row, "at")
+    return f"{duration(max(0.0, time.time() - at))} ago" if at else "-"
+
+
+def link_test_lines(row: Row) -> list[str]:
+    """Return what came of a test of the way to a node."""
+    lines = [text_of(row, "text")]
+    sent, received = number_of(row, "sent"), number_of(row, "received")
+    if sent:
+        lost = 100 * (sent - received) / sent
+        lines.append(
+            f"lost {lost:.0f} %; arrived {number_of(row, 'delivered'):.0f}, "
+            f"retries {number_of(row, 'retries'):.0f}"
+        )
+    if received:
+        times = (number_of(row, key) for key in ("fastest", "average", "slowest"))
+        lines.append(
+            "there and back: {:.0f} / {:.0f} / {:.0f} ms (least, average, most)".format(*times)
+        )
+    heard = [
+        f"{what} -{number_of(row, key):.0f} dBm"
+        for what, key in (("here", "signal"), ("weakest", "weakest"), ("there", "signal_there"))
+        if row.get(key)
+    ]
+    if heard:
+        lines.append(f"signal of the last hop: {', '.join(heard)}")
+    return lines

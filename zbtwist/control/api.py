@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from zbtwist.control.operations.actions import ActionOperations
 from zbtwist.control.operations.admission import AdmissionOperations
 from zbtwist.control.operations.mappings import MappingOperations
 from zbtwist.control.operations.nodes import NodeOperations
+from zbtwist.control.operations.pins import PinOperations
 from zbtwist.control.operations.settings import SettingsOperations
 from zbtwist.control.operations.status import StatusOperations
 from zbtwist.control.operations.table import table_of
@@ -18,6 +20,8 @@ class GatewayAPI(
     TemperatureOperations,
     StatusOperations,
     MappingOperations,
+    ActionOperations,
+    PinOperations,
     SettingsOperations,
     TracingOperations,
 ):

@@ -177,3 +177,24 @@ class BytesPassed(NodeEvent):
 
     def values(self) -> dict[str, Plain]:
         return {**super().values(), "data": self.data.hex()}
+
+
+@dataclass(frozen=True)
+class PinsChanged(NodeEvent):
+    """Lines of a node are not as they were: of those that are read by samples, those that read
+    something else. It is published only while somebody has subscribed; what is known of all lines
+    is in `Node.pins`.
+
+    @ivar changed: what they read now, as it came, by their names (``DIO1``, ``AD2``, ``supply``).
+    """
+
+    name: ClassVar = "pins_changed"
+    severity: ClassVar = None
+    changed: dict[str, int]
+
+    def __str__(self) -> str:
+        readings = ", ".join(f"{name} {raw}" for name, raw in self.changed.items())
+        return f"{self.node} reads {readings}."
+
+    def values(self) -> dict[str, Plain]:
+        return {**super().values(), "changed": {**self.changed}}

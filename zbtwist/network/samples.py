@@ -1,4 +1,4 @@
-"""What the samples of nodes say of the temperature, in whichever frame they come."""
+"""What the samples of nodes say, in whichever frame they come."""
 
 from __future__ import annotations
 
@@ -22,22 +22,25 @@ SAMPLE_CLUSTERS: dict[int, Callable[[bytes], IOSample | SensorReading]] = {
 }
 
 
-def temperature_in(frame: IODataSample | SensorRead | ExplicitReceive, node: Node) -> float | None:
-    """Return the temperature in a node's sample.
+def sample_in(
+    frame: IODataSample | SensorRead | ExplicitReceive,
+) -> IOSample | SensorReading | None:
+    """Return what a frame says that carries a sample; None if that makes no sense.
 
-    @param frame: one that carries a sample: if it is an `ExplicitReceive`, of `SAMPLE_CLUSTERS`.
-    @return: °C; None if there is none, or the sample makes no sense.
+    @param frame: if it is an `ExplicitReceive`, of `SAMPLE_CLUSTERS`.
     """
-    sample: IOSample | SensorReading
     if isinstance(frame, IODataSample):
-        sample = frame.sample
-    elif isinstance(frame, SensorRead):
-        sample = frame.reading
-    else:
-        try:
-            sample = SAMPLE_CLUSTERS[frame.cluster_id](frame.data)
-        except ValueError:
-            return None
+        return frame.sample
+    if isinstance(frame, SensorRead):
+        return frame.reading
+    try:
+        return SAMPLE_CLUSTERS[frame.cluster_id](frame.data)
+    except ValueError:
+        return None
+
+
+def temperature_in(sample: IOSample | SensorReading, node: Node) -> float | None:
+    """Return the temperature in a node's sample in °C, None if there is none."""
     if isinstance(sample, SensorReading):
         return sample.temperature
     device_type = node.device_type_identifier

@@ -12,31 +12,34 @@ from math import inf
 from typing import Any, Protocol, TypeAlias
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from zbtwist.network.admission import DEFAULT_MAX_NODES, Admit
 from zbtwist.network.announcements import Announcements
 from zbtwist.network.events import FROM_NODE, BytesPassed
 from zbtwist.network.first_search import FirstSearch
 from zbtwist.network.flash import Flash, may_have_been_done
+from zbtwist.network.loopback import MARK, echo_of
 from zbtwist.network.node import Node
+from zbtwist.network.pins import Pins
 from zbtwist.network.restoring import Restorer
-from zbtwist.network.samples import SAMPLE_CLUSTERS, temperature_in
+from zbtwist.network.samples import SAMPLE_CLUSTERS, sample_in, temperature_in
 from zbtwist.network.settings import SettingsReader
+from zbtwist.network.signals import Signals
 from zbtwist.network.strangers import Strangers
 from zbtwist.network.table import NO_NODE, NodeTable
-from zbtwist.radio.errors import RadioError
+from zbtwist.radio.errors import ATRefused, RadioError
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.single_flight import SingleFlight
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, Address64
+from zbtwist.xbee.at_table import RESTARTING_COMMANDS
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     DIGI_PROFILE,
+    LOOPBACK_CLUSTER,
     NODE_IDENTIFICATION_CLUSTER,
     RECEIVED_FROM_END_DEVICE,
     SERIAL_CLUSTER,
@@ -51,18 +54,8 @@ from zbtwist.xbee.frames import (
     RouteRecord,
     SensorRead,
 )
+from zbtwist.xbee.samples import IOSample
 from zbtwist.xbee.status import OWN_STATUSES, ATStatus
-
-#: Questions for the strength of a signal in one second, at the most.
-SIGNALS_PER_SECOND = 5.0
-#: Those of them that are kept for nodes whose strength is not known, and for the one that was
-#: measured longest ago; nodes that are heard all the time would take them all.
-SIGNALS_FOR_NEW = 2.0
-SIGNALS_FOR_OLDEST = 1.0
-#: Seconds for which a strength is as good as a new one.
-SIGNAL_AGE = 5.0
-#: Seconds after which a node that is silent is waited for no more.
-SIGNAL_PATIENCE = 600.0
 
 #: How many hops of a route record are kept; packets are not let through more than 30 (90000976,
 #: "NH").
@@ -100,6 +93,10 @@ class NetworkService(Service):
     @ivar settings: reads the AT tables of nodes.
     @ivar restorer: gives nodes other settings.
     @ivar search_answers: answers to searches so far, of any nodes.
+    @ivar signals: measures how strongly nodes are heard.
+    @ivar pins: what is learnt of the nodes' lines.
+    @ivar echoes: called with the number of a packet of a link test that has come back, by the test
+        (see `zbtwist.network.loopback`). What comes back for a test that is over is dropped.
     """
 
     log = Logger()
@@ -122,6 +119,9 @@ class NetworkService(Service):
         self._clock = clock
         self._radio = radio
         self.nodes = NodeTable(bus, wall=wall)
+        self.pins = Pins(bus, wall)
+        self.signals = Signals(clock, radio, self.nodes)
+        self.echoes: dict[bytes, Callable[[int], None]] = {}
         self._announcements = Announcements(clock, bus)
         self._strangers = strangers = Strangers(
             clock, radio, self.nodes, self._announcements, self.discover, admit, max_nodes
@@ -133,13 +133,6 @@ class NetworkService(Service):
         self.settings = SettingsReader(clock, radio, self)
         self.restorer = Restorer(self)
         self.search_answers = 0
-        # Whether the next packet may be a reason to ask for the strength of its signal.
-        self._wants_signal = False
-        self._signal_questions = 0.0
-        self._signal_questions_at = -inf
-        self._signal_awaited: Node | None = None
-        self._last_heard: Node | None = None
-        self._measuring: Deferred[None] | None = None
         self._search = SingleFlight(self._run_search)
         self._first_search = FirstSearch(clock, radio, bus, self.discover)
         self._bus = bus
@@ -161,8 +154,7 @@ class NetworkService(Service):
         self._first_search.stop()
         self._search.cancel()
         self._strangers.stop()
-        if self._measuring is not None:
-            self._measuring.cancel()
+        self.signals.cancel()
 
     @property
     def unattributed_frames(self) -> int:
@@ -193,6 +185,8 @@ class NetworkService(Service):
     # --- what the radio says -------------------------------------------------------------------
 
     def _data(self, frame: ReceivePacket | ExplicitReceive) -> None:
+        if frame.data.startswith(MARK) and self._came_back(frame):
+            return
         node = self._sender(frame)
         if node is None:
             self._not_told(frame, self._data, frame.data, is_stream=True)
@@ -204,8 +198,21 @@ class NetworkService(Service):
             self._bus.publish(BytesPassed(node, FROM_NODE, frame.data, now))
         if node.receiver is not None:
             node.receiver(frame.data)
-        if self._wants_signal:
-            self._measure_signal(node)
+        if self.signals.wanted:
+            self.signals.measure(node)
+
+    def _came_back(self, frame: ReceivePacket | ExplicitReceive) -> bool:
+        """A packet has come that may be one of a link test: whether it is, and so of no stream."""
+        echo = echo_of(frame.address64, frame.data)
+        if echo is None:
+            return False
+        # It says whose it is, if the radio does not.
+        frame.address64 = echo.address64
+        self._sender(frame, is_answer=True)
+        hear = self.echoes.get(echo.test)
+        if hear is not None:
+            hear(echo.number)
+        return True
 
     def _explicit(self, frame: ExplicitReceive) -> None:
         if frame.profile_id != DIGI_PROFILE or frame.source_endpoint != SERIAL_ENDPOINT:
@@ -216,7 +223,7 @@ class NetworkService(Service):
             self._describe(frame.data, is_unasked=True)
         elif frame.cluster_id in SAMPLE_CLUSTERS:
             self._sampled(frame)
-        else:
+        elif frame.cluster_id != LOOPBACK_CLUSTER or not self._came_back(frame):
             self._heard(frame)
 
     def _heard(self, frame: ExplicitReceive | ManyToOneRouteRequest) -> None:
@@ -225,22 +232,28 @@ class NetworkService(Service):
 
     def _sampled(self, frame: IODataSample | SensorRead | ExplicitReceive) -> None:
         node = self._sender(frame)
+        sample = sample_in(frame)
         if node is None:
             self._not_told(frame, self._sampled)
             candidate = self.admission.candidates.get(frame.address64)
-            if candidate is not None:
-                candidate.node.temperature = temperature_in(frame, candidate.node)
+            if candidate is not None and sample is not None:
+                candidate.node.temperature = temperature_in(sample, candidate.node)
             return
         if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
             self._is_end_device(node, frame)
-        if self._wants_signal:
-            self._measure_signal(node)
-        celsius = temperature_in(frame, node)
+        if self.signals.wanted:
+            self.signals.measure(node)
+        if sample is None:
+            return
+        if isinstance(sample, IOSample):
+            self.pins.sampled(node, sample)
+        celsius = temperature_in(sample, node)
         if celsius is not None:
             node.temperature = celsius
 
     def _routed(self, frame: RouteRecord) -> None:
-        node = self._sender(frame)
+        # It comes before what the node says, answers too.
+        node = self._sender(frame, is_answer=True)
         if node is None:
             self._not_told(frame, self._routed)
             return
@@ -256,17 +269,24 @@ class NetworkService(Service):
             # With NO=2 the radio answers, too, and is no node that was found.
             self.search_answers += self._describe(frame.value)
             # Whether the radio counts this as a packet whose strength it keeps is not documented.
-            self._last_heard = None
+            self.signals.last_heard = None
 
     def _answered(self, frame: RemoteATCommandResponse) -> None:
         # Other statuses are the radio's word, or may be.
         if frame.outcome in OWN_STATUSES:
             candidate = self.admission.candidates.get(frame.address64)
             was_asked = candidate is not None and candidate.was_asked
-            if self._sender(frame) is None and candidate is not None and was_asked:
+            node = self._sender(frame, is_answer=True)
+            if node is None and candidate is not None and was_asked:
                 # Late, but to us.
                 self.admission.answered(candidate)
-        self._last_heard = None
+            elif (
+                node is not None
+                and frame.outcome == ATStatus.OK
+                and frame.command in RESTARTING_COMMANDS
+            ):
+                node.told_to_restart_at = node.heard_at
+        self.signals.last_heard = None
 
     def _describe(self, data: bytes, is_unasked: bool = False) -> bool:
         try:
@@ -280,31 +300,35 @@ class NetworkService(Service):
         """Take what a node says of itself. Return whether it is another one than our radio."""
         if self._is_local(description.address64):
             return False
-        self._last_heard = node = self.nodes.described(description, self._clock.seconds())
+        self.signals.last_heard = node = self.nodes.described(description, self._clock.seconds())
         if node is not None:
             if is_unasked:
+                node.spoke_at = node.heard_at
                 self._announcements.heard(node, description.event)
             if not node.is_described:
                 self._inquiries.inquire(node)
         elif description.address64 not in NO_NODE:
-            self._last_heard = self._strangers.described(description, not is_unasked)
+            self.signals.last_heard = self._strangers.described(description, not is_unasked)
         return True
 
     def _sender(
         self,
         frame: _Sent,
+        is_answer: bool = False,
     ) -> Node | None:
         facts = self._radio.facts
         address64 = frame.address64
         if facts is not None and facts.address64 == address64:
             return None
         node = self.nodes.heard(address64, frame.address16, self._clock.seconds())
-        self._last_heard = node
+        self.signals.last_heard = node
         if node is None:
             if address64 in NO_NODE:
                 return None
-            self._last_heard = self._strangers.heard(address64, frame.address16)
+            self.signals.last_heard = self._strangers.heard(address64, frame.address16)
             return self.nodes.get(address64)
+        if not is_answer:
+            node.spoke_at = node.heard_at
         if node.label is None or node.device_type_identifier is None or node.role is None:
             self._inquiries.inquire(node)
         return node
@@ -365,76 +389,6 @@ class NetworkService(Service):
         facts = self._radio.facts
         return facts is not None and facts.address64 == address64
 
-    # --- how strongly nodes are heard ----------------------------------------------------------
-
-    def sample_signal(self) -> None:
-        """Measure how strongly nodes are heard, `Node.signal`, until `stop_sampling`.
-
-        Call it every second or so while somebody looks: each call chooses the node that is waited
-        for, the one that was measured longest ago of those that were heard since.
-
-        The radio keeps the strength of the last packet that it heard (DB), so it must be asked
-        right after a packet. Frames come in order, so the answer is of the node that was heard last
-        before it. Each question is one command on the serial line.
-        """
-        now = self._clock.seconds()
-        earned = (now - self._signal_questions_at) * SIGNALS_PER_SECOND
-        self._signal_questions = min(self._signal_questions + earned, SIGNALS_PER_SECOND)
-        self._signal_questions_at = now
-        heard_since = (
-            node
-            for node in self.nodes
-            if node.signal is not None
-            and node.heard_at > max(node.signal_at, now - SIGNAL_PATIENCE)
-        )
-        self._signal_awaited = min(heard_since, key=lambda node: node.signal_at, default=None)
-        self._want_signal()
-
-    def stop_sampling(self) -> None:
-        """Nobody looks any more: measure nothing."""
-        self._signal_awaited = None
-        self._signal_questions = 0.0
-        self._wants_signal = False
-
-    def _want_signal(self) -> None:
-        self._wants_signal = self._measuring is None and self._signal_questions >= 1
-
-    def _measure_signal(self, node: Node) -> None:
-        """Ask for the strength of a packet that has just come, if it is that node's turn."""
-        if self._clock.seconds() - node.signal_at < SIGNAL_AGE:
-            return
-        kept = 0.0 if node.signal is None else SIGNALS_FOR_NEW
-        if kept and node is not self._signal_awaited:
-            kept += SIGNALS_FOR_OLDEST
-        if self._signal_questions < kept + 1:
-            return
-        self._signal_questions -= 1
-        measuring = Deferred.fromCoroutine(self._ask_signal())
-        if not measuring.called:
-            self._measuring = measuring
-            self._wants_signal = False
-        measuring.addBoth(self._measured)
-
-    def _measured(self, result: object) -> None:
-        self._measuring = None
-        self._want_signal()
-        if isinstance(result, Failure) and not result.check(CancelledError):
-            self.log.failure("The signal could not be measured", failure=result)
-
-    async def _ask_signal(self) -> None:
-        try:
-            value = await self._radio.at("DB")
-        except RadioError:
-            value = b""
-        node = self._last_heard
-        if node is None:
-            return
-        # Also if nothing came of it: there is no use in asking again at once.
-        node.signal_at = self._clock.seconds()
-        # 0 means that it has heard nobody since its start.
-        if value and value[-1]:
-            node.signal = value[-1]
-
     # --- asking nodes ----------------------------------------------------------------------------
 
     async def device_type_of(self, node: Node) -> int:
@@ -449,10 +403,15 @@ class NetworkService(Service):
     ) -> bytes:
         """An AT command to a node, by both its addresses. See `IRadio.remote_at`."""
         try:
-            answer = await self._inquiries.remote_at(node, command, parameter, apply=apply)
+            value = await self._inquiries.remote_at(node, command, parameter, apply=apply)
         except RadioError as error:
             if may_have_been_done(error):
                 self._flash.told(node, command, parameter, is_sure=False)
+            if isinstance(error, ATRefused):
+                self.pins.refused(node, error)
             raise
         self._flash.told(node, command, parameter)
-        return answer
+        if apply or not parameter:
+            # What waits for AC is no setting of a line yet; whoever puts it into force reads it.
+            self.pins.answered(node, command, parameter, value)
+        return value

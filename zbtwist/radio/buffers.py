@@ -28,8 +28,13 @@ _IEEE_802154_FIRMWARE = 0x20
 
 def packets_at_once(info: RadioInfo) -> int | None:
     """Return how many packets the radio's buffers hold; None for as many as the settings say."""
-    hardware, firmware = info.hardware_version >> 8, info.firmware_version >> 8
-    is_later = hardware not in _SECOND_SERIES and firmware == _IEEE_802154_FIRMWARE
-    if hardware in _FIRST_SERIES or is_later:
+    if speaks_802154(info):
         return max(1, RECEIVE_BUFFER // (info.payload_limit + REQUEST_BYTES))
     return None
+
+
+def speaks_802154(info: RadioInfo) -> bool:
+    """Whether the radio has 802.15.4 firmware, and neither Zigbee's nor DigiMesh's."""
+    hardware, firmware = info.hardware_version >> 8, info.firmware_version >> 8
+    is_later = hardware not in _SECOND_SERIES and firmware == _IEEE_802154_FIRMWARE
+    return hardware in _FIRST_SERIES or is_later

@@ -88,6 +88,14 @@ class IRadio(Interface):
         @param sleeps: the node may be asleep, and is waited for longer.
         """
 
+    def transmit_loopback(
+        address64: Address64,
+        data: bytes,
+        address16: Address16 = UNKNOWN16,
+        sleeps: bool = False,
+    ) -> Deferred[TransmitStatus]:
+        """Send `data` to a node's radio, which sends it back, and not to its serial line."""
+
     def discover() -> Awaitable[list[NodeDescription]]:
         """Search the network, for as long as the radio's NT says."""
 

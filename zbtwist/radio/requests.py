@@ -48,9 +48,13 @@ from zbtwist.xbee.address import (
 )
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
+    DIGI_PROFILE,
+    LOOPBACK_CLUSTER,
     OPTION_EXTENDED_TIMEOUT,
+    SERIAL_ENDPOINT,
     ATCommand,
     ATCommandResponse,
+    ExplicitTransmitRequest,
     Frame,
     RemoteATCommand,
     RemoteATCommandResponse,
@@ -92,7 +96,7 @@ class Request:
 
     is_packet: ClassVar[bool] = False
     is_remote_command: ClassVar[bool] = False
-    frame: ATCommand | RemoteATCommand | TransmitRequest
+    frame: ATCommand | RemoteATCommand | TransmitRequest | ExplicitTransmitRequest
     answer: type[Frame]
     command: str
     address64: Address64
@@ -131,7 +135,7 @@ def _nobody(address16: Address16) -> None:
 class Packet(Request):
     __slots__ = ()
     is_packet = True
-    frame: TransmitRequest
+    frame: TransmitRequest | ExplicitTransmitRequest
 
 
 class RemoteCommand(Request):
@@ -292,6 +296,31 @@ class Requests:
         if self._packet_call is None or deadline < self._packet_call_at:
             self._watch_packets(deadline)
         return request.finished
+
+    def transmit_loopback(
+        self,
+        address64: Address64,
+        data: bytes,
+        address16: Address16 = UNKNOWN16,
+        sleeps: bool = False,
+    ) -> Deferred[TransmitStatus]:
+        """Send bytes to a node's radio, which sends them back; none comes to its serial line. See
+        `transmit`; what comes back is not waited for.
+        """
+        frame = ExplicitTransmitRequest(
+            frame_id=0,
+            address64=address64,
+            address16=address16 if self.address16_counts else UNKNOWN16,
+            source_endpoint=SERIAL_ENDPOINT,
+            destination_endpoint=SERIAL_ENDPOINT,
+            cluster_id=LOOPBACK_CLUSTER,
+            profile_id=DIGI_PROFILE,
+            broadcast_radius=0,
+            options=OPTION_EXTENDED_TIMEOUT if sleeps else 0,
+            data=data,
+        )
+        timeout = EXTENDED_TRANSMIT_TIMEOUT if sleeps else TRANSMIT_TIMEOUT
+        return self._request(Packet(frame, TransmitStatus, "", address64, timeout))
 
     def _request(self, request: Request) -> Deferred[Any]:
         if self._send is None:

@@ -16,7 +16,7 @@ from zbtwist.simulator.registers import Fact, RegisterFile, Value
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.description import NO_DEVICE_TYPE, NO_RSSI, NodeDescription
-from zbtwist.xbee.samples import IOSample
+from zbtwist.xbee.samples import SUPPLY_VOLTAGE, IOSample
 from zbtwist.xbee.status import ATStatus
 
 #: Seconds from FR until the module restarts: its answer gets out before.
@@ -24,22 +24,14 @@ RESTART_DELAY = 0.1
 #: Seconds that a restarted module needs to be back in the network.
 REJOIN_DELAY = 0.2
 
-_ANALOG, _DIGITAL_INPUT, _OUTPUT_LOW, _OUTPUT_HIGH = 2, 3, 4, 5
-_ANALOG_PINS = {"D0": 0, "D1": 1, "D2": 2, "D3": 3}
-#: The digital lines of a sample by their bit (90000976, "IO Data Sample Rx Indicator").
-_DIGITAL_PINS = {
-    "D0": 0,
-    "D1": 1,
-    "D2": 2,
-    "D3": 3,
-    "D4": 4,
-    "D5": 5,
-    "D6": 6,
-    "D7": 7,
-    "P0": 10,
-    "P1": 11,
-    "P2": 12,
+#: The lines that can be analog inputs, by their channel.
+ANALOG_PINS = {"D0": 0, "D1": 1, "D2": 2, "D3": 3}
+#: The digital lines of a sample by their bit (90001539, "IO Data Sample Rx Indicator").
+DIGITAL_PINS = {
+    **{f"D{line}": line for line in range(10)},
+    **{f"P{line}": 10 + line for line in range(5)},
 }
+_ANALOG, _DIGITAL_INPUT, _OUTPUT_LOW, _OUTPUT_HIGH = 2, 3, 4, 5
 
 
 @implementer(IModule)
@@ -54,6 +46,7 @@ class Module:
     @ivar rssi: how strongly others hear it, in -dBm.
     @ivar hops: how many hops it is away from the coordinator.
     @ivar relays: the modules in between, its neighbour first, as far as they are modelled.
+    @ivar inputs: what lies at the digital inputs, True for high; where nothing does they are high.
     """
 
     role = devices.ROUTER
@@ -74,6 +67,7 @@ class Module:
         self.rssi = 0x28
         self.hops = 1
         self.relays: tuple[IModule, ...] = ()
+        self.inputs: dict[str, bool] = {}
         own_facts: dict[str, int | Fact] = {
             "SH": address64 >> 32,
             "SL": address64 & 0xFFFF_FFFF,
@@ -211,24 +205,39 @@ class Module:
         """What lies at the analog inputs: raw readings (0 to 1023 of 1200 mV) by channel."""
         return {}
 
-    def sample(self) -> IOSample | None:
+    def is_digital(self, pin: str) -> bool:
+        """Whether a line is set up as a digital input or output."""
+        return self.registers.number(pin) in (_DIGITAL_INPUT, _OUTPUT_LOW, _OUTPUT_HIGH)
+
+    def is_high(self, pin: str) -> bool:
+        """Whether a digital line is high: as an output says it, or as what lies at an input."""
+        use = self.registers.number(pin)
+        # An open input is pulled up.
+        return self.inputs.get(pin, True) if use == _DIGITAL_INPUT else use == _OUTPUT_HIGH
+
+    def sample(self, with_analog: bool = True) -> IOSample | None:
         """Read the pins that are set up as inputs or outputs.
 
+        @param with_analog: whether also the analog ones, and the supply voltage when it is not
+            above V+ (90000976, "V+").
         @return: the sample, None if no pin is.
         """
-        readings = self.analog_inputs()
-        analog = {
-            channel: readings.get(channel, 0)
-            for pin, channel in _ANALOG_PINS.items()
-            if self.registers.number(pin) == _ANALOG
-        }
+        analog: dict[int, int] = {}
+        if with_analog:
+            readings = self.analog_inputs()
+            analog = {
+                channel: readings.get(channel, 0)
+                for pin, channel in ANALOG_PINS.items()
+                if self.registers.number(pin) == _ANALOG
+            }
+            supply = self.registers.number("%V")
+            if supply <= self.registers.number("V+"):
+                analog[SUPPLY_VOLTAGE] = supply
         mask = lines = 0
-        for pin, bit in _DIGITAL_PINS.items():
-            use = self.registers.number(pin)
-            if use in (_DIGITAL_INPUT, _OUTPUT_LOW, _OUTPUT_HIGH):
+        for pin, bit in DIGITAL_PINS.items():
+            if self.is_digital(pin):
                 mask |= 1 << bit
-                # An open input is pulled up.
-                lines |= (use != _OUTPUT_LOW) << bit
+                lines |= self.is_high(pin) << bit
         if not (analog or mask):
             return None
         return IOSample(mask, lines if mask else None, analog)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from twisted.internet.interfaces import IDelayedCall
 
 from zbtwist.simulator.medium import IMedium
-from zbtwist.simulator.module import REJOIN_DELAY, Module
+from zbtwist.simulator.module import DIGITAL_PINS, REJOIN_DELAY, Module
 from zbtwist.simulator.packet import Outcome, Packet
 from zbtwist.simulator.registers import Fact, Value
 from zbtwist.simulator.uart import LINE_SETTINGS, Uart
@@ -22,6 +22,7 @@ from zbtwist.xbee.address import COORDINATOR64
 from zbtwist.xbee.at import BAUD_RATES
 from zbtwist.xbee.frames import (
     IO_SAMPLE_CLUSTER,
+    LOOPBACK_CLUSTER,
     NODE_IDENTIFICATION_CLUSTER,
     SENSOR_CLUSTER,
     SERIAL_CLUSTER,
@@ -32,9 +33,6 @@ from zbtwist.xbee.status import ATStatus
 
 #: What made a node say who it is (90000976, "Node Identification Indicator").
 BUTTON, JOINED, SWITCHED_ON = 1, 2, 3
-
-#: A packet for this cluster comes back as serial data (90000976, "Explicit Addressing").
-LOOPBACK_CLUSTER = 0x0012
 
 #: Digi's device type of an RS-232 adapter with a ZB module (90000833).
 RS232_ADAPTER = 0x00030005
@@ -88,7 +86,8 @@ class Node(Module):
             network,
             address64,
             facts,
-            {"NI": identifier, "DD": self.device_type_identifier, **(settings or {})},
+            # These say who they are when they are switched on (90000976, "JN").
+            {"NI": identifier, "DD": self.device_type_identifier, "JN": 1, **(settings or {})},
         )
         self.rssi = self.chance.randint(0x28, 0x4B)
         self.registers.state_fact("DB", self.rssi)
@@ -148,6 +147,7 @@ class Node(Module):
         if packet.cluster_id == SERIAL_CLUSTER:
             self.uart.send(packet.data)
         elif packet.cluster_id == LOOPBACK_CLUSTER:
+            # It comes back as serial data (90001539, "Test links in a network - loopback cluster").
             self.network.transmit(Packet(self, packet.data), packet.sender.address64)
 
     def identify(self, event: int) -> None:
@@ -180,7 +180,8 @@ class Node(Module):
     def _joined(self) -> None:
         if self.address64 in self.network.nodes:
             self.reachable = True
-            self.identify(SWITCHED_ON)
+            if self.registers.number("JN"):
+                self.identify(SWITCHED_ON)
 
     def _restart(self) -> None:
         self.uart.clear()
@@ -191,6 +192,8 @@ class Node(Module):
     def settings_changed(self, before: Mapping[str, Value]) -> None:
         if "IR" in before:
             self._sample_again()
+        if any(self.is_watched(pin) for pin in before if pin in DIGITAL_PINS):
+            self._report_change()
         if not LINE_SETTINGS.isdisjoint(before):
             self._set_up_uart()
 
@@ -216,6 +219,24 @@ class Node(Module):
     def _send_sample(self) -> None:
         self._sample_again()
         self.emit_sample()
+
+    def is_watched(self, pin: str) -> bool:
+        """Whether a change of a digital line is to be reported (90000976, "IC")."""
+        bit = DIGITAL_PINS[pin]
+        return self.is_digital(pin) and bool(self.registers.number("IC") >> bit & 1)
+
+    def set_input(self, pin: str, high: bool) -> None:
+        """Something changes at a digital input."""
+        was_high = self.is_high(pin)
+        self.inputs[pin] = high
+        if self.is_high(pin) != was_high and self.is_watched(pin):
+            self._report_change()
+
+    def _report_change(self) -> None:
+        """Send the digital lines alone, at once, as IC asks for it."""
+        sample = self.sample(with_analog=False)
+        if sample is not None:
+            self._transmit(Packet(self, sample.to_bytes(), IO_SAMPLE_CLUSTER))
 
     def emit_sample(self) -> None:
         """Send an I/O sample, if a pin is set up for one."""

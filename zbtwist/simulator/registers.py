@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from zbtwist.xbee.at_table import PARAMETERS, rows_of
+from zbtwist.xbee.at_table import PARAMETERS, Parameter, rows_of
 from zbtwist.xbee.modules import Module
 from zbtwist.xbee.status import ATStatus
 
@@ -78,9 +78,7 @@ class RegisterFile:
             factory settings, and need not be within the ranges.
         """
         self._facts = dict(facts)
-        hardware, firmware = facts.get("HV"), facts.get("VR")
-        assert isinstance(hardware, int) and isinstance(firmware, int)
-        self._rows = rows_of(Module(hardware, firmware))
+        self._rows = self._rows_of_module()
         self._factory: dict[str, Value] = {
             name: settings.get(name, register.default) for name, register in SETTINGS.items()
         }
@@ -89,6 +87,11 @@ class RegisterFile:
         self._stored = self._factory
         self.active: Mapping[str, Value] = self._factory
         self.flash_writes = 0
+
+    def _rows_of_module(self) -> Mapping[str, Parameter]:
+        hardware, firmware = self._facts.get("HV"), self._facts.get("VR")
+        assert isinstance(hardware, int) and isinstance(firmware, int)
+        return rows_of(Module(hardware, firmware))
 
     def __contains__(self, command: str) -> bool:
         return command in self._rows and (command in self._stored or command in self._facts)
@@ -119,8 +122,13 @@ class RegisterFile:
         return value
 
     def state_fact(self, command: str, value: int | Fact) -> None:
-        """Let a read-only register say `value` from now on."""
+        """Let a read-only register say `value` from now on.
+
+        With another HV or VR it is another module, which may have other commands.
+        """
         self._facts[command] = value
+        if command in ("HV", "VR"):
+            self._rows = self._rows_of_module()
 
     def read(self, command: str) -> tuple[int, bytes]:
         """

@@ -60,6 +60,10 @@ MODULE, NETWORK, SECURITY, ADDRESSES, RADIO, SERIAL, SLEEP, PINS = GROUPS = (
 #: Bits per second by the value of BD; a value above 10 is the rate itself (90001539, "BD").
 BAUD_RATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 
+#: Commands that make a module start anew, or leave its network and look for one (90002002, "FR" and
+#: "NR").
+RESTARTING_COMMANDS = frozenset(("FR", "NR"))
+
 Ranges = tuple[tuple[int, int], ...]
 
 
@@ -372,17 +376,17 @@ ROWS: tuple[Parameter, ...] = (
             (0, 0x3E8), of=ZIGBEE, factor=10, unit="ms"),
     # --- pins ----------------------------------------------------------------------------------
     _pin("D0", "DIO0/AD0", 1, special="commissioning button", analog="analog input"),
-    _pin("D1", "DIO1/AD1", 0, special="SPI", analog="analog input"),
-    _pin("D2", "DIO2/AD2", 0, special="SPI", analog="analog input"),
-    _pin("D3", "DIO3/AD3", 0, special="SPI", analog="analog input"),
-    _pin("D4", "DIO4", 0, ALL & ~S1, special="SPI"),
+    _pin("D1", "DIO1/AD1", 0, special="SPI attention", analog="analog input"),
+    _pin("D2", "DIO2/AD2", 0, special="SPI clock", analog="analog input"),
+    _pin("D3", "DIO3/AD3", 0, special="SPI select", analog="analog input"),
+    _pin("D4", "DIO4", 0, ALL & ~S1, special="SPI data in"),
     _pin("D4", "DIO4/AD4", 0, S1, analog="analog input"),
     _pin("D5", "DIO5/ASSOC", 1, special="associate LED"),
     _pin("D8", "DIO8/SLEEP_RQ", 1, SINCE_S2C | S1, special="sleep request"),
     _pin("D9", "DIO9/ON_SLEEP", 1, SINCE_S2C, special="shows whether it is awake"),
-    _pin("P0", "DIO10/PWM0", 1, special="shows RSSI", analog="PWM"),
-    _pin("P1", "DIO11/PWM1", 0, special="SPI", analog="PWM"),
-    _pin("P2", "DIO12", 0, ALL & ~S1, special="SPI", analog="PWM"),
+    _pin("P0", "DIO10/PWM0", 1, special="shows RSSI", analog="PWM output"),
+    _pin("P1", "DIO11/PWM1", 0, special="SPI", analog="PWM output"),
+    _pin("P2", "DIO12", 0, ALL & ~S1, special="SPI data out", analog="PWM"),
     _number("PR", 2, "pins with a pull resistor", PINS, 0x1FFF, of=ALL & ~S1,
             is_hexadecimal=True, bits=_PULLED),
     _number("PD", 2, "pins that are pulled up, not down", PINS, 0x1FFF, of=LATER | XBEE3,
@@ -396,6 +400,8 @@ ROWS: tuple[Parameter, ...] = (
             of=ZIGBEE | XBEE3, unit="ms", words={0: "none"}),
     _number("IR", 2, "time between two samples", PINS, None, of=ALL & ~ZIGBEE & ~XBEE3, unit="ms",
             words={0: "none"}),
+    _number("AV", 1, "what its analog inputs are measured against", PINS, 0, (0, 2), of=XBEE3,
+            words={0: "1.25 V", 1: "2.5 V", 2: "supply voltage"}),
     _number("V+", 2, "supply voltage below which samples have it", PINS, 0, of=ZIGBEE | DIGIMESH,
             is_hexadecimal=True),
     _number("RP", 1, "how long RSSI is shown", PINS, 0x28, factor=100, unit="ms"),

@@ -44,11 +44,25 @@ COORDINATOR, ROUTER, END_DEVICE = ROLES
 
 #: The high byte of HV: XBee S2, XBee-PRO S2, and XBee-PRO S2B (90000976).
 _SERIES_2 = (0x19, 0x1A, 0x1E)
+#: S2C in its forms: PRO and not, for surface mount and with pins (digi-xbee 1.5.0, models/hw.py).
+_SERIES_2C = (0x21, 0x22, 0x2D, 0x2E, 0x30)
+#: XBee 3, for surface mount and with pins (digi-xbee 1.5.0, models/hw.py).
+_XBEE_3 = (0x41, 0x42, 0x43)
 
 
 def is_series_2(hardware_version: int) -> bool:
     """Whether a module with this HV is an S2 or S2B, whose manual is 90000976."""
     return hardware_version >> 8 in _SERIES_2
+
+
+def is_series_2c(hardware_version: int) -> bool:
+    """Whether a module with this HV is an S2C, whose manual is 90002002."""
+    return hardware_version >> 8 in _SERIES_2C
+
+
+def is_xbee_3(hardware_version: int) -> bool:
+    """Whether a module with this HV is an XBee 3, whose manual is 90001539."""
+    return hardware_version >> 8 in _XBEE_3
 
 
 def product_of(device_type_identifier: int) -> int:

@@ -25,6 +25,11 @@ class FakeOperations:
         self.nodes: object = [NODE]
         self.searches: list[Deferred[list[dict[str, object]]]] = []
         self.failure: Exception | None = None
+        self.tests: list[Deferred[dict[str, object]]] = []
+
+    async def test(self, address: str) -> dict[str, object]:
+        self.tests.append(Deferred())
+        return await self.tests[-1]
 
     async def discover(self) -> list[dict[str, object]]:
         self.searches.append(Deferred())

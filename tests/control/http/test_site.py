@@ -299,11 +299,18 @@ class Introspection(SiteTestCase):
                 "forget_silent",
                 "frames",
                 "get_temperatures",
+                "identify",
+                "leave",
                 "list",
+                "permit_join",
+                "pins",
                 "remove_mapping",
                 "rename",
                 "replace",
+                "restart",
+                "sample",
                 "save_settings",
+                "set_pin",
                 "settings",
                 "stats",
                 "status",
@@ -311,6 +318,8 @@ class Introspection(SiteTestCase):
                 "system.methodHelp",
                 "system.methodSignature",
                 "system.multicall",
+                "test",
+                "test_result",
                 "trace",
                 "waiting",
             ],
@@ -629,6 +638,50 @@ class Failures(SiteTestCase):
         transport.loseConnection()
         self.operations.searches[0].callback([])
         self.assertEqual(len(self.operations.searches), 1)
+
+
+class Askers(SiteTestCase):
+    """Who asked may go before it is answered."""
+
+    def ask(self, name: str, *arguments: str) -> StringTransportWithDisconnection:
+        transport = self.connect()
+        body = xmlrpc.client.dumps(arguments, name).encode()
+        transport.protocol.dataReceived(request(body))
+        self.clock.advance(0)
+        return transport
+
+    def test_a_test_ends_with_them(self) -> None:
+        transport = self.ask("test", "E2")
+        (test,) = self.operations.tests
+        transport.loseConnection()
+        self.assertTrue(test.called)
+
+    def test_one_of_many_calls(self) -> None:
+        body = xmlrpc.client.dumps(
+            ([{"methodName": "test", "params": ["E2"]}] * 2,), "system.multicall"
+        )
+        transport = self.connect()
+        transport.protocol.dataReceived(request(body.encode()))
+        self.clock.advance(0)
+        (test,) = self.operations.tests
+        transport.loseConnection()
+        self.clock.advance(1)
+        self.assertTrue(test.called)
+        self.assertEqual(len(self.operations.tests), 1)
+
+    def test_others_go_on(self) -> None:
+        """Another may wait for the same search."""
+        transport = self.ask("discover")
+        transport.loseConnection()
+        self.assertFalse(self.operations.searches[0].called)
+
+    def test_they_may_wait_for_long(self) -> None:
+        transport = self.ask("test", "E2")
+        for _ in range(100):
+            self.clock.advance(10)
+        self.assertTrue(transport.connected)
+        self.operations.tests[0].callback({"sent": 1})
+        self.assertIn(b"sent", transport.value())
 
 
 class Pipelines(SiteTestCase):

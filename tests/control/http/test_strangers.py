@@ -6,7 +6,6 @@ import itertools
 import xmlrpc.client
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.testing import StringTransportWithDisconnection
 
 from tests.control.http.support import (
@@ -179,35 +178,6 @@ class SlowOperations(FakeOperations):
         # Not by advance, which would do what waits meanwhile.
         self.clock.rightNow += 0.1
         return super().list_nodes()
-
-
-class TheirEnds(SiteTestCase):
-    """What becomes of a call whose client goes away."""
-
-    def test_reading_settings_ends_with_who_asked(self) -> None:
-        waits: dict[str, Deferred[Any]] = {"settings": Deferred(), "discover": Deferred()}
-        gone: list[str] = []
-
-        async def wait(name: str) -> Any:
-            try:
-                return await waits[name]
-            except CancelledError:
-                gone.append(name)
-                raise
-
-        operations: Any = self.operations
-        operations.settings = lambda address: wait("settings")
-        operations.discover = lambda: wait("discover")
-        for name, arguments in (("settings", ("E2",)), ("discover", ())):
-            transport = self.connect()
-            body = xmlrpc.client.dumps(arguments, name).encode()
-            transport.protocol.dataReceived(request(body))
-            self.clock.advance(1)
-            transport.loseConnection()
-            self.clock.advance(1)
-        # A search is somebody else's, too.
-        self.assertEqual(gone, ["settings"])
-        waits["discover"].callback([])
 
 
 class Work(SiteTestCase):

@@ -24,8 +24,10 @@ class OperationsTests(SynchronousTestCase):
             {
                 "frames",
                 "list",
+                "pins",
                 "stats",
                 "status",
+                "test_result",
                 "trace",
                 "waiting",
                 "system.listMethods",
@@ -45,6 +47,13 @@ class OperationsTests(SynchronousTestCase):
                 "unbind": "remove_mapping",
                 **{name: name for name in SETTINGS},
             },
+        )
+
+    def test_what_ends_with_who_asked(self) -> None:
+        """Of the others somebody else may wait for the same."""
+        self.assertEqual(
+            {name for name, made in OPERATIONS.items() if made.ends_with_asker},
+            {"test", "settings", "save_settings", "compare_settings"},
         )
 
     def test_what_changes_a_page(self) -> None:
@@ -74,7 +83,7 @@ class OperationsTests(SynchronousTestCase):
         self.assertEqual(
             found[Harmless.ALWAYS],
             {
-                *("list", "stats", "status", "trace", "traffic", "waiting"),
+                *("list", "stats", "status", "trace", "traffic", "waiting", "pins", "test_result"),
                 *("system.listMethods", "system.methodHelp", "system.methodSignature"),
                 # It asks again for each of its calls.
                 "system.multicall",
@@ -88,7 +97,11 @@ class OperationsTests(SynchronousTestCase):
             self.assertFalse(made.changes and made.is_harmless([]), made.name)
 
     def test_every_key_says_something(self) -> None:
-        for name in ("list", "stats", "status", "get_temperatures", "trace", "frames", *SETTINGS):
+        for name in (
+            *("list", "stats", "status", "get_temperatures", "trace", "frames"),
+            *("sample", "pins", "set_pin", "test", "test_result"),
+            *SETTINGS,
+        ):
             keys = OPERATIONS[name].keys
             if name == "save_settings":
                 # It returns text.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 from twisted.web.xmlrpc import withRequest
@@ -58,7 +59,12 @@ class Procedure:
         if not self.operation.is_harmless(arguments):
             user_of(request).must_be_allowed(self.operation.name)
         first = (request,) if self.operation.takes_request else ()
-        return await self.operation.call(self.owner, arguments, write_value, *first)
+        work = self.operation.call(self.owner, arguments, write_value, *first)
+        if not self.operation.ends_with_asker:
+            return await work
+        working = Deferred.fromCoroutine(work)
+        request.notifyFinish().addErrback(lambda _: working.cancel())
+        return await working
 
 
 class Procedures:

@@ -121,9 +121,6 @@ class XMLRPCResource(XMLRPC):
             )
         self.running += 1
         try:
-            running = Deferred.fromCoroutine(procedure(request, *arguments))
-            if procedure.operation.ends_with_asker and not running.called:
-                request.notifyFinish().addErrback(lambda _: running.cancel())
-            return write_response(await running)
+            return write_response(await procedure(request, *arguments))
         finally:
             self.running -= 1

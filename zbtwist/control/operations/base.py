@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
 
+from zbtwist.binding.link_test import LinkTests
 from zbtwist.binding.service import BindingService
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
 from zbtwist.control.resolver import NodeResolver
+from zbtwist.health.service import HealthService
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_log import EventLog
 from zbtwist.observing.tracer import FrameTracer
@@ -30,17 +32,21 @@ class GatewayOperations:
         radio: IRadio,
         network: NetworkService,
         bindings: BindingService,
+        health: HealthService,
         events: EventLog,
         tracer: FrameTracer,
         store: Store,
+        tests: LinkTests,
     ) -> None:
         self._clock = clock
         self._radio = radio
         self._network = network
         self._bindings = bindings
+        self._health = health
         self._events = events
         self._tracer = tracer
         self._store = store
+        self._tests = tests
         self._started = clock.seconds()
         self._resolver = NodeResolver(network.nodes, radio, bindings.labels)
 

@@ -116,13 +116,16 @@ class CommandOperations(GatewayOperations):
             if node is None:
                 return await self._radio.at(command, parameter)
             return await self._network.remote_at(node, command, parameter)
-        except ATRefused as error:
-            unreachable = error.status == ATStatus.TRANSMISSION_FAILED
-            raise ControlFault(NO_ANSWER if unreachable else NODE_REFUSED, f"{error}.") from None
-        except NoAnswer as error:
-            raise ControlFault(NO_ANSWER, str(error)) from None
         except RadioError as error:
-            raise ControlFault(RADIO_OFFLINE, str(error)) from None
+            raise fault_of(error) from None
+
+
+def fault_of(error: RadioError) -> ControlFault:
+    """Return what a caller is told of a request that has failed."""
+    if isinstance(error, ATRefused):
+        unreachable = error.status == ATStatus.TRANSMISSION_FAILED
+        return ControlFault(NO_ANSWER if unreachable else NODE_REFUSED, f"{error}.")
+    return ControlFault(NO_ANSWER if isinstance(error, NoAnswer) else RADIO_OFFLINE, str(error))
 
 
 def exact(value: int | str | bytes) -> int | str | bytes:

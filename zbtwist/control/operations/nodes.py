@@ -35,6 +35,16 @@ class NodeRow(TypedDict):
     state_text: Annotated[str, "what is not as it should be, in a sentence; empty if nothing is"]
     by_hand: Annotated[bool, "a person chose the port, not the gateway"]
     last_seen: Annotated[float, "when it was last heard, seconds since 1970; 0 for never"]
+    health: Annotated[
+        str,
+        "``ok``, ``weak``, ``losing``, ``not-answering``, ``silent``, ``asleep`` or ``unknown``; "
+        "see `health <health.rst>`_",
+    ]
+    health_text: Annotated[str, "why, in a sentence; empty if there is nothing to say"]
+    health_since: Annotated[float, "since when, seconds since 1970; 0 if that is not known"]
+    signal: Annotated[int, "how strongly its last hop was heard, in −dBm; 0 if it is not known"]
+    hops: Annotated[int, "radio hops to it, by its last route record; −1 if none is known"]
+    lost: Annotated[float, "packets to it that were given up"]
 
 
 class StatsRow(TypedDict):
@@ -58,6 +68,10 @@ class StatsRow(TypedDict):
     ]
     clients: Annotated[int, "TCP clients now"]
     last_seen: Annotated[float, "as in ``list()``"]
+    health: Annotated[str, "the same"]
+    signal: Annotated[int, "the same"]
+    hops: Annotated[int, "the same"]
+    lost: Annotated[float, "the same"]
 
 
 def _by_port(row: NodeRow | StatsRow) -> tuple[int, str]:
@@ -79,6 +93,7 @@ class NodeOperations(GatewayOperations):
 
     def _row(self, node: Node) -> NodeRow:
         port = self._bindings.port_of(node)
+        condition = self._health.condition_of(node)
         dd = node.device_type_identifier
         return {
             "addr_extended": digi_address64(node.address64),
@@ -95,6 +110,12 @@ class NodeOperations(GatewayOperations):
             "state_text": self._bindings.problem_of(node),
             "by_hand": port.by_hand if port else False,
             "last_seen": node.last_seen,
+            "health": condition.health.value,
+            "health_text": condition.why,
+            "health_since": condition.since,
+            "signal": node.signal or 0,
+            "hops": node.hops,
+            "lost": float(port.outbound.failures if port else 0),
         }
 
     def _state(self, node: Node, port: NodePort | None) -> str:
@@ -148,4 +169,8 @@ class NodeOperations(GatewayOperations):
             "bytes_lost": float(outbound.bytes_lost if outbound else 0),
             "clients": port.clients if port else 0,
             "last_seen": node.last_seen,
+            "health": self._health.condition_of(node).health.value,
+            "signal": node.signal or 0,
+            "hops": node.hops,
+            "lost": float(outbound.failures if outbound else 0),
         }

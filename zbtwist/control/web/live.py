@@ -111,7 +111,7 @@ class Feed:
                 self._timer.cancel()
             self._snapshot = None
             self._view.forget()
-            self._network.stop_sampling()
+            self._network.signals.stop()
 
     def soon(self) -> None:
         """Something that a page asked for is done: do not let it wait to see that."""
@@ -141,7 +141,7 @@ class Feed:
 
     def _look(self) -> Changes:
         self._snapshot = None
-        self._network.sample_signal()
+        self._network.signals.sample()
         return self._view.look()
 
     def _show(self, changes: Changes) -> None:
