@@ -262,6 +262,11 @@ class NodePortTests(SynchronousTestCase):
         self.assertEqual(len(self.lines()), before + 2)
         self.listener.buildProtocol(None)
         self.assertEqual(len(self.lines()), before + 3)
+        # Those that were there then count, not those that are when it is said.
+        self.listener.buildProtocol(None)
+        self.port.reset_clients("test")
+        self.port.stopService()
+        self.assertIn("64 are connected already", self.lines()[-1])
 
     def test_refused_is_reset_and_not_read(self) -> None:
         for _ in range(MAX_CLIENTS):

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.control.support import GatewayTestCase
 from tests.support import present
+from zbtwist.config.settings import Settings
 from zbtwist.control import faults
 from zbtwist.control.faults import ControlFault
 from zbtwist.network.admission import Admit
@@ -102,7 +103,8 @@ class StrangerTests(GatewayTestCase):
         self.assertEqual(len(self.api.waiting()), 2)
 
     def test_forget_silent(self) -> None:
-        self.build()
+        # Nobody asks ECHO, which would answer.
+        self.build(Settings(serial="sim:", health="passive"))
         self.run_for(3)
         nodes = self.gateway.network.nodes
         echo = present(nodes.get(parse_address64(self.address("ECHO"))))

@@ -50,8 +50,15 @@ class APITests(GatewayTestCase):
                     "state": "listening",
                     "state_text": "",
                     "by_hand": False,
+                    "health": "ok",
+                    "health_text": "",
+                    "health_since": row["health_since"],
+                    "signal": row["signal"],
+                    "hops": row["hops"],
+                    "lost": 0.0,
                 },
             )
+            self.assertTrue(0 <= row["health_since"] < 3)
 
     def test_list_of_what_is_not_known(self) -> None:
         self.build(nodes=0)
@@ -204,6 +211,11 @@ class APITests(GatewayTestCase):
                 "waiting_text": "",
                 "clients": 0,
                 "problems": 0,
+                "health": {
+                    "ok": 3,
+                    **dict.fromkeys(("weak", "losing", "not-answering", "silent"), 0),
+                    **dict.fromkeys(("asleep", "unknown"), 0),
+                },
                 "store": ":memory:",
                 "store_text": "",
             },
@@ -487,6 +499,10 @@ class ByHandTests(GatewayTestCase):
                 "failures": 0.0,
                 "bytes_lost": 0.0,
                 "clients": 0,
+                "health": "ok",
+                "signal": row["signal"],
+                "hops": row["hops"],
+                "lost": 0.0,
             },
         )
 
@@ -635,6 +651,9 @@ class RestartTests(GatewayTestCase):
         for row in [*before, *after]:
             # Where a node is in the network is for the network to say.
             row["addr_short"] = ""
+            # And how it is, for the network of this run.
+            row["health"] = row["health_text"] = ""
+            row["health_since"] = 0.0
         self.assertEqual(after, before)
 
     def test_names_are_saved_while_it_runs(self) -> None:

@@ -76,7 +76,9 @@ class RandomRun:
         )
         self.judge = judge = Judge(world)
         self._chance = chance
+        # The outage that there is, and which kind of one; empty for none.
         self._is_away: list[float] | None = None
+        self._how_away = ""
         self._was_killed = False
         self._calls = len(world.process.getDelayedCalls())
         self._follow()
@@ -150,14 +152,15 @@ class RandomRun:
             not (world.endpoint.plugged and radio.listening)
             # Nobody has opened the line.
             or world.endpoint.line.from_radio.take is None
-            or getattr(radio, "is_half_deaf", False)
             or (not world.process.is_running and not world.process.is_dead)
         )
-        if is_away and self._is_away is None:
-            self._is_away = judge.away()
-        elif not is_away and self._is_away is not None:
-            judge.back(self._is_away)
-            self._is_away = None
+        # Such a radio hands up what nodes say, so it is another outage when it goes altogether.
+        how = "away" if is_away else "half-deaf" if getattr(radio, "is_half_deaf", False) else ""
+        if how != self._how_away:
+            if self._is_away is not None:
+                judge.back(self._is_away)
+            self._is_away = judge.away() if how else None
+            self._how_away = how
         judge.forget(PATIENCE)
 
     def _quiet(self) -> Device | None:

@@ -12,6 +12,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 import zbtwist.binding.events
+import zbtwist.health.events
 import zbtwist.network.events
 import zbtwist.radio.events
 import zbtwist.runtime.standstill
@@ -35,6 +36,8 @@ from zbtwist.binding.events import (
     StreamBroken,
 )
 from zbtwist.config.settings import Settings
+from zbtwist.health.events import HealthChanged
+from zbtwist.health.state import Condition, Health
 from zbtwist.network.events import (
     FROM_NODE,
     TO_NODE,
@@ -70,6 +73,7 @@ from zbtwist.xbee.frames import ReceivePacket
 
 ROOMS = (
     zbtwist.radio.events,
+    zbtwist.health.events,
     zbtwist.network.events,
     zbtwist.binding.events,
     zbtwist.runtime.standstill,
@@ -162,7 +166,10 @@ class Documented(GatewayTestCase):
             ClientBarred(node, 27001, "peer"),
             ClientsEnded(node, 1, "why"),
             StreamBroken(node, TO_NODE, 1, "Why."),
-            LinkTested(node, 10, 9, "Why."),
+            LinkTested(node, 10, 10, 9, "Why."),
+            HealthChanged(
+                node, Condition(Health.SILENT, 1.0, "Why."), Condition(Health.OK, 0.0, "")
+            ),
             StoodStill(1.0, 3.0),
         ]
         followed = {kind for kind in kinds() if kind.severity is not None}

@@ -34,7 +34,8 @@ from tests.system.support import (
 
 def at_rest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of list() without what changes by itself."""
-    return [{**row, "last_seen": 0} for row in rows]
+    moving = ("last_seen", "health", "health_text", "health_since", "signal", "hops")
+    return [{**row, **dict.fromkeys(moving)} for row in rows]
 
 
 class CtlTestCase(SynchronousTestCase):

@@ -127,7 +127,7 @@ README = Page(
     ROOT / "README.rst",
     texts=(
         "serial device ── XBee )))   ((( XBee ── USB ── zbtwist ── TCP 27001 ── your program",
-        "name    address                   port  state      type    device          last heard",
+        "name    address                   port  state  type    device          last heard",
         "64-bit Address: 00:13:a2:00:40:0a:3e:03, NodeID: ECHO, TCP Port: 27003",
     ),
     elsewhere={

@@ -28,6 +28,7 @@ from zbtwist.control.http.service import ControlService
 from zbtwist.control.http.site import ControlRoot, control_site
 from zbtwist.control.web.console import Console
 from zbtwist.control.web.view import Reachability
+from zbtwist.health.service import HealthService
 from zbtwist.network.persistence import NodePersister
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_counts import EventCounts
@@ -88,6 +89,7 @@ class Gateway(MultiService):
     @ivar radio: the link to the local radio.
     @ivar network: the nodes.
     @ivar bindings: their ports.
+    @ivar health: how they are.
     @ivar store: what outlives a restart.
     @ivar api: the operations of the control interface.
     """
@@ -142,6 +144,14 @@ class Gateway(MultiService):
             batch=batch,
             standstill=standstill,
         )
+        self.health = HealthService(
+            reactor,
+            coordinator,
+            self.network.nodes,
+            lambda node: port.outbound if (port := self.bindings.port_of(node)) else None,
+            bus,
+            settings.health,
+        )
         tracer = FrameTracer(bus, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
         tests = LinkTests(reactor, coordinator, self.network, self.bindings.turns, bus)
@@ -150,6 +160,7 @@ class Gateway(MultiService):
             coordinator,
             self.network,
             self.bindings,
+            self.health,
             events,
             tracer,
             self.store,
@@ -165,6 +176,7 @@ class Gateway(MultiService):
             self.radio,
             self.network,
             self.bindings,
+            self.health,
             coordinator.transmit_seconds,
             {
                 "requests_outstanding": lambda: coordinator.outstanding,
@@ -204,6 +216,7 @@ class Gateway(MultiService):
             tests,
             self.bindings,
             self.network,
+            self.health,
             self.radio,
             standstill,
         ):
@@ -253,7 +266,7 @@ class Gateway(MultiService):
         if changed:
             for part in (
                 *(self.radio, self._control, self._hosts),
-                *(self.bindings, self.network, self._trace_file),
+                *(self.bindings, self.network, self.health, self._trace_file),
             ):
                 part.reconfigure(old, new)
             log.info("The configuration has changed: {what}.", what=", ".join(sorted(changed)))

@@ -187,7 +187,7 @@ class ClientRefused(NodeEvent):
     """There are too many clients for one more. Of many within a minute this is published twice: of
     the first, and of all the others together.
 
-    @ivar clients: how many there are.
+    @ivar clients: how many there were when the last one was refused.
     @ivar refused: how many have been refused since this was published last.
     """
 
@@ -285,12 +285,14 @@ class LinkTested(NodeEvent):
     """The way to a node was tested.
 
     @ivar sent: packets.
-    @ivar received: those of them that came back.
+    @ivar delivered: those of them that arrived, as the radio says.
+    @ivar received: those that came back.
     @ivar outcome: a sentence.
     """
 
     name: ClassVar = "link_tested"
     sent: int
+    delivered: int
     received: int
     outcome: str
 

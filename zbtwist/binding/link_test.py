@@ -162,7 +162,9 @@ class LinkTests(Service):
             test.running = False
             del self._running[node.address64]
             if test.sent:
-                self._bus.publish(LinkTested(node, test.sent, test.received, test.text))
+                self._bus.publish(
+                    LinkTested(node, test.sent, test.delivered, test.received, test.text)
+                )
         return test
 
     def _forget(self, node: Node) -> None:

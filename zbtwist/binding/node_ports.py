@@ -29,14 +29,12 @@ from zbtwist.runtime.pace import Pace
 from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.address import Address64
+from zbtwist.xbee.at_table import RESTARTING_COMMANDS
 from zbtwist.xbee.frames import RemoteATCommandResponse
 from zbtwist.xbee.status import ATStatus
 
 #: The reason of a node whose button was pressed, in `NodeIdentified`.
 BUTTON = 1
-
-#: Commands that make a module start anew, or leave its network and look for one.
-RESTARTING_COMMANDS = frozenset(("FR", "NR"))
 
 
 class NodePorts(MultiService):

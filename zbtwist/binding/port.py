@@ -115,6 +115,7 @@ class NodePort(Service):
         self.bytes_unread = 0
         self._backlog = bytearray()
         self._refusals = Repeats(clock, self._say_refused)
+        self._were_there = 0
         self._barred = Repeats(clock, self._say_barred)
         self._barred_peer = ""
         self._heard = float("-inf")
@@ -342,6 +343,8 @@ class NodePort(Service):
             return True
         leaving = who_gives_way(((client.share, client) for client in holders), share)
         if leaving is None:
+            # It is told later, when some may have gone.
+            self._were_there = len(holders)
             self._refusals.happened()
             return False
         self.outbound.discard(leaving)
@@ -354,7 +357,7 @@ class NodePort(Service):
         self.bus.publish(ClientBarred(self.node, self.number, self._barred_peer, count))
 
     def _say_refused(self, count: int) -> None:
-        self.bus.publish(ClientRefused(self.node, self.number, len(self._clients), count))
+        self.bus.publish(ClientRefused(self.node, self.number, self._were_there, count))
 
     def client_opened(self, client: NodeClient) -> None:
         """A client is there: it hears the node, and may write to `outbound`, from now on."""

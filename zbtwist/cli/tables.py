@@ -25,6 +25,7 @@ from zbtwist.cli.words import (
     number_of,
     port_of,
     read_at,
+    reason_of,
     state_of,
     state_style,
     text_of,
@@ -184,9 +185,7 @@ def show_rows(columns: Sequence[Column], rows: Sequence[Row], if_none: str) -> N
 def show_nodes(rows: list[Row]) -> None:
     show_rows(NODE_COLUMNS, rows, NO_NODES)
     console = new_console()
-    reasons = [
-        f"{name_of(row)}: {text_of(row, 'state_text')}" for row in rows if row.get("state_text")
-    ]
+    reasons = [f"{name_of(row)}: {reason}" for row in rows if (reason := reason_of(row))]
     for reason in reasons[:MAX_REASONS]:
         console.print(Text(reason), soft_wrap=True)
     if len(reasons) > MAX_REASONS:

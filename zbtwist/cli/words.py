@@ -50,11 +50,24 @@ def device_of(row: Row) -> str:
 
 
 def state_of(row: Row) -> str:
-    return text_of(row, "state") or "-"
+    """How a node is, unless its port has a problem."""
+    state = text_of(row, "state")
+    if state == "listening":
+        state = text_of(row, "health").replace("-", " ") or state
+    return state or "-"
 
 
 def state_style(row: Row) -> str:
-    return {"listening": "", "unbound": "dim"}.get(text_of(row, "state"), "red")
+    state = state_of(row)
+    return {"listening": "", "ok": "", "weak": "yellow"}.get(
+        state, "dim" if state in ("unbound", "asleep", "unknown") else "red"
+    )
+
+
+def reason_of(row: Row) -> str:
+    """Why a node is not as it should be; empty if it is."""
+    is_told = text_of(row, "health") not in ("ok", "asleep", "unknown")
+    return text_of(row, "state_text") or (text_of(row, "health_text") if is_told else "")
 
 
 def last_seen(row: Row) -> str:

@@ -24,6 +24,7 @@ from zbtwist.binding.scheduler import DEFAULT_LIMIT
 from zbtwist.config import values
 from zbtwist.config.values import IN_MEMORY, is_path
 from zbtwist.control import DEFAULT_PORT
+from zbtwist.health.service import ACTIVE, PASSIVE
 from zbtwist.network.admission import DEFAULT_MAX_NODES, Admit
 from zbtwist.network.table import MAX_NODES
 from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
@@ -94,6 +95,7 @@ class Settings:
     @ivar in_flight: packets that the radio is given at once, for all nodes together.
     @ivar admit: who becomes a node without a person.
     @ivar max_nodes: how many nodes there may be without a person.
+    @ivar health: whether nodes may be asked if they are there; see `zbtwist.health.service`.
     @ivar trace_file: the absolute path of the file that frames are written to, None for none.
     @ivar port_settings: those of all ports, unless a node has its own word on something.
     @ivar nodes: what the file says about single nodes, in its order.
@@ -277,6 +279,14 @@ class Settings:
         (int,),
         "How many nodes there may be before new ones must be accepted by a person",
         more="Nodes that are known stay, also if there are more.",
+    )
+    health: str = option(
+        ACTIVE,
+        choice({ACTIVE: ACTIVE, PASSIVE: PASSIVE}),
+        help="Whether nodes of which it is doubtful that they are there may be asked: active or "
+        "passive",
+        more="One small question a minute, over the whole network. ``passive`` tells their "
+        "`health <health.rst>`_ by what passes anyway.",
     )
     trace_file: str | None = option(
         None,

@@ -22,6 +22,10 @@ class Node:
     @ivar last_seen: when it was last heard of, seconds since 1970; 0 for never. It is for people:
         that clock may be set.
     @ivar heard_at: when that was in this run of the gateway, seconds of the reactor's clock.
+    @ivar spoke_at: when it was heard last with something that is no answer to a command, a search
+        or a test of ours.
+    @ivar told_to_restart_at: when it has said that it restarts, or leaves the network, as it was
+        told.
     @ivar receiver: takes the bytes of its serial line.
     @ivar missed_search: it did not answer the last search, and may not have slept.
     @ivar next_inquiry: until when it is not asked again who it is, seconds of the clock.
@@ -48,6 +52,8 @@ class Node:
     device_type_identifier: int | None = None
     last_seen: float = 0.0
     heard_at: float = -inf
+    spoke_at: float = -inf
+    told_to_restart_at: float = -inf
     receiver: Callable[[bytes], None] | None = None
     has_temperature_command: bool | None = None
     next_inquiry: float = 0.0
@@ -59,6 +65,11 @@ class Node:
     temperature: float | None = None
     unwritten: frozenset[str] = frozenset()
     pins: NodePins | None = None
+
+    @property
+    def hops(self) -> int:
+        """Radio hops to it, by its last route record; -1 if it has sent none."""
+        return -1 if self.route is None else len(self.route) + 1
 
     @property
     def is_described(self) -> bool:

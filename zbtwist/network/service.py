@@ -35,6 +35,7 @@ from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.single_flight import SingleFlight
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, Address64
+from zbtwist.xbee.at_table import RESTARTING_COMMANDS
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (
     DIGI_PROFILE,
@@ -235,7 +236,7 @@ class NetworkService(Service):
             return False
         # It says whose it is, if the radio does not.
         frame.address64 = echo.address64
-        self._sender(frame)
+        self._sender(frame, is_answer=True)
         hear = self.echoes.get(echo.test)
         if hear is not None:
             hear(echo.number)
@@ -279,7 +280,8 @@ class NetworkService(Service):
             node.temperature = celsius
 
     def _routed(self, frame: RouteRecord) -> None:
-        node = self._sender(frame)
+        # It comes before what the node says, answers too.
+        node = self._sender(frame, is_answer=True)
         if node is None:
             self._not_told(frame, self._routed)
             return
@@ -302,9 +304,16 @@ class NetworkService(Service):
         if frame.outcome in OWN_STATUSES:
             candidate = self.admission.candidates.get(frame.address64)
             was_asked = candidate is not None and candidate.was_asked
-            if self._sender(frame) is None and candidate is not None and was_asked:
+            node = self._sender(frame, is_answer=True)
+            if node is None and candidate is not None and was_asked:
                 # Late, but to us.
                 self.admission.answered(candidate)
+            elif (
+                node is not None
+                and frame.outcome == ATStatus.OK
+                and frame.command in RESTARTING_COMMANDS
+            ):
+                node.told_to_restart_at = node.heard_at
         self.signals.last_heard = None
 
     def _describe(self, data: bytes, is_unasked: bool = False) -> bool:
@@ -322,6 +331,7 @@ class NetworkService(Service):
         self.signals.last_heard = node = self.nodes.described(description, self._clock.seconds())
         if node is not None:
             if is_unasked:
+                node.spoke_at = node.heard_at
                 self._announcements.heard(node, description.event)
             if not node.is_described:
                 self._inquiries.inquire(node)
@@ -332,6 +342,7 @@ class NetworkService(Service):
     def _sender(
         self,
         frame: _Sent,
+        is_answer: bool = False,
     ) -> Node | None:
         facts = self._radio.facts
         address64 = frame.address64
@@ -344,6 +355,8 @@ class NetworkService(Service):
                 return None
             self.signals.last_heard = self._strangers.heard(address64, frame.address16)
             return self.nodes.get(address64)
+        if not is_answer:
+            node.spoke_at = node.heard_at
         if node.label is None or node.device_type_identifier is None or node.role is None:
             self._inquiries.inquire(node)
         return node

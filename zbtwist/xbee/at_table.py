@@ -60,6 +60,10 @@ MODULE, NETWORK, SECURITY, ADDRESSES, RADIO, SERIAL, SLEEP, PINS = GROUPS = (
 #: Bits per second by the value of BD; a value above 10 is the rate itself (90001539, "BD").
 BAUD_RATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 
+#: Commands that make a module start anew, or leave its network and look for one (90002002, "FR" and
+#: "NR").
+RESTARTING_COMMANDS = frozenset(("FR", "NR"))
+
 Ranges = tuple[tuple[int, int], ...]
 
 

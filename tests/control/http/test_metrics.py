@@ -37,6 +37,7 @@ class MetricsTestCase(GatewayTestCase):
             self.gateway.radio,
             self.gateway.network,
             self.gateway.bindings,
+            self.gateway.health,
             self.histogram,
             {"turns": lambda: 7},
         )
@@ -171,7 +172,14 @@ class Values(MetricsTestCase):
         self.run_for(1)
         self.successResultOf(deferred)
         names = {name for name, labels in self.read() if self.node("ECHO") in labels}
-        self.assertEqual(names, {"zbtwist_node_info", "zbtwist_node_last_seen_timestamp_seconds"})
+        self.assertEqual(
+            names,
+            {
+                "zbtwist_node_info",
+                "zbtwist_node_health",
+                "zbtwist_node_last_seen_timestamp_seconds",
+            },
+        )
 
     def test_every_family_has_help(self) -> None:
         for family in text_string_to_metric_families(self.text()):

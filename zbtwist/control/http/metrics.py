@@ -38,6 +38,7 @@ import zbtwist
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
 from zbtwist.control.http.answers import not_found, refuse_method, text_answer
+from zbtwist.health.service import HealthService
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.histogram import Histogram
@@ -96,6 +97,7 @@ class GatewayCollector(Collector):
         radio: RadioService,
         network: NetworkService,
         bindings: BindingService,
+        health: HealthService,
         transmit_seconds: Histogram | None = None,
         queues: Mapping[str, Callable[[], int]] | None = None,
         events: Mapping[str, int] | None = None,
@@ -108,6 +110,7 @@ class GatewayCollector(Collector):
         self._radio = radio
         self._network = network
         self._bindings = bindings
+        self._health = health
         self._transmit_seconds = transmit_seconds
         self._queues = queues or {}
         self._events = {} if events is None else events
@@ -145,6 +148,12 @@ class GatewayCollector(Collector):
             "Nodes whose ports are not as they should be.",
             sum(bool(bindings.problem_of(node)) for node in nodes),
         )
+        health = GaugeMetricFamily(
+            "zbtwist_nodes_by_health", "Nodes, by how they are.", labels=["health"]
+        )
+        for state, count in self._health.counts().items():
+            health.add_metric([state.value], count)
+        yield health
         queues = GaugeMetricFamily(
             "zbtwist_queue_length", "What waits, by where it does.", labels=["queue"]
         )
@@ -247,6 +256,13 @@ class GatewayCollector(Collector):
         for node in shown:
             seen.add_metric([format_address64(node.address64)], node.last_seen)
         yield seen
+        health = GaugeMetricFamily(
+            "zbtwist_node_health", "1, and how the node is.", labels=["node", "health"]
+        )
+        for node in shown:
+            condition = self._health.condition_of(node)
+            health.add_metric([format_address64(node.address64), condition.health.value], 1)
+        yield health
         ports = [
             (format_address64(node.address64), port)
             for node in shown

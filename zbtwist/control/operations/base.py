@@ -8,6 +8,7 @@ from zbtwist.binding.link_test import LinkTests
 from zbtwist.binding.service import BindingService
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
 from zbtwist.control.resolver import NodeResolver
+from zbtwist.health.service import HealthService
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_log import EventLog
 from zbtwist.observing.tracer import FrameTracer
@@ -31,6 +32,7 @@ class GatewayOperations:
         radio: IRadio,
         network: NetworkService,
         bindings: BindingService,
+        health: HealthService,
         events: EventLog,
         tracer: FrameTracer,
         store: Store,
@@ -40,6 +42,7 @@ class GatewayOperations:
         self._radio = radio
         self._network = network
         self._bindings = bindings
+        self._health = health
         self._events = events
         self._tracer = tracer
         self._store = store

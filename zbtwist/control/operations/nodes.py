@@ -38,6 +38,16 @@ class NodeRow(TypedDict):
     missed_search: Annotated[
         bool, "it was known, and did not answer the last search; false for an end device"
     ]
+    health: Annotated[
+        str,
+        "``ok``, ``weak``, ``losing``, ``not-answering``, ``silent``, ``asleep`` or ``unknown``; "
+        "see `health <health.rst>`_",
+    ]
+    health_text: Annotated[str, "why, in a sentence; empty if there is nothing to say"]
+    health_since: Annotated[float, "since when, seconds since 1970; 0 if that is not known"]
+    signal: Annotated[int, "how strongly its last hop was heard, in −dBm; 0 if it is not known"]
+    hops: Annotated[int, "radio hops to it, by its last route record; −1 if none is known"]
+    lost: Annotated[float, "packets to it that were given up"]
 
 
 class StatsRow(TypedDict):
@@ -61,6 +71,10 @@ class StatsRow(TypedDict):
     ]
     clients: Annotated[int, "TCP clients now"]
     last_seen: Annotated[float, "as in ``list()``"]
+    health: Annotated[str, "the same"]
+    signal: Annotated[int, "the same"]
+    hops: Annotated[int, "the same"]
+    lost: Annotated[float, "the same"]
 
 
 def _by_port(row: NodeRow | StatsRow) -> tuple[int, str]:
@@ -82,6 +96,7 @@ class NodeOperations(GatewayOperations):
 
     def _row(self, node: Node) -> NodeRow:
         port = self._bindings.port_of(node)
+        condition = self._health.condition_of(node)
         dd = node.device_type_identifier
         return {
             "addr_extended": digi_address64(node.address64),
@@ -99,6 +114,12 @@ class NodeOperations(GatewayOperations):
             "by_hand": port.by_hand if port else False,
             "last_seen": node.last_seen,
             "missed_search": node.missed_search,
+            "health": condition.health.value,
+            "health_text": condition.why,
+            "health_since": condition.since,
+            "signal": node.signal or 0,
+            "hops": node.hops,
+            "lost": float(port.outbound.failures if port else 0),
         }
 
     def _state(self, node: Node, port: NodePort | None) -> str:
@@ -152,4 +173,8 @@ class NodeOperations(GatewayOperations):
             "bytes_lost": float(outbound.bytes_lost if outbound else 0),
             "clients": port.clients if port else 0,
             "last_seen": node.last_seen,
+            "health": self._health.condition_of(node).health.value,
+            "signal": node.signal or 0,
+            "hops": node.hops,
+            "lost": float(outbound.failures if outbound else 0),
         }

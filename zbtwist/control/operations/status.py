@@ -33,6 +33,9 @@ class Status(TypedDict):
     ]
     clients: Annotated[int, "TCP clients of all nodes together"]
     problems: Annotated[int, "nodes with a ``state_text``"]
+    health: Annotated[
+        dict[str, int], "how many nodes are in which ``health`` of ``list()``, by its name"
+    ]
     store: Annotated[str, "the file that keeps nodes and mappings; ``:memory:`` is none"]
     store_text: Annotated[str, "why they are not being saved, in a sentence; empty if they are"]
 
@@ -63,6 +66,7 @@ class StatusOperations(GatewayOperations):
             "waiting_text": admission.why_none if admission.waiting else "",
             "clients": self._bindings.clients,
             "problems": sum(bool(self._bindings.problem_of(node)) for node in self._network.nodes),
+            "health": {health.value: count for health, count in self._health.counts().items()},
             "store": self._bindings.store_path,
             "store_text": self._bindings.store_problem,
         }

@@ -1,0 +1,165 @@
+"""Looks at the nodes, says when the health of one has changed, and has the doubtful ones asked.
+
+Nothing of this is on the way of bytes: each node is looked at every `ROUND` seconds, some of them
+each second, and those in doubt each second, so that one that is back is well with its first packet.
+While the radio is away nobody can be judged, and all stay as they were.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from zbtwist.binding.events import LinkTested
+from zbtwist.health.events import HealthChanged
+from zbtwist.health.questions import Questions
+from zbtwist.health.record import Deliveries, Record, first_condition
+from zbtwist.health.state import PROBLEMS, Condition, Health, Moment
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
+from zbtwist.radio.events import LinkUp
+from zbtwist.radio.interfaces import IRadio
+from zbtwist.runtime.event_bus import EventBus
+from zbtwist.xbee.address import Address64
+
+#: Seconds between two looks at the same node, and between two parts of such a round.
+ROUND = 5.0
+TICK = 1.0
+
+#: What the settings may say.
+ACTIVE, PASSIVE = "active", "passive"
+
+
+class HealthSettings(Protocol):
+    """What is needed of the settings; see `zbtwist.config.settings.Settings`."""
+
+    @property
+    def health(self) -> str: ...
+
+
+class HealthService(Service):
+    """Knows how each node is."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        radio: IRadio,
+        nodes: NodeTable,
+        deliveries: Callable[[Node], Deliveries | None],
+        bus: EventBus,
+        health: str = ACTIVE,
+    ) -> None:
+        """
+        @param deliveries: returns what became of the packets to a node, None if nothing is known.
+        @param health: `ACTIVE`, or `PASSIVE` to ask no node anything.
+        """
+        self._clock = clock
+        self._radio = radio
+        self._nodes = nodes
+        self._deliveries = deliveries
+        self._bus = bus
+        self._is_active = health == ACTIVE
+        self._records: dict[Address64, Record] = {}
+        self._questions = Questions(clock, radio, self._now)
+        self._round: Iterator[Node] = iter(())
+        self._part = 0
+        # What was heard before the radio came up says nothing of who is silent.
+        self._up_at = clock.seconds()
+        self._looking = LoopingCall(self._tick)
+        self._looking.clock = clock
+        bus.subscribe(LinkUp, self._radio_up)
+        bus.subscribe(LinkTested, self._tested)
+
+    def startService(self) -> None:
+        super().startService()
+        self._looking.start(TICK, now=False)
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._questions.stop()
+        if self._looking.running:
+            self._looking.stop()
+
+    def reconfigure(self, old: HealthSettings, new: HealthSettings) -> None:
+        """Follow new settings."""
+        self._is_active = new.health == ACTIVE
+
+    # --- who wants to know -----------------------------------------------------------------------
+
+    def condition_of(self, node: Node) -> Condition:
+        """Return how a node is."""
+        record = self._records.get(node.address64)
+        if record is None or record.node is not node or record.condition.health is Health.UNKNOWN:
+            # It may have been heard a moment ago.
+            return first_condition(node)
+        return record.condition
+
+    def counts(self) -> dict[Health, int]:
+        """Return how many nodes are in which condition; all conditions are there."""
+        counts = Counter(self.condition_of(node).health for node in self._nodes)
+        return {health: counts[health] for health in Health}
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    def _radio_up(self, event: LinkUp) -> None:
+        self._up_at = self._clock.seconds()
+
+    def _tested(self, event: LinkTested) -> None:
+        record = self._records.get(event.node.address64)
+        if record is not None and record.node is event.node:
+            record.tested(event.sent, event.delivered, self._now())
+
+    def _now(self) -> Moment:
+        return self._clock.seconds(), self._nodes.wall()
+
+    def _tick(self) -> None:
+        if self._radio.facts is None:
+            return
+        for node in self._nodes_to_look_at():
+            self._look(node)
+        if self._is_active and self._questions.may_ask:
+            self._questions.ask_one(self._records.values())
+
+    def _nodes_to_look_at(self) -> list[Node]:
+        """Return a part of all nodes, a new one each time, and those in doubt."""
+        parts = int(ROUND / TICK)
+        self._part = (self._part + 1) % parts
+        nodes = list(self._nodes)
+        known = {node.address64 for node in nodes}
+        if len(self._records) > len(known):
+            self._records = {key: each for key, each in self._records.items() if key in known}
+        chosen = {node.address64: node for node in nodes[self._part :: parts]}
+        for record in self._records.values():
+            if record.is_doubtful:
+                chosen[record.node.address64] = record.node
+        return list(chosen.values())
+
+    def _look(self, node: Node) -> None:
+        record = self._records.get(node.address64)
+        if record is None or record.node is not node:
+            record = self._records[node.address64] = Record(node)
+        before = record.condition
+        now = self._now()
+        record.look(self._deliveries(node), now, self._up_at)
+        condition = record.judge(now, self._way_of(node))
+        if condition.health is not before.health:
+            self._bus.publish(HealthChanged(node, condition, before))
+
+    def _way_of(self, node: Node) -> str:
+        """Say in a clause how the node is that a node's packets go through, if one is known."""
+        neighbour = self._nodes.owner_of(node.route[0]) if node.route else None
+        relay = None if neighbour is None else self._nodes.get(neighbour)
+        if relay is None or relay is node:
+            return ""
+        name = relay.name or relay.label or str(relay)
+        health = self.condition_of(relay).health
+        if health is Health.NOT_ANSWERING:
+            return f"nor does its neighbour {name} answer"
+        return (
+            "" if health in PROBLEMS or health is Health.UNKNOWN else f"its neighbour {name} does"
+        )
