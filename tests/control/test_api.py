@@ -50,6 +50,7 @@ class APITests(GatewayTestCase):
                     "state": "listening",
                     "state_text": "",
                     "by_hand": False,
+                    "missed_search": False,
                     "health": "ok",
                     "health_text": "",
                     "health_since": row["health_since"],

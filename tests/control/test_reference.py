@@ -29,6 +29,7 @@ class ReferenceTests(SynchronousTestCase):
     def test_structs_stand_there_once(self) -> None:
         page = PAGE.read_text()
         self.assertEqual(page.count("\n    ``addr_parent`` "), 1)
+        self.assertIn("as ``list``, and besides:", page)
         self.assertIn("*Returns* an array of structs, as ``list``.", page)
 
     def test_page_without_a_place(self) -> None:

@@ -34,6 +34,7 @@ from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_counts import EventCounts
 from zbtwist.observing.event_log import EventLog, EventLogService
 from zbtwist.observing.log_lines import LogLines
+from zbtwist.observing.taps import Taps
 from zbtwist.observing.tracer import FrameTracer, TraceFileService
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
@@ -155,6 +156,7 @@ class Gateway(MultiService):
         tracer = FrameTracer(bus, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
         tests = LinkTests(reactor, coordinator, self.network, self.bindings.turns, bus)
+        taps = Taps(reactor, bus)
         self.api = GatewayAPI(
             reactor,
             coordinator,
@@ -165,6 +167,7 @@ class Gateway(MultiService):
             tracer,
             self.store,
             tests,
+            taps,
         )
         self._hosts = Hosts(settings.control_host)
         self._door = Door(reactor, settings)
@@ -214,6 +217,7 @@ class Gateway(MultiService):
             console,
             self._control,
             tests,
+            taps,
             self.bindings,
             self.network,
             self.health,

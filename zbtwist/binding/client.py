@@ -45,6 +45,7 @@ class NodeClient:
 
     @cvar is_raw: its bytes are the node's, whatever protocol the port speaks.
     @ivar peer: who it is, for the log.
+    @ivar opened_at: since when it is there, seconds of the clock.
     @ivar share: with whom it shares places and turns, see `zbtwist.runtime.shares.peer_of`.
     @ivar blocked: the other end takes no more at the moment: what is written has to wait.
     @ivar has_ended: it writes no more, and is only waiting for what is still to come.
@@ -67,6 +68,7 @@ class NodeClient:
 
     def __init__(self) -> None:
         self._port: NodePort | None = None
+        self.opened_at = 0.0
         self._protocol: PortProtocol | None = None
         self._unsent = 0
         self._ending: IDelayedCall | None = None
@@ -129,6 +131,7 @@ class NodeClient:
     def attach(self, port: NodePort) -> None:
         """The other end is there: hear the node from now on."""
         self._port = port
+        self.opened_at = port.clock.seconds()
         make = Raw if self.is_raw else PROTOCOLS[port.outbound.settings.protocol]
         self._protocol = make(partial(port.outbound.write, self), self.write)
         self.received = self._protocol.from_client

@@ -131,6 +131,11 @@ class NodePort(Service):
         return len(self._clients)
 
     @property
+    def connected(self) -> list[NodeClient]:
+        """Who is connected."""
+        return list(self._clients)
+
+    @property
     def kept(self) -> int:
         """Bytes that are kept for the next client."""
         return len(self._backlog)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from zbtwist.control.operations.actions import ActionOperations
 from zbtwist.control.operations.admission import AdmissionOperations
+from zbtwist.control.operations.clients import ClientOperations
 from zbtwist.control.operations.mappings import MappingOperations
 from zbtwist.control.operations.nodes import NodeOperations
 from zbtwist.control.operations.pins import PinOperations
 from zbtwist.control.operations.settings import SettingsOperations
+from zbtwist.control.operations.show import ShowOperations
 from zbtwist.control.operations.status import StatusOperations
 from zbtwist.control.operations.table import table_of
 from zbtwist.control.operations.temperatures import TemperatureOperations
@@ -15,6 +17,7 @@ from zbtwist.control.operations.tracing import TracingOperations
 
 
 class GatewayAPI(
+    ShowOperations,
     NodeOperations,
     AdmissionOperations,
     TemperatureOperations,
@@ -23,6 +26,7 @@ class GatewayAPI(
     ActionOperations,
     PinOperations,
     SettingsOperations,
+    ClientOperations,
     TracingOperations,
 ):
     """Every operation, to be called as a method; over a wire they are called by their names in

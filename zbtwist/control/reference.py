@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from zbtwist.control.api import OPERATIONS
@@ -32,19 +32,27 @@ _INDENT = "    "
 def calls() -> str:
     """Return all calls with what they do, in reStructuredText."""
     tables: dict[tuple[Key, ...], str] = {}
+    operations = (*OPERATIONS.values(), *SYSTEM_OPERATIONS.values())
+    all_keys = {one.keys: one.name for one in reversed(operations) if one.keys}
     return "\n".join(
-        _entry(one, tables.setdefault(one.keys, one.name))
-        for one in (*OPERATIONS.values(), *SYSTEM_OPERATIONS.values())
+        _entry(one, tables.setdefault(one.keys, one.name), all_keys) for one in operations
     )
 
 
-def _entry(operation: Operation, like: str) -> str:
+def _entry(operation: Operation, like: str, all_keys: Mapping[tuple[Key, ...], str]) -> str:
     """
     @param like: the first operation that returns such structs.
+    @param all_keys: who returns which.
     """
     has_table = bool(operation.keys) and like == operation.name
     returned = operation.returned
-    if operation.keys:
+    keys = operation.keys
+    # One that has all of another's, and more, has only those in its table.
+    lengths = range(len(keys) - 1, 0, -1)
+    common = next((keys[:length] for length in lengths if keys[:length] in all_keys), ())
+    if has_table and common:
+        returned += f", as ``{all_keys[common]}``, and besides:"
+    elif keys:
         returned += ":" if has_table else f", as ``{like}``."
     else:
         returned += "."
@@ -58,7 +66,7 @@ def _entry(operation: Operation, like: str) -> str:
         for paragraph in paragraphs
     )
     if has_table:
-        body += "\n\n" + "\n".join(_table(operation.keys))
+        body += "\n\n" + "\n".join(_table(keys[len(common) :]))
     return f"{', '.join(_forms(operation))}\n{textwrap.indent(body, _INDENT)}\n"
 
 

@@ -34,8 +34,10 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from zbtwist.network.node import Node
 from zbtwist.observing.ring import FairRing
 from zbtwist.runtime.event_bus import Event, EventBus, Plain
+from zbtwist.xbee.address import format_address64
 
 #: How many events of the log are kept, and how many frames.
 MAX_EVENTS = 1000
@@ -65,6 +67,7 @@ class Entry:
     @ivar name: what it is called for programs; empty for a line of the log that is no event of the
         bus, and for a frame.
     @ivar values: what else is to be known of it.
+    @ivar address: the node that it is about; empty for none.
     """
 
     seq: int
@@ -74,6 +77,7 @@ class Entry:
     kind: str = LOG
     name: str = ""
     values: Mapping[str, Plain] = field(default_factory=dict)
+    address: str = ""
 
 
 @implementer(ILogObserver)
@@ -107,7 +111,7 @@ class EventLog:
             node = str(values.get("address", ""))
             text = one_line(str(event))
             with self._lock:
-                entry = self._next(time.time(), level.name, text, LOG, event.name, values)
+                entry = self._next(time.time(), level.name, text, LOG, event.name, values, node)
                 self._events.append(entry, event.name, node)
 
     def __call__(self, event: LogEvent) -> None:
@@ -119,19 +123,22 @@ class EventLog:
             return
         when = float(event.get("log_time") or time.time())
         text = text_of(event)
+        node = event.get("node")
+        address = format_address64(node.address64) if isinstance(node, Node) else ""
         with self._lock:
-            entry = self._next(when, level.name, text, LOG)
+            entry = self._next(when, level.name, text, LOG, address=address)
             self._events.append(entry, str(event.get("log_format")), "")
 
-    def frame(self, when: float, text: str) -> None:
+    def frame(self, when: float, text: str, address: str = "") -> None:
         """Keep a frame.
 
         @param when: seconds since 1970.
         @param text: the frame in words.
+        @param address: whose it is; empty for nobody's.
         """
         text = one_line(text)
         with self._lock:
-            self._frames.append(self._next(when, "debug", text, FRAME))
+            self._frames.append(self._next(when, "debug", text, FRAME, address=address))
 
     def _next(
         self,
@@ -141,9 +148,10 @@ class EventLog:
         kind: str,
         name: str = "",
         values: Mapping[str, Plain] = _NO_VALUES,
+        address: str = "",
     ) -> Entry:
         self.last_seq += 1
-        return Entry(self.last_seq, when, level, text, kind, name, values)
+        return Entry(self.last_seq, when, level, text, kind, name, values, address)
 
     def since(self, seq: int, maximum: int | None = None) -> list[Entry]:
         """Return the events after the one numbered `seq`, oldest first.

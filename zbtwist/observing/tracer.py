@@ -133,7 +133,8 @@ class FrameTracer:
         text = one_line(describe(outgoing, frame, self._name(address64)))
         now = self._nodes.wall()
         if is_event:
-            self._events.frame(now, text)
+            address = "" if address64 is None else format_address64(address64)
+            self._events.frame(now, text, address)
         if self.file is not None:
             try:
                 self.file.write(now, outgoing, encode(frame_data, api_mode), text)

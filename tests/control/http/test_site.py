@@ -292,8 +292,10 @@ class Introspection(SiteTestCase):
                 "apply_settings",
                 "at",
                 "bind_using_list",
+                "clients",
                 "compare_settings",
                 "create_mapping",
+                "disconnect",
                 "discover",
                 "forget",
                 "forget_silent",
@@ -312,6 +314,7 @@ class Introspection(SiteTestCase):
                 "save_settings",
                 "set_pin",
                 "settings",
+                "show",
                 "stats",
                 "status",
                 "system.listMethods",
@@ -322,6 +325,7 @@ class Introspection(SiteTestCase):
                 "test_result",
                 "trace",
                 "waiting",
+                "watch",
             ],
         )
 

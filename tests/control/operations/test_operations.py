@@ -22,14 +22,18 @@ class OperationsTests(SynchronousTestCase):
                 if not made.may_wait
             },
             {
+                "clients",
+                "disconnect",
                 "frames",
                 "list",
                 "pins",
+                "show",
                 "stats",
                 "status",
                 "test_result",
                 "trace",
                 "waiting",
+                "watch",
                 "system.listMethods",
                 "system.methodHelp",
                 "system.methodSignature",
@@ -84,6 +88,7 @@ class OperationsTests(SynchronousTestCase):
             found[Harmless.ALWAYS],
             {
                 *("list", "stats", "status", "trace", "traffic", "waiting", "pins", "test_result"),
+                *("show", "clients"),
                 *("system.listMethods", "system.methodHelp", "system.methodSignature"),
                 # It asks again for each of its calls.
                 "system.multicall",
@@ -100,6 +105,7 @@ class OperationsTests(SynchronousTestCase):
         for name in (
             *("list", "stats", "status", "get_temperatures", "trace", "frames"),
             *("sample", "pins", "set_pin", "test", "test_result"),
+            *("show", "clients", "watch"),
             *SETTINGS,
         ):
             keys = OPERATIONS[name].keys

@@ -11,6 +11,7 @@ from zbtwist.control.resolver import NodeResolver
 from zbtwist.health.service import HealthService
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_log import EventLog
+from zbtwist.observing.taps import Taps
 from zbtwist.observing.tracer import FrameTracer
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.store.store import Store
@@ -37,6 +38,7 @@ class GatewayOperations:
         tracer: FrameTracer,
         store: Store,
         tests: LinkTests,
+        taps: Taps,
     ) -> None:
         self._clock = clock
         self._radio = radio
@@ -47,6 +49,7 @@ class GatewayOperations:
         self._tracer = tracer
         self._store = store
         self._tests = tests
+        self._taps = taps
         self._started = clock.seconds()
         self._resolver = NodeResolver(network.nodes, radio, bindings.labels)
 

@@ -9,6 +9,8 @@ from twisted.logger import Logger
 from zbtwist.control.faults import BAD_VALUE, ControlFault
 from zbtwist.control.operations.base import GatewayOperations
 from zbtwist.control.operations.table import Harmless, operation
+from zbtwist.network.node import Node
+from zbtwist.observing.event_log import Entry
 from zbtwist.observing.tracer import TooManyTraced
 from zbtwist.xbee.address import Address64, digi_address64, format_address64
 
@@ -23,6 +25,8 @@ class EventRow(TypedDict):
     level: Annotated[str, "``info``, ``warn``, ``error`` or ``critical``; ``debug`` for a frame"]
     text: Annotated[str, "one line, at most 1024 bytes"]
     kind: Annotated[str, "``log``, or ``frame`` while frames are traced"]
+    event: Annotated[str, "its `name <events.rst>`_; empty for a frame, and for other lines"]
+    addr_extended: Annotated[str, "the node that it is about, as in ``list()``; empty for none"]
 
 
 class Traced(TypedDict):
@@ -33,11 +37,23 @@ class Traced(TypedDict):
     file: Annotated[str, "where all frames are written (``--trace-file``); empty for nowhere"]
 
 
+def _row(event: Entry) -> EventRow:
+    return {
+        "seq": event.seq,
+        "time": event.time,
+        "level": event.level,
+        "text": event.text,
+        "kind": event.kind,
+        "event": event.name,
+        "addr_extended": f"[{event.address}]!" if event.address else "",
+    }
+
+
 class TracingOperations(GatewayOperations):
     """Events, and whose frames are among them."""
 
     @operation("trace", harmless=Harmless.ALWAYS)
-    def trace(self, seq: int) -> list[EventRow]:
+    def trace(self, seq: int, address: str = "") -> list[EventRow]:
         """List the gateway's events (what its log has, from level info up) after the one with the
         number ``seq``, oldest first.
 
@@ -48,17 +64,17 @@ class TracingOperations(GatewayOperations):
         events that are forgotten. If the first has no higher number than was asked for, the gateway
         was restarted, and numbers began at 1 again. To be sure of that, ask with one less: the
         first of the answer must be the event that you know.
+
+        @param address: lists the events of this node alone; empty lists all.
+        @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL.
         """
-        return [
-            {
-                "seq": event.seq,
-                "time": event.time,
-                "level": event.level,
-                "text": event.text,
-                "kind": event.kind,
-            }
-            for event in self._events.since(seq)
-        ]
+        if address:
+            return self._events_of(self._resolver.node(address), seq)
+        return list(map(_row, self._events.since(seq)))
+
+    def _events_of(self, node: Node, seq: int = 0) -> list[EventRow]:
+        address = format_address64(node.address64)
+        return [_row(event) for event in self._events.since(seq) if event.address == address]
 
     @operation("frames", harmless=Harmless.WITHOUT_ARGUMENTS)
     def frames(self, on: bool | None = None, address: str = "") -> Traced:
