@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import io
 import json
 import re
@@ -26,7 +27,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import zbtwist
 from tests.pages import DOCS
-from zbtwist.cli import client, following, main, options, settings, tables, words
+from zbtwist.cli import client, following, main, options, settings, tables, watching, words
 from zbtwist.cli.options import Command
 from zbtwist.control.api import OPERATIONS
 
@@ -214,6 +215,74 @@ class Lists(CtlTestCase):
         for arguments in (("list", "--json"), ("--json", "list")):
             self.assertEqual(json.loads(self.done(*arguments)), self.answers["list"])
 
+    def test_only_problems(self) -> None:
+        why = "Does not answer since 01:00:12: 3 packets got no acknowledgement."
+        self.answers["list"] = [
+            node(1, state="listening", health="ok", health_text="It says something every 2 s."),
+            node(2, state="listening", health="not-answering", health_text=why),
+            node(3, state="taken", state_text="Port 27003 is taken; stop it."),
+        ]
+        shown = self.done("list", "--problems")
+        self.assertNotIn("E1 ", shown)
+        self.assertEqual(shown.splitlines()[-2], f"E2: {why}")
+        self.assertEqual(len(json.loads(self.done("list", "--problems", "--json"))), 2)
+        self.answers["list"] = [node(1, state="listening", health="ok")]
+        self.assertEqual(self.done("list", "--problems"), "All nodes are as they should be.\n")
+
+    def order(self, column: str) -> list[str]:
+        return [row["label"] for row in json.loads(self.done("list", "--json", "--sort", column))]
+
+    def test_sorted(self) -> None:
+        """Blanks are last, whichever column it is."""
+        self.answers["list"] = [
+            node(10, health="ok", state="listening", signal=40, hops=2, lost=0.0, last_seen=5.0),
+            node(
+                2, health="losing", state="listening", signal=80, hops=-1, lost=7.0, last_seen=9.0
+            ),
+            node(3, label="", tcp_port=0, state="none", signal=0, hops=1, lost=1.0, last_seen=0.0),
+        ]
+        for column, order in (
+            ("name", ["E2", "E10", ""]),
+            ("label", ["E2", "E10", ""]),
+            ("port", ["E2", "E10", ""]),
+            ("state", ["", "E2", "E10"]),
+            ("signal", ["E2", "E10", ""]),
+            ("hops", ["", "E10", "E2"]),
+            ("lost", ["E2", "", "E10"]),
+            ("heard", ["E2", "E10", ""]),
+            ("address", ["E2", "", "E10"]),
+        ):
+            self.assertEqual(self.order(column), order, column)
+        for column in ("type", "device"):
+            self.assertEqual(self.order(column), ["E10", "E2", ""], column)
+        self.assertIn("color", self.misused_after_calls("list", "--sort", "color"))
+
+    def misused_after_calls(self, *arguments: str) -> str:
+        self.calls.clear()
+        return self.misused(*arguments)
+
+    def test_a_table_to_take_away(self) -> None:
+        self.answers["list"] = [
+            node(1, label='=SUM(A1),"x"', state="listening", health="weak", health_text="It is so.")
+            | {"signal": 85, "hops": 2, "lost": 123456.0, "last_seen": 1795000000.0},
+            node(2, label="Küche", tcp_port=0, state="none", hops=-1),
+        ]
+        first, *rows = csv.reader(io.StringIO(self.done("list", "--csv")))
+        self.assertEqual(first[:5], ["name", "address", "port", "state", "why"])
+        one, two = (dict(zip(first, row)) for row in rows)
+        self.assertEqual(one["name"], '\'=SUM(A1),"x"')
+        self.assertEqual(
+            [one[key] for key in ("port", "state", "why", "signal", "hops", "lost")],
+            ["27001", "weak", "It is so.", "-85", "2", "123456"],
+        )
+        self.assertTrue(one["last heard"].startswith("2026-"), one["last heard"])
+        self.assertEqual(
+            [two[key] for key in ("name", "port", "signal", "hops", "last heard")],
+            ["Küche", "", "", "", ""],
+        )
+        for arguments in (("--csv", "--json"), ("--waiting", "--csv"), ("--waiting", "--problems")):
+            self.misused_after_calls("list", *arguments)
+
 
 class Fitting(SynchronousTestCase):
     """Which columns a terminal gets."""
@@ -266,6 +335,72 @@ class Commands(CtlTestCase):
         last = self.done("discover").splitlines()[-1]
         self.assertTrue(last.startswith("12 known nodes did not answer: E0, E1, "), last)
         self.assertTrue(last.endswith(" E9 and 2 more."), last)
+
+    def test_clients(self) -> None:
+        client = {"peer": "10.0.0.7:50312", "seconds": 90.0, "unsent": 12345.0, "ended": True}
+        self.answers["clients"] = [client]
+        self.assertRegex(
+            self.done("clients", "E1"), r"\n10\.0\.0\.7:50312 +2 min +12345  writes no more\n$"
+        )
+        self.answers["clients"] = []
+        self.assertEqual(self.done("clients", "E1"), "E1 has no client.\n")
+        self.answers["disconnect"] = True
+        self.assertIn("is disconnected", self.done("disconnect", "10.0.0.7:50312"))
+        self.assertEqual(self.calls[-1], ("disconnect", "10.0.0.7:50312"))
+
+    def test_show(self) -> None:
+        counters = dict.fromkeys(("bytes_in", "packets_in", "bytes_unread", "bytes_out"), 5.0)
+        row = node(
+            1,
+            state="listening",
+            health="not-answering",
+            why="Does not answer since 01:00:12.",
+            since=1795000000.0,
+            device="RS-232 adapter",
+            signal=61,
+            hops=3,
+            route=[
+                {"label": "E2", "name": "", "signal": 50},
+                {"addr_short": "[abcd]!", "signal": 0},
+            ],
+            has_temperature=True,
+            temperature=21.5,
+            stats=counters,
+            clients=[{"peer": "10.0.0.7:50312", "seconds": 5.0, "unsent": 3.0, "ended": True}],
+            pins=[{"name": "DIO1", "text": "high", "mode": "digital output, high", "pin": "D1"}],
+            settings_read=1795000000.0,
+            unwritten=["D1"],
+            test={"began": 1795000000.0, "text": "10 of 10 packets came back."},
+            events=[{"seq": 7, "time": 1795000000.0, "level": "warn", "text": "It went."}],
+            missed_search=True,
+            queued=17.0,
+            kept=4.0,
+        )
+        self.answers["show"] = row
+        shown = self.done("show", "E1", columns=200)
+        for line in (
+            r"^E1 \(00:13:a2:00:40:0a:00:01\)$",
+            r"^state +not answering since 2026-",
+            r"^why +Does not answer since 01:00:12\.$",
+            r"^port +27001$",
+            r"^type +router, RS-232 adapter$",
+            r"^search +it did not answer the last one$",
+            r"^signal +-61 dBm$",
+            r"^route +3 hops, by E2 \(-50 dBm\), abcd$",
+            r"^temperature +21\.5 °C$",
+            r"^from it +5 bytes in 5 packets; 5 of them unread$",
+            r"^to it +5 bytes in 0 packets; 0 sent again, 0 given up, 0 bytes lost$",
+            r"^queued +17 bytes for it$",
+            r"^client +10\.0\.0\.7:50312, for 5 s, 3 bytes wait for it, it writes no more$",
+            r"^not in flash +D1$",
+            r"^last test +2026-.*: 10 of 10 packets came back\.$",
+            r"^DIO1 +D1 +high +digital output, high",
+            r"^ +7 .*warn +It went\.$",
+        ):
+            self.assertRegex(shown, f"(?m){line}")
+        self.assertEqual(json.loads(self.done("show", "E1", "--json")), row)
+        self.answers["show"] = node(2)
+        self.assertNotIn("Lines", self.done("show", "E2"))
 
     def test_temperatures(self) -> None:
         self.answers["get_temperatures"] = [
@@ -480,7 +615,7 @@ class Commands(CtlTestCase):
         ]
         lines = self.done("stats").splitlines()
         self.assertEqual(
-            lines[1].split(), [ADDRESS, "27001", "2", "9999", "123M", "0", "2", "h", "ago"]
+            lines[1].split(), [ADDRESS, "27001", "2", "9999", "123456789", "0", "2", "h", "ago"]
         )
         self.assertIn("failures", self.done("stats", columns=200))
         self.assertEqual(json.loads(self.done("stats", "--json")), self.answers["stats"])
@@ -613,7 +748,7 @@ class Traces(TracesTestCase):
         self.answers["trace"] = [{**self.event(1), "kind": "log"}, self.frame(2), self.frame(5)]
         result = self.zbctl("trace")
         self.assertIn("  frame     sent x", result.stdout.splitlines()[1])
-        self.assertEqual(result.stderr, "zbctl: 2 frames among these are forgotten.\n")
+        self.assertEqual(result.stderr, "zbctl: 2 events among these are forgotten.\n")
         for only, count in (("log", 1), ("frames", 2)):
             shown = self.zbctl("trace", "--only", only)
             self.assertEqual(len(shown.stdout.splitlines()), count)
@@ -638,7 +773,72 @@ class Traces(TracesTestCase):
         self.answers["frames"] = xmlrpc.client.Fault(2, "No node is called 'E9'.")
         self.assertIn("E9", self.failed(1, "trace", "--frames", "on", "E9", "--follow"))
         self.calls.clear()
-        self.assertIn("--frames on or off", self.misused("trace", "E9").lower())
+
+    def test_of_a_node(self) -> None:
+        """What is missing in between are events of others."""
+        self.answers["trace"] = [self.event(1), self.event(5)]
+        self.assertEqual(len(self.done("trace", "E1").splitlines()), 2)
+        self.assertEqual(self.calls, [("trace", 0, "E1")])
+
+
+class Watching(CtlTestCase):
+    """zbctl watch, which ends when the gateway says no."""
+
+    END = xmlrpc.client.Fault(8003, "That is all.")
+
+    def watch(self, *answers: Any, arguments: tuple[str, ...] = ()) -> Result:
+        self.patch(watching, "WATCH_INTERVAL", 0.0)
+        left = iter([*answers, self.END])
+        self.answers["watch"] = lambda node, seq: next(left)
+        result = self.zbctl("watch", "E1", *arguments)
+        self.assertEqual(result.exit_code, 1)
+        return result
+
+    def seen(self, seq: int, *packets: tuple[str, bytes], lost: int = 0) -> dict[str, Any]:
+        rows = [
+            {"seq": number, "time": 1795000000.25, "direction": way, "data": data}
+            for number, (way, data) in enumerate(packets, seq - len(packets) + 1)
+        ]
+        return {"seq": seq, "lost": lost, "packets": rows}
+
+    def test_both_ways(self) -> None:
+        moment = f"{datetime.fromtimestamp(1795000000.25):%H:%M:%S}.250"
+        result = self.watch(
+            self.seen(0),
+            self.seen(2, ("to_node", b"READ?\r\n"), ("from_node", b"\xfe\xff\x00")),
+        )
+        self.assertEqual(
+            result.stdout.splitlines(),
+            [f"{moment}  to    READ?\\r\\n", f"{moment}  from  fe ff 00"],
+        )
+        self.assertEqual([call[2] for call in self.calls], [-1, 0, 2])
+
+    def test_what_is_forgotten_is_said(self) -> None:
+        result = self.watch(self.seen(9, ("to_node", b"x"), lost=4))
+        self.assertIn("zbctl: 4 packets before these are forgotten.\n", result.stderr)
+
+    def test_forms(self) -> None:
+        for data, form, text in (
+            (b"a\tb\\", watching.AUTO, "a\\tb\\\\"),
+            ("Küche".encode(), watching.AUTO, "Küche"),
+            (b"a\x1b[2J", watching.AUTO, "61 1b 5b 32 4a"),
+            (b"a\x1b\xff", watching.TEXT, "a\\x1b\\xff"),
+            ("\x9b".encode(), watching.TEXT, "\\xc2\\x9b"),
+            (b"ab", watching.HEX, "61 62"),
+        ):
+            self.assertEqual(watching.shown(data, form), text)
+
+    def test_json(self) -> None:
+        packet = ("from_node", b"ab")
+        result = self.watch(self.seen(1, packet), arguments=("--json",))
+        self.assertEqual(
+            json.loads(result.stdout),
+            {"seq": 1, "time": 1795000000.25, "direction": "from_node", "data": "6162"},
+        )
+        self.assertIn("61 62", self.watch(self.seen(1, packet), arguments=("--hex",)).stdout)
+
+    def test_a_gateway_that_is_away(self) -> None:
+        self.assertEqual(self.zbctl("watch", "E1", url="127.0.0.1:1").exit_code, 3)
 
 
 class Following(TracesTestCase):
@@ -689,7 +889,7 @@ class Following(TracesTestCase):
         self.assertEqual(
             said,
             "zbctl: 3 events before these are forgotten.\n"
-            "zbctl: 2 frames among these are forgotten.\n",
+            "zbctl: 2 events among these are forgotten.\n",
         )
 
     def test_a_restart(self) -> None:
@@ -1096,8 +1296,9 @@ class Help(CtlTestCase):
     def test_every_command(self) -> None:
         self.assertEqual(
             " ".join(sorted(main.main.commands)),
-            "accept at bind discover forget identify io leave list permit-join rename replace "
-            "restart settings stats status temperatures test trace unbind",
+            "accept at bind clients disconnect discover forget identify io leave list "
+            "permit-join rename replace restart settings show stats status temperatures test trace "
+            "unbind watch",
         )
         self.assertEqual(" ".join(sorted(settings.settings.commands)), "apply diff save show")
         for command in (*COMMANDS, "settings"):

@@ -105,6 +105,40 @@ class EveryCommand(CtlTestCase):
         self.assertEqual((counted["bytes_in"], counted["bytes_out"]), (100, 100))
         self.assertIn("ECHO", self.done("stats"))
 
+    def test_one_node(self) -> None:
+        """Shown, watched, and its clients listed and disconnected, by the real program."""
+        port = self.nodes["ECHO"]["tcp_port"]
+        watcher = Program(*ZBCTL, "--url", self.gateway.url, "watch", "ECHO")
+        self.addCleanup(watcher.stop)
+        watcher.wait_until_asleep()
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.settimeout(PATIENCE)
+
+            def is_watched() -> bool:
+                # It may not have begun yet.
+                client.sendall(b"hello")
+                self.assertEqual(client.recv(5, socket.MSG_WAITALL), b"hello")
+                return "  to    hello" in watcher.output and "  from  hello" in watcher.output
+
+            wait_until(is_watched, watcher.output)
+            peer = "{}:{}".format(*client.getsockname())
+            self.assertIn(peer, self.done("clients", "ECHO"))
+            self.assertIn(peer, self.done("show", "ECHO"))
+            self.done("disconnect", peer)
+            with self.assertRaises(ConnectionResetError):
+                client.recv(1)
+        watcher.process.send_signal(signal.SIGINT)
+        self.assertEqual(watcher.finish()[0], 130)
+        self.assertIn("no client", self.refused("disconnect", peer))
+        row = self.answer("show", "ECHO")
+        self.assertEqual(row["clients"], [])
+        self.assertEqual(row["stats"]["bytes_in"], row["stats"]["bytes_out"])
+        self.assertIn(row["health"], ("ok", "unknown"))
+        self.assertIn("disconnected by hand", self.done("trace", "ECHO"))
+        self.assertNotIn("METER", self.done("trace", "ECHO"))
+        self.assertEqual(len(self.done("list", "--csv").splitlines()), 4)
+        self.assertIn("as they should be", self.done("list", "--problems", "--sort", "state"))
+
     def test_binding(self) -> None:
         first, second, third = (row["tcp_port"] for row in self.nodes.values())
         one = free_ports(3)

@@ -113,6 +113,7 @@ ZBCTL = Page(
     },
     until={
         "zbctl trace --frames on METER --follow": Until("received ReceivePacket from METER"),
+        "zbctl watch METER": Until("  from  fe ff"),
     },
     is_running=True,
 )

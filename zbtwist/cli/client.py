@@ -230,7 +230,7 @@ class Gateway:
 
 #: What the gateway says for programs that call it, and how zbctl says the same.
 _OWN_WORDS = (
-    (re.compile(r"\b(list|discover|stats|trace|status|frames)\(\)"), r"zbctl \1"),
+    (re.compile(r"\b(list|discover|stats|trace|status|frames|clients)\(\)"), r"zbctl \1"),
     (re.compile(r"\bget_temperatures\(\)"), "zbctl temperatures"),
     (re.compile(r"\buse discover instead"), "use zbctl discover instead"),
     (re.compile(r"\bremove that mapping first\b"), "unbind that node first"),

@@ -44,23 +44,27 @@ def follow_events(
     since: int,
     only: str | None,
     switched: tuple[object, ...],
+    node: str = "",
 ) -> None:
     """Show events as they come, for ever; a gateway that restarts is waited for.
 
     Each question asks for the last event that is known once more: if it is another one by now, the
     numbers are those of another run.
 
+    @param node: show the events of this node alone; empty shows all.
     @param switched: what to tell another run of the gateway about frames; empty for nothing.
     """
+    # Of an older gateway only this is asked where it is needed.
+    of_node = (node,) if node else ()
     last: Row | None = None
     was_there = is_away = False
     while True:
         try:
-            events = gateway.rows("trace", since if last is None else since - 1)
+            events = gateway.rows("trace", since if last is None else since - 1, *of_node)
             if last is not None:
                 events, is_new_run = _after(last, events)
                 if is_new_run:
-                    events = gateway.rows("trace", 0)
+                    events = gateway.rows("trace", 0, *of_node)
                     last, since = None, 0
                     click.echo("zbctl: the gateway was restarted.", err=True)
                     if switched:
@@ -77,7 +81,9 @@ def follow_events(
                 for event in chosen(events, only):
                     print_json(event)
             else:
-                tell_gaps(events, since)
+                if not node:
+                    # Of a node they are those of others.
+                    tell_gaps(events, since)
                 show_events(chosen(events, only))
             if events:
                 last = events[-1]
@@ -115,7 +121,7 @@ def tell_gaps(events: list[Row], since: int) -> None:
         click.echo(f"zbctl: {first - since - 1} events before these are forgotten.", err=True)
     missing = _seq(events[-1]) - first + 1 - len(events)
     if missing > 0:
-        click.echo(f"zbctl: {missing} frames among these are forgotten.", err=True)
+        click.echo(f"zbctl: {missing} events among these are forgotten.", err=True)
 
 
 _LEVEL_STYLES = {"warn": "yellow", "error": "red", "critical": "bold red", "debug": "dim"}

@@ -28,6 +28,7 @@ from zbtwist.cli.client import (
     clean,
 )
 from zbtwist.cli.following import chosen, follow_events, show_events, tell_gaps, tracing_text
+from zbtwist.cli.lists import SORTS, as_csv, in_order, with_problem
 from zbtwist.cli.options import (
     INTERRUPTED,
     ATValue,
@@ -43,10 +44,13 @@ from zbtwist.cli.options import (
 )
 from zbtwist.cli.progress import PROGRESS_INTERVAL, Look, error_console, run_visibly
 from zbtwist.cli.settings import replace_node, settings, show_settings
+from zbtwist.cli.showing import show_node
 from zbtwist.cli.tables import (
+    CLIENT_COLUMNS,
     GAP,
     MAX_REASONS,
     NO_NODES,
+    NO_PROBLEMS,
     PIN_COLUMNS,
     STATS_COLUMNS,
     TEMPERATURE_COLUMNS,
@@ -55,6 +59,7 @@ from zbtwist.cli.tables import (
     show_nodes,
     show_rows,
 )
+from zbtwist.cli.watching import AUTO, HEX, TEXT, watch_node
 from zbtwist.cli.words import (
     at_answer,
     at_line,
@@ -87,14 +92,74 @@ def main() -> None:
 @click.option(
     "--waiting", is_flag=True, help="List who was heard and is no node, and why, instead."
 )
-def list_nodes(session: Session, waiting: bool) -> None:
+@click.option("--problems", is_flag=True, help="Only the nodes that are not as they should be.")
+@click.option(
+    "--sort",
+    type=click.Choice(list(SORTS)),
+    metavar="COLUMN",
+    help=f"Sort by {', '.join(SORTS)}: the worst or the first comes first, blanks last.",
+)
+@click.option("--csv", "is_csv", is_flag=True, help="Print a table for a spreadsheet (CSV).")
+def list_nodes(
+    session: Session, waiting: bool, problems: bool, sort: str | None, is_csv: bool
+) -> None:
     """List the known nodes and their ports."""
     if waiting:
+        if problems or sort or is_csv:
+            raise misuse("--waiting stands alone.")
         rows = session.gateway().rows("waiting")
         session.show(rows, lambda: show_rows(WAITING_COLUMNS, rows, "Nobody waits to be let in."))
         return
+    if is_csv and session.as_json:
+        raise misuse("Write --csv or --json.")
     rows = session.gateway().rows("list")
-    session.show(rows, lambda: show_nodes(rows))
+    if problems:
+        rows = with_problem(rows)
+    if sort:
+        rows = in_order(rows, sort)
+    if is_csv:
+        click.echo(as_csv(rows), nl=False)
+        return
+    session.show(rows, lambda: show_nodes(rows, NO_PROBLEMS if problems else NO_NODES))
+
+
+@main.asking("show", short_help="Show all that is known of a node.")
+@click.argument("node", type=NodeName())
+def show(session: Session, node: str) -> None:
+    """Show all that is known of NODE, without asking it: how it is and why, its route, counters,
+    clients, lines, and last events.
+    """
+    row = session.gateway().struct("show", node)
+    session.show(row, lambda: show_node(row))
+
+
+@main.asking("watch", short_help="Show what passes between a node and its clients.")
+@click.argument("node", type=NodeName())
+@click.option("--text", "form", flag_value=TEXT, help="Show all bytes as text.")
+@click.option("--hex", "form", flag_value=HEX, help="Show all bytes in hexadecimal.")
+def watch(session: Session, node: str, form: str | None) -> None:
+    """Show the bytes from NODE and to it as they pass, packet by packet, until Control-C.
+
+    Who watches is no client of the node, and nothing is taken from anybody. What is no text is
+    shown in hexadecimal.
+    """
+    watch_node(session, session.gateway(), node, form or AUTO)
+
+
+@main.asking("clients", short_help="List the clients of a node.")
+@click.argument("node", type=NodeName())
+def clients(session: Session, node: str) -> None:
+    """List who is connected to the port of NODE."""
+    rows = session.gateway().rows("clients", node)
+    session.show(rows, lambda: show_rows(CLIENT_COLUMNS, rows, f"{node} has no client."))
+
+
+@main.asking("disconnect", short_help="Disconnect a client.")
+@click.argument("peer", type=Words())
+def disconnect(session: Session, peer: str) -> None:
+    """Reset the client PEER, as clients has it: ADDRESS:PORT. It may connect again."""
+    answer = session.gateway().call("disconnect", peer)
+    session.show(answer, lambda: click.echo(f"{peer} is disconnected."))
 
 
 @main.asking("discover", "list")
@@ -457,7 +522,7 @@ def trace(
     only: str | None,
     frames: str | None,
 ) -> None:
-    """Show the gateway's last events: joins, bindings, clients, failures.
+    """Show the gateway's last events, or those of NODE: joins, bindings, clients, failures.
 
     With --frames, switch the tracing of frames, of all nodes or of NODE; while it is on, each frame
     is an event as well. It stays on until it is switched off, or the gateway restarts.
@@ -469,16 +534,17 @@ def trace(
         if not follow:
             session.show(answer, lambda: click.echo(tracing_text(answer)))
             return
-    elif node:
-        raise misuse("A NODE is for --frames; write --frames on or off.")
+    # With --frames it is their node, and all that happens is shown.
+    of_node = node if frames is None and node else ""
     if follow:
-        follow_events(session, gateway, since, only, switched if frames == "on" else ())
+        follow_events(session, gateway, since, only, switched if frames == "on" else (), of_node)
         return
-    events = gateway.rows("trace", since)
+    events = gateway.rows("trace", since, *filter(None, (of_node,)))
     if session.as_json:
         print_json(chosen(events, only), indent=2)
     else:
-        tell_gaps(events, since)
+        if not of_node:
+            tell_gaps(events, since)
         show_events(chosen(events, only))
 
 

@@ -20,16 +20,20 @@ from zbtwist.cli.words import (
     amount,
     called,
     device_of,
+    duration,
+    hops_of,
     last_seen,
     name_of,
     number_of,
     port_of,
     read_at,
     reason_of,
+    signal_of,
     state_of,
     state_style,
     text_of,
     type_of,
+    whole,
 )
 
 #: How many of the reasons why nodes have no port are told below a list.
@@ -45,6 +49,7 @@ class Column:
     @ivar rank: a column of a higher rank is left out sooner.
     @ivar least: how many characters must stay of a longer text; 0 if it is not to be cut.
     @ivar is_number: written to the right.
+    @ivar whole: shows it in full, for the program at the other end of a pipe.
     @ivar key: the column is left out if no row tells this; "" if it is always there.
     """
 
@@ -54,7 +59,14 @@ class Column:
     least: int = 0
     is_number: bool = False
     key: str = ""
+    whole: Callable[[Row], str] | None = None
     style: Callable[[Row], str] = lambda row: ""
+
+
+def counter(heading: str, key: str, rank: int, is_always: bool = True) -> Column:
+    """Return the column of a counter, which is short for people."""
+    told = "" if is_always else key
+    return Column(heading, amount(key), rank, is_number=True, key=told, whole=whole(key))
 
 
 NODE_COLUMNS = (
@@ -69,17 +81,21 @@ NODE_COLUMNS = (
     Column("last heard", last_seen, 7, is_number=True, key="last_seen"),
     Column("short", lambda row: address_of(row, "addr_short") or "-", 8),
     Column("parent", lambda row: address_of(row, "addr_parent") or "-", 9),
+    # Behind those that scripts may count.
+    Column("signal", lambda row: signal_of(row) or "-", 10, is_number=True, key="signal"),
+    Column("hops", hops_of, 11, is_number=True, key="hops"),
+    counter("lost", "lost", 12, is_always=False),
 )
 
 WAITING_COLUMNS = (
     Column("name", lambda row: called(row) or "-", 2, least=12),
     Column("address", address_of, 0),
     Column("answered", lambda row: "yes" if row.get("answered") else "no", 3),
-    Column("heard", amount("packets"), 4, is_number=True),
+    counter("heard", "packets", 4),
     Column("last heard", last_seen, 5, is_number=True, key="last_seen"),
     Column("why", lambda row: text_of(row, "state_text"), 1, least=20),
     Column("type", type_of, 6),
-    Column("bytes", amount("bytes_in"), 7, is_number=True),
+    counter("bytes", "bytes_in", 7),
     Column("short", lambda row: address_of(row, "addr_short") or "-", 8),
 )
 
@@ -93,16 +109,16 @@ STATS_COLUMNS = (
     # Addresses that are cut look all the same.
     Column("node", name_of, 0, least=len("00:13:a2:00:40:0a:3e:ff")),
     Column("port", port_of, 1, is_number=True),
-    Column("clients", amount("clients"), 5, is_number=True),
-    Column("bytes in", amount("bytes_in"), 2, is_number=True),
-    Column("bytes out", amount("bytes_out"), 3, is_number=True),
-    Column("lost", amount("bytes_lost"), 4, is_number=True),
+    counter("clients", "clients", 5),
+    counter("bytes in", "bytes_in", 2),
+    counter("bytes out", "bytes_out", 3),
+    counter("lost", "bytes_lost", 4),
     Column("last heard", last_seen, 6, is_number=True, key="last_seen"),
-    Column("failures", amount("failures"), 7, is_number=True),
-    Column("retries", amount("retries"), 8, is_number=True),
-    Column("packets in", amount("packets_in"), 9, is_number=True),
-    Column("packets out", amount("packets_out"), 10, is_number=True),
-    Column("unread", amount("bytes_unread"), 11, is_number=True),
+    counter("failures", "failures", 7),
+    counter("retries", "retries", 8),
+    counter("packets in", "packets_in", 9),
+    counter("packets out", "packets_out", 10),
+    counter("unread", "bytes_unread", 11),
     Column("address", address_of, 12),
 )
 
@@ -114,21 +130,32 @@ PIN_COLUMNS = (
     Column("read", read_at, 4, is_number=True),
 )
 
+CLIENT_COLUMNS = (
+    Column("client", lambda row: text_of(row, "peer") or "-", 0),
+    Column("connected", lambda row: duration(number_of(row, "seconds")), 1, is_number=True),
+    counter("unsent", "unsent", 2),
+    Column("", lambda row: "writes no more" if row.get("ended") else "", 3),
+)
+
 GAP = 2
 
 #: In place of a table of nodes.
+NO_PROBLEMS = "All nodes are as they should be."
 NO_NODES = "No node is known yet; zbctl discover searches for them."
 
 
 def fit(
-    columns: Sequence[Column], rows: Sequence[Row], width: int
+    columns: Sequence[Column], rows: Sequence[Row], width: int, is_whole: bool = False
 ) -> list[tuple[Column, int, list[str]]]:
     """Choose the columns that fit into `width` characters.
 
+    @param is_whole: whether numbers are written in full.
     @return: each column in its place, its width, and its texts; some may be longer than that.
     """
     columns = [c for c in columns if not c.key or any(row.get(c.key) for row in rows)]
-    texts = {column: [column.show(row) for row in rows] for column in columns}
+    texts = {
+        column: list(map((is_whole and column.whole) or column.show, rows)) for column in columns
+    }
     full = {
         column: max(map(cell_len, [column.heading, *texts[column]]), default=0)
         for column in columns
@@ -150,7 +177,7 @@ def fit(
 
 def show_table(console: Console, columns: Sequence[Column], rows: Sequence[Row]) -> None:
     """Print a table with a line for each row."""
-    chosen = fit(columns, rows, console.width)
+    chosen = fit(columns, rows, console.width, not console.is_terminal)
     headings = [Text(column.heading, style="bold") for column, _, _ in chosen]
     cells = [
         [Text(text, style=column.style(row)) for text, row in zip(texts, rows)]
@@ -182,8 +209,8 @@ def show_rows(columns: Sequence[Column], rows: Sequence[Row], if_none: str) -> N
         console.print(if_none, soft_wrap=True)
 
 
-def show_nodes(rows: list[Row]) -> None:
-    show_rows(NODE_COLUMNS, rows, NO_NODES)
+def show_nodes(rows: list[Row], if_none: str = NO_NODES) -> None:
+    show_rows(NODE_COLUMNS, rows, if_none)
     console = new_console()
     reasons = [f"{name_of(row)}: {reason}" for row in rows if (reason := reason_of(row))]
     for reason in reasons[:MAX_REASONS]:

@@ -72,8 +72,25 @@ def reason_of(row: Row) -> str:
 
 def last_seen(row: Row) -> str:
     seen = number_of(row, "last_seen")
+    return seconds_ago(seen) if seen else "never"
+
+
+def seconds_ago(moment: float) -> str:
+    """
+    @param moment: seconds since 1970.
+    """
     # The clocks of two computers differ.
-    return f"{duration(max(0.0, time.time() - seen))} ago" if seen else "never"
+    return f"{duration(max(0.0, time.time() - moment))} ago"
+
+
+def signal_of(row: Row) -> str:
+    signal = number_of(row, "signal")
+    return f"-{signal:.0f} dBm" if signal else ""
+
+
+def hops_of(row: Row) -> str:
+    hops = number_of(row, "hops")
+    return f"{hops:.0f}" if hops > 0 else "-"
 
 
 def duration(seconds: float) -> str:
@@ -81,6 +98,11 @@ def duration(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def whole(key: str) -> Callable[[Row], str]:
+    """Return what shows a counter as it is, for a program."""
+    return lambda row: f"{number_of(row, key):.0f}"
 
 
 def amount(key: str) -> Callable[[Row], str]:
@@ -102,8 +124,15 @@ def amount(key: str) -> Callable[[Row], str]:
 
 
 def moment(row: Row) -> str:
+    return moment_of(number_of(row, "time"))
+
+
+def moment_of(seconds: float) -> str:
+    """
+    @param seconds: since 1970.
+    """
     try:
-        return f"{datetime.fromtimestamp(number_of(row, 'time')):%Y-%m-%d %H:%M:%S}"
+        return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
     except (ValueError, OverflowError, OSError):
         return "at no known time"
 
@@ -128,7 +157,7 @@ def at_line(answer: dict[str, object]) -> str:
 
 def read_at(row: Row) -> str:
     at = number_of(row, "at")
-    return f"{duration(max(0.0, time.time() - at))} ago" if at else "-"
+    return seconds_ago(at) if at else "-"
 
 
 def link_test_lines(row: Row) -> list[str]:
