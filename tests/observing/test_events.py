@@ -29,6 +29,7 @@ from zbtwist.binding.events import (
     ClientsEnded,
     LabelClaimed,
     LinkTested,
+    LossesCounted,
     MappingChanged,
     MappingRefused,
     PortFailed,
@@ -166,6 +167,7 @@ class Documented(GatewayTestCase):
             ClientBarred(node, 27001, "peer"),
             ClientsEnded(node, 1, "why"),
             StreamBroken(node, TO_NODE, 1, "Why."),
+            LossesCounted(node, 58, 1234, 600.0, "Why.", is_over=False),
             LinkTested(node, 10, 10, 9, "Why."),
             HealthChanged(
                 node, Condition(Health.SILENT, 1.0, "Why."), Condition(Health.OK, 0.0, "")

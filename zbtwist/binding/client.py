@@ -181,7 +181,8 @@ class NodeClient:
         if port is None or self.is_over:
             return
         reason = reason.rstrip(".")
-        port.bus.publish(ClientDropped(port.node, port.number, self.peer, reason))
+        again = port.drops_again
+        port.bus.publish(ClientDropped(port.node, port.number, self.peer, reason, goes_on=again))
         self.cut(reason)
 
     def end_when_all_is_said(self) -> None:

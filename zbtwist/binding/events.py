@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from twisted.logger import LogLevel
@@ -136,10 +136,26 @@ class ClientEvent(NodeEvent):
 
     @ivar port: the TCP port, 0 if it is another kind of socket.
     @ivar peer: who it is.
+    @ivar goes_on: the node goes on losing what clients send, and they come and go for it; see
+        `zbtwist.binding.losses`.
     """
 
     port: int
     peer: str
+    goes_on: bool = field(default=False, kw_only=True)
+
+    @property
+    def is_repeat(self) -> bool:
+        return self.goes_on
+
+    @property
+    def level(self) -> LogSeverity | None:
+        return LogLevel.debug if self.goes_on else self.severity
+
+    def values(self) -> dict[str, Plain]:
+        values = super().values()
+        del values["goes_on"]
+        return values
 
 
 @dataclass(frozen=True)
@@ -262,22 +278,76 @@ class StreamBroken(NodeEvent):
     @ivar direction: `TO_NODE` or `FROM_NODE`.
     @ivar bytes_lost: how many; None if nobody knows.
     @ivar reason: a sentence.
+    @ivar goes_on: it did before, and this is one more time; see `LossesCounted`.
     """
 
     name: ClassVar = "stream_broken"
     direction: str
     bytes_lost: int | None
     reason: str
+    goes_on: bool = False
+
+    @property
+    def is_repeat(self) -> bool:
+        return self.goes_on
 
     @property
     def level(self) -> LogSeverity | None:
         # What comes from a node concerns its clients, and of each of them it is said.
-        return LogLevel.warn if self.direction == TO_NODE else LogLevel.debug
+        is_line = self.direction == TO_NODE and not self.goes_on
+        return LogLevel.warn if is_line else LogLevel.debug
+
+    def values(self) -> dict[str, Plain]:
+        values = super().values()
+        del values["goes_on"]
+        return values
 
     def __str__(self) -> str:
         if self.direction == TO_NODE:
             return f"{self.bytes_lost} bytes for {self.node} are lost: {self.reason}"
         return f"{self.reason}."
+
+
+def _in_words(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+@dataclass(frozen=True)
+class LossesCounted(NodeEvent):
+    """Bytes for a node were lost again and again: how often, since the first time.
+
+    @ivar times: how often.
+    @ivar bytes_lost: how many bytes.
+    @ivar seconds: from the first time to the last.
+    @ivar reason: of the last time, a sentence.
+    @ivar is_over: nothing was lost for some time; else it goes on.
+    """
+
+    name: ClassVar = "losses_counted"
+    times: int
+    bytes_lost: int
+    seconds: float
+    reason: str
+    is_over: bool
+
+    @property
+    def is_repeat(self) -> bool:
+        return not self.is_over
+
+    @property
+    def level(self) -> LogSeverity | None:
+        return LogLevel.info if self.is_over else LogLevel.warn
+
+    def __str__(self) -> str:
+        count = f"{self.bytes_lost:,} bytes, {self.times:,} times in {_in_words(self.seconds)}"
+        if self.is_over:
+            return f"{self.node} loses nothing any more of what is sent to it. It had lost {count}."
+        return (
+            f"{self.node} goes on losing what is sent to it: {count}. The last time: {self.reason}"
+        )
 
 
 @dataclass(frozen=True)

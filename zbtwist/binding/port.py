@@ -26,6 +26,7 @@ from zbtwist.binding.events import (
     StreamBroken,
 )
 from zbtwist.binding.listener import ListenAddress, Listener
+from zbtwist.binding.losses import Losses
 from zbtwist.binding.outbound import Outbound
 from zbtwist.network.events import FROM_NODE, TO_NODE
 from zbtwist.network.node import Node
@@ -79,6 +80,8 @@ class NodePort(Service):
     @ivar by_hand: a person chose the slot; else the gateway did.
     @ivar problem: a sentence: why it does not listen; empty while it does.
     @ivar noted: where it puts itself down; see `Noted`.
+    @ivar losses: what becomes known of what clients sent and the node did not get.
+    @ivar drops_again: clients are being reset for what was lost, which goes on.
     @ivar bytes_received: bytes from the node.
     @ivar packets_received: packets from the node.
     @ivar bytes_unread: those of them that no client got: none was connected, and they were not
@@ -114,6 +117,8 @@ class NodePort(Service):
         self.packets_received = 0
         self.bytes_unread = 0
         self._backlog = bytearray()
+        self.losses = Losses(clock, node, bus)
+        self.drops_again = False
         self._refusals = Repeats(clock, self._say_refused)
         self._were_there = 0
         self._barred = Repeats(clock, self._say_barred)
@@ -190,6 +195,7 @@ class NodePort(Service):
         super().stopService()
         self._refusals.stop()
         self._barred.stop()
+        self.losses.stop()
         lost = self.outbound.stop()
         if lost:
             self.reset_clients(f"{lost} bytes for {self.node} were not sent before the port closed")
@@ -304,13 +310,17 @@ class NodePort(Service):
 
     def _bytes_lost(self, lost: int, why: str) -> None:
         """Bytes of clients did not come to the node."""
-        broken = StreamBroken(self.node, TO_NODE, lost, why)
+        self.losses.happened(lost, why)
+        broken = StreamBroken(self.node, TO_NODE, lost, why, self.losses.goes_on)
         self.bus.publish(broken)
+        self.drops_again = self.losses.goes_on
         self.reset_clients(str(broken))
+        self.drops_again = False
 
     def _bytes_lost_later(self, lost: int, why: str) -> None:
         """Bytes of clients that were reset did not come to the node either."""
-        self.bus.publish(StreamBroken(self.node, TO_NODE, lost, why))
+        self.losses.happened(lost, why, is_break=False)
+        self.bus.publish(StreamBroken(self.node, TO_NODE, lost, why, self.losses.goes_on))
 
     @staticmethod
     def _abort_all(clients: list[NodeClient]) -> None:
@@ -368,7 +378,8 @@ class NodePort(Service):
         """A client is there: it hears the node, and may write to `outbound`, from now on."""
         self._clients[client] = None
         self.noted.busy[self] = None
-        self.bus.publish(ClientOpened(self.node, self.number, client.peer))
+        again = self.losses.goes_on
+        self.bus.publish(ClientOpened(self.node, self.number, client.peer, goes_on=again))
         self.outbound.opened(client)
         if self._backlog:
             kept, self._backlog = self._backlog, bytearray()
@@ -380,13 +391,14 @@ class NodePort(Service):
         """A client is ended by the gateway, with bytes that it has sent and that were not read."""
         self.outbound.bytes_lost += lost
         why = f"client {client.peer} was ended before they were read."
-        self.bus.publish(StreamBroken(self.node, TO_NODE, lost, why))
+        self.bus.publish(StreamBroken(self.node, TO_NODE, lost, why, self.losses.goes_on))
 
     def client_closed(self, client: NodeClient) -> None:
         """A client is gone. What it wrote before is sent all the same."""
         self._clients.pop(client, None)
         self.outbound.closed(client)
-        self.bus.publish(ClientClosed(self.node, self.number, client.peer))
+        again = self.losses.goes_on
+        self.bus.publish(ClientClosed(self.node, self.number, client.peer, goes_on=again))
 
     def deliver(self, data: bytes) -> None:
         """Send bytes of the node to every client."""

@@ -112,7 +112,10 @@ class EventLog:
             text = one_line(str(event))
             with self._lock:
                 entry = self._next(time.time(), level.name, text, LOG, event.name, values, node)
-                self._events.append(entry, event.name, node)
+                if event.is_repeat:
+                    self._events.append(entry, f"{event.name} again", node, most=1)
+                else:
+                    self._events.append(entry, event.name, node)
 
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level")

@@ -45,13 +45,14 @@ class FairRing(Generic[T]):
     def __getitem__(self, index: int) -> T:
         return self._kept[index]
 
-    def append(self, event: T, kind: str, node: str) -> None:
+    def append(self, event: T, kind: str, node: str, most: int = MAX_OF_ONE) -> None:
         """Keep an event.
 
         @param node: whom it is about; empty for nobody.
+        @param most: how many of that kind and node are kept.
         """
         numbers = self._numbers_of.get(kind, {}).get(node)
-        if node and numbers and len(numbers) >= MAX_OF_ONE:
+        if node and numbers and len(numbers) >= most:
             self._remove(numbers[0])
         elif len(self._kept) >= self._maximum:
             self._remove(self._oldest_of_the_most())

@@ -47,6 +47,11 @@ class Event:
         """How often it has happened, if it is not told each time."""
         return 1
 
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it happens again and again, and the last of these tells as much as all."""
+        return False
+
     def __str__(self) -> str:
         """What has happened, in a sentence."""
         raise NotImplementedError
