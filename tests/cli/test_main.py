@@ -27,7 +27,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import zbtwist
 from tests.pages import DOCS
-from zbtwist.cli import client, following, main, options, settings, tables, watching, words
+from zbtwist.cli import client, doing, following, main, options, settings, tables, watching, words
 from zbtwist.cli.options import Command
 from zbtwist.control.api import OPERATIONS
 
@@ -1002,10 +1002,10 @@ class Testing(CtlTestCase):
     """On a terminal a test shows how far it is."""
 
     def test_packets_are_counted(self) -> None:
-        self.patch(main, "PROGRESS_INTERVAL", 0.01)
+        self.patch(doing, "PROGRESS_INTERVAL", 0.01)
         output = io.StringIO()
         console = Console(file=output, force_terminal=True, width=80, color_system=None)
-        self.patch(main, "error_console", lambda: console)
+        self.patch(doing, "error_console", lambda: console)
         looked = threading.Event()
         looks = iter(
             [

@@ -72,8 +72,9 @@ def _facts(row: Row) -> Iterable[tuple[str, str, str]]:
     yield "last heard", last_seen(row), ""
     if row.get("missed_search"):
         yield "search", "it did not answer the last one", "yellow"
-    yield "short", address_of(row, "addr_short"), ""
-    yield "parent", address_of(row, "addr_parent"), ""
+    for what in ("short", "parent"):
+        address16 = address_of(row, f"addr_{what}")
+        yield what, address16 if address16 != "fffe" else "", ""
     yield "signal", signal_of(row), ""
     yield "route", _route(row), ""
     if row.get("has_temperature"):
