@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
@@ -120,7 +122,10 @@ class KeptTests(SynchronousTestCase):
         nodes = [Node(Address64(number)) for number in range(1, 21)]
         for node in nodes:
             bus.publish(StreamBroken(node, TO_NODE, 10, "The first."))
+        now = [1e9]
+        self.patch(time, "time", lambda: now[0])
         for _ in range(200):
+            now[0] += 15
             for node in nodes:
                 bus.publish(StreamBroken(node, TO_NODE, 10, "Again.", goes_on=True))
                 bus.publish(ClientDropped(node, 1, "a:1", "why", goes_on=True))
@@ -132,3 +137,12 @@ class KeptTests(SynchronousTestCase):
         self.assertEqual(kept[0].name, "client_opened")
         self.assertEqual(sum("The first." in event.text for event in kept), 20)
         self.assertEqual({event.level for event in kept[21:]}, {"debug", "warn"})
+
+    def test_who_follows_is_told_of_each(self) -> None:
+        """Many clients are dropped at the same moment."""
+        bus = EventBus()
+        events = EventLog(bus)
+        node = Node(Address64(1))
+        for number in range(40):
+            bus.publish(ClientDropped(node, 1, f"a:{number}", "why", goes_on=True))
+        self.assertEqual(len(events.since(0)), 40)

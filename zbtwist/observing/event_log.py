@@ -43,6 +43,10 @@ from zbtwist.xbee.address import format_address64
 MAX_EVENTS = 1000
 MAX_FRAMES = 1000
 
+#: Seconds that an event is kept which happens again and again, if another one comes; programs that
+#: follow ask once a second, and more than one may come at once.
+REPEATS_KEPT = 10.0
+
 #: The longest text of one event, in bytes of UTF-8.
 MAX_TEXT = 1024
 
@@ -112,10 +116,13 @@ class EventLog:
             text = one_line(str(event))
             with self._lock:
                 entry = self._next(time.time(), level.name, text, LOG, event.name, values, node)
+                kind = event.name
                 if event.is_repeat:
-                    self._events.append(entry, f"{event.name} again", node, most=1)
-                else:
-                    self._events.append(entry, event.name, node)
+                    kind += " again"
+                    # Whoever follows has seen those.
+                    seen = entry.time - REPEATS_KEPT
+                    self._events.forget(kind, node, lambda kept: kept.time < seen)
+                self._events.append(entry, kind, node)
 
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, deque
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
 
@@ -45,14 +46,19 @@ class FairRing(Generic[T]):
     def __getitem__(self, index: int) -> T:
         return self._kept[index]
 
-    def append(self, event: T, kind: str, node: str, most: int = MAX_OF_ONE) -> None:
+    def forget(self, kind: str, node: str, is_over: Callable[[T], bool]) -> None:
+        """Forget the oldest events of a kind and node, as long as they are over."""
+        numbers = self._numbers_of.get(kind, {}).get(node)
+        while numbers and is_over(self._kept[self._index_of(numbers[0])]):
+            self._remove(numbers[0])
+
+    def append(self, event: T, kind: str, node: str) -> None:
         """Keep an event.
 
         @param node: whom it is about; empty for nobody.
-        @param most: how many of that kind and node are kept.
         """
         numbers = self._numbers_of.get(kind, {}).get(node)
-        if node and numbers and len(numbers) >= most:
+        if node and numbers and len(numbers) >= MAX_OF_ONE:
             self._remove(numbers[0])
         elif len(self._kept) >= self._maximum:
             self._remove(self._oldest_of_the_most())
@@ -68,9 +74,12 @@ class FairRing(Generic[T]):
         most = max(map(len, of_nodes))
         return min(numbers[0] for numbers in of_nodes if len(numbers) == most)
 
+    def _index_of(self, number: int) -> int:
+        return bisect_left(self._kept, number, key=attrgetter("seq"))
+
     def _remove(self, number: int) -> None:
         """Remove the one of that number, which is the oldest of its kind and node."""
-        index = bisect_left(self._kept, number, key=attrgetter("seq"))
+        index = self._index_of(number)
         del self._kept[index]
         kind, node = self._sources.pop(index)
         of_nodes = self._numbers_of[kind]
