@@ -347,6 +347,26 @@ class FileTests(SettingsTestCase):
         fault = self.fault(self.api.save_settings("METER", "json"))
         self.assertEqual(fault.number, BAD_VALUE)
 
+    def test_only_a_file_of_the_node_itself_gives_a_name(self) -> None:
+        """A profile of XCTU, and a file without an address, may be of anybody."""
+        profile = self.done(self.api.save_settings("METER", "xctu"))
+        self.assertIn('<setting command="NI">METER</setting>', profile)
+        of_no_address = '[settings]\nNI = "METER"\n'
+        of_no_sense = f'address = "somewhere"\n{of_no_address}'
+        for text in (profile, of_no_address, of_no_sense):
+            (row,) = (
+                row
+                for row in self.done(self.api.compare_settings("ECHO", text))
+                if row["command"] == "NI"
+            )
+            self.assertFalse(row["known"])
+            answer = self.done(self.api.apply_settings("ECHO", text))
+            self.assertEqual((answer["changed"], answer["skipped"]), ([], ["NI"]))
+            self.assertEqual(self.node("ECHO").identifier, b"ECHO")
+        own = self.done(self.api.save_settings("ECHO")).replace('"ECHO"', '"BELL"')
+        self.assertEqual(self.done(self.api.apply_settings("ECHO", own))["changed"], ["NI"])
+        self.assertEqual(self.node("BELL").identifier, b"BELL")
+
     def test_a_key_that_somebody_added(self) -> None:
         text = '[settings]\nKY = "hex:00112233445566778899aabbccddeeff"\n'
         self.assertEqual(self.fault(self.api.apply_settings("METER", text)).number, MAY_CUT_OFF)

@@ -78,8 +78,8 @@ class ChangeRow(TypedDict):
     new_text: Annotated[str, "what the file has, likewise"]
     known: Annotated[
         bool,
-        "false: it is left out, since the node does not have it, it cannot be set, or it is the "
-        "name of another node",
+        "false: it is left out, since the node does not have it, it cannot be set, or it is a name "
+        "(NI) and the file is not surely of this node",
     ]
     why: Annotated[str, "as in ``settings()``"]
 
@@ -91,7 +91,7 @@ class Applied(TypedDict):
     skipped: Annotated[
         list[str],
         "commands of the file that were left out: the node does not have them, they cannot be set, "
-        "or it is the name of another node",
+        "or it is a name (NI) and the file is not surely of this node",
     ]
     same: Annotated[int, "how many were so already"]
     written: Annotated[bool, "they are in its flash memory"]
@@ -207,7 +207,8 @@ class SettingsOperations(CommandOperations):
         self, address: str, text: str, sure: bool = False, write: bool = False
     ) -> Applied:
         """Give a node the settings of a file, in either form; those that it has already are left
-        alone. A file that was saved of another node leaves the node identifier (NI) as it is.
+        alone. A file leaves the node identifier (NI) as it is unless it says that it is of this
+        node; a profile of XCTU says of none.
 
         What is changed is set without effect first, what may cut the node off last; then all is put
         into force (AC), and read back. Only if ``write`` is true is it written to flash memory
@@ -410,10 +411,14 @@ def _read(text: str) -> SettingsFile:
 
 
 def _for(node: Node, file: SettingsFile) -> SettingsFile:
-    """Return a file as it is meant for a node: the name of another one is none of its settings."""
+    """Return a file as it is meant for a node: the name of another one is none of its settings.
+
+    A profile of XCTU does not say whose it is, and neither may a file that somebody wrote: that
+    names nobody, since what is applied to many would give all of them one name.
+    """
+    file.may_name = False
     with suppress(AddressError):
-        if file.address and parse_address64(file.address) != node.address64:
-            file.is_of_another = True
+        file.may_name = bool(file.address) and parse_address64(file.address) == node.address64
     return file
 
 
@@ -432,8 +437,6 @@ def _changes(file: SettingsFile, table: SettingsTable) -> tuple[list[Change], li
     for command, value in file.values.items():
         setting = table.settings.get(command)
         row = setting.row if setting is not None else rows.get(command)
-        if command == "NI" and file.is_of_another:
-            row = None
         if row is None or not (row.write_only or (setting is not None and row.is_setting)):
             skipped.append(command)
             continue
@@ -445,7 +448,11 @@ def _changes(file: SettingsFile, table: SettingsTable) -> tuple[list[Change], li
             raise ControlFault(
                 BAD_VALUE, f"{command} takes {row.range_text}, and not {shown(str(value))}."
             )
-        changes.append(Change(row, setting.value if setting is not None else None, after))
+        change = Change(row, setting.value if setting is not None else None, after)
+        if command == "NI" and not (file.may_name or change.is_sameness):
+            skipped.append(command)
+        else:
+            changes.append(change)
     return changes, skipped
 
 
