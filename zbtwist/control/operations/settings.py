@@ -9,6 +9,7 @@ from typing import Annotated, TypedDict, TypeVar
 
 from zbtwist.binding.errors import BindingError, Configured
 from zbtwist.control.faults import (
+    BAD_ADDRESS,
     BAD_VALUE,
     GATEWAY_FAILED,
     MAY_CUT_OFF,
@@ -168,15 +169,16 @@ class SettingsOperations(CommandOperations):
 
     @operation("compare_settings", ends_with_asker=True, page="compare_settings")
     async def compare_settings(self, address: str, text: str) -> list[ChangeRow]:
-        """Say what ``apply_settings`` would change on a node.
+        """Say what ``apply_settings`` would change on a node; an empty address is the local radio,
+        which can be compared only.
 
         @param text: of a file, in either form.
         @raise ControlFault: as `save_settings`; BAD_VALUE too if the file is of other hardware.
         """
-        node = self._resolver.node(address)
+        node = self._resolver.node(address) if address else None
         file = _read(text)
         table = await self._table(node)
-        changes, skipped = _changes(_for(node, file), table)
+        changes, skipped = _changes(self._for(node, file), table)
         rows: list[ChangeRow] = [
             {
                 "command": change.row.name,
@@ -219,10 +221,16 @@ class SettingsOperations(CommandOperations):
 
         @raise ControlFault: as `compare_settings`, and MAY_CUT_OFF.
         """
+        if not address:
+            raise ControlFault(
+                BAD_ADDRESS,
+                "The local radio is not given the settings of a file, since all nodes could be "
+                "lost with it: compare them, and set what you need with at().",
+            )
         node = self._resolver.node(address)
         file = _read(text)
         table = await self._table(node)
-        changes, skipped = _changes(_for(node, file), table)
+        changes, skipped = _changes(self._for(node, file), table)
         wanted = [change for change in changes if not change.is_sameness]
         _must_be_meant(node, wanted, sure)
         await self._make_changes(node, table, wanted, write)
@@ -276,6 +284,22 @@ class SettingsOperations(CommandOperations):
         }
 
     # --- what these consist of -----------------------------------------------------------------
+
+    def _for(self, node: Node | None, file: SettingsFile) -> SettingsFile:
+        """Return a file as it is meant for a node: the name of another one is none of its settings.
+
+        A profile of XCTU does not say whose it is, and neither may a file that somebody wrote: that
+        names nobody, since what is applied to many would give all of them one name.
+        """
+        whose = node if node is not None else self._radio.facts
+        file.may_name = False
+        with suppress(AddressError):
+            file.may_name = (
+                whose is not None
+                and bool(file.address)
+                and parse_address64(file.address) == whose.address64
+            )
+        return file
 
     async def _settings_of(self, node: Node, text: str) -> tuple[SettingsFile, str]:
         """Return the settings of a node that may be dead, and what is missing of them."""
@@ -408,18 +432,6 @@ def _read(text: str) -> SettingsFile:
         return read(text)
     except FileError as error:
         raise ControlFault(BAD_VALUE, str(error)) from None
-
-
-def _for(node: Node, file: SettingsFile) -> SettingsFile:
-    """Return a file as it is meant for a node: the name of another one is none of its settings.
-
-    A profile of XCTU does not say whose it is, and neither may a file that somebody wrote: that
-    names nobody, since what is applied to many would give all of them one name.
-    """
-    file.may_name = False
-    with suppress(AddressError):
-        file.may_name = bool(file.address) and parse_address64(file.address) == node.address64
-    return file
 
 
 def _changes(file: SettingsFile, table: SettingsTable) -> tuple[list[Change], list[str]]:
