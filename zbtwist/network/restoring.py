@@ -39,7 +39,6 @@ class Change:
             return self.before == self.after
         return int.from_bytes(self.before, "big") == int.from_bytes(self.after, "big")
 
-
     @property
     def text(self) -> str:
         """What was to be set, as a file may have it, with a blank before it; nothing of a key."""

@@ -9,8 +9,8 @@ there were, with the first of them. A line that is held back is not made into te
 One source takes nothing from another. What a radio invents are nodes, though, and each would be a
 source of its own; and a client can bring about a warning at the port of each node that has one. So
 what is said of nodes has a rate of its kind as well, for all of them together. It is one that a
-network seldom reaches which nobody attacks. Warnings and errors have one of their own beside that of
-the other lines of their kind: these hide no warning, however many they are.
+network seldom reaches which nobody attacks. Warnings and errors have one of their own beside that
+of the other lines of their kind: these hide no warning, however many they are.
 """
 
 from __future__ import annotations

@@ -308,7 +308,9 @@ class FileTests(SettingsTestCase):
             text = f"[settings]\n{line}\n"
             self.assertIn(words, str(self.fault(self.api.apply_settings("METER", text, True))))
         own = self.done(self.api.save_settings("METER")).replace('"METER"', '"M"')
-        self.assertIn("the value 'M' of NI,", str(self.fault(self.api.apply_settings("METER", own))))
+        self.assertIn(
+            "the value 'M' of NI,", str(self.fault(self.api.apply_settings("METER", own)))
+        )
 
     def test_broken_off_in_the_middle(self) -> None:
         """It says what was set, and what was not."""

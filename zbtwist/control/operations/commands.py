@@ -100,8 +100,8 @@ class CommandOperations(GatewayOperations):
         if value in ("", b""):
             raise ControlFault(
                 BAD_VALUE,
-                f"{command} cannot be set to an empty value: on the air a command without one reads, "
-                "or does what it is for. Leave the value out if that is meant.",
+                f"{command} cannot be set to an empty value: on the air a command without one "
+                "reads, or does what it is for. Leave the value out if that is meant.",
             )
         answer = await self._command(
             self._resolver.node(address) if address else None, command, value
