@@ -1395,6 +1395,18 @@ class SettingsOfNodes(CtlTestCase):
         self.answers["compare_settings"] = []
         self.assertIn("is as", self.done("settings", "diff", "E1", self.file()))
 
+    def test_local_radio(self) -> None:
+        """The gateway says what cannot be done with it."""
+        path = self.file()
+        self.answers["compare_settings"] = []
+        self.answers["save_settings"] = "D1 = 3\n"
+        self.answers["apply_settings"] = fault(1, "Not it: set what you need with at().")
+        self.done("settings", "diff", "radio", path)
+        self.done("settings", "save", "radio", "-")
+        said = self.failed(1, "settings", "apply", path, "radio")
+        self.assertIn("with zbctl at.", said)
+        self.assertEqual([call[1] for call in self.calls], ["", "", ""])
+
     def test_apply(self) -> None:
         self.answers["apply_settings"] = APPLIED
         path = self.file()
@@ -1470,8 +1482,16 @@ class SettingsOfNodes(CtlTestCase):
 
     def test_file_that_is_no_text(self) -> None:
         path = self.file()
-        Path(path).write_bytes(b"\xff\xfe\x00")
-        self.assertIn("no text", self.failed(1, "settings", "diff", "E1", path))
+        # The first is no UTF-8; the others are, and XML cannot say them.
+        for content in (b"\xff\xfe\x00", b"D1 = 3\0\n", b"\x1b[1m", "\uffff".encode()):
+            Path(path).write_bytes(content)
+            for command in (
+                ("settings", "diff", "E1", path),
+                ("settings", "apply", path, "E1"),
+                ("replace", "E1", "E2", "--from", path),
+            ):
+                self.assertIn("it is no text", self.failed(1, *command))
+        self.assertEqual(self.calls, [])
 
     def test_url_before_the_group(self) -> None:
         """The variable does not overrule what was said."""

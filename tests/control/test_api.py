@@ -468,6 +468,26 @@ class ByHandTests(GatewayTestCase):
         self.network.node("ECHO").reachable = False
         self.fault(faults.NO_ANSWER, self.api.at("ECHO", "NI"), 15)
 
+    def test_at_says_what_it_cannot_do(self) -> None:
+        """A key cannot be read; and on the air a value of no bytes is a question."""
+        asked: list[str] = []
+        node = self.network.node("ECHO")
+        execute = node.execute
+        self.patch(
+            node,
+            "execute",
+            lambda c, p: asked.append(c) or execute(c, p),  # type: ignore[func-returns-value]
+        )
+        for address in ("", "ECHO"):
+            for command in ("KY", "nk"):
+                text = self.fault(faults.BAD_VALUE, self.api.at(address, command))
+                self.assertIn("cannot be read", text)
+            for command in ("NI", "D1", "KY", "AC", "ZZ"):
+                for value in ("", b""):
+                    text = self.fault(faults.BAD_VALUE, self.api.at(address, command, value))
+                    self.assertIn(f"{command} cannot be set to an empty value", text)
+        self.assertEqual(asked, [])
+
     def test_offline(self) -> None:
         self.gateway.radio.coordinator.link_down("It is gone.")
         self.gateway.radio.coordinator.expect(False)

@@ -200,7 +200,9 @@ class UnknownSenderTests(NetworkTestCase):
         [event] = self.lost()
         self.assertEqual(event, SenderUnknown(STRANGER16, 5, (REMOTE, Address64(3))))
         self.assertIn("5 bytes came from the 16-bit address 7777", str(event))
-        self.assertEqual(event.values(), {"address16": "7777", "bytes_lost": 5, "nodes": 2})
+        self.assertEqual(
+            event.values(), {"address16": "7777", "others": 0, "bytes_lost": 5, "nodes": 2}
+        )
         self.assertEqual(self.network.unattributed_frames, 2)
         # The next bytes are another matter.
         self.say(b"6")
@@ -253,11 +255,18 @@ class UnknownSenderTests(NetworkTestCase):
             self.say(bytes(size))
         self.assertEqual(self.lost(), [])
         self.say(bytes(size))
-        [event] = self.lost()
-        self.assertEqual(event.bytes_lost, (fits + 1) * size)
         self.say(b"next")
+        self.assertEqual(self.lost(), [])
+        # Whose they were becomes known with what comes next, and is told before that is heard.
+        self.known(OTHER, OTHER16)
+        order: list[object] = []
+        self.network.nodes.bus.subscribe(SenderUnknown, order.append)
+        self.node().receiver = order.append
         self.tell()
-        self.assertEqual(self.received, [b"next"])
+        lost = SenderUnknown(STRANGER16, (fits + 1) * size, (REMOTE,))
+        self.assertEqual(order, [lost, b"next"])
+        self.advance(2 * KEEP_TIME)
+        self.assertEqual(self.lost(), [lost])
 
     def test_too_many_frames(self) -> None:
         """Also if they carry nothing."""
@@ -266,10 +275,53 @@ class UnknownSenderTests(NetworkTestCase):
         self.assertEqual(self.network.unattributed_frames, MAX_BYTES // FRAME_COST + 1)
 
     def test_too_many_senders(self) -> None:
-        for number in range(1, MAX_SENDERS + 2):
+        """It is told no sooner than of those that are asked in vain, together, and not of who was
+        heard under another address meanwhile.
+        """
+        self.known(OTHER, OTHER16)
+        for number in range(0x4000, 0x4000 + 2 * MAX_SENDERS):
             self.say(b"x", Address16(number))
+        self.assertEqual(len(self.network._unknown._senders), MAX_SENDERS)
+        self.advance(KEEP_TIME / 2)
+        self.assertEqual(self.lost(), [])
+        self.hear(b"y", OTHER, OTHER16)
+        self.advance(KEEP_TIME / 2)
+        self.assertEqual({event.candidates for event in self.lost()}, {(REMOTE,)})
+        self.assertEqual(sum(event.bytes_lost for event in self.lost()), 2 * MAX_SENDERS)
+        (together,) = (event for event in self.lost() if event.others)
+        self.assertEqual((together.bytes_lost, together.others), (MAX_SENDERS, MAX_SENDERS - 1))
+        self.assertIn(" and 255 others without", str(together))
+        self.assertEqual(self.network._unknown._lost, [])
+
+    def test_too_many_senders_for_long(self) -> None:
+        """A node is told as late as after one frame, and what waits to be told is bounded."""
+        self.known(OTHER, OTHER16)
+        for second in range(3 * round(KEEP_TIME)):
+            for number in range(0x4000, 0x4000 + 2 * MAX_SENDERS):
+                self.say(b"x", Address16(number))
+            if second % 5 == 0:
+                self.hear(b"y", OTHER, OTHER16)
+            self.assertLessEqual(len(self.network._unknown._lost), KEEP_TIME + 1)
+            self.advance(1.0)
+        self.assertGreater(len(self.lost()), 2 * KEEP_TIME)
+        self.assertEqual({event.candidates for event in self.lost()}, {(REMOTE,)})
+
+    def test_stop_with_what_is_not_told_yet(self) -> None:
+        for number in range(0x4000, 0x4001 + MAX_SENDERS):
+            self.say(b"x", Address16(number))
+        self.network.stopService()
+        self.assertEqual(len(self.lost()), MAX_SENDERS + 1)
+        self.assertEqual(self.wire.clock.getDelayedCalls(), [])
+
+    def test_heard_by_its_64_bit_address_alone(self) -> None:
+        """That does not say where it is: what was lost may have been its."""
+        self.known(OTHER, OTHER16)
+        self.advance(1.0)
+        self.say(b"1")
+        self.hear(b"2", OTHER, UNKNOWN16)
+        self.advance(KEEP_TIME)
         [event] = self.lost()
-        self.assertEqual(event.address16, MAX_SENDERS + 1)
+        self.assertEqual(set(event.candidates), {REMOTE, OTHER})
 
     def test_too_many_silent_ones(self) -> None:
         for number in range(1, 2 * MAX_SENDERS):

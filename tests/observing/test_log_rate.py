@@ -249,12 +249,47 @@ class ManySources(RateTestCase):
         self.assertIn("more like this of several nodes in the last 60 s: A new node:", more)
         self.assertLessEqual(len(self.log._sources), log_rate.MAX_SOURCES)
 
+    def dropped(self, number: int, why: str = "it reads nothing") -> ClientDropped:
+        return ClientDropped(Node(Address64(number)), 27001, "a:1", why)
+
+    def test_a_warning_of_some_hundred_nodes_is_all_there(self) -> None:
+        """Also if it comes again in the next minute, and the next."""
+        for _ in range(10):
+            self.happens(*map(self.dropped, range(800)))
+            self.assertEqual(len(self.written.take()), 800)
+            self.clock.advance(60)
+
     def test_a_warning_is_not_lost_among_those_of_others(self) -> None:
-        """However many nodes have them."""
-        for number in range(100, 300):
-            node = Node(Address64(number))
-            self.happens(*[ClientDropped(node, 27001, "a:1", "why")] * OF_ONE.at_once)
+        """Some dozen nodes have as many as they may."""
+        for number in range(100, 140):
+            self.happens(*[self.dropped(number)] * OF_ONE.at_once)
         self.written.take()
+        self.happens(ClientDropped(self.meter, 27001, "a:1", "it reads nothing"))
+        self.assertEqual(len(self.written.take()), 1)
+
+    def test_warnings_of_all_nodes_are_bounded(self) -> None:
+        """One client provokes them at the ports of all nodes, and another kind is said."""
+        minutes = 2
+        for _ in range(60 * minutes):
+            self.happens(*map(self.dropped, range(100, 1100)))
+            self.clock.advance(1)
+        lines = self.written.take()
+        self.assertLess(len(lines), OF_ALL.at_once + minutes * (OF_ALL.a_minute + 2))
+        self.log.finish()
+        lines += self.written.take()
+        more = [line for line in lines if line[0] == "…"]
+        self.assertIn("more like this of several nodes in the last 60 s: Client a:1", more[0])
+        untold = sum(int(line.split()[2].replace(",", "")) for line in more)
+        self.assertEqual(len(lines) - len(more) + untold, 1000 * 60 * minutes)
+        self.said.warn("something else is wrong with {node}", node=self.meter)
+        self.assertEqual(len(self.written.take()), 1)
+
+    def test_other_lines_hide_no_warning_of_their_kind(self) -> None:
+        """They count apart."""
+        for number in range(2 * OF_ALL.at_once):
+            event = self.dropped(number)
+            self.said.emit(LogLevel.info, "{event}", event=event)
+        self.assertEqual(len(self.written.take()), OF_ALL.at_once)
         self.happens(ClientDropped(self.meter, 27001, "a:1", "it reads nothing"))
         self.assertEqual(len(self.written.take()), 1)
 

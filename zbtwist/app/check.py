@@ -39,6 +39,7 @@ from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.service import RadioService
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.log_output import observer_of_output
+from zbtwist.runtime.printing import stop_printing
 from zbtwist.store.errors import StoreError
 from zbtwist.store.state_file import journal_of, log_of
 from zbtwist.store.store import Store
@@ -113,6 +114,9 @@ def run_check(settings: Settings) -> int:
             status = await check(settings, reactor, _print)
         except CancelledError:
             pass
+        except BrokenPipeError:
+            # Nobody reads what is found any more.
+            stop_printing()
         except Exception:
             log.failure("The check failed")
 

@@ -25,6 +25,7 @@ from zbtwist.app import command_line
 from zbtwist.observing.log_rate import rated
 from zbtwist.runtime.log_output import observer_of_output
 from zbtwist.runtime.plugin_cache import keep_quiet
+from zbtwist.runtime.printing import reader_may_leave
 
 #: EX_CONFIG of sysexits.h.
 CONFIG_ERROR = 78
@@ -50,12 +51,13 @@ def main() -> None:
     # Our plugin does so as well, but it need not be the first that is looked into, nor at all.
     keep_quiet()
     options = Options()
-    try:
-        options.parseOptions()
-    except usage.UsageError as error:
-        sentence = str(error).rstrip(".")
-        raise options.failure(f"{sentence}; see {options.program} --help.") from None
-    service = command_line.makeService(options)
+    with reader_may_leave():
+        try:
+            options.parseOptions()
+        except usage.UsageError as error:
+            sentence = str(error).rstrip(".")
+            raise options.failure(f"{sentence}; see {options.program} --help.") from None
+        service = command_line.makeService(options)
     # A watchdog ends a program that hangs by SIGABRT: then it says where it was.
     if sys.stderr is not None:
         faulthandler.enable()

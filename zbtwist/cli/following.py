@@ -119,6 +119,7 @@ def tell_gaps(events: list[Row], since: int) -> None:
         since = 0
     if since and first > since + 1:
         click.echo(f"zbctl: {first - since - 1} events before these are forgotten.", err=True)
+    # Of either kind: what happens often makes room for what happens seldom.
     missing = _seq(events[-1]) - first + 1 - len(events)
     if missing > 0:
         click.echo(f"zbctl: {missing} events among these are forgotten.", err=True)

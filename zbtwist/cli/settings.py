@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TextIO
 
 import click
@@ -21,6 +22,9 @@ from zbtwist.cli.words import number_of, text_of
 
 #: Characters of a file that are read: more than the gateway takes.
 MAX_FILE = 1 << 17
+
+#: The characters that no document of XML has (XML 1.0, section 2.2), and so no call of the gateway.
+_NO_TEXT = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _value(row: Row) -> str:
@@ -70,7 +74,7 @@ def show(session: Session, node: str) -> None:
     They are read from the node, which takes seconds, or minutes if it sleeps. "radio" is the local
     radio.
     """
-    show_settings(session, "" if node == "radio" else node)
+    show_settings(session, _address(node))
 
 
 @settings.asking("save_settings", name="save", short_help="Save the settings of a node in a file.")
@@ -82,7 +86,7 @@ def save(session: Session, node: str, file: str) -> None:
     - is the standard output. Keys cannot be read, and are not in it.
     """
     form = "xctu" if file.lower().endswith(".xml") else "toml"
-    address = "" if node == "radio" else node
+    address = _address(node)
     text = session.gateway(SETTINGS_TIMEOUT).call("save_settings", address, form)
     if not isinstance(text, str):
         raise Failure("The gateway's answer makes no sense: is it one?")
@@ -101,9 +105,12 @@ def save(session: Session, node: str, file: str) -> None:
 @click.argument("node", type=NodeName())
 @click.argument("file", type=click.File(encoding="utf-8"))
 def diff(session: Session, node: str, file: TextIO) -> None:
-    """Show which settings of NODE are others than those of FILE."""
+    """Show which settings of NODE are others than those of FILE.
+
+    "radio" is the local radio.
+    """
     gateway = session.gateway(SETTINGS_TIMEOUT)
-    rows = gateway.rows("compare_settings", node, _text_of(file))
+    rows = gateway.rows("compare_settings", _address(node), _text_of(file))
     session.show(rows, lambda: show_rows(CHANGE_COLUMNS, rows, f"{node} is as {file.name} says."))
 
 
@@ -120,7 +127,8 @@ def apply(
     """Give each NODE the settings of FILE, and read them back.
 
     Without --write a node is as it was when it is switched off and on. If one node fails, the
-    others have their turn all the same.
+    others have their turn all the same. The local radio is given no file: zbctl at radio sets what
+    it is to have.
     """
     text = _text_of(file)
     gateway = session.gateway(SETTINGS_TIMEOUT)
@@ -129,10 +137,10 @@ def apply(
     for node in nodes:
         try:
             try:
-                answer = gateway.struct("apply_settings", node, text, is_sure, write)
+                answer = gateway.struct("apply_settings", _address(node), text, is_sure, write)
             except Unsure as fault:
                 _ask(fault, is_sure)
-                answer = gateway.struct("apply_settings", node, text, True, write)
+                answer = gateway.struct("apply_settings", _address(node), text, True, write)
         except Refused as fault:  # each is told
             failures += 1
             fault.show()
@@ -195,12 +203,21 @@ def _words(row: Row, key: str) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else ""
 
 
+def _address(node: str) -> str:
+    """Return what the gateway calls a node that the user has named."""
+    return "" if node == "radio" else node
+
+
 def _text_of(file: TextIO) -> str:
     """
     @raise Failure: it is no text.
     """
     try:
-        return file.read(MAX_FILE)
+        text = file.read(MAX_FILE)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise Failure(f"{file.name} cannot be read: {reason}.") from None
+    if _NO_TEXT.search(text):
+        # Nor could they be sent.
+        raise Failure(f"{file.name} cannot be read: it is no text.")
+    return text

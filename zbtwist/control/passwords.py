@@ -22,6 +22,8 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from zbtwist.runtime.printing import reader_may_leave
+
 #: What a check costs, by OWASP's least: KiB of memory, rounds, lanes. More would be felt by a small
 #: computer's streams.
 MEMORY, ROUNDS, LANES = 19456, 2, 1
@@ -192,7 +194,8 @@ def main() -> None:
                 sys.exit("zbpasswd: That was another password; nothing was made.")
         else:
             password = sys.stdin.readline().rstrip("\r\n")
-        print(line_of(sys.argv[1], password))
+        with reader_may_leave():
+            print(line_of(sys.argv[1], password))
     except ValueError as error:
         sys.exit(f"zbpasswd: {error}.")
     except (KeyboardInterrupt, EOFError):

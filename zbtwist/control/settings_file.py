@@ -71,7 +71,8 @@ class SettingsFile:
     @ivar firmware: its VR, likewise.
     @ivar series: of the module, if the file tells that and no HV.
     @ivar name: its node identifier, for people.
-    @ivar is_of_another: it is meant for another node than the one that it is of.
+    @ivar may_name: whether its node identifier is one of the settings to be given. It is not if the
+        node that they are for may be another one than the file is of.
     """
 
     values: dict[str, Value] = field(default_factory=dict)
@@ -80,7 +81,7 @@ class SettingsFile:
     series: str = ""
     address: str = ""
     name: str = ""
-    is_of_another: bool = False
+    may_name: bool = True
 
     def misfit(self, module: Module) -> str:
         """Return why these settings are not for that module, a sentence; empty if they are."""

@@ -160,6 +160,7 @@ class SenderUnknown(Event):
     @ivar address16: the 16-bit address that they came from; the 64-bit one was missing.
     @ivar bytes_lost: how many they are.
     @ivar candidates: the nodes whose they may have been.
+    @ivar others: how many other such addresses they came from as well.
     """
 
     name: ClassVar = "sender_unknown"
@@ -167,17 +168,20 @@ class SenderUnknown(Event):
     address16: Address16
     bytes_lost: int
     candidates: tuple[Address64, ...]
+    others: int = 0
 
     def __str__(self) -> str:
+        others = f" and {self.others} others" if self.others else ""
         return (
-            f"{self.bytes_lost} bytes came from the 16-bit address {self.address16:04x} without a "
-            "64-bit one, and it could not be told in time whose they are: the clients of all nodes "
-            f"that may have sent them ({len(self.candidates)}) are reset."
+            f"{self.bytes_lost} bytes came from the 16-bit address {self.address16:04x}{others} "
+            "without a 64-bit one, and it could not be told in time whose they are: the clients of "
+            f"all nodes that may have sent them ({len(self.candidates)}) are reset."
         )
 
     def values(self) -> dict[str, Plain]:
         return {
             "address16": f"{self.address16:04x}",
+            "others": self.others,
             "bytes_lost": self.bytes_lost,
             "nodes": len(self.candidates),
         }

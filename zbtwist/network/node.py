@@ -22,6 +22,7 @@ class Node:
     @ivar last_seen: when it was last heard of, seconds since 1970; 0 for never. It is for people:
         that clock may be set.
     @ivar heard_at: when that was in this run of the gateway, seconds of the reactor's clock.
+    @ivar placed_at: when it was heard last in a frame with its 16-bit address, likewise.
     @ivar spoke_at: when it was heard last with something that is no answer to a command, a search
         or a test of ours.
     @ivar told_to_restart_at: when it has said that it restarts, or leaves the network, as it was
@@ -52,6 +53,7 @@ class Node:
     device_type_identifier: int | None = None
     last_seen: float = 0.0
     heard_at: float = -inf
+    placed_at: float = -inf
     spoke_at: float = -inf
     told_to_restart_at: float = -inf
     receiver: Callable[[bytes], None] | None = None

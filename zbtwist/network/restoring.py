@@ -15,7 +15,8 @@ from zbtwist.network.flash import may_have_been_done
 from zbtwist.network.node import Node
 from zbtwist.network.settings import TRIES, Asks
 from zbtwist.radio.errors import ATRefused, RadioError
-from zbtwist.xbee.at_table import Parameter
+from zbtwist.xbee.at_table import Kind, Parameter
+from zbtwist.xbee.description import label_text
 from zbtwist.xbee.status import ATStatus
 
 
@@ -37,6 +38,17 @@ class Change:
         if not self.row.is_number:
             return self.before == self.after
         return int.from_bytes(self.before, "big") == int.from_bytes(self.after, "big")
+
+    @property
+    def text(self) -> str:
+        """What was to be set, as a file may have it, with a blank before it; nothing of a key."""
+        row = self.row
+        if row.write_only:
+            return ""
+        if row.is_number:
+            number = int.from_bytes(self.after, "big", signed=row.kind is Kind.SIGNED)
+            return f" {number}" + (f" ({number:#x})" if abs(number) > 9 else "")
+        return f" {label_text(self.after)!r}" if row.kind is Kind.TEXT else f" {self.after.hex()}"
 
 
 class NotRestored(RadioError):
@@ -126,8 +138,8 @@ class Restorer:
         except RadioError:
             raise self._stuck(node, changes, done, str(error)) from None
         raise NotRestored(
-            f"{_end(str(error))} So nothing has changed on {node}: correct the value "
-            f"{changes[done].after.hex()} of {changes[done].row.name}, or take it out.",
+            f"{_end(str(error))} So nothing has changed on {node}: correct the value"
+            f"{changes[done].text} of {changes[done].row.name}, or take it out.",
             has_refused=True,
         ) from None
 

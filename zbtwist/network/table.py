@@ -118,8 +118,10 @@ class NodeTable:
         node.last_seen = self.wall()
         if is_new:
             self.bus.publish(NodeAdded(node))
-        if node.address16 != address16 and address16 != UNKNOWN16:
-            self._move(node, address16)
+        if address16 != UNKNOWN16:
+            node.placed_at = now
+            if node.address16 != address16:
+                self._move(node, address16)
         return node
 
     def seen(self, address64: Address64, address16: Address16, now: float) -> Node | None:

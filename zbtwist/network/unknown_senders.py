@@ -7,7 +7,10 @@ answer or by anything else that the node says; then it is heard again, in its or
 that came later.
 
 If there is no answer, or too much to keep, bytes of a node's stream are lost, and nobody knows of
-which: `SenderUnknown` names all whose they may have been.
+which: `SenderUnknown` names all whose they may have been. What there is no room for is told no
+sooner than what is asked in vain: until then nodes are heard under addresses of their own, and
+whoever sends much under made-up ones gains nothing by it. If the sender becomes known meanwhile, it
+is told at once that bytes of it are lost, before anything that came later.
 """
 
 from __future__ import annotations
@@ -51,6 +54,9 @@ MAX_BYTES = 0x10000
 #: What a frame counts beside its data, bytes.
 FRAME_COST = 64
 
+#: Seconds in which what is lost for want of room is told together.
+TOGETHER = 1.0
+
 
 class SentFrame(Protocol):
     """A frame that has a sender."""
@@ -75,6 +81,21 @@ class _Sender:
     cost: int = 0
     timer: IDelayedCall | None = None
     asking: Deferred[None] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Lost:
+    """What was lost for want of room within `TOGETHER`.
+
+    @ivar since: when the first of it came, seconds of the clock.
+    @ivar last: when the last of it came.
+    @ivar stream_bytes: bytes of a stream, by sender. There are no more than 16-bit addresses.
+    """
+
+    since: float
+    last: float
+    stream_bytes: dict[Address16, int] = field(default_factory=dict)
+    timer: IDelayedCall | None = None
 
 
 class UnknownSenders:
@@ -105,6 +126,8 @@ class UnknownSenders:
         self._nodes = nodes
         self._senders: dict[Address16, _Sender] = {}
         self._cost = 0
+        # In the order in which it came.
+        self._lost: list[_Lost] = []
         self._turns = DeferredSemaphore(ASKED_AT_ONCE)
         # Until when those who did not answer are left alone.
         self._silent: dict[Address16, float] = {}
@@ -115,6 +138,8 @@ class UnknownSenders:
         """Keep nothing any more."""
         for sender in list(self._senders.values()):
             self._give_up(sender)
+        for lost in list(self._lost):
+            self._tell(lost)
 
     def keep(
         self, frame: SentFrame, hear: Callable[[Any], None], data: bytes, is_stream: bool
@@ -140,12 +165,12 @@ class UnknownSenders:
         sender.cost += cost
         self._cost += cost
         is_new = address16 not in self._senders
-        if (
-            not is_of_one_node(address16)
-            or self._cost > MAX_BYTES
-            or (is_new and len(self._senders) >= MAX_SENDERS)
-        ):
+        if not is_of_one_node(address16):
+            # It is nobody's address, under which nobody else can be heard: what comes next of its
+            # sender must find the clients told.
             self._give_up(sender)
+        elif self._cost > MAX_BYTES or (is_new and len(self._senders) >= MAX_SENDERS):
+            self._lose(sender, now)
         elif is_new:
             self._senders[address16] = sender
             sender.timer = self._clock.callLater(KEEP_TIME, self._no_answer, sender)
@@ -190,6 +215,7 @@ class UnknownSenders:
         facts = self._radio.facts
         if facts is not None and facts.address64 == address64:
             self._forget(sender)
+            self._take_lost(sender.address16)
         elif self._heard_at(address64) >= sender.since:
             # It was heard by its 64-bit address alone since: what is kept was overtaken.
             node = self._nodes.get(address64)
@@ -199,10 +225,12 @@ class UnknownSenders:
         elif not self._told_who(address64, sender.address16):
             # It is not let in: nobody can have had what is kept.
             self._forget(sender)
+            self._take_lost(sender.address16)
             self.lost_frames += len(sender.kept)
 
     def forget(self, address16: Address16) -> None:
         """Keep nothing of a sender any more: it is nobody's who has clients."""
+        self._take_lost(address16)
         sender = self._senders.get(address16)
         if sender is not None:
             self._forget(sender)
@@ -211,7 +239,10 @@ class UnknownSenders:
     # --- the end -------------------------------------------------------------------------------
 
     def _located(self, node: Node) -> None:
-        """A node's 16-bit address is known now: what is kept of that one is its."""
+        """A node's 16-bit address is known now: its is what is kept of that one, or was lost."""
+        lost = self._take_lost(node.address16)
+        if lost:
+            self._nodes.bus.publish(SenderUnknown(node.address16, lost, (node.address64,)))
         sender = self._senders.get(node.address16)
         if sender is not None:
             self._forget(sender)
@@ -236,14 +267,49 @@ class UnknownSenders:
         if not sender.stream_bytes:
             return
         if candidates is None:
-            # Not of one that was heard under another address meanwhile. What is known of the others
-            # may be out of date.
-            candidates = tuple(
-                node.address64
-                for node in self._nodes
-                if node.address16 == UNKNOWN16 or node.heard_at < sender.since
-            )
+            candidates = self._candidates(sender.since)
         self._nodes.bus.publish(SenderUnknown(sender.address16, sender.stream_bytes, candidates))
+
+    def _candidates(self, since: float) -> tuple[Address64, ...]:
+        """Return whose something may have been that came then from an address of nobody's.
+
+        Not of one that was heard under another address after that. What is known of the others may
+        be out of date, also of one that was heard by its 64-bit address alone.
+        """
+        return tuple(
+            node.address64
+            for node in self._nodes
+            if node.address16 == UNKNOWN16 or node.placed_at < since
+        )
+
+    def _lose(self, sender: _Sender, now: float) -> None:
+        """There is no room for what came of a sender."""
+        self._forget(sender)
+        self.lost_frames += len(sender.kept)
+        if not sender.stream_bytes:
+            return
+        if not self._lost or now - self._lost[-1].since >= TOGETHER:
+            self._lost.append(_Lost(now, now))
+            self._lost[-1].timer = self._clock.callLater(KEEP_TIME, self._tell, self._lost[-1])
+        lost = self._lost[-1]
+        lost.last = now
+        before = lost.stream_bytes.get(sender.address16, 0)
+        lost.stream_bytes[sender.address16] = before + sender.stream_bytes
+
+    def _take_lost(self, address16: Address16) -> int:
+        """Return how many bytes of a sender were lost that nobody was told of; somebody is now."""
+        return sum(lost.stream_bytes.pop(address16, 0) for lost in self._lost)
+
+    def _tell(self, lost: _Lost) -> None:
+        self._lost.remove(lost)
+        if lost.timer is not None and lost.timer.active():
+            lost.timer.cancel()
+        if lost.stream_bytes:
+            address16 = next(iter(lost.stream_bytes))
+            count = sum(lost.stream_bytes.values())
+            others = len(lost.stream_bytes) - 1
+            who = self._candidates(lost.last)
+            self._nodes.bus.publish(SenderUnknown(address16, count, who, others))
 
     def _forget(self, sender: _Sender) -> None:
         """Keep nothing of a sender any more."""

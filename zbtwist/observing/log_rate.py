@@ -7,9 +7,10 @@ some at once and then some a minute. What is more is counted for a while, and on
 there were, with the first of them. A line that is held back is not made into text.
 
 One source takes nothing from another. What a radio invents are nodes, though, and each would be a
-source of its own; so lines that are no warnings have a rate of their kind as well, for all nodes
-together. Warnings and errors go by that of their source alone: only nodes that have a port have
-such, and the first that there is to say of one must not be lost among what is said of others.
+source of its own; and a client can bring about a warning at the port of each node that has one. So
+what is said of nodes has a rate of its kind as well, for all of them together. It is one that a
+network seldom reaches which nobody attacks. Warnings and errors have one of their own beside that
+of the other lines of their kind: these hide no warning, however many they are.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Rate:
 OF_ONE = Rate(100, 6)
 
 #: Of one kind, of all nodes: a network of 4096 that is found for the first time is told of whole,
-#: and so are 600 clients each of which comes anew every minute.
+#: and so are 600 clients each of which comes anew every minute. A warning that some hundred nodes
+#: have each, over and over, is all there.
 OF_ALL = Rate(5000, 600)
 
 
@@ -189,9 +191,10 @@ class RatedLog:
         source = self._sources.get((kind, node), now)
         if source is not None and not self._take(source, event, now):
             return False
-        if source is not None and (node is None or _is_warning(event)):
+        if source is not None and node is None:
             return True
-        return self._take(self._kinds.get(kind, now) or self._rest, event, now)
+        of_all = self._kinds.get((kind, _is_warning(event)), now) or self._rest
+        return self._take(of_all, event, now)
 
     def _take(self, account: _Account, event: LogEvent, now: float) -> bool:
         hold = account.hold

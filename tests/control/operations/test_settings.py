@@ -9,6 +9,7 @@ from twisted.internet.task import deferLater
 from tests.control.support import GatewayTestCase
 from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.control.faults import (
+    BAD_ADDRESS,
     BAD_VALUE,
     MAY_CUT_OFF,
     NO_ANSWER,
@@ -288,6 +289,29 @@ class FileTests(SettingsTestCase):
         self.done(self.api.at("METER", "AC"))
         self.assertEqual((node.registers.active["D1"], node.registers.active["NT"]), (0, 0x3C))
 
+    def test_a_value_that_is_refused_is_said_as_the_file_has_it(self) -> None:
+        """And never a key."""
+        execute = self.node("METER").execute
+
+        def refuse(command: str, parameter: bytes) -> tuple[int, bytes]:
+            refused = parameter and command in ("D1", "D2", "PL", "DH", "NI", "KY")
+            return (ATStatus.INVALID_PARAMETER, b"") if refused else execute(command, parameter)
+
+        self.patch(self.node("METER"), "execute", refuse)
+        for line, words in (
+            ("D1 = 99", "the value 99 (0x63) of D1,"),
+            ("D2 = 0x63", "the value 99 (0x63) of D2,"),
+            ("PL = 2", "the value 2 of PL,"),
+            ("DH = 0x0013a200", "the value 1286656 (0x13a200) of DH,"),
+            ('KY = "hex:0011"', "correct the value of KY,"),
+        ):
+            text = f"[settings]\n{line}\n"
+            self.assertIn(words, str(self.fault(self.api.apply_settings("METER", text, True))))
+        own = self.done(self.api.save_settings("METER")).replace('"METER"', '"M"')
+        self.assertIn(
+            "the value 'M' of NI,", str(self.fault(self.api.apply_settings("METER", own)))
+        )
+
     def test_broken_off_in_the_middle(self) -> None:
         """It says what was set, and what was not."""
         node = self.node("METER")
@@ -347,6 +371,26 @@ class FileTests(SettingsTestCase):
         fault = self.fault(self.api.save_settings("METER", "json"))
         self.assertEqual(fault.number, BAD_VALUE)
 
+    def test_only_a_file_of_the_node_itself_gives_a_name(self) -> None:
+        """A profile of XCTU, and a file without an address, may be of anybody."""
+        profile = self.done(self.api.save_settings("METER", "xctu"))
+        self.assertIn('<setting command="NI">METER</setting>', profile)
+        of_no_address = '[settings]\nNI = "METER"\n'
+        of_no_sense = f'address = "somewhere"\n{of_no_address}'
+        for text in (profile, of_no_address, of_no_sense):
+            (row,) = (
+                row
+                for row in self.done(self.api.compare_settings("ECHO", text))
+                if row["command"] == "NI"
+            )
+            self.assertFalse(row["known"])
+            answer = self.done(self.api.apply_settings("ECHO", text))
+            self.assertEqual((answer["changed"], answer["skipped"]), ([], ["NI"]))
+            self.assertEqual(self.node("ECHO").identifier, b"ECHO")
+        own = self.done(self.api.save_settings("ECHO")).replace('"ECHO"', '"BELL"')
+        self.assertEqual(self.done(self.api.apply_settings("ECHO", own))["changed"], ["NI"])
+        self.assertEqual(self.node("BELL").identifier, b"BELL")
+
     def test_a_key_that_somebody_added(self) -> None:
         text = '[settings]\nKY = "hex:00112233445566778899aabbccddeeff"\n'
         self.assertEqual(self.fault(self.api.apply_settings("METER", text)).number, MAY_CUT_OFF)
@@ -357,6 +401,17 @@ class FileTests(SettingsTestCase):
         self.assertEqual(
             self.node("METER").registers.active["KY"], bytes.fromhex(text.split(":")[1][:32])
         )
+
+    def test_local_radio(self) -> None:
+        """A file is compared with it, and not given to it."""
+        text = self.done(self.api.save_settings(""))
+        self.assertEqual(self.done(self.api.compare_settings("", text)), [])
+        other = text.replace("\nNT = ", "\nNT = 1")
+        (row,) = self.done(self.api.compare_settings("", other))
+        self.assertEqual((row["command"], row["known"]), ("NT", True))
+        fault = self.fault(self.api.apply_settings("", text))
+        self.assertEqual(fault.number, BAD_ADDRESS)
+        self.assertIn("local radio", str(fault))
 
     def test_senseless_files(self) -> None:
         for text, words in (

@@ -13,7 +13,7 @@ from zbtwist.control.operations.base import GatewayOperations
 from zbtwist.control.operations.table import operation
 from zbtwist.network.node import Node
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
-from zbtwist.xbee.at import decode_value, encode_value
+from zbtwist.xbee.at import PARAMETERS, decode_value, encode_value
 from zbtwist.xbee.description import label_text
 from zbtwist.xbee.status import ATStatus
 
@@ -91,6 +91,17 @@ class CommandOperations(GatewayOperations):
                 BAD_VALUE,
                 f"The gateway would lose its radio if {command} changed: change it with another "
                 "program while the gateway is stopped.",
+            )
+        row = PARAMETERS.get(command)
+        if value is None and row is not None and row.write_only:
+            raise ControlFault(
+                BAD_VALUE, f"{command} cannot be read: modules take a key, and never tell it."
+            )
+        if value in ("", b""):
+            raise ControlFault(
+                BAD_VALUE,
+                f"{command} cannot be set to an empty value: on the air a command without one "
+                "reads, or does what it is for. Leave the value out if that is meant.",
             )
         answer = await self._command(
             self._resolver.node(address) if address else None, command, value

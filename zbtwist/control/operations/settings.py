@@ -9,6 +9,7 @@ from typing import Annotated, TypedDict, TypeVar
 
 from zbtwist.binding.errors import BindingError, Configured
 from zbtwist.control.faults import (
+    BAD_ADDRESS,
     BAD_VALUE,
     GATEWAY_FAILED,
     MAY_CUT_OFF,
@@ -78,8 +79,8 @@ class ChangeRow(TypedDict):
     new_text: Annotated[str, "what the file has, likewise"]
     known: Annotated[
         bool,
-        "false: it is left out, since the node does not have it, it cannot be set, or it is the "
-        "name of another node",
+        "false: it is left out, since the node does not have it, it cannot be set, or it is a name "
+        "(NI) and the file is not surely of this node",
     ]
     why: Annotated[str, "as in ``settings()``"]
 
@@ -91,7 +92,7 @@ class Applied(TypedDict):
     skipped: Annotated[
         list[str],
         "commands of the file that were left out: the node does not have them, they cannot be set, "
-        "or it is the name of another node",
+        "or it is a name (NI) and the file is not surely of this node",
     ]
     same: Annotated[int, "how many were so already"]
     written: Annotated[bool, "they are in its flash memory"]
@@ -168,15 +169,16 @@ class SettingsOperations(CommandOperations):
 
     @operation("compare_settings", ends_with_asker=True, page="compare_settings")
     async def compare_settings(self, address: str, text: str) -> list[ChangeRow]:
-        """Say what ``apply_settings`` would change on a node.
+        """Say what ``apply_settings`` would change on a node; an empty address is the local radio,
+        which can be compared only.
 
         @param text: of a file, in either form.
         @raise ControlFault: as `save_settings`; BAD_VALUE too if the file is of other hardware.
         """
-        node = self._resolver.node(address)
+        node = self._resolver.node(address) if address else None
         file = _read(text)
         table = await self._table(node)
-        changes, skipped = _changes(_for(node, file), table)
+        changes, skipped = _changes(self._for(node, file), table)
         rows: list[ChangeRow] = [
             {
                 "command": change.row.name,
@@ -207,7 +209,8 @@ class SettingsOperations(CommandOperations):
         self, address: str, text: str, sure: bool = False, write: bool = False
     ) -> Applied:
         """Give a node the settings of a file, in either form; those that it has already are left
-        alone. A file that was saved of another node leaves the node identifier (NI) as it is.
+        alone. A file leaves the node identifier (NI) as it is unless it says that it is of this
+        node; a profile of XCTU says of none.
 
         What is changed is set without effect first, what may cut the node off last; then all is put
         into force (AC), and read back. Only if ``write`` is true is it written to flash memory
@@ -218,10 +221,16 @@ class SettingsOperations(CommandOperations):
 
         @raise ControlFault: as `compare_settings`, and MAY_CUT_OFF.
         """
+        if not address:
+            raise ControlFault(
+                BAD_ADDRESS,
+                "The local radio is not given the settings of a file, since all nodes could be "
+                "lost with it: compare them, and set what you need with at().",
+            )
         node = self._resolver.node(address)
         file = _read(text)
         table = await self._table(node)
-        changes, skipped = _changes(_for(node, file), table)
+        changes, skipped = _changes(self._for(node, file), table)
         wanted = [change for change in changes if not change.is_sameness]
         _must_be_meant(node, wanted, sure)
         await self._make_changes(node, table, wanted, write)
@@ -275,6 +284,22 @@ class SettingsOperations(CommandOperations):
         }
 
     # --- what these consist of -----------------------------------------------------------------
+
+    def _for(self, node: Node | None, file: SettingsFile) -> SettingsFile:
+        """Return a file as it is meant for a node: the name of another one is none of its settings.
+
+        A profile of XCTU does not say whose it is, and neither may a file that somebody wrote: that
+        names nobody, since what is applied to many would give all of them one name.
+        """
+        whose = node if node is not None else self._radio.facts
+        file.may_name = False
+        with suppress(AddressError):
+            file.may_name = (
+                whose is not None
+                and bool(file.address)
+                and parse_address64(file.address) == whose.address64
+            )
+        return file
 
     async def _settings_of(self, node: Node, text: str) -> tuple[SettingsFile, str]:
         """Return the settings of a node that may be dead, and what is missing of them."""
@@ -409,14 +434,6 @@ def _read(text: str) -> SettingsFile:
         raise ControlFault(BAD_VALUE, str(error)) from None
 
 
-def _for(node: Node, file: SettingsFile) -> SettingsFile:
-    """Return a file as it is meant for a node: the name of another one is none of its settings."""
-    with suppress(AddressError):
-        if file.address and parse_address64(file.address) != node.address64:
-            file.is_of_another = True
-    return file
-
-
 def _changes(file: SettingsFile, table: SettingsTable) -> tuple[list[Change], list[str]]:
     """Return what a file says of a node's settings, also what is so already; and the commands that
     the node does not have, or nobody can set.
@@ -432,8 +449,6 @@ def _changes(file: SettingsFile, table: SettingsTable) -> tuple[list[Change], li
     for command, value in file.values.items():
         setting = table.settings.get(command)
         row = setting.row if setting is not None else rows.get(command)
-        if command == "NI" and file.is_of_another:
-            row = None
         if row is None or not (row.write_only or (setting is not None and row.is_setting)):
             skipped.append(command)
             continue
@@ -445,7 +460,11 @@ def _changes(file: SettingsFile, table: SettingsTable) -> tuple[list[Change], li
             raise ControlFault(
                 BAD_VALUE, f"{command} takes {row.range_text}, and not {shown(str(value))}."
             )
-        changes.append(Change(row, setting.value if setting is not None else None, after))
+        change = Change(row, setting.value if setting is not None else None, after)
+        if command == "NI" and not (file.may_name or change.is_sameness):
+            skipped.append(command)
+        else:
+            changes.append(change)
     return changes, skipped
 
 
