@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 from tests.control.support import GatewayTestCase
 from tests.support import present
-from zbtwist.config.settings import Settings
+from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.control import faults
 from zbtwist.control.faults import ControlFault
 from zbtwist.network.admission import Admit
@@ -53,6 +54,41 @@ class StrangerTests(GatewayTestCase):
         self.assertEqual(self.ports(), {"ECHO": 27001})
         self.assertEqual(len(self.api.waiting()), 2)
         self.assertTrue(self.done(self.api.accept(self.address("ECHO"))))
+
+    def echoes(self) -> None:
+        """A client of ECHO gets what it sends."""
+        transport = self.connect("ECHO")
+        self.client.dataReceived(b"hello")
+        self.run_for(1)
+        self.assertEqual(transport.value(), b"hello")
+
+    def test_one_that_waits_is_configured_by_its_address(self) -> None:
+        settings = Settings(serial="sim:", admit=Admit.LISTED)
+        self.build(settings)
+        self.run_for(3)
+        self.assertEqual(len(self.api.waiting()), 3)
+        wish = NodeSettings(address64=parse_address64(self.address("ECHO")), port=28666)
+        self.gateway.reconfigure(replace(settings, nodes=(wish,)))
+        self.run_for(1)
+        self.assertEqual(self.ports(), {"ECHO": 28666})
+        self.assertEqual((len(self.api.waiting()), self.api.status()["waiting"]), (2, 2))
+        self.echoes()
+
+    def test_one_that_waits_is_bound_and_then_there_is_another_rule(self) -> None:
+        settings = Settings(serial="sim:", admit=Admit.ASK)
+        self.build(settings)
+        self.run_for(3)
+        self.done(self.api.create_mapping(self.address("ECHO"), 28555))
+        [row] = self.api.list_nodes()
+        self.assertEqual((row["label"], row["type"]), ("ECHO", "router"))
+        self.assertEqual((len(self.api.waiting()), self.api.status()["waiting"]), (2, 2))
+        transport = self.connect("ECHO")
+        self.gateway.reconfigure(replace(settings, admit=Admit.ANSWERED))
+        self.run_for(1)
+        self.client.dataReceived(b"hello")
+        self.run_for(1)
+        self.assertEqual(transport.value(), b"hello")
+        self.assertEqual(self.api.waiting(), [])
 
     def test_accept_nobody(self) -> None:
         self.build_asking()
