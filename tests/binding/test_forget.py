@@ -106,7 +106,7 @@ class ForgetTests(BindingTestCase):
         persister.stopService()
         self.assertEqual(self.store.nodes(), [])
 
-    def test_its_name_is_free_for_a_successor(self) -> None:
+    def test_its_name_is_given_to_a_successor(self) -> None:
         self.restart(PortRequest(label="BOILER", slot=30000))
         for address64 in (A, B):
             self.see(address64)
@@ -114,6 +114,9 @@ class ForgetTests(BindingTestCase):
             self.nodes.changed(self.node(address64))
         self.assertEqual(self.slots(), {A: 30000, B: 27002})
         self.successResultOf(self.forget(A))
+        self.wire.clock.advance(1)
+        self.assertEqual(self.slots(), {B: 27002})
+        self.bindings.let_have_label(self.node(B))
         self.wire.clock.advance(1)
         self.assertEqual(self.slots(), {B: 30000})
         self.assertEqual(self.store.pins(), {"BOILER": B})

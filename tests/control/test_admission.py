@@ -194,6 +194,36 @@ class StrangerTests(GatewayTestCase):
         self.done(self.api.create_mapping("ECHO", 30002))
         self.assertEqual(self.ports()["ECHO"], 30002)
 
+    def test_forgotten_with_a_claimant_that_waits(self) -> None:
+        """It is not listed by the name that it was refused."""
+        wish = NodeSettings(label="METER", port=28600)
+        self.build(Settings(serial="sim:", admit=Admit.LISTED, nodes=(wish,)))
+        self.run_for(3)
+        self.assertEqual(self.ports(), {"METER": 28600})
+        echo = parse_address64(self.address("ECHO"))
+        candidate = present(self.gateway.network.admission.candidates.get(echo))
+        candidate.node.label = "METER"
+        meter = self.network.node("METER")
+        self.network.remove_node(meter)
+        self.done(self.api.forget("METER"))
+        self.run_for(5)
+        self.assertEqual(self.ports(), {})
+        self.done(self.api.accept(self.address("ECHO")))
+        self.assertEqual(self.ports(), {"METER": 28600})
+
+    def test_forgotten_claimant_that_waits(self) -> None:
+        wish = NodeSettings(label="METER", port=28600)
+        self.build(Settings(serial="sim:", admit=Admit.LISTED, nodes=(wish,)))
+        self.run_for(3)
+        echo = parse_address64(self.address("ECHO"))
+        candidate = present(self.gateway.network.admission.candidates.get(echo))
+        candidate.node.label = "METER"
+        self.network.remove_node(self.network.node("METER"))
+        self.done(self.api.forget("METER"))
+        self.assertNotEqual(self.gateway.bindings.labels.pins, {})
+        self.done(self.api.forget(self.address("ECHO")))
+        self.assertEqual(self.gateway.bindings.labels.pins, {})
+
     def test_names_that_a_person_exchanges(self) -> None:
         self.build()
         self.run_for(3)
