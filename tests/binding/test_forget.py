@@ -58,7 +58,20 @@ class ForgetTests(BindingTestCase):
         self.assertEqual(self.store.mappings(), [Mapping(A, 27151)])
         # Each has no line of its own.
         self.assertEqual(len([line for line in self.lines() if "no port any more" in line]), 0)
-        self.assertIn("150 nodes are forgotten, by hand.", self.lines())
+        [line] = [line for line in self.lines() if "forgotten, by hand" in line]
+        self.assertTrue(
+            line.startswith("150 nodes are forgotten, by hand: 00:00:00:00:00:00:00:01")
+        )
+        self.assertTrue(line.endswith("00:00:00:00:00:00:00:14, and 130 more."), line)
+
+    def test_the_log_says_which(self) -> None:
+        self.see(A, B, C)
+        self.successResultOf(self.forget(A))
+        self.successResultOf(self.forget(B, C))
+        one, both = [line for line in self.lines() if "forgotten, by hand" in line]
+        self.assertEqual(one, "A node is forgotten, by hand: 00:13:a2:00:40:00:00:01.")
+        shown = "00:13:a2:00:40:00:00:02, 00:13:a2:00:40:00:00:03"
+        self.assertEqual(both, f"2 nodes are forgotten, by hand: {shown}.")
 
     def test_full_disk(self) -> None:
         self.see(A)
@@ -93,7 +106,7 @@ class ForgetTests(BindingTestCase):
         persister.stopService()
         self.assertEqual(self.store.nodes(), [])
 
-    def test_its_name_is_free_for_a_successor(self) -> None:
+    def test_its_name_is_given_to_a_successor(self) -> None:
         self.restart(PortRequest(label="BOILER", slot=30000))
         for address64 in (A, B):
             self.see(address64)
@@ -101,6 +114,9 @@ class ForgetTests(BindingTestCase):
             self.nodes.changed(self.node(address64))
         self.assertEqual(self.slots(), {A: 30000, B: 27002})
         self.successResultOf(self.forget(A))
+        self.wire.clock.advance(1)
+        self.assertEqual(self.slots(), {B: 27002})
+        self.bindings.let_have_label(self.node(B))
         self.wire.clock.advance(1)
         self.assertEqual(self.slots(), {B: 30000})
         self.assertEqual(self.store.pins(), {"BOILER": B})

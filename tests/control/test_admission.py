@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 from tests.control.support import GatewayTestCase
 from tests.support import present
-from zbtwist.config.settings import Settings
+from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.control import faults
 from zbtwist.control.faults import ControlFault
 from zbtwist.network.admission import Admit
@@ -53,6 +54,41 @@ class StrangerTests(GatewayTestCase):
         self.assertEqual(self.ports(), {"ECHO": 27001})
         self.assertEqual(len(self.api.waiting()), 2)
         self.assertTrue(self.done(self.api.accept(self.address("ECHO"))))
+
+    def echoes(self) -> None:
+        """A client of ECHO gets what it sends."""
+        transport = self.connect("ECHO")
+        self.client.dataReceived(b"hello")
+        self.run_for(1)
+        self.assertEqual(transport.value(), b"hello")
+
+    def test_one_that_waits_is_configured_by_its_address(self) -> None:
+        settings = Settings(serial="sim:", admit=Admit.LISTED)
+        self.build(settings)
+        self.run_for(3)
+        self.assertEqual(len(self.api.waiting()), 3)
+        wish = NodeSettings(address64=parse_address64(self.address("ECHO")), port=28666)
+        self.gateway.reconfigure(replace(settings, nodes=(wish,)))
+        self.run_for(1)
+        self.assertEqual(self.ports(), {"ECHO": 28666})
+        self.assertEqual((len(self.api.waiting()), self.api.status()["waiting"]), (2, 2))
+        self.echoes()
+
+    def test_one_that_waits_is_bound_and_then_there_is_another_rule(self) -> None:
+        settings = Settings(serial="sim:", admit=Admit.ASK)
+        self.build(settings)
+        self.run_for(3)
+        self.done(self.api.create_mapping(self.address("ECHO"), 28555))
+        [row] = self.api.list_nodes()
+        self.assertEqual((row["label"], row["type"]), ("ECHO", "router"))
+        self.assertEqual((len(self.api.waiting()), self.api.status()["waiting"]), (2, 2))
+        transport = self.connect("ECHO")
+        self.gateway.reconfigure(replace(settings, admit=Admit.ANSWERED))
+        self.run_for(1)
+        self.client.dataReceived(b"hello")
+        self.run_for(1)
+        self.assertEqual(transport.value(), b"hello")
+        self.assertEqual(self.api.waiting(), [])
 
     def test_accept_nobody(self) -> None:
         self.build_asking()
@@ -157,6 +193,36 @@ class StrangerTests(GatewayTestCase):
         self.done(self.api.accept(meter))
         self.done(self.api.create_mapping("ECHO", 30002))
         self.assertEqual(self.ports()["ECHO"], 30002)
+
+    def test_forgotten_with_a_claimant_that_waits(self) -> None:
+        """It is not listed by the name that it was refused."""
+        wish = NodeSettings(label="METER", port=28600)
+        self.build(Settings(serial="sim:", admit=Admit.LISTED, nodes=(wish,)))
+        self.run_for(3)
+        self.assertEqual(self.ports(), {"METER": 28600})
+        echo = parse_address64(self.address("ECHO"))
+        candidate = present(self.gateway.network.admission.candidates.get(echo))
+        candidate.node.label = "METER"
+        meter = self.network.node("METER")
+        self.network.remove_node(meter)
+        self.done(self.api.forget("METER"))
+        self.run_for(5)
+        self.assertEqual(self.ports(), {})
+        self.done(self.api.accept(self.address("ECHO")))
+        self.assertEqual(self.ports(), {"METER": 28600})
+
+    def test_forgotten_claimant_that_waits(self) -> None:
+        wish = NodeSettings(label="METER", port=28600)
+        self.build(Settings(serial="sim:", admit=Admit.LISTED, nodes=(wish,)))
+        self.run_for(3)
+        echo = parse_address64(self.address("ECHO"))
+        candidate = present(self.gateway.network.admission.candidates.get(echo))
+        candidate.node.label = "METER"
+        self.network.remove_node(self.network.node("METER"))
+        self.done(self.api.forget("METER"))
+        self.assertNotEqual(self.gateway.bindings.labels.pins, {})
+        self.done(self.api.forget(self.address("ECHO")))
+        self.assertEqual(self.gateway.bindings.labels.pins, {})
 
     def test_names_that_a_person_exchanges(self) -> None:
         self.build()

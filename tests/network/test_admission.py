@@ -14,6 +14,7 @@ from zbtwist.network.admission import NODES_AT_ONCE, NODES_PER_SECOND, Admit
 from zbtwist.network.candidates import ANSWERED_TIME, HEARD_TIME, Candidates, Credit
 from zbtwist.network.events import NodeAdded, NodeChanged, NodeIdentified, NodesWaiting
 from zbtwist.network.inquiries import INQUIRY_PAUSE, MAX_UNASKED
+from zbtwist.network.node import Node
 from zbtwist.runtime.repeats import INTERVAL
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
@@ -358,6 +359,57 @@ class RuleTests(AdmissionTestCase):
 
     def settings(self, admit: Admit = Admit.ANSWERED, max_nodes: int = 4096) -> Any:
         return SimpleNamespace(admit=admit, max_nodes=max_nodes)
+
+
+class NamedTests(AdmissionTestCase):
+    """One that waits is named by its address: in the configuration, or by a person."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.network.admission.rule = Admit.ASK
+
+    def test_it_is_let_in_with_what_is_known_of_it(self) -> None:
+        self.found(7, b"E7")
+        node = present(self.network.nodes.add(Address64(7)))
+        self.assertEqual(
+            (node.label, node.address16, node.device_type_identifier), ("E7", Address16(7), 1)
+        )
+        self.assertGreater(node.last_seen, 0)
+        self.assertEqual((self.waiting, self.network.admission.waiting), ([], 0))
+        self.assertIs(self.node(Address64(7)), node)
+        kinds = [type(event) for event in self.events if not isinstance(event, NodesWaiting)]
+        self.assertEqual(kinds, [NodeAdded, NodeChanged])
+
+    def test_there_is_one_node_of_it(self) -> None:
+        """Whoever reads from it goes on doing so with whatever rule comes then."""
+        self.found(7, b"E7")
+        received: list[bytes] = []
+        present(self.network.nodes.add(Address64(7))).receiver = received.append
+        self.network.admission.rule = Admit.ANSWERED
+        self.network.admission.admit_waiting()
+        self.hear(b"hello", Address64(7), Address16(7))
+        self.assertEqual(received, [b"hello"])
+
+    def test_one_that_is_being_asked(self) -> None:
+        self.hear(b"x")
+        node = present(self.network.nodes.add(REMOTE))
+        self.events.clear()
+        self.answer(0, b"E1")
+        self.assertEqual(node.label, "E1")
+        self.assertIn(NodeChanged, [type(event) for event in self.events])
+
+    def test_one_that_is_a_node_is_not_let_in(self) -> None:
+        node = present(self.network.nodes.add(REMOTE))
+        self.assertRaises(ValueError, self.network.nodes.enter, Node(REMOTE))
+        stale = Candidates().heard(REMOTE, REMOTE16, 0.0, 0.0)
+        self.assertIs(self.network.admission.accept(stale), node)
+
+    def test_what_was_said_when_it_joined_is_told(self) -> None:
+        described = NodeDescription(REMOTE16, REMOTE, b"E1", event=2, device_type_identifier=1)
+        self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, described))
+        self.network.nodes.add(REMOTE)
+        [event] = [event for event in self.events if isinstance(event, NodeIdentified)]
+        self.assertIs(event.node, self.node())
 
 
 class BoundTests(AdmissionTestCase):

@@ -98,9 +98,10 @@ class NodePersisterTests(SynchronousTestCase):
         self.assertEqual(self.saves, [1])
 
     def test_a_name_of_an_earlier_version_is_cut(self) -> None:
-        self.store.save_nodes([StoredNode(A, "x" * 100)])
+        """It has bytes, and not characters, and no half of one at its end."""
+        self.store.save_nodes([StoredNode(A, "x" * 100), StoredNode(B, "x" + "ä" * 19)])
         nodes = NodeTable(self.bus)
         persister = NodePersister(self.clock, nodes, self.store, self.bus)
         persister.startService()
-        self.assertEqual([node.label for node in nodes], ["x" * 20])
+        self.assertEqual([node.label for node in nodes], ["x" * 20, "x" + "ä" * 9])
         persister.stopService()

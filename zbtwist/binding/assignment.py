@@ -28,6 +28,8 @@ from zbtwist.xbee.address import Address64, format_address64
 
 #: How many nodes are forgotten in one transaction, and at once.
 FORGOTTEN_AT_ONCE = 100
+#: How many of them a line of the log names.
+MAX_SHOWN = 20
 
 
 class PortAssigner:
@@ -258,7 +260,15 @@ class PortAssigner:
                 self._nodes.remove(node)
             await self._close(left)
             await pace.step(len(some))
-        self.log.info("{count} nodes are forgotten, by hand.", count=len(nodes))
+        if nodes:
+            shown = ", ".join(map(str, nodes[:MAX_SHOWN]))
+            more = f", and {len(nodes) - MAX_SHOWN} more" if len(nodes) > MAX_SHOWN else ""
+            self.log.info(
+                "{what} forgotten, by hand: {shown}{more}.",
+                what="A node is" if len(nodes) == 1 else f"{len(nodes)} nodes are",
+                shown=shown,
+                more=more,
+            )
 
     async def replace(self, old: Node, new: Node) -> None:
         """Give a node the port of another one, and forget that one.

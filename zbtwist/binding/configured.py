@@ -53,11 +53,20 @@ class ConfiguredPorts:
         for request in requests:
             if request.address64 is not None:
                 self._nodes.add(request.address64)
-        for request, nodes in requests.with_nodes(self._nodes):
-            if request.address64 is None and len(nodes) == 1:
-                self._labels.pin(nodes[0])
+        self.meet_nodes()
+
+    def meet_nodes(self) -> None:
+        """Let each node that is known be the one of the label that it is called by, if it is the
+        only one; also those that the store knew.
+        """
+        self._pin()
         for node in self._nodes:
-            node.name = requests.name_of(node)
+            node.name = self.requests.name_of(node)
+
+    def _pin(self) -> None:
+        for request, nodes in self.requests.with_nodes(self._nodes):
+            if request.address64 is None and len(nodes) == 1:
+                self._labels.pin(nodes[0], is_only=True)
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -156,6 +165,9 @@ class ConfiguredPorts:
         """
         for node in nodes:
             node.name = request.name
+        if request.address64 is None and len(nodes) == 1:
+            # There may have been more of them before.
+            self._labels.pin(nodes[0])
         if request.slot is None or not nodes or not self._ports.running:
             return
         before, request.problem = request.problem, ""

@@ -99,7 +99,8 @@ class LabelClaimed(NodeEvent):
         owner = format_address64(self.owner)
         return (
             f"{self.node} calls itself as {owner} was called first: what is said of that name is "
-            f"not for it. If it takes that one's place: zbctl forget {owner}."
+            "not for it. If the name is to be its: zbctl accept "
+            f"{format_address64(self.node.address64)}."
         )
 
     def values(self) -> dict[str, Plain]:

@@ -2,13 +2,19 @@
 
 A node identifier is what a node says of itself, so any other may say it as well. It is pinned to
 the address that had it first, and what is said of the label is of that node alone from then on; of
-another that says the same it is told. A person may give it to another one (`zbctl accept`), and
-whoever forgets a node lets go of its labels.
+another that says the same it is told. A person may give it to another one (`zbctl accept`).
+
+Who was refused a label does not get it by itself, so a label is not let go of while somebody else
+says that it is his: it stays pinned to the address of a node that is forgotten.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from itertools import chain
+
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 from zbtwist.binding.events import LabelClaimed
 from zbtwist.network.node import Node
@@ -22,11 +28,21 @@ from zbtwist.xbee.address import Address64, format_address64
 #: How many labels are pinned, since nodes may be called otherwise again and again.
 MAX_PINS = 0x10000
 
+#: Seconds until they are written again, if the store failed.
+RETRY_DELAY = 30.0
+
+
+def _no_label(label: str) -> bool:
+    return False
+
 
 class Labels:
     """
     @ivar pins: the address of each label that is pinned.
+    @ivar is_configured: whether the configuration names a label; whoever knows it sets this.
     """
+
+    log = Logger()
 
     def __init__(self, clock: IReactorTime, nodes: NodeTable, store: Store, bus: EventBus) -> None:
         self._clock = clock
@@ -34,7 +50,9 @@ class Labels:
         self._store = store
         self._bus = bus
         self.pins: dict[str, Address64] = {}
+        self.is_configured: Callable[[str], bool] = _no_label
         self._unsaved: dict[str, Address64 | None] = {}
+        self._has_failed = False
         self._rest = Rest(clock)
         self._saving: IDelayedCall | None = None
         # Of whom it has been said that it calls itself as another; of known nodes alone.
@@ -49,6 +67,9 @@ class Labels:
         if self._saving is not None:
             self._saving.cancel()
             self._save()
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -68,20 +89,34 @@ class Labels:
         shown = format_address64(owner)
         return (
             f"It calls itself {node.label}, as {shown} was called first, and what is said of that "
-            f"name is not for it. If it takes that one's place: zbctl forget {shown}. If both are "
-            "yours, name them by their addresses."
+            "name is not for it. If the name is to be its: zbctl accept "
+            f"{format_address64(node.address64)}. If both are yours, name them by their addresses."
         )
+
+    def is_relied_on(self, label: str) -> bool:
+        """Whether the configuration names it, or it is pinned."""
+        return label in self.pins or self.is_configured(label)
+
+    def claimants(self, label: str) -> Iterator[Node]:
+        """The known nodes that are called that, whosever it is."""
+        return (node for node in self._nodes if node.label == label)
+
+    def _has_another_claimant(self, label: str, address64: Address64) -> bool:
+        everybody = chain(self._nodes, self._nodes.not_let_in())
+        return any(one.label == label and one.address64 != address64 for one in everybody)
 
     # --- they are pinned -----------------------------------------------------------------------
 
-    def pin(self, node: Node) -> None:
+    def pin(self, node: Node, is_only: bool = False) -> None:
         """Somebody relies on a node's label: it is pinned to it, unless it is to any, or another
         known node has it as well.
+
+        @param is_only: no other has it; that was looked at already.
         """
         label = node.label
         if not label or label in self.pins or len(self.pins) >= MAX_PINS:
             return
-        if all(other is node or other.label != label for other in self._nodes):
+        if is_only or all(other is node for other in self.claimants(label)):
             self._put(label, node.address64)
 
     def look_at(self, node: Node) -> None:
@@ -93,29 +128,70 @@ class Labels:
             self._bus.publish(LabelClaimed(node, self.pins[label]))
 
     def give(self, node: Node) -> None:
-        """A person says that a node's label is its."""
-        if node.label and self.is_anothers(node):
-            self._put(node.label, node.address64)
+        """A person says that a node's label is its, if anybody relies on that label, and whoever
+        else is called so.
+        """
+        label = node.label
+        if label and self.is_relied_on(label):
+            if self.pins.get(label) != node.address64:
+                self._put(label, node.address64)
             self._told.pop(node.address64, None)
 
     def renamed(self, node: Node, before: str | None) -> None:
-        """A person has given a node another label: the old one is let go, and the new one is its if
-        nobody else has it now.
+        """A person has given a node another label: the old one is let go, unless it would be
+        somebody's then whom no person has meant; and the new one is its if nobody else has it now.
         """
-        if before and self.pins.get(before) == node.address64 and before != node.label:
-            self._put(before, None)
+        if before and before != node.label and self.pins.get(before) == node.address64:
+            self._let_go(before, node.address64)
         if node.label and self.is_anothers(node):
             owner = self._nodes.get(self.pins[node.label])
             if owner is None or owner.label != node.label:
                 self.give(node)
 
-    def forget(self, address64: Address64) -> list[str]:
-        """Let go of all labels of a node whose row in the store is removed; return them."""
-        let_go = [label for label, owner in self.pins.items() if owner == address64]
-        for label in let_go:
+    def _let_go(self, label: str, address64: Address64) -> None:
+        """Its owner is not called so any more."""
+        if not self.is_configured(label) and not self._has_another_claimant(label, address64):
             self._put(label, None)
+
+    def succeeded(self, node: Node, by_right: bool) -> None:
+        """A node has taken the place of another one by a person's word: its old labels are let go.
+
+        @param by_right: its label was relied on, and is its now, whoever else is called so.
+        """
+        for label, owner in list(self.pins.items()):
+            if owner == node.address64 and label != node.label:
+                self._let_go(label, owner)
+        if by_right and node.label:
+            self._put(node.label, node.address64)
+            self._told.pop(node.address64, None)
+
+    def forgotten(self, node: Node) -> None:
+        """A node is known no more, and its row in the store is gone: let go of its labels, but for
+        those that another one says are its.
+        """
+        address64 = node.address64
+        for label, owner in list(self.pins.items()):
+            if owner == address64:
+                # Else whoever was refused it would have it.
+                is_claimed = self._has_another_claimant(label, address64)
+                self._put(label, owner if is_claimed else None)
         self._told.pop(address64, None)
-        return let_go
+        self.gone(node)
+
+    def gone(self, node: Node) -> None:
+        """One that claimed a label is forgotten, or waits no more to be let in: the label of a
+        forgotten one is let go when nobody claims it any more.
+        """
+        label = node.label or ""
+        owner = self.pins.get(label)
+        if (
+            owner is not None
+            and owner not in self._nodes
+            and not self._has_another_claimant(label, node.address64)
+        ):
+            self._put(label, None)
+
+    # --- they are written ----------------------------------------------------------------------
 
     def _put(self, label: str, address64: Address64 | None) -> None:
         if address64 is None:
@@ -132,7 +208,11 @@ class Labels:
         try:
             with self._rest.after():
                 self._store.save_pins(self._unsaved)
-        except StoreError:
-            # The store's problem is said by others; it is written with the next one.
-            return
-        self._unsaved.clear()
+        except StoreError as error:
+            if not self._has_failed:
+                self.log.warn("{problem} Whose names are is not saved yet.", problem=str(error))
+            self._has_failed = True
+            self._saving = self._clock.callLater(RETRY_DELAY, self._save)
+        else:
+            self._has_failed = False
+            self._unsaved.clear()

@@ -106,6 +106,7 @@ class BindingService(MultiService):
         self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus)
         self.labels = Labels(clock, nodes, store, bus)
         self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, self.labels, bus)
+        self.labels.is_configured = lambda label: bool(self._configured.requests.labelled(label))
         self._work = SerialQueue()
         # Nodes that are to be given ports; there are no more of them than there are nodes.
         self._portless: dict[Address64, Node] = {}
@@ -169,6 +170,9 @@ class BindingService(MultiService):
         super().startService()
         mappings = self._mappings.load()
         self.labels.load()
+        # Before the ports are made, which have the settings of their nodes, and before anybody is
+        # heard.
+        self._configured.meet_nodes()
         self._pool.remember(self._mappings.given())
         for mapping in mappings:
             node = self._nodes.add(mapping.address64)
@@ -251,27 +255,41 @@ class BindingService(MultiService):
         self.labels.look_at(node)
 
     def _node_changed(self, event: NodeChanged) -> None:
-        self._look_at_label_of(event.node)
-        for request in self._configured.requests.labelled(event.node.label):
+        node = event.node
+        self._look_at_label_of(node)
+        node.name = self._configured.requests.name_of(node)
+        for request in self._configured.requests.labelled(node.label):
             self._do(self._apply(request))
-        self._ports.node_changed(event.node)
+        self._ports.node_changed(node)
+        # What the configuration says may have been for it, and be for another one now.
+        self._see_to(node)
 
     def _node_forgotten(self, event: NodeForgotten) -> None:
-        let_go = self.labels.forget(event.node.address64)
-        if let_go:
-            # Whoever has one of them may be the one that is meant by it now.
-            for node in self._nodes:
-                if node.label in let_go:
-                    self._nodes.changed(node)
+        self.labels.forgotten(event.node)
+        # There may have been two that are called so, of which one is left.
+        self._label_has_changed(event.node.label)
+
+    def _label_has_changed(self, label: str | None) -> None:
+        """A label may be another one's now of those that are called so."""
+        if label and self.labels.is_relied_on(label):
+            for node in list(self.labels.claimants(label)):
+                self._nodes.changed(node)
 
     def let_have_label(self, node: Node | None) -> None:
         """A person says that a node is the one of its label, whoever had it first."""
-        if node is not None and self.labels.is_anothers(node):
-            owner = self._nodes.get(self.labels.pins[node.label or ""])
+        if node is not None:
             self.labels.give(node)
-            for one in (owner, node):
-                if one is not None:
-                    self._nodes.changed(one)
+            self._label_has_changed(node.label)
+
+    def renamed(self, node: Node, before: str | None) -> None:
+        """A person has given a node another label.
+
+        @param before: the one it had.
+        """
+        self.labels.renamed(node, before)
+        self._nodes.changed(node)
+        # Of two that were called so one may be left.
+        self._label_has_changed(before)
 
     def node_found(self, node: Node) -> None:
         """A search that a person asked for found a node: it gets a port even if it was unbound."""
@@ -351,13 +369,14 @@ class BindingService(MultiService):
         await self._work.run(self._replace(old, new, label))
 
     async def _replace(self, old: Node, new: Node, label: str) -> None:
-        is_relied_on = bool(label) and self.labels.owner_of(label) == old.address64
+        is_the_olds = self.labels.owner_of(label) in (None, old.address64)
+        was_relied_on = self.labels.is_relied_on(label)
         await self._assigner.replace(old, new)
         # Not sooner: nobody is to be told that there are two of that name.
         new.label = label
+        self.labels.succeeded(new, by_right=is_the_olds and was_relied_on)
         self._nodes.changed(new)
-        if is_relied_on:
-            self.labels.pin(new)
+        self._label_has_changed(label)
         # A new port is there to be given, and the configuration may mean the new node now.
         await self._apply_all()
 

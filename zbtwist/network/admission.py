@@ -84,6 +84,8 @@ class Admission:
         self._waiting = Repeats(clock, self._tell)
         self._last_to_wait: Node | None = None
         nodes.bus.subscribe(NodeForgotten, self._forgotten)
+        nodes.let_in = self._let_in
+        nodes.not_let_in = lambda: (one.node for one in self.candidates)
 
     def stop(self) -> None:
         """Make nobody a node any more."""
@@ -167,6 +169,9 @@ class Admission:
             candidate = self.candidates.get(address64) or candidate
             self.candidates.answered_us(candidate)
             self._admit_if_it_may(candidate)
+        else:
+            # It became a node while it was being asked.
+            self._nodes.changed(candidate.node)
 
     def accept(self, candidate: Candidate) -> Node:
         """A person lets one in, also if there are too many."""
@@ -230,8 +235,18 @@ class Admission:
         # Sums of parts of a second are not quite whole.
         return self._room >= 0.999
 
+    def _let_in(self, address64: Address64) -> None:
+        """It is to be a node, whatever the rule: a person or the configuration has named it."""
+        candidate = self.candidates.get(address64)
+        if candidate is not None:
+            self._admit(candidate)
+
     def _admit(self, candidate: Candidate) -> Node:
+        """Make a node of one. It is done nowhere else: its `Node` is the one in the table then."""
         self.candidates.remove(candidate)
+        known = self._nodes.get(candidate.node.address64)
+        if known is not None:
+            return known
         self.entering(candidate)
         self._nodes.enter(candidate.node)
         self.entered(candidate)

@@ -21,7 +21,7 @@ from zbtwist.runtime.rest import Rest
 from zbtwist.store.errors import StoreError
 from zbtwist.store.records import StoredNode
 from zbtwist.store.store import Store
-from zbtwist.xbee.description import MAX_NODE_IDENTIFIER
+from zbtwist.xbee.description import label_text
 
 #: Seconds between a change and its writing.
 SAVE_DELAY = 5.0
@@ -74,7 +74,7 @@ class NodePersister(Service):
                 setattr(node, name, getattr(stored, name))
             if node.label:
                 # Earlier versions kept whatever came.
-                node.label = node.label[:MAX_NODE_IDENTIFIER]
+                node.label = label_text(node.label.encode(errors="replace"))
         self._later(SEEN_INTERVAL, self._save_all)
 
     def stopService(self) -> None:

@@ -33,6 +33,15 @@ def _nobody(node: Node) -> None:
     """Nobody has to be told."""
 
 
+def _is_unheard(address64: Address64) -> None:
+    """Nobody knows anything of it."""
+
+
+def _no_nodes() -> Iterator[Node]:
+    """Nobody waits."""
+    return iter(())
+
+
 class NodeTable:
     """The nodes by address. What is new of them is published.
 
@@ -41,6 +50,10 @@ class NodeTable:
     @ivar bus: where.
     @ivar moved: called with a node whose 16-bit address is another one, before the frame that told
         so is heard by anybody else.
+    @ivar let_in: called with an address that is to be in the table, and is not; lets in who was
+        heard with it, with what is known of it. There is one `Node` of an address: who holds it
+        would else not hear what comes for another one.
+    @ivar not_let_in: returns those that were heard and are not in the table.
     """
 
     def __init__(
@@ -58,6 +71,8 @@ class NodeTable:
         self._by_address16: dict[Address16, Node] = {}
         self.bus = bus
         self.moved: Callable[[Node], None] = _nobody
+        self.let_in: Callable[[Address64], object] = _is_unheard
+        self.not_let_in: Callable[[], Iterator[Node]] = _no_nodes
         self._maximum = maximum
 
     def __len__(self) -> int:
@@ -79,13 +94,17 @@ class NodeTable:
         return None if node is None else node.address64
 
     def add(self, address64: Address64) -> Node | None:
-        """Return the node with that address, which need not have been seen. Nobody is told.
+        """Return the node with that address, which need not have been seen. Nobody is told, unless
+        it was heard before and waited to be let in.
 
         @return: None if it is not there and the table is full.
         """
         node = self._nodes.get(address64)
         if node is None and self.has_room_for(1):
-            node = self._nodes[address64] = Node(address64)
+            self.let_in(address64)
+            node = self._nodes.get(address64)
+            if node is None:
+                node = self._nodes[address64] = Node(address64)
         return node
 
     def remove(self, node: Node) -> None:
@@ -144,7 +163,12 @@ class NodeTable:
         return node
 
     def enter(self, node: Node) -> None:
-        """Take a node in, with what is known of it. It must not be there."""
+        """Take a node in, with what is known of it. It must not be there.
+
+        @raise ValueError: there is one with that address.
+        """
+        if node.address64 in self._nodes:
+            raise ValueError(f"{node} is there")
         address16, node.address16 = node.address16, UNKNOWN16
         self._nodes[node.address64] = node
         self.bus.publish(NodeAdded(node))

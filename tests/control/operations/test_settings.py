@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.task import deferLater
 
 from tests.control.support import GatewayTestCase
+from tests.support import present
 from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.control.faults import (
     BAD_ADDRESS,
@@ -19,7 +20,7 @@ from zbtwist.control.faults import (
 from zbtwist.network.settings import LONGEST_REST, TABLES_AT_ONCE
 from zbtwist.simulator.node import Node
 from zbtwist.simulator.nodes import EchoNode
-from zbtwist.xbee.address import parse_address64
+from zbtwist.xbee.address import digi_address64, parse_address64
 from zbtwist.xbee.at_table import PARAMETERS
 from zbtwist.xbee.status import ATStatus
 
@@ -472,6 +473,29 @@ class ReplaceTests(SettingsTestCase):
         self.assertEqual(set(answer["changed"]), {"D2", "DL", "NI"})
         self.assertEqual(answer["label"], "Boiler")
         self.assertEqual((new.registers.active["D2"], new.registers.active["DL"]), (2, 5))
+
+    def test_another_that_calls_itself_as_the_old_one(self) -> None:
+        """It was refused the name, and does not get it by what is done with the right ones."""
+        self.stop_now()
+        self.build(Settings(serial="sim:", nodes=(NodeSettings(label="METER", port=28600),)))
+        self.run_for(3)
+        meter, rogue = self.node("METER"), self.node("ECHO")
+        nodes = self.gateway.network.nodes
+        known = present(nodes.get(rogue.address64))
+        known.label = "METER"
+        nodes.changed(known)
+        self.network.remove_node(meter)
+        new = self.successor()
+        self.done(self.api.replace("METER", "SPARE"))
+        labels = self.gateway.bindings.labels
+        self.assertEqual(labels.pins, {"METER": new.address64})
+        self.done(self.api.rename("METER", "KETTLE"))
+        self.done(self.api.rename("KETTLE", "METER"))
+        self.assertEqual(labels.pins, {"METER": new.address64})
+        self.done(self.api.forget("METER"))
+        self.run_for(5)
+        ports = {row["addr_extended"]: row["tcp_port"] for row in self.api.list_nodes()}
+        self.assertNotEqual(ports[digi_address64(rogue.address64)], 28600)
 
     def test_settings_that_were_never_read(self) -> None:
         (port,) = (one["tcp_port"] for one in self.api.list_nodes() if one["label"] == "METER")

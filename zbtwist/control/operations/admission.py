@@ -56,8 +56,9 @@ class AdmissionOperations(GatewayOperations):
     @operation("accept", changes=True)
     async def accept(self, address: str) -> bool:
         """Let somebody in who was heard, so that it is a node and has a port, whatever ``admit``
-        and ``max-nodes`` say; returns true, also for a node that is known. If it calls itself as
-        another node was called first, the name is its from now on.
+        and ``max-nodes`` say; returns true, also for a node that is known. If the configuration
+        names it by what it calls itself, or a call has, the name is its from now on, whoever else
+        calls itself so.
 
         It must be one in ``waiting()``, by its address; a node that is yet to come can be given a
         port by ``create_mapping``.

@@ -52,8 +52,7 @@ class CommandOperations(GatewayOperations):
         node = self._resolver.node(address)
         await self._command(node, "NI", label)
         before, node.label = node.label, label
-        self._bindings.labels.renamed(node, before)
-        self._network.nodes.changed(node)
+        self._bindings.renamed(node, before)
         try:
             await self._command(node, "WR", None)
         except ControlFault as fault:

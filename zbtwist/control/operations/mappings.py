@@ -92,6 +92,7 @@ class MappingOperations(GatewayOperations):
         candidate = candidates.get(address64)
         if candidate is not None:
             candidates.remove(candidate)
+            self._bindings.labels.gone(candidate.node)
         else:
             await self._done(self._bindings.forget([self._resolver.node(address)]))
         return True
