@@ -18,6 +18,7 @@ from tests.faults.calamities import Calamities
 from tests.faults.judge import Judge, watch_packets
 from tests.faults.visitors import LONG_GONE, Place
 from tests.faults.world import Device, World
+from zbtwist.binding.losses import INTERVAL, QUIET
 from zbtwist.radio.events import LinkHeard, LinkUp
 
 #: Seconds that something goes wrong, of a run.
@@ -191,6 +192,8 @@ class RandomRun:
             for visitor in place.visitors:
                 if visitor is not None:
                     visitor.judge_end()
+        # What was lost is counted for so long.
+        world.run(QUIET + 2 * INTERVAL)
         # The radio may just be asked whether it is there.
         world.run_until(lambda: not world.gateway.radio.coordinator.outstanding, 10.0)
         self._check_rest()
