@@ -419,6 +419,7 @@ class Commands(CtlTestCase):
             "link_text": "It is unplugged.",
             "address": "",
             "nodes": 3,
+            "health": {"not-answering": 1, "losing": 0, "ok": 2},
         }
         self.assertEqual(
             self.done("status").splitlines(),
@@ -428,6 +429,7 @@ class Commands(CtlTestCase):
                 "link       down",
                 "link text  It is unplugged.",
                 "nodes      3",
+                "health     1 not answering, 2 ok",
             ],
         )
 

@@ -267,6 +267,10 @@ def _show_status(answer: Row) -> None:
             shown = duration(number_of(answer, key))
         elif isinstance(value, float):
             shown = f"{value:g}"
+        elif isinstance(value, dict):
+            # How many there are of what; what there is none of says nothing.
+            counts = ((clean(str(name)).replace("-", " "), value[name]) for name in value)
+            shown = ", ".join(f"{clean(str(count))} {name}" for name, count in counts if count)
         else:
             shown = clean(str(value))
         if shown:
