@@ -22,7 +22,7 @@ from zbtwist.cli.options import (
 )
 from zbtwist.cli.progress import PROGRESS_INTERVAL, Look, error_console, run_visibly
 from zbtwist.cli.root import main
-from zbtwist.cli.settings import replace_node, settings, show_settings
+from zbtwist.cli.settings import address_named, replace_node, settings, show_settings
 from zbtwist.cli.tables import (
     PIN_COLUMNS,
     show_rows,
@@ -63,7 +63,7 @@ def at(
     NODE is "radio" (or empty) for the local radio. VALUE is a decimal number, a hexadecimal one
     (0x1F), bytes (hex:0011ff), or text; text:42 is the text 42.
     """
-    address = "" if node == "radio" else node
+    address = address_named(node)
     if command is None:
         show_settings(session, address)
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from typing import NoReturn
 
 import click
 from rich.text import Text
@@ -57,18 +59,43 @@ def follow_events(
     # Of an older gateway only this is asked where it is needed.
     of_node = (node,) if node else ()
     last: Row | None = None
+
+    def ask() -> None:
+        nonlocal last, since
+        events = gateway.rows("trace", since if last is None else since - 1, *of_node)
+        if last is not None:
+            events, is_new_run = _after(last, events)
+            if is_new_run:
+                events = gateway.rows("trace", 0, *of_node)
+                last, since = None, 0
+                click.echo("zbctl: the gateway was restarted.", err=True)
+                if switched:
+                    gateway.struct("frames", *switched)
+        if session.as_json:
+            for event in chosen(events, only):
+                print_json(event)
+        else:
+            if not node:
+                # Of a node they are those of others.
+                tell_gaps(events, since)
+            show_events(chosen(events, only))
+        if events:
+            last = events[-1]
+            since = _seq(last)
+
+    ask_for_ever(ask, FOLLOW_INTERVAL)
+
+
+def ask_for_ever(ask: Callable[[], None], interval: float) -> NoReturn:
+    """Ask a gateway again and again, and show what it answers; one that restarts is waited for.
+
+    @param interval: seconds between two questions.
+    @raise Unreachable: it was not there the first time.
+    """
     was_there = is_away = False
     while True:
         try:
-            events = gateway.rows("trace", since if last is None else since - 1, *of_node)
-            if last is not None:
-                events, is_new_run = _after(last, events)
-                if is_new_run:
-                    events = gateway.rows("trace", 0, *of_node)
-                    last, since = None, 0
-                    click.echo("zbctl: the gateway was restarted.", err=True)
-                    if switched:
-                        gateway.struct("frames", *switched)
+            ask()
         except Unreachable as error:
             if not was_there:
                 raise
@@ -77,19 +104,8 @@ def follow_events(
             is_away = True
         else:
             was_there, is_away = True, False
-            if session.as_json:
-                for event in chosen(events, only):
-                    print_json(event)
-            else:
-                if not node:
-                    # Of a node they are those of others.
-                    tell_gaps(events, since)
-                show_events(chosen(events, only))
-            if events:
-                last = events[-1]
-                since = _seq(last)
         sys.stdout.flush()
-        time.sleep(FOLLOW_INTERVAL)
+        time.sleep(interval)
 
 
 def _seq(event: Row) -> int:

@@ -74,7 +74,7 @@ def show(session: Session, node: str) -> None:
     They are read from the node, which takes seconds, or minutes if it sleeps. "radio" is the local
     radio.
     """
-    show_settings(session, _address(node))
+    show_settings(session, address_named(node))
 
 
 @settings.asking("save_settings", name="save", short_help="Save the settings of a node in a file.")
@@ -86,7 +86,7 @@ def save(session: Session, node: str, file: str) -> None:
     - is the standard output. Keys cannot be read, and are not in it.
     """
     form = "xctu" if file.lower().endswith(".xml") else "toml"
-    address = _address(node)
+    address = address_named(node)
     text = session.gateway(SETTINGS_TIMEOUT).call("save_settings", address, form)
     if not isinstance(text, str):
         raise Failure("The gateway's answer makes no sense: is it one?")
@@ -110,7 +110,7 @@ def diff(session: Session, node: str, file: TextIO) -> None:
     "radio" is the local radio.
     """
     gateway = session.gateway(SETTINGS_TIMEOUT)
-    rows = gateway.rows("compare_settings", _address(node), _text_of(file))
+    rows = gateway.rows("compare_settings", address_named(node), _text_of(file))
     session.show(rows, lambda: show_rows(CHANGE_COLUMNS, rows, f"{node} is as {file.name} says."))
 
 
@@ -137,10 +137,10 @@ def apply(
     for node in nodes:
         try:
             try:
-                answer = gateway.struct("apply_settings", _address(node), text, is_sure, write)
+                answer = gateway.struct("apply_settings", address_named(node), text, is_sure, write)
             except Unsure as fault:
                 _ask(fault, is_sure)
-                answer = gateway.struct("apply_settings", _address(node), text, True, write)
+                answer = gateway.struct("apply_settings", address_named(node), text, True, write)
         except Refused as fault:  # each is told
             failures += 1
             fault.show()
@@ -203,7 +203,7 @@ def _words(row: Row, key: str) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else ""
 
 
-def _address(node: str) -> str:
+def address_named(node: str) -> str:
     """Return what the gateway calls a node that the user has named."""
     return "" if node == "radio" else node
 

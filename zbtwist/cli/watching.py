@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from datetime import datetime
 
 import click
 from rich.text import Text
 
-from zbtwist.cli.client import Gateway, Row, Unreachable
+from zbtwist.cli.client import Gateway, Row
+from zbtwist.cli.following import ask_for_ever
 from zbtwist.cli.options import Session, print_json
 from zbtwist.cli.tables import new_console
 from zbtwist.cli.words import number_of, text_of
@@ -25,27 +24,20 @@ _SHORT = {"\r": "\\r", "\n": "\\n", "\t": "\\t", "\\": "\\\\"}
 
 def watch_node(session: Session, gateway: Gateway, node: str, form: str) -> None:
     """Show what passes, for ever; a gateway that restarts is waited for."""
-    seq, was_there, is_away = -1, False, False
-    while True:
-        try:
-            answer = gateway.struct("watch", node, seq)
-        except Unreachable as error:
-            if not was_there:
-                raise
-            if not is_away:
-                click.echo(f"zbctl: {error.message} It is waited for.", err=True)
-            is_away = True
-        else:
-            was_there, is_away = True, False
-            lost = number_of(answer, "lost")
-            if lost:
-                click.echo(f"zbctl: {lost:.0f} packets before these are forgotten.", err=True)
-            packets = answer.get("packets")
-            for packet in packets if isinstance(packets, list) else []:
-                _show(session, packet, form)
-            seq = int(number_of(answer, "seq"))
-        sys.stdout.flush()
-        time.sleep(WATCH_INTERVAL)
+    seq = -1
+
+    def ask() -> None:
+        nonlocal seq
+        answer = gateway.struct("watch", node, seq)
+        lost = number_of(answer, "lost")
+        if lost:
+            click.echo(f"zbctl: {lost:.0f} packets before these are forgotten.", err=True)
+        packets = answer.get("packets")
+        for packet in packets if isinstance(packets, list) else []:
+            _show(session, packet, form)
+        seq = int(number_of(answer, "seq"))
+
+    ask_for_ever(ask, WATCH_INTERVAL)
 
 
 def _show(session: Session, packet: Row, form: str) -> None:

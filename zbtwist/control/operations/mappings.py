@@ -139,20 +139,27 @@ class MappingOperations(GatewayOperations):
         await self._done(self._bindings.change(wanted))
 
     async def _done(self, change: Awaitable[None]) -> None:
-        try:
+        with told_of_ports():
             await change
-        except NoMapping as error:
-            raise ControlFault(UNKNOWN_NODE, str(error)) from None
-        except Configured as error:
-            raise ControlFault(BAD_VALUE, str(error)) from None
-        except BindingError as error:
-            raise ControlFault(PORT_TAKEN, str(error)) from None
-        except StoreError as error:
-            raise ControlFault(GATEWAY_FAILED, str(error)) from None
-        except Stopped:
-            raise ControlFault(
-                GATEWAY_FAILED, "The gateway stops: list the nodes when it is back."
-            ) from None
+
+
+@contextmanager
+def told_of_ports() -> Iterator[None]:
+    """Say in a fault why a port or a mapping cannot be changed."""
+    try:
+        yield
+    except NoMapping as error:
+        raise ControlFault(UNKNOWN_NODE, str(error)) from None
+    except Configured as error:
+        raise ControlFault(BAD_VALUE, str(error)) from None
+    except BindingError as error:
+        raise ControlFault(PORT_TAKEN, str(error)) from None
+    except StoreError as error:
+        raise ControlFault(GATEWAY_FAILED, str(error)) from None
+    except Stopped:
+        raise ControlFault(
+            GATEWAY_FAILED, "The gateway stops: list the nodes when it is back."
+        ) from None
 
 
 @contextmanager

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, TypedDict, TypeVar
 
-from zbtwist.binding.errors import BindingError, Configured
 from zbtwist.control.faults import (
     BAD_ADDRESS,
     BAD_VALUE,
-    GATEWAY_FAILED,
     MAY_CUT_OFF,
     NO_ANSWER,
     NODE_REFUSED,
-    PORT_TAKEN,
-    RADIO_OFFLINE,
     ControlFault,
     shown,
 )
-from zbtwist.control.operations.commands import CommandOperations, exact
+from zbtwist.control.operations.commands import CommandOperations, exact, fault_of
+from zbtwist.control.operations.mappings import told_of_ports
 from zbtwist.control.operations.table import operation
 from zbtwist.control.settings_file import FileError, SettingsFile, read, to_toml, to_xctu
 from zbtwist.network.node import Node
 from zbtwist.network.restoring import Change, NotRestored
 from zbtwist.network.settings import Setting, SettingsTable
-from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
-from zbtwist.runtime.pace import Stopped
+from zbtwist.radio.errors import RadioError
 from zbtwist.store.errors import StoreError
 from zbtwist.store.records import StoredSettings
 from zbtwist.xbee.address import (
@@ -40,7 +36,6 @@ from zbtwist.xbee.at import encode_as
 from zbtwist.xbee.at_table import Kind, Parameter, rows_of
 from zbtwist.xbee.description import label_text
 from zbtwist.xbee.modules import Module
-from zbtwist.xbee.status import ATStatus
 
 T = TypeVar("T")
 
@@ -257,7 +252,7 @@ class SettingsOperations(CommandOperations):
         gone, successor = self._resolver.node(old), self._resolver.node(new)
         if gone is successor:
             raise ControlFault(BAD_VALUE, f"{gone} cannot take its own place: name another node.")
-        with _told_of_ports():
+        with told_of_ports():
             self._bindings.check_replaceable(gone, successor)
         await self._ready_radio()
         file, missing = await self._settings_of(gone, text)
@@ -271,7 +266,7 @@ class SettingsOperations(CommandOperations):
             (label_text(one.after) for one in wanted if one.row.name == "NI"), successor.label or ""
         )
         await self._make_changes(successor, table, wanted, write=True, is_named=False)
-        with _told_of_ports():
+        with told_of_ports():
             await self._bindings.replace(gone, successor, label)
         port = self._bindings.port_of(successor)
         return {
@@ -319,7 +314,10 @@ class SettingsOperations(CommandOperations):
 
     async def _table(self, node: Node | None) -> SettingsTable:
         await self._ready_radio(in_network=node is not None)
-        table = await _asked(self._network.settings.read(node))
+        try:
+            table = await self._network.settings.read(node)
+        except RadioError as error:
+            raise fault_of(error) from None
         if node is not None:
             self._keep(node, table)
         return table
@@ -390,35 +388,6 @@ class SettingsOperations(CommandOperations):
                 node.label = label_text(change.after)
                 self._network.nodes.changed(node)
         self._keep(node, replace(table, settings=settings))
-
-
-@contextmanager
-def _told_of_ports() -> Iterator[None]:
-    """Say in a fault what is wrong with a port."""
-    try:
-        yield
-    except Configured as error:
-        raise ControlFault(BAD_VALUE, str(error)) from None
-    except BindingError as error:
-        raise ControlFault(PORT_TAKEN, str(error)) from None
-    except StoreError as error:
-        raise ControlFault(GATEWAY_FAILED, str(error)) from None
-    except Stopped:
-        raise ControlFault(
-            GATEWAY_FAILED, "The gateway stops: look at the nodes when it is back."
-        ) from None
-
-
-async def _asked(question: Awaitable[T]) -> T:
-    try:
-        return await question
-    except ATRefused as error:
-        unreachable = error.status == ATStatus.TRANSMISSION_FAILED
-        raise ControlFault(NO_ANSWER if unreachable else NODE_REFUSED, f"{error}.") from None
-    except NoAnswer as error:
-        raise ControlFault(NO_ANSWER, str(error)) from None
-    except RadioError as error:
-        raise ControlFault(RADIO_OFFLINE, str(error)) from None
 
 
 def _value(setting: Setting) -> int | str | bytes:
