@@ -30,11 +30,9 @@ from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.address import Address64
 from zbtwist.xbee.at_table import RESTARTING_COMMANDS
+from zbtwist.xbee.description import BUTTON
 from zbtwist.xbee.frames import RemoteATCommandResponse
 from zbtwist.xbee.status import ATStatus
-
-#: The reason of a node whose button was pressed, in `NodeIdentified`.
-BUTTON = 1
 
 
 class NodePorts(MultiService):

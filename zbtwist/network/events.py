@@ -10,6 +10,7 @@ from twisted.logger import LogLevel
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import Event, Plain
 from zbtwist.xbee.address import Address16, Address64, format_address64
+from zbtwist.xbee.description import BUTTON, JOINED, SWITCHED_ON
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,10 @@ class NodeNamed(NodeEvent):
         return f"{format_address64(self.node.address64)} is called {self.node.label}{instead}."
 
 
-#: What makes a node identify itself (90000976, "Node Identification Indicator", source event).
 _REASONS = {
-    1: "{} says who it is: its button was pressed.",
-    2: "{} has joined the network.",
-    3: "{} was switched on.",
+    BUTTON: "{} says who it is: its button was pressed.",
+    JOINED: "{} has joined the network.",
+    SWITCHED_ON: "{} was switched on.",
 }
 
 
@@ -73,7 +73,7 @@ _REASONS = {
 class NodeIdentified(NodeEvent):
     """A node has said who it is, unasked.
 
-    @ivar reason: 1: its button was pressed; 2: it has joined the network; 3: it was switched on.
+    @ivar reason: `BUTTON`, `JOINED` or `SWITCHED_ON` of `zbtwist.xbee.description`.
     """
 
     name: ClassVar = "node_identified"

@@ -12,11 +12,8 @@ from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.at_table import PARAMETERS
+from zbtwist.xbee.description import SWITCHED_ON
 from zbtwist.xbee.status import ATStatus
-
-#: What a node says with a node identification when it has started (90000976, "Node Identification
-#: Indicator", source event).
-_SWITCHED_ON = 3
 
 #: What RE sets back, and WR does not know of yet.
 _ALL = frozenset(row.name for row in PARAMETERS.values() if row.is_setting)
@@ -58,7 +55,7 @@ class Flash:
             self._set(node, node.unwritten | {command})
 
     def _identified(self, event: NodeIdentified) -> None:
-        if event.reason == _SWITCHED_ON:
+        if event.reason == SWITCHED_ON:
             self._set(event.node, frozenset())
 
     def _set(self, node: Node, unwritten: frozenset[str]) -> None:

@@ -15,15 +15,13 @@ from zbtwist.network.node_pins import NodePins
 from zbtwist.radio.errors import ATRefused
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee import devices
+from zbtwist.xbee.description import BUTTON
 from zbtwist.xbee.pins import PIN_OF_COMMAND, PIN_OF_LINE
 from zbtwist.xbee.samples import SUPPLY_VOLTAGE, IOSample, SampleError
 from zbtwist.xbee.status import ATStatus
 
 #: Commands behind which a module has the settings of its flash memory, or of the factory.
 _RESTARTING = frozenset(("FR", "RE"))
-
-#: The reason of a node whose button was pressed, in `NodeIdentified`; it has not restarted.
-_BUTTON = 1
 
 
 class Pins:
@@ -113,5 +111,6 @@ class Pins:
             self._bus.publish(PinsChanged(node, changed))
 
     def _identified(self, event: NodeIdentified) -> None:
-        if event.reason != _BUTTON and event.node.pins is not None:
+        # One whose button was pressed has not restarted.
+        if event.reason != BUTTON and event.node.pins is not None:
             event.node.pins.restarted()

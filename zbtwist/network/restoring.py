@@ -46,7 +46,7 @@ class Change:
         if row.write_only:
             return ""
         if row.is_number:
-            number = int.from_bytes(self.after, "big", signed=row.kind is Kind.SIGNED)
+            number = row.number_of(self.after)
             return f" {number}" + (f" ({number:#x})" if abs(number) > 9 else "")
         return f" {label_text(self.after)!r}" if row.kind is Kind.TEXT else f" {self.after.hex()}"
 

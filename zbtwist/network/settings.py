@@ -59,7 +59,7 @@ class Setting:
     @property
     def number(self) -> int:
         """Its value, of a command that has a number."""
-        return int.from_bytes(self.value, "big", signed=self.row.kind.name == "SIGNED")
+        return self.row.number_of(self.value)
 
 
 @dataclass(frozen=True, slots=True)

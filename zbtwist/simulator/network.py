@@ -19,7 +19,7 @@ from zope.interface import implementer
 from zbtwist.simulator.air import IAir, SimpleAir, Transmission, TxResult
 from zbtwist.simulator.medium import SEARCH_TIME, IMedium
 from zbtwist.simulator.module import Module
-from zbtwist.simulator.node import JOINED, SWITCHED_ON, Node
+from zbtwist.simulator.node import Node
 from zbtwist.simulator.packet import IModule, Outcome, Packet
 from zbtwist.simulator.questions import Questions, transmission
 from zbtwist.simulator.radio import LocalRadio
@@ -34,7 +34,7 @@ from zbtwist.xbee.address import (
     Address64,
     format_address64,
 )
-from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.description import JOINED, SWITCHED_ON, NodeDescription
 
 SELF_ADDRESSED = 0x23
 ADDRESS_NOT_FOUND = 0x24

@@ -20,6 +20,7 @@ from zbtwist.simulator.uart import LINE_SETTINGS, Uart
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import COORDINATOR64
 from zbtwist.xbee.at import BAUD_RATES
+from zbtwist.xbee.description import BUTTON, SWITCHED_ON
 from zbtwist.xbee.frames import (
     IO_SAMPLE_CLUSTER,
     LOOPBACK_CLUSTER,
@@ -30,9 +31,6 @@ from zbtwist.xbee.frames import (
 )
 from zbtwist.xbee.sensor_reading import SensorReading
 from zbtwist.xbee.status import ATStatus
-
-#: What made a node say who it is (90000976, "Node Identification Indicator").
-BUTTON, JOINED, SWITCHED_ON = 1, 2, 3
 
 #: Digi's device type of an RS-232 adapter with a ZB module (90000833).
 RS232_ADAPTER = 0x00030005
@@ -153,7 +151,7 @@ class Node(Module):
     def identify(self, event: int) -> None:
         """Tell everybody who this is.
 
-        @param event: `BUTTON`, `JOINED` or `SWITCHED_ON`.
+        @param event: why, as `NodeDescription.event`.
         """
         data = self.description(self.network.description_options, event).to_bytes()
         # All hear the broadcast, but only the module in API mode does something with it.

@@ -42,14 +42,11 @@ def decode_value(command: str, value: bytes) -> Value:
     @return: an int, a str or bytes by the command's kind; None for an empty value of a number.
     """
     parameter = PARAMETERS.get(command)
-    kind = parameter.kind if parameter else Kind.BYTES
-    if kind is Kind.TEXT:
-        return label_text(value)
-    if kind is Kind.BYTES:
+    if parameter is None or parameter.kind is Kind.BYTES:
         return value
-    if not value:
-        return None
-    return int.from_bytes(value, "big", signed=kind is Kind.SIGNED)
+    if parameter.kind is Kind.TEXT:
+        return label_text(value)
+    return parameter.number_of(value) if value else None
 
 
 def encode_value(command: str, value: Value) -> bytes:

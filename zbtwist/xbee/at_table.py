@@ -109,6 +109,10 @@ class Parameter:
         """Whether its value is a number."""
         return self.kind in (_U, _S)
 
+    def number_of(self, value: bytes) -> int:
+        """Return the number that a value stands for, if it `is_number`."""
+        return int.from_bytes(value, "big", signed=self.kind is _S)
+
     @property
     def is_setting(self) -> bool:
         """Whether a backup has it: it can be set, and has a value that can be read."""

@@ -20,6 +20,10 @@ NO_DEVICE_TYPE = 0x01
 NO_OWN_ANSWER = 0x02
 NO_RSSI = 0x04
 
+#: What makes a node say who it is, unasked: its button was pressed, it has joined the network, it
+#: was switched on (90000976, "Node Identification Indicator", source event).
+BUTTON, JOINED, SWITCHED_ON = 1, 2, 3
+
 #: Bytes of a node identifier.
 MAX_NODE_IDENTIFIER = 20
 
@@ -38,8 +42,8 @@ class NodeDescription:
     @ivar node_identifier: NI as sent, up to 20 bytes; `label` is its text.
     @ivar parent16: the router an end device talks through, FFFE for a router.
     @ivar role: 0 coordinator, 1 router, 2 end device.
-    @ivar event: in a frame 95 what made the node speak (1 button, 2 join, 3 power-up); in an ND
-        answer a status, always 0.
+    @ivar event: in a frame 95 what made the node speak, such as `BUTTON`; in an ND answer a status,
+        always 0.
     @ivar device_type_identifier: DD, None if not sent.
     @ivar rssi: strength of the last hop in -dBm, None if not sent.
     """
