@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -34,6 +35,7 @@ BESIDE_WHICH_IS_ASKED = {Credit.ANSWERED: 4, Credit.HEARD_AGAIN: 3, Credit.HEARD
 #: the longest pause.
 INQUIRY_PAUSE = 60.0
 MAX_INQUIRY_PAUSE = 3600.0
+_pause = backoffPolicy(INQUIRY_PAUSE, MAX_INQUIRY_PAUSE, 2.0, jitter=lambda: 0.0)
 #: With more candidates that wait for their turn, they are better asked all at once, by a search.
 MAX_UNASKED = 64
 
@@ -90,9 +92,7 @@ class Inquiries:
         now = self._clock.seconds()
         if now < node.next_inquiry:
             return False
-        # Beyond some tries the pause does not grow, and the power must not.
-        pause = INQUIRY_PAUSE * 2.0 ** min(node.unanswered, 10)
-        node.next_inquiry = now + min(pause, MAX_INQUIRY_PAUSE)
+        node.next_inquiry = now + _pause(node.unanswered)
         return True
 
     def go_on(self) -> None:

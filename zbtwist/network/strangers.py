@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from math import inf
 
+from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -27,6 +28,7 @@ from zbtwist.xbee.description import NodeDescription
 SEARCH_PAUSE = 10.0
 MAX_SEARCH_PAUSE = 320.0
 SEARCH_CALM = 600.0
+_pause = backoffPolicy(SEARCH_PAUSE, MAX_SEARCH_PAUSE, 2.0, jitter=lambda: 0.0)
 
 
 class Strangers:
@@ -57,7 +59,8 @@ class Strangers:
         self._announcements = announcements
         self._search = search
         self._searched_at = -inf
-        self._search_pause = SEARCH_PAUSE
+        # How many searches there were behind the first without a calm.
+        self._searches = 0
         self.admission = Admission(clock, nodes, self._entering, self._entered, admit, max_nodes)
         self.inquiries = Inquiries(
             clock,
@@ -128,12 +131,10 @@ class Strangers:
         is there. It is done less and less often while that goes on.
         """
         now = self._clock.seconds()
-        if now - self._searched_at < self._search_pause:
+        if now - self._searched_at < _pause(self._searches):
             return
         is_calm = now - self._searched_at > SEARCH_CALM
-        self._search_pause = (
-            SEARCH_PAUSE if is_calm else min(2 * self._search_pause, MAX_SEARCH_PAUSE)
-        )
+        self._searches = 0 if is_calm else self._searches + 1
         self._searched_at = now
         if is_calm:
             self.log.warn(
