@@ -46,7 +46,7 @@ class RecordTestCase(SynchronousTestCase):
     def look(self, passing: str = "") -> Condition:
         self.time += LOOK
         self.record.look(self.counters, self.now, self.up_at)
-        return self.record.judge(self.now, passing)
+        return self.record.judge(self.now, lambda node: passing)
 
     def pass_by(self, seconds: float) -> Condition:
         """Time passes in which nothing happens."""

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import random
 from functools import partial
+from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.world import Device, World
 from tests.pages import DOCS
+from tests.radio.support import Wire
 from tests.support import without_log_of_the_runner
 from zbtwist.health.events import HealthChanged
-from zbtwist.health.questions import COMMAND, PAUSE, QUIET
-from zbtwist.health.service import PASSIVE
+from zbtwist.health.questions import COMMAND, PAUSE, QUIET, Questions
+from zbtwist.health.record import Record
+from zbtwist.health.service import PASSIVE, HealthService
 from zbtwist.health.state import Health
+from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import Coordinator
+from zbtwist.runtime.event_bus import EventBus
+from zbtwist.xbee.address import UNKNOWN16, Address64
 from zbtwist.xbee.frames import RemoteATCommand, RemoteATCommandResponse
 
 #: Seconds between two reports of the first nodes, in turn.
@@ -178,3 +185,29 @@ class NetworkOf60(SynchronousTestCase):
         self.world.run(10)
         self.assertEqual(len(gateway.health._records), 59)
         self.assertNotIn(node.address64, gateway.health._records)
+
+
+class CostTests(SynchronousTestCase):
+    def test_a_part_of_them_each_second(self) -> None:
+        """However many there are: nobody is gone through whole each second."""
+        clock, bus = Clock(), EventBus()
+        nodes = NodeTable(bus, wall=clock.seconds)
+        for number in range(100):
+            nodes.seen(Address64(0x0013A200_40000001 + number), UNKNOWN16, clock.seconds())
+        radio = Wire().coordinator
+        looks: list[float] = []
+        look = Record.look
+
+        def counted(record: Record, *arguments: Any) -> None:
+            looks.append(clock.seconds())
+            look(record, *arguments)
+
+        self.patch(Record, "look", counted)
+        asked: list[float] = []
+        self.patch(Questions, "ask_one", lambda *args: asked.append(clock.seconds()))
+        service = HealthService(clock, radio, nodes, lambda node: None, bus)
+        service.startService()
+        self.addCleanup(service.stopService)
+        clock.pump([1.0] * 10)
+        self.assertEqual([looks.count(second) for second in range(1, 11)], [20] * 10)
+        self.assertEqual(len(asked), 2)

@@ -42,10 +42,15 @@ class Questions:
         clock: IReactorTime,
         radio: IRadio,
         now: Callable[[], Moment],
+        ended: Callable[[Record], object],
     ) -> None:
+        """
+        @param ended: called with whoever was asked, when it has answered or is waited for no more.
+        """
         self._clock = clock
         self._radio = radio
         self._now = now
+        self._ended = ended
         self._next_at = 0.0
         self._asking: Deferred[None] | None = None
 
@@ -70,10 +75,8 @@ class Questions:
         )
         if chosen is not None:
             self._next_at = now + PAUSE
-            self._asking = Deferred.fromCoroutine(self._ask(chosen[1]))
-            self._asking.addErrback(self._failed)
-            if self._asking.called:
-                self._asking = None
+            asking = self._asking = Deferred.fromCoroutine(self._ask(chosen[1]))
+            asking.addErrback(self._failed).addBoth(self._done, chosen[1])
 
     def stop(self) -> None:
         """Ask nobody any more."""
@@ -93,8 +96,10 @@ class Questions:
                 record.not_answered(self._now())
         except RadioError:
             record.not_answered(self._now())
-        finally:
-            self._asking = None
+
+    def _done(self, result: object, record: Record) -> None:
+        self._asking = None
+        self._ended(record)
 
     def _failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
@@ -107,13 +112,11 @@ def _urgency(record: Record, now: float) -> tuple[int, float] | None:
     # It sleeps, and would not hear the question for long.
     if node.role == devices.END_DEVICE:
         return None
-    unasked = now - record.asked_at
     if record.is_late(now) or record.is_doubtful:
-        if not record.unanswered or unasked >= QUIET:
-            # Who is asked for the first time comes first.
-            return 2 - min(
-                record.unanswered, 1
-            ), unasked if record.unanswered else now - node.heard_at
-        return (1, unasked) if record.unanswered < 2 else None
+        # Who is asked for the first time comes first; who has not answered twice has time.
+        if not record.unanswered:
+            return 2, now - node.heard_at
+        unasked = now - record.asked_at
+        return (1, unasked) if record.unanswered < 2 or unasked >= QUIET else None
     quiet = now - max(node.heard_at, record.asked_at)
     return (0, quiet) if quiet >= QUIET else None

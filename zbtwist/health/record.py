@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Protocol
@@ -54,6 +55,10 @@ _SLEEPS = "It is an end device: what is sent to it waits until it wakes up."
 
 #: An end device with a shorter pause than that is hardly ever asleep when somebody looks, seconds.
 _AWAKE_PAUSE = 5.0
+
+
+def _nothing_known(node: Node) -> str:
+    return ""
 
 
 def first_condition(node: Node) -> Condition:
@@ -186,13 +191,9 @@ class Record:
         self._doubted = None
 
     def _doubt(self, now: Moment) -> None:
-        if self._doubted is not None:
-            return
-        if self._rhythm.seconds is None:
-            self._doubted = now
-        else:
-            # It may not have been there since then.
-            self._doubted = self._silent_since, now[1] - (now[0] - self._silent_since)
+        if self._doubted is None:
+            # With a rhythm it may not have been there since it was last heard.
+            self._doubted = now if self._rhythm.seconds is None else self._since_when(now)
 
     # --- how it is -------------------------------------------------------------------------------
 
@@ -212,33 +213,38 @@ class Record:
             DOUBTFUL_PAUSES * pause, SHORTEST_SILENCE / SILENT_PAUSES
         )
 
-    def judge(self, now: Moment, is_passing: str = "") -> Condition:
+    def judge(self, now: Moment, way_of: Callable[[Node], str] = _nothing_known) -> Condition:
         """Tell how it is.
 
-        @param is_passing: what is known of the node that its packets go through, a clause.
+        @param way_of: returns what is known of the node that its packets go through, a clause.
         """
-        health, why = self._judged(now, is_passing)
+        health, why = self._judged(now, way_of)
         before = self.condition
-        since = (
-            before.since if health is before.health and before.since else self._begin(health, now)
-        )
-        self.condition = Condition(health, since, why)
+        if health is before.health and before.since:
+            if why != before.why:
+                self.condition = Condition(health, before.since, why)
+        else:
+            self.condition = Condition(health, self._begin(health, now), why)
         return self.condition
 
     def _begin(self, health: Health, now: Moment) -> float:
         if health is Health.NOT_ANSWERING and self._doubted is not None:
             return self._doubted[1]
         if health is Health.SILENT:
-            return now[1] - (now[0] - self._silent_since)
+            return self._since_when(now)[1]
         return now[1]
 
-    def _judged(self, now: Moment, is_passing: str) -> tuple[Health, str]:
+    def _since_when(self, now: Moment) -> Moment:
+        """Return since when nothing was heard that it says by itself."""
+        return self._silent_since, now[1] - (now[0] - self._silent_since)
+
+    def _judged(self, now: Moment, way_of: Callable[[Node], str]) -> tuple[Health, str]:
         if (
             self._given_up >= GIVEN_UP
             or self.unanswered >= 2
             or (self.unanswered and (self._given_up or self._is_silent(now[0])))
         ):
-            return Health.NOT_ANSWERING, self._why_not_answering(now, is_passing)
+            return Health.NOT_ANSWERING, self._why_not_answering(now, way_of(self.node))
         lost, packets, again = self._packets()
         if lost >= LOST_PACKETS and lost >= LOST_SHARE * packets and self._good < GOOD_PACKETS:
             return Health.LOSING, f"Of the last {packets} packets to it {lost} were given up."
@@ -293,7 +299,7 @@ class Record:
         return f"Does not answer since {since}: {', '.join(reasons)}."
 
     def _why_silent(self, now: Moment) -> str:
-        since = clock_time(now[1] - (now[0] - self._silent_since), now[1])
+        since = clock_time(self._since_when(now)[1], now[1])
         usual = in_words(self._rhythm.seconds or 0.0)
         answers = ""
         if self.node.heard_at > self._silent_since:

@@ -8,7 +8,7 @@ While the radio is away nobody can be judged, and all stay as they were.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.application.service import Service
@@ -20,6 +20,7 @@ from zbtwist.health.events import HealthChanged
 from zbtwist.health.questions import Questions
 from zbtwist.health.record import Deliveries, Record, first_condition
 from zbtwist.health.state import PROBLEMS, Condition, Health, Moment
+from zbtwist.network.events import NodeForgotten
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.events import LinkUp
@@ -65,8 +66,9 @@ class HealthService(Service):
         self._bus = bus
         self._is_active = health == ACTIVE
         self._records: dict[Address64, Record] = {}
-        self._questions = Questions(clock, radio, self._now)
-        self._round: Iterator[Node] = iter(())
+        # Those of them that are in doubt.
+        self._doubtful: dict[Address64, Record] = {}
+        self._questions = Questions(clock, radio, self._now, self._note_doubt)
         self._part = 0
         # What was heard before the radio came up says nothing of who is silent.
         self._up_at = clock.seconds()
@@ -74,6 +76,7 @@ class HealthService(Service):
         self._looking.clock = clock
         bus.subscribe(LinkUp, self._radio_up)
         bus.subscribe(LinkTested, self._tested)
+        bus.subscribe(NodeForgotten, self._forgotten)
 
     def startService(self) -> None:
         super().startService()
@@ -113,6 +116,11 @@ class HealthService(Service):
         record = self._records.get(event.node.address64)
         if record is not None and record.node is event.node:
             record.tested(event.sent, event.delivered, self._now())
+            self._note_doubt(record)
+
+    def _forgotten(self, event: NodeForgotten) -> None:
+        self._records.pop(event.node.address64, None)
+        self._doubtful.pop(event.node.address64, None)
 
     def _now(self) -> Moment:
         return self._clock.seconds(), self._nodes.wall()
@@ -120,24 +128,17 @@ class HealthService(Service):
     def _tick(self) -> None:
         if self._radio.facts is None:
             return
-        for node in self._nodes_to_look_at():
-            self._look(node)
-        if self._is_active and self._questions.may_ask:
-            self._questions.ask_one(self._records.values())
-
-    def _nodes_to_look_at(self) -> list[Node]:
-        """Return a part of all nodes, a new one each time, and those in doubt."""
         parts = int(ROUND / TICK)
         self._part = (self._part + 1) % parts
-        nodes = list(self._nodes)
-        known = {node.address64 for node in nodes}
-        if len(self._records) > len(known):
-            self._records = {key: each for key, each in self._records.items() if key in known}
-        chosen = {node.address64: node for node in nodes[self._part :: parts]}
-        for record in self._records.values():
-            if record.is_doubtful:
-                chosen[record.node.address64] = record.node
-        return list(chosen.values())
+        for record in list(self._doubtful.values()):
+            self._look(record.node)
+        # A new part each time; one in doubt has been looked at.
+        for node in list(self._nodes)[self._part :: parts]:
+            if node.address64 not in self._doubtful:
+                self._look(node)
+        # Only once in a round: all are gone through for it.
+        if self._is_active and not self._part and self._questions.may_ask:
+            self._questions.ask_one(self._records.values())
 
     def _look(self, node: Node) -> None:
         record = self._records.get(node.address64)
@@ -146,9 +147,17 @@ class HealthService(Service):
         before = record.condition
         now = self._now()
         record.look(self._deliveries(node), now, self._up_at)
-        condition = record.judge(now, self._way_of(node))
+        condition = record.judge(now, self._way_of)
+        self._note_doubt(record)
         if condition.health is not before.health:
             self._bus.publish(HealthChanged(node, condition, before))
+
+    def _note_doubt(self, record: Record) -> None:
+        address64 = record.node.address64
+        if record.is_doubtful:
+            self._doubtful[address64] = record
+        else:
+            self._doubtful.pop(address64, None)
 
     def _way_of(self, node: Node) -> str:
         """Say in a clause how the node is that a node's packets go through, if one is known."""
