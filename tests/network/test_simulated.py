@@ -62,7 +62,7 @@ class SimulatedNetworkTests(SynchronousTestCase):
     def test_stranger(self) -> None:
         """It may be the node of this client, and does not answer."""
         frame = ReceivePacket(UNKNOWN64, Address16(0x7777), 1, b"whose?")
-        self.gateway.radio.coordinator.frame_received(frame)
+        self.gateway.radio.coordinator.hearers.hear(frame)
         self.run_for(KEEP_TIME - 1)
         self.assertFalse(self.client.disconnected)
         self.run_for(2)

@@ -257,7 +257,7 @@ class Observers(GatewayTestCase):
         self.successResultOf(Deferred.fromCoroutine(self.gateway.api.remove_mapping("ECHO")))
         (node,) = (node for node in self.gateway.network.nodes if node.label == "ECHO")
         frame = ReceivePacket(node.address64, node.address16, 1, b"alone")
-        self.gateway.radio.coordinator.frame_received(frame)
+        self.gateway.radio.coordinator.hearers.hear(frame)
         self.assertEqual(self.seen, [(FROM_NODE, "ECHO", b"alone")])
 
     def test_a_packet_that_is_sent_again_is_seen_once(self) -> None:

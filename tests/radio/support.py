@@ -15,6 +15,7 @@ from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.damage import Sender
 from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp
+from zbtwist.radio.hearers import only
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.protocol import RadioProtocol
@@ -36,7 +37,7 @@ class Owner:
 
     def __init__(self, frame_received: Callable[[Frame], None] | None = None) -> None:
         self.frames: list[Frame] = []
-        self.frame_received = frame_received or self.frames.append
+        self.hearers = only(Clock(), frame_received or self.frames.append)
         self.damage: list[list[Sender] | None] = []
         self.congestion: list[bool] = []
         self.made: list[RadioProtocol] = []
@@ -97,7 +98,7 @@ class Wire:
 
     def receive(self, frame: Frame) -> None:
         """The radio sends a frame."""
-        self.coordinator.frame_received(frame)
+        self.coordinator.hearers.hear(frame)
 
 
 def start(request: Awaitable[Any]) -> Deferred[Any]:

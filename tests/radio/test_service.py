@@ -591,10 +591,10 @@ class RadioServiceTests(LinkCase):
         self.service.startService()
         self.run_for(0.001, 0.001)
         self.assertIsNotNone(self.service.protocol)
-        self.assertNotEqual(work.frame_received, self.coordinator.frame_received)
+        self.assertIsNot(work.hearers, self.coordinator.hearers)
         self.run_for(QUICK)
         self.assertEqual(len(self.ups()), 1)
-        self.assertEqual(work.frame_received, self.coordinator.frame_received)
+        self.assertIs(work.hearers, self.coordinator.hearers)
         self.stop()
 
     def test_mistake_of_ours(self) -> None:

@@ -172,6 +172,7 @@ class Outbound:
                 and self._turns.are_free
                 and now >= self.line.room_at(len(data), now)
             ):
+                self.line.sent(len(data))
                 self._launch(self._packet(writer, data))
                 return
             waiting.is_urgent = True
@@ -320,6 +321,7 @@ class Outbound:
                 taken = waiting.take(now, self._limit(), self._settings.coalesce)
                 packet = self._packet(*taken) if taken is not None else None
         if packet is not None:
+            self.line.sent(len(packet.data))
             self._launch(packet)
             waiting.release_backpressure()
         self._advance()
@@ -330,7 +332,6 @@ class Outbound:
             node.address64, packet.data, node.address16, node.role == devices.END_DEVICE
         )
         self._turns.sent(packet)
-        self.line.sent(len(packet.data))
         self._in_flight[packet] = sent
         sent.addBoth(self._done, packet)
 

@@ -23,12 +23,12 @@ MAX_FRAME = 2.5
 class FrameTimeout:
     """Watches a decoder; whoever feeds it calls `fed` each time that something is pending then."""
 
-    def __init__(self, clock: IReactorTime, deliver: Callable[[list[bytes]], None]) -> None:
+    def __init__(self, clock: IReactorTime, give_up: Callable[[], None]) -> None:
         """
-        @param deliver: called with the frames that were behind a beginning that was given up.
+        @param give_up: called when what is pending is to be given up.
         """
         self._clock = clock
-        self._deliver = deliver
+        self._give_up = give_up
         self._call: IDelayedCall | None = None
         self._feeds = 0
         self._since = 0.0
@@ -59,6 +59,6 @@ class FrameTimeout:
             return
         age = self._clock.seconds() - self._since
         if feeds == self._feeds or age >= MAX_FRAME:
-            self._deliver(decoder.give_up())
-        if decoder.pending:
+            self._give_up()
+        if decoder.pending and self._call is None:
             self._watch(decoder)

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
 from zbtwist.radio.damage import Sender
+from zbtwist.radio.hearers import FrameHearers
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.line_health import LineHealth
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
@@ -103,9 +104,9 @@ class IRadio(Interface):
 class IProtocolOwner(Interface):
     """Whom a `RadioProtocol` tells what comes from the radio, and what becomes of the line."""
 
-    frame_received: Callable[[Frame], None] = Attribute(
-        "Called with each frame that comes, also unknown and malformed ones. It is looked up for "
-        "each, and may change."
+    hearers: FrameHearers = Attribute(
+        "Who hears the frames that come, the unknown and malformed ones among them. It is looked "
+        "up for each frame, and may change."
     )
 
     def frames_damaged(senders: list[Sender] | None) -> None:

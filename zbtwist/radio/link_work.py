@@ -27,6 +27,7 @@ from zbtwist.radio.bring_up import bring_up
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.damage import Sender
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
+from zbtwist.radio.hearers import only
 from zbtwist.radio.heartbeat import TRY_TIMEOUT, Heartbeat
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import ILinkOwner, IProtocolOwner
@@ -81,8 +82,7 @@ class LinkWork:
     """Does what a link's machine asks for, and hears what comes on the line.
 
     @ivar link: is told what happens to the link.
-    @ivar frame_received: see `IProtocolOwner`: the coordinator's, unless the radio is being looked
-        for.
+    @ivar hearers: see `IProtocolOwner`: the coordinator's, unless the radio is being looked for.
     @ivar protocol: the line while it is open, with its counters.
     @ivar last: what is known of the radio.
     @ivar log: says what becomes of the link.
@@ -110,7 +110,7 @@ class LinkWork:
         """
         self.configure = False
         self.write_flash = False
-        self.frame_received: Callable[[Frame], None] = coordinator.frame_received
+        self.hearers = coordinator.hearers
         self.protocol: RadioProtocol | None = None
         self.link = make_link(self)
         self.heartbeat = Heartbeat(
@@ -201,7 +201,7 @@ class LinkWork:
             self.link.lost()
 
     def close_line(self) -> None:
-        self.frame_received = self._pass_on
+        self._let_hear(self._pass_on)
         if self.protocol is not None:
             transport: Any = self.protocol.transport
             # Without writing what is buffered, where it can do that.
@@ -253,7 +253,7 @@ class LinkWork:
             if not probe.frame_received(frame):
                 self._pass_on(frame)
 
-        self.frame_received = look
+        self._let_hear(look)
         self._begin(Deferred.fromCoroutine(probe.find()), self.link.found)
 
     def bring_up(self, found: ProbeResult) -> None:
@@ -265,7 +265,7 @@ class LinkWork:
         waited = 0.0 if since is None else min(now - since, MAX_ANSWER_TIME)
         self.protocol.set_api_mode(found.api_mode)
         self.last.found(found, self.baud_rate)
-        self.frame_received = self._coordinator.frame_received
+        self.hearers = self._coordinator.hearers
         self._is_setting_up = True
         self._coordinator.line.speaks_telnet = is_telnet(self.protocol.overheard)
         self._damages = 0
@@ -294,7 +294,7 @@ class LinkWork:
             self._pass_on(frame)
             self.link.frame_came()
 
-        self.frame_received = end
+        self._let_hear(end)
         if self.last.address64 is None:
             # That a radio is plugged in is seen by the line, which is lost before; and one that is
             # switched on says so, if it speaks in frames.
@@ -310,6 +310,10 @@ class LinkWork:
         else:
             self.link.given_up(self._coordinator.offline_reason)
 
+    def _let_hear(self, hear: Callable[[Frame], None]) -> None:
+        """Let nobody hear what comes but that, which looks at it first."""
+        self.hearers = only(self._clock, hear)
+
     def _pass_on(self, frame: Frame) -> None:
         """Take what came while nobody knows whether there is a radio.
 
@@ -318,7 +322,7 @@ class LinkWork:
         counts always, since looking again does no harm.
         """
         if self.last.was_at(self.baud_rate):
-            self._coordinator.frame_received(frame)
+            self._coordinator.hearers.hear(frame)
         elif isinstance(frame, ModemStatus):
             self._modem_status(frame)
 

@@ -68,7 +68,7 @@ class RadioProtocol(Protocol):
         self._batch = batch or WriteBatch()
         self._clock = clock
         self._standstill = standstill or Standstill(clock, EventBus())
-        self._patience = FrameTimeout(clock, self._given_up)
+        self._patience = FrameTimeout(clock, self._silence)
         self._raw: Callable[[bytes], None] | None = None
         self.gone: Deferred[None] = Deferred()
         self.overheard = b""
@@ -181,48 +181,30 @@ class RadioProtocol(Protocol):
             self._owner.congestion_changed(congested)
 
     def dataReceived(self, data: bytes) -> None:
-        if self._clock.seconds() >= self._standstill.late_at:
+        """Take what came, and hand the frames up that are complete now.
+
+        @param data: the next bytes; none if what is pending is no frame's beginning after all, and
+            frames may be behind it.
+        """
+        now = self._clock.seconds()
+        if now >= self._standstill.late_at:
             self._standstill.look()
         if self._raw is not None:
             self._raw(data)
             return
         decoder = self._decoder
-        frames = decoder.feed(data)
+        frames = decoder.feed(data) if data else decoder.give_up()
         is_damaged = decoder.discarded_bytes != self._discarded
-        if frames or is_damaged:
-            if is_damaged and not decoder.good_frames and len(self.overheard) < MAX_OVERHEARD:
-                self.overheard = (self.overheard + data)[:MAX_OVERHEARD]
-            self._deliver(frames, is_damaged)
-        # A frame may have told that the mode is another.
-        decoder = self._decoder
-        if decoder.pending:
-            self._patience.fed(decoder)
-
-    def _look_at_damage(self) -> None:
-        decoder = self._decoder
-        bad = self._bad[:]
-        self._bad.clear()
-        lost, self._discarded = decoder.discarded_bytes - self._discarded, decoder.discarded_bytes
-        self._owner.frames_damaged(senders_of(bad, lost, decoder.api_mode))
-
-    def _given_up(self, frames: list[bytes]) -> None:
-        """What was waited for did not come; these were behind it."""
-        self._look_at_damage()
-        self._deliver(frames)
-
-    def _deliver(self, frames: list[bytes], is_damaged: bool = False) -> None:
-        """Hand frames up.
-
-        @param is_damaged: others among them were lost. Whose they were is said before anything is
-            written: nobody may read what was behind the hole as if it followed.
-        """
-        traffic = self._traffic
-        frames_in, bytes_in = traffic.frames_in, traffic.bytes_in
+        if is_damaged and not decoder.good_frames and len(self.overheard) < MAX_OVERHEARD:
+            self.overheard = (self.overheard + data)[:MAX_OVERHEARD]
         batch = self._batch
-        # One frame is no batch.
+        # One frame is no batch. If others were lost, whose they were is said before anything is
+        # written: nobody may read what was behind the hole as if it followed.
         is_batch = len(frames) > 1 or is_damaged
         if is_batch:
             batch.begin()
+        traffic = self._traffic
+        frames_in, bytes_in = traffic.frames_in, traffic.bytes_in
         for frame_data in frames:
             kind = frame_data[0]
             frames_in[kind] += 1
@@ -232,12 +214,31 @@ class RadioProtocol(Protocol):
             frame = parse_frame(frame_data)
             if isinstance(frame, UnparsedFrame):
                 self.malformed_frames += 1
+            hearers = self._owner.hearers
             try:
-                self._owner.frame_received(frame)
+                for hear in hearers.of(type(frame)) or ():
+                    hear(frame)
             except Exception:
                 # A mistake of ours must not cost the link and with it every other node.
                 self.log.failure("A frame could not be handled: {frame}", frame=frame)
+            # Not sooner: who hears that the radio was reset asks when it was heard before that.
+            hearers.last_frame = now
         if is_damaged:
             self._look_at_damage()
         if is_batch:
             batch.end()
+        # A frame may have told that the mode is another.
+        decoder = self._decoder
+        if decoder.pending:
+            self._patience.fed(decoder)
+
+    def _silence(self) -> None:
+        """What is pending was waited for long enough."""
+        self.dataReceived(b"")
+
+    def _look_at_damage(self) -> None:
+        decoder = self._decoder
+        bad = self._bad[:]
+        self._bad.clear()
+        lost, self._discarded = decoder.discarded_bytes - self._discarded, decoder.discarded_bytes
+        self._owner.frames_damaged(senders_of(bad, lost, decoder.api_mode))

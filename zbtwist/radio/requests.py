@@ -10,9 +10,6 @@ status may still come in time, and `QUARANTINE` seconds more; AT commands may us
 still have packets of a former run of the gateway, of which nobody knows: so the ids begin anywhere,
 and a status with the address of a node that the packet was not for is not the packet's.
 
-Frames that are no answers are somebody else's: one lookup by a frame's type leads to all who want
-it, the requests among them.
-
 Requests that find no free id wait, and their time runs. Remote AT commands, of which many may be
 under way to nodes that sleep, leave `IDS_FOR_DATA` ids to the rest.
 """
@@ -37,6 +34,7 @@ from zbtwist.radio.errors import (
     RadioOffline,
     TooManyRequests,
 )
+from zbtwist.radio.hearers import FrameHearers
 from zbtwist.radio.histogram import Histogram
 from zbtwist.xbee.address import (
     UNKNOWN16,
@@ -151,7 +149,7 @@ class Requests:
 
     @ivar transmit_seconds: how long packets took, from the request to its status.
     @ivar late_answers: answers that no request waited for: late, doubled, or to someone else.
-    @ivar last_frame: when the last frame came, seconds of the clock.
+    @ivar hearers: who hears the frames of the radio, the requests among them.
     @ivar last_answer: when the last answer to a request came, in time or not; what the radio says
         by itself is no sign that it takes what it is told.
     @ivar address16_counts: whether a node is its 16-bit address. With 802.15.4 several may have the
@@ -187,26 +185,23 @@ class Requests:
         self.late_answers = 0
         self.transmit_seconds = Histogram()
         self.offline_reason = "The gateway has not opened the radio yet."
-        # Who wants frames of a type. What is news of a node is news even if it is an answer.
-        self._subscribers: dict[type[Frame], list[Callable[[Any], None]]] = {
-            TransmitStatus: [self._transmit_status],
-            ATCommandResponse: [self._command_answered],
-            RemoteATCommandResponse: [self._command_answered],
-        }
-        self.last_frame = self.last_answer = clock.seconds()
+        # Who asked is answered first. What is news of a node is news even if it is an answer.
+        self.hearers = FrameHearers(clock)
+        self.hearers.subscribe(TransmitStatus, self._transmit_status)
+        self.hearers.subscribe(ATCommandResponse, self._command_answered)
+        self.hearers.subscribe(RemoteATCommandResponse, self._command_answered)
+        self.last_answer = clock.seconds()
         self.address16_counts = True
         self.owner_of: Callable[[Address16], Address64 | None] = _nobody
 
     def subscribe(self, frame_type: type[F], received: Callable[[F], None]) -> None:
         """See `zbtwist.radio.interfaces.IRadio`."""
-        self._subscribers.setdefault(frame_type, []).append(received)
+        self.hearers.subscribe(frame_type, received)
 
-    def frame_received(self, frame: Frame) -> None:
-        """Take a frame from the radio, and hand it to who wants frames of its type."""
-        for hear in self._subscribers.get(type(frame), ()):
-            hear(frame)
-        # Not sooner: who hears that the radio was reset asks when it was heard before that.
-        self.last_frame = self._clock.seconds()
+    @property
+    def last_frame(self) -> float:
+        """When the last frame came, seconds of the clock."""
+        return self.hearers.last_frame
 
     @property
     def outstanding(self) -> int:
@@ -493,7 +488,7 @@ class Requests:
 
     def _command_answered(self, frame: ATCommandResponse | RemoteATCommandResponse) -> None:
         # Who asked whether the radio is there looks at it at once.
-        self.last_frame = self.last_answer = self._clock.seconds()
+        self.hearers.last_frame = self.last_answer = self._clock.seconds()
         request = self._pending.get(frame.frame_id)
         if request is None or not request.matches(frame):
             self.late_answers += 1

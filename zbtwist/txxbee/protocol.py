@@ -122,7 +122,7 @@ class txXBee(protocol.Protocol):
         # SerialPort has the reactor it was given; a transport that has none gets no clock.
         clock = getattr(self.transport, "reactor", None)
         if self._patience is None and clock is not None:
-            self._patience = FrameTimeout(cast(IReactorTime, clock), self._hand_up)
+            self._patience = FrameTimeout(cast(IReactorTime, clock), self._silence)
         if self._patience is not None and self._decoder.pending:
             self._patience.fed(self._decoder)
 
@@ -130,6 +130,9 @@ class txXBee(protocol.Protocol):
         """The serial port is closed."""
         if self._patience is not None:
             self._patience.stop()
+
+    def _silence(self) -> None:
+        self._hand_up(self._decoder.give_up())
 
     def _hand_up(self, found: Iterable[bytes]) -> None:
         for frame_data in found:

@@ -356,7 +356,7 @@ class Viewers(LiveTestCase):
         page, _ = self.opened()
         sender = self.node("ECHO")
         frame = ReceivePacket(sender.address64, sender.address16, 1, b"x")
-        self.gateway.radio.coordinator.frame_received(frame)
+        self.gateway.radio.coordinator.hearers.hear(frame)
         self.run_for(INTERVAL)
         self.assertIsNotNone(sender.signal)
         page.lose()
@@ -369,7 +369,7 @@ class Viewers(LiveTestCase):
         self.patch(self.gateway.radio.coordinator, "at", at)
         for _ in range(10):
             self.run_for(INTERVAL)
-            self.gateway.radio.coordinator.frame_received(frame)
+            self.gateway.radio.coordinator.hearers.hear(frame)
         self.assertEqual(asked, [])
 
 
