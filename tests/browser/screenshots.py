@@ -64,9 +64,9 @@ def take_all(directory: Path, nodes: int) -> None:
         take(page, directory, f"{nodes}-node")
         page.script("document.getElementById('node-dialog').close()")
         for view in ("network", "log"):
-            page.script("location.hash = arguments[0]", view)
+            page.go_to(view)
             take(page, directory, f"{nodes}-{view}")
-        page.script("location.hash = 'network'")
+        page.go_to("network")
         page.wait_text("picture-text", "nodes")
         page.click("zoom-fit")
         take(page, directory, f"{nodes}-fit")

@@ -10,7 +10,7 @@ import atexit
 import json
 import shutil
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from twisted.trial.unittest import SkipTest
 
@@ -94,12 +94,19 @@ class Page:
         """
         self.driver = browser()
         self.url = url
-        # Another fragment of the same address would load nothing. And what was logged before
-        # belongs to another test.
+        # What was logged before belongs to another test.
         self.driver.get("about:blank")
         self.console()
         self.driver.get_log("performance")
-        self.driver.get(f"{url}#{view}")
+        self.driver.get(self.address(view))
+
+    def address(self, view: str = "", **more: str) -> str:
+        """The address of a view.
+
+        @param more: what else stands in its query.
+        """
+        said = {"view": view, **more} if view else more
+        return f"{self.url}?{urlencode(said)}" if said else self.url
 
     def size(self, width: int, height: int = 900) -> None:
         """Give the window a size, in CSS pixels."""
@@ -187,8 +194,8 @@ class Page:
         _click(self.id(name), f"#{name}")
 
     def go_to(self, view: str) -> None:
-        """Click on a view's name, and wait until it is shown: a browser tells of it later."""
-        link = f'.views a[href="#{view}"]'
+        """Click on a view's name, and wait until it is shown."""
+        link = f'.views a[href="?view={view}"]'
         self.find(link)[0].click()
         wait_until(lambda: self.find(f"{link}[aria-current]"), f"the view {view!r}")
 
@@ -206,7 +213,7 @@ class Page:
     def new_tab(self, view: str = "") -> None:
         """Load it once more, in a tab of its own: the others are no longer seen."""
         self.driver.switch_to.new_window("tab")
-        self.driver.get(f"{self.url}#{view}")
+        self.driver.get(self.address(view))
 
     def close_tabs(self) -> None:
         """Close all tabs but the first."""

@@ -328,7 +328,7 @@ class ConsoleTests(ConsoleTestCase):
         page.wait_text("log-lines", "debug")
         page.click("log-frames")
         page.wait_text("log-frames", "Trace frames")
-        page.script("location.hash = 'nodes'")
+        page.go_to("nodes")
         page.open_node("METER")
         page.click("trace-node")
         page.wait_text("trace-result", "Its frames are in the log")
@@ -341,8 +341,8 @@ class ConsoleTests(ConsoleTestCase):
         page.size(390, 844)
         page.wait_row("METER")
         for view in ("network", "log", "nodes"):
-            page.script("location.hash = arguments[0]", view)
-            wait_until(lambda: page.id(f"view-{view}").is_displayed(), view)  # noqa: B023
+            page.go_to(view)
+            self.assertTrue(page.id(f"view-{view}").is_displayed(), view)
             self.assertEqual(page.script("return document.documentElement.scrollWidth"), 390, view)
         page.open_node("METER")
         self.assertTrue(page.id("rename-value").is_displayed())

@@ -81,7 +81,7 @@ class LoginTests(SynchronousTestCase):
         page.fill("terminal-input", "hello")
         page.wait_text("terminal-output", "hello\nhello")
         page.driver.find_element("css selector", "#terminal-dialog .close").click()
-        page.driver.find_element("css selector", ".views a[href='#log']").click()
+        page.go_to("log")
         page.wait_text("log-lines", "ECHO")
         # Nothing that stands for the password is anywhere but in the page's memory.
         self.assertEqual(page.driver.get_cookies(), [])

@@ -6,6 +6,7 @@ import { Link } from "./link.js";
 import { LogView } from "./log.js";
 import { NodeDialog } from "./node.js";
 import { Picture } from "./picture.js";
+import { place } from "./place.js";
 import { Session } from "./session.js";
 import { State } from "./state.js";
 import { NodeTable } from "./table.js";
@@ -155,20 +156,29 @@ byId("measure").addEventListener("click", async () => {
 const VIEWS = ["nodes", "network", "log"];
 
 function showView() {
-  const wanted = location.hash.slice(1);
-  // The address of the skip link is no view.
-  if (wanted && !VIEWS.includes(wanted)) return;
-  const view = wanted || "nodes";
+  const wanted = place.get("view");
+  const view = VIEWS.includes(wanted) ? wanted : VIEWS[0];
   for (const name of VIEWS) {
     byId(`view-${name}`).hidden = name !== view;
-    const entry = document.querySelector(`.views a[href="#${name}"]`);
+    const entry = document.querySelector(`.views a[href="?view=${name}"]`);
     setAttribute(entry, "aria-current", name === view ? "page" : null);
   }
   picture.show(view === "network");
   log.show(view === "log");
 }
 
-addEventListener("hashchange", showView);
+for (const name of VIEWS) {
+  document.querySelector(`.views a[href="?view=${name}"]`).addEventListener("click", (event) => {
+    // The browser's own ways to open it elsewhere stay.
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    place.set({ view: name === VIEWS[0] ? null : name }, { push: true });
+  });
+}
+
+place.addEventListener("change", (event) => {
+  if (event.detail.has("view")) showView();
+});
 addEventListener("resize", () => picture.update());
 for (const button of document.querySelectorAll("dialog .close")) {
   button.addEventListener("click", () => button.closest("dialog").close());
