@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 from twisted.internet.task import Clock
@@ -10,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.control.http.support import FakeOperations, parse_response
 from zbtwist.control.http.site import control_site
-from zbtwist.control.web.pages import STATIC, TYPES, FrontPage, StaticFiles
+from zbtwist.control.web.pages import STATIC, TYPES, Files, FrontPage, StaticFiles
 
 PAGE = b"<!doctype html><title>zbtwist</title>"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -48,7 +49,7 @@ class Shell(PagesTestCase):
         status, headers, body = self.get("/", **BROWSER)
         self.assertEqual((status, body), (200, PAGE))
         self.assertEqual(headers["content-type"], "text/html; charset=utf-8")
-        self.assertEqual(headers["vary"], "accept")
+        self.assertEqual(headers["vary"], "accept, accept-encoding")
 
     def test_others_get_a_sentence(self) -> None:
         for accept in ({}, {"Accept": "*/*"}, {"Accept": "text/plain"}):
@@ -73,7 +74,7 @@ class Shell(PagesTestCase):
         self.assertEqual({Path(name).suffix for name in names} - TYPES.keys(), set())
 
 
-class Files(PagesTestCase):
+class Served(PagesTestCase):
     def test_types(self) -> None:
         for suffix, content_type in TYPES.items():
             (self.folder / f"a{suffix}").write_bytes(b"content")
@@ -119,6 +120,40 @@ class Files(PagesTestCase):
             status, again, body = self.get(path, If_None_Match=headers["etag"], **BROWSER)
             self.assertEqual((status, body), (304, b""))
             self.assertEqual(again["etag"], headers["etag"])
+
+    def test_compressed(self) -> None:
+        """Who takes that gets it; it is another thing to a cache than what others get."""
+        content = b"export const x = 1;\n" * 100
+        (self.folder / "console.js").write_bytes(content)
+        _, plain, body = self.get("/static/console.js")
+        self.assertEqual(body, content)
+        self.assertNotIn("content-encoding", plain)
+        for accepted in ("gzip", "gzip, deflate, br", "br;q=1.0, GZIP;q=0.5", "*"):
+            status, headers, body = self.get("/static/console.js", Accept_Encoding=accepted)
+            self.assertEqual((status, headers["content-encoding"]), (200, "gzip"), accepted)
+            self.assertEqual(gzip.decompress(body), content)
+            self.assertEqual(headers["content-length"], str(len(body)))
+            self.assertIn("accept-encoding", headers["vary"])
+            self.assertNotEqual(headers["etag"], plain["etag"])
+        for accepted in ("", "identity", "gzip;q=0", "gzip; q=0.0, br", "x-gzipped"):
+            _, headers, body = self.get("/static/console.js", Accept_Encoding=accepted)
+            self.assertEqual((body, headers["etag"]), (content, plain["etag"]), accepted)
+        headers = self.get("/static/console.js", Accept_Encoding="gzip")[1]
+        again = {"Accept_Encoding": "gzip", "If_None_Match": headers["etag"]}
+        self.assertEqual(self.get("/static/console.js", **again)[0::2], (304, b""))
+
+    def test_what_gets_no_shorter_is_sent_as_it_is(self) -> None:
+        (self.folder / "a.png").write_bytes(bytes(1000))
+        for path in ("/static/a.png", "/static/console.js"):
+            headers = self.get(path, Accept_Encoding="gzip")[1]
+            self.assertNotIn("content-encoding", headers)
+
+    def test_file_that_has_gone(self) -> None:
+        files = Files(self.folder)
+        path = self.folder / "console.js"
+        self.assertIsNotNone(files.content(path))
+        path.unlink()
+        self.assertIsNone(files.content(path))
 
     def test_update_is_seen_at_once(self) -> None:
         _, headers, _ = self.get("/static/console.js")
