@@ -201,7 +201,9 @@ class Gateway(MultiService):
             self.radio,
             self.network,
             self.bindings,
-            lambda: Reachability(self._settings.control, self._settings.is_local),
+            self.health,
+            self._where,
+            lambda: events.warnings,
             bus,
         )
         console.mount(root)
@@ -225,6 +227,10 @@ class Gateway(MultiService):
             standstill,
         ):
             service.setServiceParent(self)
+
+    def _where(self) -> Reachability:
+        settings = self._settings
+        return Reachability(settings.control, settings.is_local, settings.interface)
 
     def _port_endpoint(self, slot: ListenAddress) -> IStreamServerEndpoint:
         if isinstance(slot, int):

@@ -55,6 +55,7 @@ LOG = "log"
 FRAME = "frame"
 
 _NAMESPACE = "zbtwist"
+_WARNINGS = frozenset(("warn", "error", "critical"))
 _NO_VALUES: Mapping[str, Plain] = {}
 _ELLIPSIS = "…"
 
@@ -89,6 +90,7 @@ class EventLog:
     """Keeps the last events of this program that matter: level info and above, and frames.
 
     @ivar last_seq: the number of the latest event, 0 if there was none.
+    @ivar warnings: how many of them so far were warnings, errors, or worse.
     @ivar run: names this run of the program: another one gives the same numbers to other events.
     """
 
@@ -101,6 +103,7 @@ class EventLog:
         @param maximum_frames: how many frames.
         """
         self.last_seq = 0
+        self.warnings = 0
         self.run = secrets.token_hex(4)
         self._events: FairRing[Entry] = FairRing(maximum)
         self._frames: deque[Entry] = deque(maxlen=maximum_frames)
@@ -161,6 +164,7 @@ class EventLog:
         address: str = "",
     ) -> Entry:
         self.last_seq += 1
+        self.warnings += level in _WARNINGS
         return Entry(self.last_seq, when, level, text, kind, name, values, address)
 
     def since(self, seq: int, maximum: int | None = None) -> list[Entry]:

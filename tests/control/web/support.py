@@ -30,6 +30,7 @@ from zbtwist.binding.port import NodePort
 from zbtwist.config.settings import Settings
 from zbtwist.control.http.site import ControlSite
 from zbtwist.control.web import live
+from zbtwist.health.service import ROUND
 from zbtwist.network.node import Node
 
 SETTINGS = Settings(serial="sim:nt=0.3:interval=0")
@@ -147,7 +148,8 @@ class ConsoleTestCase(SynchronousTestCase):
         self.gateway = Gateway(self.settings, self.reactor, wall=self.reactor.seconds)
         self.gateway.startService()
         self.addCleanup(self.gateway.stopService)
-        self.run_for(2)
+        # Each node was looked at how it is.
+        self.run_for(ROUND + 1)
         site = self.reactor.tcpServers[0][1]
         assert isinstance(site, ControlSite)
         self.factory = site

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from wsproto.events import TextMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
@@ -35,7 +36,9 @@ from zbtwist.control.web.live import (
     SOON,
 )
 from zbtwist.control.web.sockets import MAX_MESSAGE, POLICY
+from zbtwist.control.web.traffic import INTERVAL as TRAFFIC_INTERVAL
 from zbtwist.control.web.view import Changes, View
+from zbtwist.health.service import ROUND
 from zbtwist.xbee.address import Address16, Address64, format_address64
 from zbtwist.xbee.frames import ReceivePacket
 
@@ -50,7 +53,9 @@ GATEWAY = {
     "control": str,
     "state": str,
     "problem": str,
+    "interface": str,
     "interface_local": bool,
+    "warnings": int,
 }
 RADIO = {
     "up": bool,
@@ -93,6 +98,9 @@ NODE = {
     "signal": (int, type(None)),
     "route": (list, type(None)),
     "temperature": (float, type(None)),
+    "health": str,
+    "health_since": int,
+    "health_text": str,
 }
 
 
@@ -139,7 +147,7 @@ class Telling(LiveTestCase):
 
     def test_everything_at_first(self) -> None:
         _, snapshot = self.opened()
-        self.assertEqual(snapshot.keys(), {"type", "gateway", "radio", "nodes"})
+        self.assertEqual(snapshot.keys(), {"type", "gateway", "radio", "nodes", "traffic"})
         self.assertTypes(snapshot["gateway"], GATEWAY)
         self.assertTypes(snapshot["radio"], RADIO)
         for node in snapshot["nodes"]:
@@ -203,6 +211,49 @@ class Telling(LiveTestCase):
         self.assertEqual(changes["gateway"], {"nodes": snapshot["gateway"]["nodes"] + 1})
         self.gateway.network.nodes.remove(newcomer)
         self.assertEqual(self.changes(page)["gone"], ["00:13:a2:00:00:00:00:42"])
+
+    def test_traffic_of_ten_minutes(self) -> None:
+        """It comes with everything, and then what passes in each interval."""
+        self.port("ECHO").deliver(b"12345")
+        self.run_for(TRAFFIC_INTERVAL)
+        page, snapshot = self.opened()
+        traffic = snapshot["traffic"]
+        echo = "00:13:a2:00:40:0a:3e:03"
+        self.assertEqual(traffic["interval"], TRAFFIC_INTERVAL)
+        self.assertEqual([sum(values) for values in traffic["nodes"][echo]], [5, 0, 0])
+        self.assertEqual([sum(values) for values in traffic["all"]], [5, 0, 0])
+        self.port("ECHO").deliver(b"123")
+        self.port("ECHO").outbound.bytes_lost += 7
+        self.run_for(TRAFFIC_INTERVAL)
+        [*_, message] = [one for one in page.messages() if one["traffic"]]
+        self.assertEqual(message["traffic"]["number"], traffic["number"] + 1)
+        self.assertEqual(message["traffic"]["nodes"], {echo: [[3], [0], [7]]})
+        other = self.open()
+        [again] = other.messages()
+        self.assertEqual([sum(values) for values in again["traffic"]["nodes"][echo]], [8, 0, 7])
+
+    def test_health(self) -> None:
+        """How nodes are, and why, is told at once when it changes."""
+        page, snapshot = self.opened()
+        [row] = [row for row in snapshot["nodes"] if row["label"] == "ECHO"]
+        self.assertEqual((row["health"], row["health_text"]), ("ok", ""))
+        outbound = self.port("ECHO").outbound
+        outbound.failures += 58
+        self.run_for(ROUND)
+        told: dict[str, Any] = {}
+        for message in page.messages():
+            for node in message["nodes"]:
+                told.update(node if node["address"] == row["address"] else {})
+        self.assertEqual(told["health"], "not-answering")
+        self.assertIn("58 packets got no acknowledgement", told["health_text"])
+        self.assertGreater(told["health_since"], 0)
+
+    def test_warnings_are_counted(self) -> None:
+        page, snapshot = self.opened()
+        self.assertEqual(snapshot["gateway"]["warnings"], 0)
+        Logger("zbtwist.test").warn("Beware.")
+        Logger("zbtwist.test").info("Nothing.")
+        self.assertEqual(self.changes(page)["gateway"], {"warnings": 1})
 
     def test_radio_that_is_lost(self) -> None:
         page, _ = self.opened()
@@ -476,7 +527,7 @@ class Calling(LiveTestCase):
         self.run_for(10)
         for address in ("ECHO", "00:13:a2:00:40:0a:3e:03", ""):
             traffic = self.answer(page, "traffic", address)
-            self.assertEqual(traffic.keys(), {"interval", "end", "received", "sent"})
+            self.assertEqual(traffic.keys(), {"interval", "end", "received", "sent", "lost"})
             self.assertEqual(sum(traffic["received"]), 100)
         self.assertEqual(self.answer(page, "traffic", "NOBODY"), UNKNOWN_NODE)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
-from zbtwist.control.web.traffic import INTERVAL, KEPT, TrafficHistory
+from zbtwist.control.web.traffic import INTERVAL, KEPT, RECENT, TrafficHistory
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.runtime.event_bus import EventBus
-from zbtwist.xbee.address import Address64
+from zbtwist.xbee.address import Address64, format_address64
 
 ONE, TWO = Address64(1), Address64(2)
 
@@ -28,7 +30,7 @@ class Ports(BindingService):
         return self.ports.get(node.address64)
 
 
-class TrafficTests(SynchronousTestCase):
+class TrafficTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.bus = EventBus()
@@ -62,6 +64,13 @@ class TrafficTests(SynchronousTestCase):
     ) -> None:
         history = self.traffic.of(address64)
         self.assertEqual((history["received"], history["sent"]), (received, sent))
+
+    def lose(self, address64: Address64, lost: int) -> None:
+        self.ports.ports[address64].outbound.bytes_lost += lost
+
+
+class TrafficTests(TrafficTestCase):
+    """The hour that is kept."""
 
     def test_nothing_yet(self) -> None:
         self.assertHistory(None, [], [])
@@ -126,6 +135,20 @@ class TrafficTests(SynchronousTestCase):
         self.wait()
         self.assertHistory(ONE, [100, 0, 30, 4], [0, 0, 0, 0])
 
+    def test_losses(self) -> None:
+        """They are traffic, too, and kept for an hour."""
+        self.lose(ONE, 9)
+        self.wait()
+        self.pass_bytes(ONE, 1)
+        self.wait()
+        self.assertEqual(self.traffic.of(ONE)["lost"], [9, 0])
+        self.assertEqual(self.traffic.of(None)["lost"], [9, 0])
+        self.assertEqual(self.traffic.of(TWO)["lost"], [0, 0])
+        self.wait(KEPT - 2)
+        self.assertEqual(self.traffic.of(ONE)["lost"], [9] + [0] * (KEPT - 1))
+        self.wait()
+        self.assertEqual(self.traffic.of(ONE)["lost"], [0] * KEPT)
+
     def test_more_than_a_number_holds(self) -> None:
         self.pass_bytes(ONE, 1 << 40)
         self.wait()
@@ -137,3 +160,64 @@ class TrafficTests(SynchronousTestCase):
         self.traffic.startService()
         self.wait()
         self.assertHistory(None, [0], [0])
+
+
+class RecentTests(TrafficTestCase):
+    """What pages are told."""
+
+    def told(self, before: int = 0) -> tuple[Any, ...]:
+        """Return the number, and what all and each node have received, sent and lost."""
+        traffic = self.traffic.since(before)
+        if not traffic:
+            return ()
+        return traffic["number"], traffic["all"], traffic["nodes"]
+
+    def test_nothing(self) -> None:
+        self.assertEqual(self.told(), ())
+        self.wait(5)
+        self.assertEqual(self.told(), ())
+
+    def test_only_what_has_passed(self) -> None:
+        self.pass_bytes(ONE, 10, 1)
+        self.lose(TWO, 3)
+        self.wait()
+        one, two = map(format_address64, (ONE, TWO))
+        nodes = {one: ([10], [1], [0]), two: ([0], [0], [3])}
+        self.assertEqual(self.told(), (1, ([10], [1], [3]), nodes))
+        self.assertEqual(self.told(1), ())
+        self.pass_bytes(ONE, 20)
+        self.wait()
+        self.assertEqual(self.told(1), (2, ([20], [0], [0]), {one: ([20], [0], [0])}))
+        _, all_together, nodes = self.told()
+        self.assertEqual(all_together, ([10, 20], [1, 0], [3, 0]))
+        self.assertEqual(nodes.keys(), {one, two})
+
+    def test_it_moves_on_when_nothing_passes(self) -> None:
+        """Until nothing of it is to be seen any more; then nobody is told that time passes."""
+        self.pass_bytes(ONE, 10)
+        self.wait()
+        tellings = 0
+        told = 1
+        for _ in range(3 * RECENT):
+            self.wait()
+            if news := self.told(told):
+                told, _, nodes = news
+                self.assertEqual(nodes, {})
+                tellings += 1
+        self.assertEqual(tellings, RECENT)
+        self.assertEqual(self.told(), ())
+        self.pass_bytes(ONE, 7)
+        self.wait()
+        number, _, nodes = self.told(told)
+        self.assertEqual(number, 3 * RECENT + 2)
+        [(received, _, _)] = nodes.values()
+        self.assertEqual(received, [0] * (RECENT - 1) + [7])
+
+    def test_longer_than_the_rings(self) -> None:
+        """What is told is of the last ten minutes, wherever that is in them."""
+        for number in range(KEPT + 5):
+            self.pass_bytes(ONE, number + 1)
+            self.wait()
+        last = [number + 1 for number in range(KEPT + 5 - RECENT, KEPT + 5)]
+        self.assertEqual(self.told()[1][0], last)
+        self.assertEqual(self.told(KEPT + 2)[1][0], last[-3:])

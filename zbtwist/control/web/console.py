@@ -24,6 +24,7 @@ from zbtwist.control.web.sockets import Session
 from zbtwist.control.web.terminal import TerminalSession
 from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.control.web.view import Link, Reachability, View
+from zbtwist.health.service import HealthService
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
@@ -43,13 +44,16 @@ class Console(MultiService):
         link: Link,
         network: NetworkService,
         bindings: BindingService,
+        health: HealthService,
         place: Callable[[], Reachability],
+        warnings: Callable[[], int],
         bus: EventBus,
     ) -> None:
         """
         @param operations: what does what the page asks for.
         @param link: the serial line to the radio.
         @param place: returns where the gateway is to be reached; it may change.
+        @param warnings: returns how many warnings and errors the log has had.
         @param bus: tells what pages should show at once.
         """
         super().__init__()
@@ -62,7 +66,8 @@ class Console(MultiService):
         traffic.setServiceParent(self)
         self._calls = Calls(operations, self._resolver, traffic)
         self._sessions: set[Session] = set()
-        self.feed = Feed(clock, View(radio, link, network, bindings, place), network, bus)
+        view = View(radio, link, network, bindings, health, traffic, place, warnings)
+        self.feed = Feed(clock, view, network, bus)
 
     def stopService(self) -> Deferred[Any]:
         # The program waits for this: else its end would come before the sockets' last words.

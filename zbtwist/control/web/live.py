@@ -28,6 +28,7 @@ from zbtwist.control.http.users import user_of
 from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.sockets import POLICY, Session
 from zbtwist.control.web.view import Changes, View
+from zbtwist.health.events import HealthChanged
 from zbtwist.network.events import NodeAdded, NodeForgotten, NodeNamed
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.events import LinkDown, LinkUp
@@ -62,7 +63,7 @@ MAX_ID = 64
 #: What pages show at once; the rest waits for the next look.
 _SEEN_SOON: tuple[type[Event], ...] = (
     *(LinkUp, LinkDown),
-    *(NodeAdded, NodeNamed, NodeForgotten),
+    *(NodeAdded, NodeNamed, NodeForgotten, HealthChanged),
     *(MappingChanged, PortFailed, ClientOpened, ClientClosed),
 )
 
@@ -169,6 +170,7 @@ def _values(changes: Changes) -> dict[str, Any]:
         "radio": changes.radio,
         "nodes": changes.nodes,
         "gone": changes.gone,
+        "traffic": changes.traffic,
     }
 
 

@@ -1,8 +1,12 @@
 """How many bytes went each way over the last hour, for each node and for all together.
 
 Nothing is counted where the bytes go through: the ports' own counters are read every `INTERVAL`,
-and what they have grown by is kept in rings. A node has a ring only while it had traffic within the
-hour, and the number of rings is bounded; what nodes beyond it send is in the sum all the same.
+and what they have grown by is kept in rings. A node has rings only while it had traffic within the
+hour, one for losses only if it lost something, and the number of nodes that have them is bounded;
+what is beyond it is in the sum all the same.
+
+Pages show the last `RECENT` of it for every node. They are told of each interval what has passed in
+it, and of no node for which that is nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +23,16 @@ from twisted.logger import Logger
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
 from zbtwist.network.table import NodeTable
-from zbtwist.xbee.address import Address64
+from zbtwist.xbee.address import Address64, format_address64
 
 #: Seconds from one reading to the next, and how many are kept: an hour.
 INTERVAL = 10
 KEPT = 360
 
-#: How many nodes have rings at most; each has two of `KEPT` numbers of 4 bytes.
+#: How many intervals pages show of all nodes: ten minutes.
+RECENT = 60
+
+#: How many nodes have rings at most; each has two or three of `KEPT` numbers of 4 bytes.
 MAX_RECORDED = 4096
 
 #: What a ring's number can hold.
@@ -40,16 +47,29 @@ def _ring() -> array[int]:
 class _Record:
     """
     @ivar last_active: the number of the last interval with any traffic.
+    @ivar lost: None if nothing was lost within the hour.
     """
 
     last_active: int
     received: array[int] = field(default_factory=_ring)
     sent: array[int] = field(default_factory=_ring)
+    lost: array[int] | None = None
+    last_lost: int = 0
 
-    def note(self, interval: int, received: int, sent: int) -> None:
-        self.received[interval % KEPT] = min(received, _MOST)
-        self.sent[interval % KEPT] = min(sent, _MOST)
-        if received or sent:
+    def note(self, interval: int, received: int, sent: int, lost: int) -> None:
+        at = interval % KEPT
+        self.received[at] = min(received, _MOST)
+        self.sent[at] = min(sent, _MOST)
+        if lost:
+            if self.lost is None:
+                self.lost = _ring()
+            self.lost[at] = min(lost, _MOST)
+            self.last_lost = interval
+        elif self.lost is not None:
+            self.lost[at] = 0
+            if self.last_lost <= interval - KEPT:
+                self.lost = None
+        if received or sent or lost:
             self.last_active = interval
 
 
@@ -60,6 +80,7 @@ class _Counters:
     port: NodePort
     received: int = 0
     sent: int = 0
+    lost: int = 0
 
 
 class TrafficHistory(Service):
@@ -82,7 +103,7 @@ class TrafficHistory(Service):
         self._maximum = maximum
         self._intervals = 0
         self._end = nodes.wall()
-        self._sum = _Record(0)
+        self._sum = _Record(-KEPT)
         self._records: dict[Address64, _Record] = {}
         self._counters: dict[Address64, _Counters] = {}
         self._loop = LoopingCall(self._read)
@@ -106,7 +127,7 @@ class TrafficHistory(Service):
         now = self._intervals
         self._intervals += 1
         self._end = self._nodes.wall()
-        all_received = all_sent = 0
+        all_received = all_sent = all_lost = 0
         counters = {}
         for node in self._nodes:
             port = self._bindings.port_of(node)
@@ -118,19 +139,22 @@ class TrafficHistory(Service):
             counters[node.address64] = before
             received = port.bytes_received - before.received
             sent = port.outbound.bytes_sent - before.sent
-            if received or sent:
+            lost = port.outbound.bytes_lost - before.lost
+            if received or sent or lost:
                 before.received += received
                 before.sent += sent
+                before.lost += lost
                 all_received += received
                 all_sent += sent
-                self._record(node.address64, now).note(now, received, sent)
+                all_lost += lost
+                self._record(node.address64, now).note(now, received, sent, lost)
         self._counters = counters
-        self._sum.note(now, all_received, all_sent)
+        self._sum.note(now, all_received, all_sent, all_lost)
         for address64, record in list(self._records.items()):
             if record.last_active <= now - KEPT:
                 del self._records[address64]
             elif record.last_active < now:
-                record.note(now, 0, 0)
+                record.note(now, 0, 0, 0)
 
     def _record(self, address64: Address64, now: int) -> _Record:
         record = self._records.get(address64)
@@ -144,20 +168,56 @@ class TrafficHistory(Service):
         """Return the history of a node, or of all together.
 
         @param address64: which node; None for all.
-        @return: interval (seconds), end (seconds since 1970, of the last interval), received and
-            sent: bytes in each interval, oldest first, at most `KEPT`.
+        @return: interval (seconds), end (seconds since 1970, of the last interval), received, sent
+            and lost: bytes in each interval, oldest first, at most `KEPT`.
         """
         record = self._sum if address64 is None else self._records.get(address64)
-        count = min(self._intervals, KEPT)
+        received, sent, lost = self._values(record, min(self._intervals, KEPT))
         return {
             "interval": INTERVAL,
             "end": self._end,
-            "received": self._unrolled(record.received) if record else [0] * count,
-            "sent": self._unrolled(record.sent) if record else [0] * count,
+            "received": received,
+            "sent": sent,
+            "lost": lost,
         }
 
-    def _unrolled(self, ring: array[int]) -> list[int]:
-        if self._intervals < KEPT:
-            return ring[: self._intervals].tolist()
-        start = self._intervals % KEPT
-        return (ring[start:] + ring[:start]).tolist()
+    def since(self, interval: int) -> dict[str, Any]:
+        """Return what has passed lately, for pages.
+
+        @param interval: how many intervals were told before; 0 for none.
+        @return: empty if there is nothing to tell, else interval (seconds), number (of intervals
+            so far), end (seconds since 1970, of the last one), and of each of the last ones that
+            were not told, at most `RECENT`, what was received, sent and lost: lists, oldest first,
+            for all together (``all``) and for the nodes for which it is not nothing (``nodes``, by
+            address). In intervals that are left out nothing has passed.
+        """
+        count = min(self._intervals - interval, RECENT)
+        # What is to be seen of the last hour moves on also when nothing passes any more.
+        if count <= 0 or self._sum.last_active < self._intervals - count - RECENT:
+            return {}
+        first = self._intervals - count
+        return {
+            "interval": INTERVAL,
+            "number": self._intervals,
+            "end": self._end,
+            "all": self._values(self._sum, count),
+            "nodes": {
+                format_address64(address64): self._values(record, count)
+                for address64, record in self._records.items()
+                if record.last_active >= first
+            },
+        }
+
+    def _values(self, record: _Record | None, count: int) -> tuple[list[int], ...]:
+        """Return the last values of a record: received, sent, lost; zeros where it has none."""
+        if record is None:
+            return tuple([0] * count for _ in range(3))
+        return tuple(
+            [0] * count if ring is None else self._last(ring, count)
+            for ring in (record.received, record.sent, record.lost)
+        )
+
+    def _last(self, ring: array[int], count: int) -> list[int]:
+        end = self._intervals % KEPT
+        start = end - count
+        return ring[start:end].tolist() if start >= 0 else (ring[start:] + ring[:end]).tolist()

@@ -15,6 +15,8 @@ from twisted.logger import Logger
 
 import zbtwist
 from zbtwist.binding.service import BindingService
+from zbtwist.control.web.traffic import TrafficHistory
+from zbtwist.health.service import HealthService
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
 from zbtwist.radio.interfaces import IRadio
@@ -60,10 +62,12 @@ class Reachability:
 
     @ivar control: where the control port is, as the user wrote it.
     @ivar is_local: whether other computers cannot reach any port.
+    @ivar interface: the address that nodes' ports listen at.
     """
 
     control: str
     is_local: bool
+    interface: str
 
 
 @dataclass(slots=True)
@@ -72,15 +76,17 @@ class Changes:
 
     @ivar nodes: for each node that is new, or is not as it was, its address and the new values.
     @ivar gone: addresses of nodes that are not there any more.
+    @ivar traffic: as `zbtwist.control.web.traffic.TrafficHistory.since` has it.
     """
 
     gateway: Values
     radio: Values
     nodes: list[Values]
     gone: list[str]
+    traffic: Values
 
     def __bool__(self) -> bool:
-        return bool(self.gateway or self.radio or self.nodes or self.gone)
+        return bool(self.gateway or self.radio or self.nodes or self.gone or self.traffic)
 
 
 def _hexadecimal(address16: Address16) -> str:
@@ -112,6 +118,9 @@ _COLUMNS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("signal", _same),
     ("route", _route),
     ("temperature", lambda celsius: None if celsius is None else round(celsius, 1)),
+    ("health", lambda health: health.value),
+    ("health_since", int),
+    ("health_text", _same),
     ("problem", _same),
     ("unbound", _same),
     ("port", _same),
@@ -142,40 +151,53 @@ class View:
         link: Link,
         network: NetworkService,
         bindings: BindingService,
+        health: HealthService,
+        traffic: TrafficHistory,
         place: Callable[[], Reachability],
+        warnings: Callable[[], int],
     ) -> None:
         """
         @param place: returns where the gateway is to be reached; it may change.
+        @param warnings: returns how many warnings and errors the log has had.
         """
         self._radio = radio
         self._link = link
         self._network = network
         self._bindings = bindings
+        self._health = health
+        self._traffic = traffic
         self._place = place
+        self._warnings = warnings
         self._started = int(network.nodes.wall())
         self._gateway: Values = {}
         self._radio_values: Values = {}
         self._nodes: dict[Address64, tuple[str, tuple[Any, ...]]] = {}
+        # How many intervals of the traffic were told.
+        self._told = 0
 
     def look(self) -> Changes:
         """Look at everything; return what has changed since the last look."""
         gateway, radio = self._look_at_gateway(), self._look_at_radio()
+        traffic = self._traffic.since(self._told)
         changes = Changes(
             _difference(self._gateway, gateway),
             _difference(self._radio_values, radio),
             *self._look_at_nodes(),
+            traffic,
         )
         self._gateway, self._radio_values = gateway, radio
+        self._told = traffic.get("number", self._told)
         return changes
 
     def all(self) -> Changes:
         """Return everything as it was at the last look."""
         nodes = [_written(address, values) for address, values in self._nodes.values()]
-        return Changes(self._gateway, self._radio_values, nodes, [])
+        # Of the traffic there may be more than at the last look; pages do not mind.
+        return Changes(self._gateway, self._radio_values, nodes, [], self._traffic.since(0))
 
     def forget(self) -> None:
         """Forget what was seen: nobody looks any more."""
-        self._gateway, self._radio_values, self._nodes = {}, {}, {}
+        self._gateway, self._radio_values, self._nodes, self._told = {}, {}, {}, 0
 
     # --- the gateway and its radio -------------------------------------------------------------
 
@@ -189,7 +211,9 @@ class View:
             "control": place.control,
             "state": self._bindings.store_path,
             "problem": self._bindings.store_problem,
+            "interface": place.interface,
             "interface_local": place.is_local,
+            "warnings": self._warnings(),
         }
 
     def _look_at_radio(self) -> Values:
@@ -233,6 +257,7 @@ class View:
 
     def _look_at(self, node: Node) -> tuple[Any, ...]:
         port = self._bindings.port_of(node)
+        condition = self._health.condition_of(node)
         return (
             node.name,
             node.label,
@@ -245,6 +270,9 @@ class View:
             node.signal,
             node.route,
             node.temperature,
+            condition.health,
+            condition.since,
+            condition.why,
             self._bindings.problem_of(node),
             self._bindings.is_unbound(node),
             *(
