@@ -24,8 +24,8 @@ from tests.support import record_log
 from zbtwist.binding.client import MAX_UNSENT, REPLY_POLL, ConnectedClient
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import Outbound
-from zbtwist.binding.port import CLOSE_TIMEOUT, MAX_CLIENTS, NodePort
-from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port import CLOSE_TIMEOUT, NodePort
+from zbtwist.binding.port_settings import REPLY_TIMES, PortSettings
 from zbtwist.binding.send_buffer import HIGH_WATER
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
@@ -37,7 +37,7 @@ from zbtwist.runtime.write_at_once import SocketWriteAtOnce
 from zbtwist.xbee.frames import TransmitStatus
 
 #: Seconds of silence that end what a client that has ended its side is kept for.
-SILENCE = PortSettings.half_close_silence
+SILENCE = PortSettings.reply_time
 
 
 class TCPConnection(SocketWriteAtOnce, Connection):
@@ -234,17 +234,17 @@ class NodePortTests(SynchronousTestCase):
         self.assertIsInstance(self.listener.buildProtocol(far), ConnectedClient)
 
     def test_number_of_clients_is_bounded(self) -> None:
-        clients = [self.connect()[0] for _ in range(MAX_CLIENTS)]
+        clients = [self.connect()[0] for _ in range(PortSettings.max_clients)]
         self.assertIsInstance(self.listener.buildProtocol(None), Refusal)
         self.assertIn("is refused", self.lines()[-1])
         clients[0].connectionLost()
-        self.assertEqual(self.port.clients, MAX_CLIENTS - 1)
+        self.assertEqual(self.port.clients, PortSettings.max_clients - 1)
         self.assertIsInstance(self.listener.buildProtocol(None), ConnectedClient)
 
     def test_refused_ones_are_two_lines_a_minute(self) -> None:
         """However many come, and all are counted."""
         counts = EventCounts(self.wire.bus)
-        for _ in range(MAX_CLIENTS):
+        for _ in range(PortSettings.max_clients):
             self.connect()
         before = len(self.lines())
         for _ in range(60):
@@ -264,12 +264,16 @@ class NodePortTests(SynchronousTestCase):
         self.assertEqual(len(self.lines()), before + 3)
         # Those that were there then count, not those that are when it is said.
         self.listener.buildProtocol(None)
+        for client in self.port.connected[:2]:
+            assert isinstance(client, ConnectedClient)
+            client.connectionLost()
+        self.connect()
         self.port.reset_clients("test")
         self.port.stopService()
         self.assertIn("64 are connected already", self.lines()[-1])
 
     def test_refused_is_reset_and_not_read(self) -> None:
-        for _ in range(MAX_CLIENTS):
+        for _ in range(PortSettings.max_clients):
             self.connect()
         theirs, ours = socket.socketpair()
         self.addCleanup(theirs.close)
@@ -285,11 +289,11 @@ class NodePortTests(SynchronousTestCase):
 
     def test_clients_that_have_ended_do_not_count(self) -> None:
         """But as many as may stay at most, so that they are bounded as well."""
-        clients = [self.connect()[0] for _ in range(MAX_CLIENTS)]
+        clients = [self.connect()[0] for _ in range(PortSettings.max_clients)]
         for client in clients:
             client.dataReceived(b"?")
             client.readConnectionLost()
-        clients += [self.connect()[0] for _ in range(MAX_CLIENTS)]
+        clients += [self.connect()[0] for _ in range(PortSettings.max_clients)]
         self.assertIsInstance(self.listener.buildProtocol(None), Refusal)
         clients[-1].readConnectionLost()
         self.assertIsInstance(self.listener.buildProtocol(None), Refusal)
@@ -370,7 +374,7 @@ class NodePortTests(SynchronousTestCase):
 
     def test_client_that_ended_its_side_beside_a_chatty_node(self) -> None:
         """A node that is never silent keeps nobody for ever; how long, the settings say."""
-        for settings in (PortSettings(), PortSettings(half_close_silence=0.5, half_close_time=3.0)):
+        for settings in (PortSettings(), PortSettings(reply_time=0.3)):
             self.port.outbound.settings = settings
             client, transport = self.connect()
             client.dataReceived(b"question")
@@ -382,7 +386,7 @@ class NodePortTests(SynchronousTestCase):
                 self.port.deliver(b"chat")
                 self.wire.clock.advance(REPLY_POLL)
             kept = self.wire.clock.seconds() - began
-            self.assertLess(abs(kept - settings.half_close_time), 2.1 * REPLY_POLL)
+            self.assertLess(abs(kept - settings.reply_time * REPLY_TIMES), 2.1 * REPLY_POLL)
             client.connectionLost()
 
     def test_loss_after_the_client_ended_its_side(self) -> None:

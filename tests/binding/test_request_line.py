@@ -118,6 +118,7 @@ class ClientTests(BindingTestCase):
             (line,) = self.lines()
             self.assertIn("as a browser does for any web page; http = true lets", line)
             transport.protocol.connectionLost(Failure(ConnectionDone()))
+        self.client.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.to_node(), b"")
         self.assertEqual(self.wire.clock.getDelayedCalls(), [])
 

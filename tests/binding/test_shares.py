@@ -9,7 +9,7 @@ from twisted.internet.testing import StringTransport
 
 from tests.binding.support import A, BindingTestCase
 from tests.support import connect
-from zbtwist.binding.port import MAX_CLIENTS
+from zbtwist.binding.port_settings import PortSettings
 from zbtwist.runtime.allowed import Refusal
 
 
@@ -29,7 +29,7 @@ class ShareTests(BindingTestCase):
         """It gets a place of the address that has all of them, whose latest client is reset, and
         what that had written is not sent.
         """
-        first, *_, last = [self.come("127.0.0.1") for _ in range(MAX_CLIENTS)]
+        first, *_, last = [self.come("127.0.0.1") for _ in range(PortSettings.max_clients)]
         self.assertIsNone(self.come("127.0.0.1"))
         first.protocol.dataReceived(b"one\n")
         last.protocol.dataReceived(b"two\n")
@@ -45,7 +45,7 @@ class ShareTests(BindingTestCase):
     def test_those_who_wait_for_the_end(self) -> None:
         clients = []
         for _ in range(2):
-            for _ in range(MAX_CLIENTS):
+            for _ in range(PortSettings.max_clients):
                 clients.append(self.come("127.0.0.1"))
                 clients[-1].protocol.dataReceived(b"?")
                 clients[-1].protocol.readConnectionLost()

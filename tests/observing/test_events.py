@@ -24,6 +24,8 @@ from zbtwist.binding.events import (
     ClientBarred,
     ClientClosed,
     ClientDropped,
+    ClientIdle,
+    ClientIgnored,
     ClientOpened,
     ClientRefused,
     ClientsEnded,
@@ -43,7 +45,6 @@ from zbtwist.network.events import (
     FROM_NODE,
     TO_NODE,
     BytesPassed,
-    NeighboursTold,
     NodeAdded,
     NodeEvent,
     NodeForgotten,
@@ -52,8 +53,6 @@ from zbtwist.network.events import (
     NodesWaiting,
     SearchEnded,
     SenderUnknown,
-    WalkBegan,
-    WalkEnded,
 )
 from zbtwist.network.node import Node
 from zbtwist.radio.events import (
@@ -166,14 +165,13 @@ class Documented(GatewayTestCase):
             ClientOpened(node, 27001, "peer"),
             ClientClosed(node, 27001, "peer"),
             ClientDropped(node, 27001, "peer", "why"),
+            ClientIdle(node, 27001, "peer", 300.0),
+            ClientIgnored(node, 27001, "peer", "none"),
             ClientRefused(node, 27001, 64),
             ClientBarred(node, 27001, "peer"),
             ClientsEnded(node, 1, "why"),
             StreamBroken(node, TO_NODE, 1, "Why."),
             LossesCounted(node, 58, 1234, 600.0, "Why.", is_over=False),
-            NeighboursTold(Address64(1), 3, 2),
-            WalkBegan(4, 60.0),
-            WalkEnded(4, 3, 2.5, is_whole=False),
             LinkTested(node, 10, 10, 9, "Why."),
             HealthChanged(
                 node, Condition(Health.SILENT, 1.0, "Why."), Condition(Health.OK, 0.0, "")

@@ -27,11 +27,11 @@ from zbtwist.network.table import NodeTable
 from zbtwist.runtime import quiet_port
 from zbtwist.runtime.open_files import Shortage
 from zbtwist.runtime.tcp import (
-    KEEPALIVE_IDLE,
-    KEEPALIVE_INTERVAL,
-    KEEPALIVE_PROBES,
+    Keepalive,
     QuietEndpoint,
+    notice_the_dead,
     socket_of,
+    unanswered_for,
 )
 
 
@@ -177,17 +177,7 @@ class DeadEndsTests(unittest.TestCase):
             (connected,) = port._clients
             ours = socket_of(connected.transport)  # type: ignore[attr-defined]
             assert ours is not None
-            self.assertEqual(
-                [
-                    ours.getsockopt(socket.IPPROTO_TCP, option)
-                    for option in (
-                        socket.TCP_KEEPIDLE,
-                        socket.TCP_KEEPINTVL,
-                        socket.TCP_KEEPCNT,
-                    )
-                ],
-                [KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES],
-            )
+            self.assertEqual(self.keepalive(ours), (60, 15, 4))
             self.assertTrue(ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
             self.assertEqual(self.linger(ours), (1, 0))
             # As when the program is killed: the system closes what it had.
@@ -198,6 +188,29 @@ class DeadEndsTests(unittest.TestCase):
             copy.close()
             await connected.gone
             self.assertEqual((client.recv(100), client.recv(100)), (b"the last", b""))
+
+    def keepalive(self, connection: socket.socket) -> tuple[int, ...]:
+        return tuple(
+            connection.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+
+    def test_keepalive_that_a_person_wants(self) -> None:
+        with socket.socket() as one:
+            notice_the_dead(one, Keepalive(7, 3, 2))
+            self.assertEqual(self.keepalive(one), (7, 3, 2))
+            notice_the_dead(one, Keepalive(0, 3, 2))
+            self.assertFalse(one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
+    def test_what_owes_no_answer(self) -> None:
+        """A connection to which nothing is on its way, and what is no such connection."""
+        near, far = socket.socketpair()
+        with socket.create_server(("127.0.0.1", 0)) as server, near, far:
+            with socket.create_connection(server.getsockname()) as client:
+                client.send(b"x")
+                self.assertEqual(unanswered_for(client), 0)
+            self.assertEqual(unanswered_for(client), 0)
+            self.assertEqual(unanswered_for(near), 0)
 
     def linger(self, connection: socket.socket) -> tuple[int, int]:
         on, seconds = struct.unpack(

@@ -6,7 +6,9 @@ which has ended its side is kept for what is still to come, and what is said of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from math import inf
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +19,18 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from zbtwist.binding.events import ClientDropped
+from zbtwist.binding.events import ClientDropped, ClientIdle, ClientIgnored
 from zbtwist.binding.port_protocol import PortProtocol, Raw
 from zbtwist.binding.protocols import PROTOCOLS
 from zbtwist.binding.request_line import HOLD_TIME, opening_of
 from zbtwist.runtime.read_to_end import ReadToEnd, unread_in
-from zbtwist.runtime.tcp import buffered_by, notice_the_dead, reset_if_killed, socket_of
+from zbtwist.runtime.tcp import (
+    buffered_by,
+    notice_the_dead,
+    reset_if_killed,
+    socket_of,
+    unanswered_for,
+)
 from zbtwist.runtime.write_at_once import WriteAtOnce
 
 if TYPE_CHECKING:
@@ -46,6 +54,8 @@ class NodeClient:
     @cvar is_raw: its bytes are the node's, whatever protocol the port speaks.
     @ivar peer: who it is, for the log.
     @ivar opened_at: since when it is there, seconds of the clock.
+    @ivar wrote_at: when it wrote last, or came; it is noted only while that matters.
+    @ivar bytes_ignored: what it wrote and may not write: see `PortSettings.writers`.
     @ivar share: with whom it shares places and turns, see `zbtwist.runtime.shares.peer_of`.
     @ivar blocked: the other end takes no more at the moment: what is written has to wait.
     @ivar has_ended: it writes no more, and is only waiting for what is still to come.
@@ -68,7 +78,8 @@ class NodeClient:
 
     def __init__(self) -> None:
         self._port: NodePort | None = None
-        self.opened_at = 0.0
+        self.opened_at = self.wrote_at = 0.0
+        self.bytes_ignored = 0
         self._protocol: PortProtocol | None = None
         self._unsent = 0
         self._ending: IDelayedCall | None = None
@@ -126,17 +137,49 @@ class NodeClient:
         """Whether something may have come that was not read."""
         return self.unread > 0
 
+    @property
+    def unanswered_for(self) -> float:
+        """For how many seconds its system owes an answer, as far as is known."""
+        return 0.0
+
     # --- what is common ------------------------------------------------------------------------
 
     def attach(self, port: NodePort) -> None:
         """The other end is there: hear the node from now on."""
         self._port = port
-        self.opened_at = port.clock.seconds()
+        self.opened_at = self.wrote_at = port.clock.seconds()
         make = Raw if self.is_raw else PROTOCOLS[port.outbound.settings.protocol]
-        self._protocol = make(partial(port.outbound.write, self), self.write)
+        self._protocol = make(self._way_to_node(port), self.write)
         self.received = self._protocol.from_client
         self.deliver = self._protocol.from_node
         port.client_opened(self)
+
+    def _way_to_node(self, port: NodePort) -> Callable[[bytes], None]:
+        """Return what takes its bytes: the way itself, unless it matters who writes or when."""
+        if port.outbound.settings.minds_who_writes:
+            return self._write_if_it_may
+        return partial(port.outbound.write, self)
+
+    def _write_if_it_may(self, data: bytes) -> None:
+        port = self._port
+        if port is None:
+            return
+        self.wrote_at = port.clock.seconds()
+        if port.lets_write(self):
+            port.outbound.write(self, data)
+            return
+        if not self.bytes_ignored:
+            writers = port.outbound.settings.writers
+            port.bus.publish(ClientIgnored(port.node, port.number, self.peer, writers))
+        self.bytes_ignored += len(data)
+
+    def settings_changed(self) -> None:
+        """The settings of the port are others."""
+        if self._port is not None and self._protocol is not None:
+            # When it wrote before need not have been noted.
+            self.wrote_at = self._port.clock.seconds()
+            self._protocol.lead_to(self._way_to_node(self._port))
+            self.received = self._protocol.from_client
 
     def detach(self) -> None:
         """The other end is gone."""
@@ -184,6 +227,43 @@ class NodeClient:
         again = port.drops_again
         port.bus.publish(ClientDropped(port.node, port.number, self.peer, reason, goes_on=again))
         self.cut(reason)
+
+    def give_way(self, reason: str) -> None:
+        """It is reset for a reason of its own, and what it wrote and was not sent is dropped.
+
+        @param reason: a clause.
+        """
+        if self._port is not None:
+            self._port.outbound.discard(self)
+        self.reset(reason)
+
+    def silent_for(self, now: float) -> float:
+        """Return for how many seconds it has written nothing."""
+        return now - self.wrote_at
+
+    def next_look(self, now: float) -> float:
+        """End it if it is not there any more, or nothing has passed for too long.
+
+        @param now: seconds of the clock.
+        @return: in how many seconds that may be so.
+        """
+        port = self._port
+        if port is None or self.is_over:
+            return inf
+        settings, silence = port.outbound.settings, self.unanswered_for
+        if silence and settings.keepalive_time and silence >= settings.keepalive.in_all:
+            self.reset(f"its computer has not answered for {silence:.0f} s")
+        elif settings.idle_timeout and not (self.has_ended or self.has_left):
+            left = settings.idle_timeout - (now - max(self.wrote_at, port.heard_at))
+            if left > 0:
+                return left
+            # What it wrote may still be lost, and then it is to be told.
+            if not port.outbound.has_bytes_of(self):
+                port.bus.publish(
+                    ClientIdle(port.node, port.number, self.peer, settings.idle_timeout)
+                )
+                self.close()
+        return inf
 
     def end_when_all_is_said(self) -> None:
         """The other end writes no more. It is kept until what it sent has arrived, so that it can
@@ -244,7 +324,7 @@ class ConnectedClient(NodeClient, Protocol):
         getattr(connection, "setTcpNoDelay", bool)(True)
         self._socket = socket_of(connection)
         if self._socket is not None:
-            notice_the_dead(self._socket)
+            notice_the_dead(self._socket, self._serves.outbound.settings.keepalive)
             # While it is served, the end of the program is not the end of the stream.
             reset_if_killed(self._socket, True)
         if isinstance(connection, WriteAtOnce):
@@ -290,6 +370,13 @@ class ConnectedClient(NodeClient, Protocol):
         self.has_written = True
         self.dataReceived = self.received  # type: ignore[method-assign]
         self.received(data)
+
+    def settings_changed(self) -> None:
+        super().settings_changed()
+        if self._socket is not None:
+            notice_the_dead(self._socket, self._serves.outbound.settings.keepalive)
+        if "dataReceived" in vars(self):
+            self.dataReceived = self.received  # type: ignore[method-assign]
 
     def _held_for_long(self) -> None:
         self._holding = None
@@ -420,6 +507,10 @@ class ConnectedClient(NodeClient, Protocol):
         if unread and self._counts_unread and self._port is not None:
             self._port.left_unread(self, unread)
         self._held = b""
+
+    @property
+    def unanswered_for(self) -> float:
+        return 0.0 if self._socket is None or self._over else unanswered_for(self._socket)
 
     @property
     def buffered(self) -> int:

@@ -194,6 +194,42 @@ class ClientDropped(ClientEvent):
         return f"Client {self.peer} of {self.node} on port {self.port} is dropped: {self.reason}."
 
 
+@dataclass(frozen=True)
+class ClientIdle(ClientEvent):
+    """It is disconnected in good order, since nothing has passed for too long; `ClientClosed`
+    follows.
+
+    @ivar seconds: for how long.
+    """
+
+    name: ClassVar = "client_idle"
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"Client {self.peer} of {self.node} on port {self.port} is disconnected: nothing has "
+            f"passed for {self.seconds:g} s (idle-timeout)."
+        )
+
+
+@dataclass(frozen=True)
+class ClientIgnored(ClientEvent):
+    """What it writes is not for the node, and thrown away. It is published once for each client.
+
+    @ivar writers: whose bytes are; see `PortSettings.writers`.
+    """
+
+    name: ClassVar = "client_ignored"
+    severity: ClassVar = LogLevel.warn
+    writers: str
+
+    def __str__(self) -> str:
+        return (
+            f"Client {self.peer} of {self.node} on port {self.port} may only listen, and what it "
+            f"sends is thrown away (writers = {self.writers})."
+        )
+
+
 def _clients(number: int) -> tuple[str, str]:
     """Return the subject of a sentence on so many clients, and its verb."""
     return ("A client", "is") if number == 1 else (f"A client, and {number - 1} more,", "are")

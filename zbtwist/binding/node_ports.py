@@ -16,6 +16,7 @@ from zbtwist.binding.node_line import CHANGING_COMMANDS
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort, Noted
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.presence import Presence
 from zbtwist.binding.requests import PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
 from zbtwist.network.events import NodeIdentified
@@ -66,6 +67,7 @@ class NodePorts(MultiService):
         self._standstill = standstill
         self._by_address: dict[Address64, NodePort] = {}
         self._noted = Noted()
+        self._presence = Presence(clock)
         self._settings = PortSettings()
         self._requests = PortRequests()
         self._in_flight = DEFAULT_LIMIT
@@ -133,7 +135,15 @@ class NodePorts(MultiService):
                 self._settings_of(node),
                 self._standstill,
             )
-            port = NodePort(self._clock, node, outbound, self._bus, self._batch, self._noted)
+            port = NodePort(
+                self._clock,
+                node,
+                outbound,
+                self._bus,
+                self._batch,
+                self._noted,
+                self._presence,
+            )
             port.setServiceParent(self)
             self._noted.awake[port] = None
             self._by_address[node.address64] = port
@@ -177,7 +187,7 @@ class NodePorts(MultiService):
         self._requests = requests
         own = requests.have_settings
         for port in self._by_address.values():
-            port.outbound.settings = self._settings_of(port.node) if own else settings
+            port.follow(self._settings_of(port.node) if own else settings)
 
     def _radio_up(self, event: LinkUp) -> None:
         self._limit_turns()
@@ -194,7 +204,7 @@ class NodePorts(MultiService):
         """A node may have another label, and so other settings."""
         port = self._by_address.get(node.address64)
         if port is not None:
-            port.outbound.settings = self._settings_of(node)
+            port.follow(self._settings_of(node))
 
     # --- the lines of the nodes ----------------------------------------------------------------
 

@@ -12,9 +12,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import (
-    IReactorTime,
-)
+from twisted.internet.interfaces import IReactorTime
 
 from zbtwist.binding.client import ConnectedClient, NodeClient
 from zbtwist.binding.events import (
@@ -28,16 +26,16 @@ from zbtwist.binding.events import (
 from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.losses import Losses
 from zbtwist.binding.outbound import Outbound
+from zbtwist.binding.places import make_room
+from zbtwist.binding.port_settings import ALL, NONE, REPLY_TIMES, PortSettings
+from zbtwist.binding.presence import Presence
 from zbtwist.network.events import FROM_NODE, TO_NODE
 from zbtwist.network.node import Node
 from zbtwist.runtime.allowed import lets_in
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.repeats import Repeats
-from zbtwist.runtime.shares import peer_of, who_gives_way
+from zbtwist.runtime.shares import peer_of
 from zbtwist.runtime.write_batch import WriteBatch
-
-#: Clients that one node's port serves at once, without those that have ended their side.
-MAX_CLIENTS = 64
 
 #: A node that was busy less than so many seconds before an outage was in the middle of something.
 IN_THE_MIDDLE = 1.0
@@ -96,16 +94,19 @@ class NodePort(Service):
         bus: EventBus,
         batch: WriteBatch | None = None,
         noted: Noted | None = None,
+        presence: Presence | None = None,
     ) -> None:
         """
         @param bus: is told what happens to clients and to the stream.
         @param batch: what is being read at the moment, at whose end clients are written to.
         @param noted: the `Noted` of all ports.
+        @param presence: looks whether clients are there, those of all ports.
         """
         self.noted = noted or Noted()
         self.clock = clock
         self.bus = bus
         self.batch = batch or WriteBatch()
+        self.presence = presence or Presence(clock)
         self._clients: dict[NodeClient, None] = {}
         self.listener: Listener | None = None
         self.node = node
@@ -123,6 +124,8 @@ class NodePort(Service):
         self._were_there = 0
         self._barred = Repeats(clock, self._say_barred)
         self._barred_peer = ""
+        # Who alone may write, if only the first one may.
+        self._writer: NodeClient | None = None
         self._heard = float("-inf")
         # Since when the radio may have missed what the node said; None if it does not.
         self._deaf_since: float | None = None
@@ -139,6 +142,11 @@ class NodePort(Service):
     def connected(self) -> list[NodeClient]:
         """Who is connected."""
         return list(self._clients)
+
+    @property
+    def heard_at(self) -> float:
+        """When the node said something last, seconds of the clock."""
+        return self._heard
 
     @property
     def kept(self) -> int:
@@ -229,8 +237,8 @@ class NodePort(Service):
         return (
             # What is kept for the next client must not be given to one that is gone.
             not settings.backlog
-            and now - max(self._heard, since) < settings.half_close_silence
-            and now - since < settings.half_close_time
+            and now - max(self._heard, since) < settings.reply_time
+            and now - since < settings.reply_time * REPLY_TIMES
         )
 
     def was_busy_since(self, moment: float) -> bool:
@@ -343,30 +351,40 @@ class NodePort(Service):
         """Have a place for one more client, if there is one or another gives way. If not, that is
         published, now and then.
 
-        Those that have ended their side or left do not count, until there are as many of them
-        again.
-
         @param share: who wants it, see `zbtwist.runtime.shares.peer_of`.
         """
-        there = [client for client in self._clients if not client.is_over]
-        staying = [client for client in there if not (client.has_ended or client.has_left)]
-        if len(staying) >= MAX_CLIENTS:
-            holders = staying
-        elif len(there) >= 2 * MAX_CLIENTS:
-            holders = there
-        else:
-            return True
-        leaving = who_gives_way(((client.share, client) for client in holders), share)
-        if leaving is None:
+        settings, now = self.outbound.settings, self.clock.seconds()
+        in_the_way = make_room(self._clients, share, settings, self.presence, now)
+        if in_the_way:
             # It is told later, when some may have gone.
-            self._were_there = len(holders)
+            self._were_there = in_the_way
             self._refusals.happened()
-            return False
-        self.outbound.discard(leaving)
-        leaving.reset(
-            f"there are {len(holders)} clients, and another address has fewer of them than this one"
-        )
-        return True
+        return not in_the_way
+
+    def lets_write(self, client: NodeClient) -> bool:
+        """Whether a client's bytes are for the node; see `PortSettings.writers`. If only those of
+        the first are, and there is none, it is the first from now on.
+        """
+        may_write = self.may_write(client)
+        if may_write and self.outbound.settings.writers != ALL:
+            self._writer = client
+        return may_write
+
+    def may_write(self, client: NodeClient) -> bool:
+        """Whether a client's bytes would be for the node now."""
+        writers, writer = self.outbound.settings.writers, self._writer
+        if writers in (ALL, NONE):
+            return writers == ALL
+        return writer is None or writer is client or writer.writes_no_more
+
+    def follow(self, settings: PortSettings) -> None:
+        """Have these settings from now on."""
+        if settings == self.outbound.settings:
+            return
+        self.outbound.settings = settings
+        for client in self.connected:
+            client.settings_changed()
+        self.presence.look_soon()
 
     def _say_barred(self, count: int) -> None:
         self.bus.publish(ClientBarred(self.node, self.number, self._barred_peer, count))
@@ -380,6 +398,7 @@ class NodePort(Service):
         self.noted.busy[self] = None
         again = self.losses.goes_on
         self.bus.publish(ClientOpened(self.node, self.number, client.peer, goes_on=again))
+        self.presence.opened(client)
         self.outbound.opened(client)
         if self._backlog:
             kept, self._backlog = self._backlog, bytearray()
@@ -396,6 +415,9 @@ class NodePort(Service):
     def client_closed(self, client: NodeClient) -> None:
         """A client is gone. What it wrote before is sent all the same."""
         self._clients.pop(client, None)
+        self.presence.closed(client)
+        if self._writer is client:
+            self._writer = None
         self.outbound.closed(client)
         again = self.losses.goes_on
         self.bus.publish(ClientClosed(self.node, self.number, client.peer, goes_on=again))

@@ -22,6 +22,10 @@ class PortProtocol:
         self.to_node = to_node
         self.to_client = to_client
 
+    def lead_to(self, to_node: _Pass) -> None:
+        """Another one takes what is to be sent to the node from now on."""
+        self.to_node = to_node
+
     def from_client(self, data: bytes) -> None:
         """The client has sent bytes."""
         self.to_node(data)
@@ -39,5 +43,9 @@ class Raw(PortProtocol):
 
     def __init__(self, to_node: _Pass, to_client: _Pass) -> None:
         super().__init__(to_node, to_client)
-        self.from_client = to_node  # type: ignore[assignment, method-assign]
+        self.lead_to(to_node)
         self.from_node = to_client  # type: ignore[assignment, method-assign]
+
+    def lead_to(self, to_node: _Pass) -> None:
+        super().lead_to(to_node)
+        self.from_client = to_node  # type: ignore[assignment, method-assign]

@@ -11,9 +11,23 @@ from dataclasses import dataclass
 from zbtwist.binding.protocols import PROTOCOLS
 from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.option import Context, Mistake, choice, flag, number, option, seconds
+from zbtwist.runtime.tcp import MAX_KEEPALIVE, MAX_PROBES, Keepalive
 
 #: The most bytes that are kept for the next client.
 MAX_BACKLOG = 1 << 20
+
+#: The most clients that one node may have.
+MAX_CLIENTS = 1000
+
+#: What `PortSettings.when_full` may be.
+REFUSE, KICK_OLDEST, KICK_IDLE = "refuse", "kick-oldest", "kick-idle"
+
+#: What `PortSettings.writers` may be.
+ALL, FIRST, NONE = "all", "first", "none"
+
+#: How many times `PortSettings.reply_time` a client that has ended its side is kept at the most,
+#: since there are nodes that are never silent.
+REPLY_TIMES = 10
 
 #: What `PortSettings.pace` may be beside a rate.
 AUTO = None
@@ -52,9 +66,17 @@ class PortSettings:
     @ivar pace: the rate of a node's own serial line, which it is not sent to faster than, bits per
         second; `AUTO` asks the node for it, `OFF` sends at the pace of the air.
     @ivar protocol: what clients speak: one of `zbtwist.binding.protocols.PROTOCOLS`.
-    @ivar half_close_silence: seconds of the node's silence for which a client that writes no more
-        is kept, when what it wrote has arrived.
-    @ivar half_close_time: seconds for which it is kept at the most.
+    @ivar max_clients: how many clients there may be at once.
+    @ivar when_full: what becomes of one more: `REFUSE`; `KICK_OLDEST` or `KICK_IDLE`, who goes.
+    @ivar writers: whose bytes reach the node: those of `ALL`, of the `FIRST` that writes, of
+        `NONE`.
+    @ivar idle_timeout: seconds without a byte after which a client is ended; 0 for never.
+    @ivar reply_time: seconds of the node's silence for which a client that writes no more is kept,
+        when what it wrote has arrived.
+    @ivar keepalive_time: seconds of silence after which a client's system is asked whether it is
+        there; 0 for never.
+    @ivar keepalive_interval: seconds between two such questions.
+    @ivar keepalive_probes: how many stay without an answer before the client counts as gone.
     @ivar http: let clients through that speak as browsers do.
     @ivar allow: the networks that clients may connect from; none for all.
     @ivar backlog: bytes of the node that are kept for the next client while there is none.
@@ -130,20 +152,74 @@ class PortSettings:
         per_node=True,
         is_list=True,
     )
-    half_close_silence: float = option(
-        1.0,
-        seconds(0, 86400),
+    max_clients: int = option(
+        64,
+        number(1, MAX_CLIENTS),
+        (int,),
+        "How many clients a node may have at once",
+        more="Those that have ended their side do not count, and as many of them may stay; nor "
+        "does one whose computer does not answer any more.",
+        per_node=True,
+    )
+    when_full: str = option(
+        REFUSE,
+        choice({word: word for word in (REFUSE, KICK_OLDEST, KICK_IDLE)}),
+        help="What becomes of one client more: refuse turns it away, kick-oldest and kick-idle "
+        "reset who has been connected, or has not written, for the longest",
+        more="With ``refuse`` an address that has more of them gives one up for an address that "
+        "has fewer.",
+        per_node=True,
+    )
+    writers: str = option(
+        ALL,
+        choice({word: word for word in (ALL, FIRST, NONE)}),
+        help="Whose bytes go to the node: those of all clients, of the first that writes until it "
+        "is gone, or of none",
+        more="What the others send is thrown away, and said. All hear the node.",
+        per_node=True,
+    )
+    idle_timeout: float = option(
+        0.0,
+        seconds(0, 31_536_000),
         (int, float),
-        "Seconds of a node's silence after which a client that has ended its side is let go",
+        "Seconds without a byte either way after which a client is disconnected; 0: never",
         unit="s",
         per_node=True,
     )
-    half_close_time: float = option(
-        10.0,
+    reply_time: float = option(
+        1.0,
         seconds(0, 86400),
         (int, float),
-        "Seconds for which such a client is kept at the most, since what it sent has arrived",
+        "Seconds of a node's silence for which a client that has ended its side is kept for its "
+        "answer",
         unit="s",
+        more=f"It is kept for {REPLY_TIMES} times as long at the most, since what it sent has "
+        "arrived.",
+        per_node=True,
+    )
+    keepalive_time: int = option(
+        Keepalive.time,
+        number(0, MAX_KEEPALIVE),
+        (int,),
+        "Seconds of silence after which a client's computer is asked whether it is there; 0: never",
+        name="keepalive",
+        unit="s",
+        more="It is TCP's keepalive, which no program sees.",
+        per_node=True,
+    )
+    keepalive_interval: int = option(
+        Keepalive.interval,
+        number(1, MAX_KEEPALIVE),
+        (int,),
+        "Seconds between two such questions",
+        unit="s",
+        per_node=True,
+    )
+    keepalive_probes: int = option(
+        Keepalive.probes,
+        number(1, MAX_PROBES),
+        (int,),
+        "How many of them stay without an answer before the client counts as gone",
         per_node=True,
     )
     backlog: int = option(
@@ -163,3 +239,13 @@ class PortSettings:
         more="Else a client that begins so is reset, and its node gets none of it.",
         per_node=True,
     )
+
+    @property
+    def keepalive(self) -> Keepalive:
+        """When a client's system is asked whether it is there."""
+        return Keepalive(self.keepalive_time, self.keepalive_interval, self.keepalive_probes)
+
+    @property
+    def minds_who_writes(self) -> bool:
+        """Whether it matters who writes, or when, beside what is written."""
+        return self.writers != ALL or self.when_full == KICK_IDLE or self.idle_timeout > 0

@@ -15,6 +15,7 @@ from zbtwist.cli.tables import GAP, PIN_COLUMNS, new_console, show_table
 from zbtwist.cli.words import (
     address_of,
     called,
+    client_state,
     duration,
     last_seen,
     link_test_lines,
@@ -131,9 +132,8 @@ def _client(client: Row) -> str:
     unsent = number_of(client, "unsent")
     if unsent:
         words.append(f"{unsent:.0f} bytes wait for it")
-    if client.get("ended"):
-        words.append("it writes no more")
-    return ", ".join(words)
+    state = client_state(client)
+    return ", ".join([*words, *([f"it {state}"] if state else [])])
 
 
 def _rows(row: Row, key: str) -> list[Row]:

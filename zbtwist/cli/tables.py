@@ -19,6 +19,7 @@ from zbtwist.cli.words import (
     address_of,
     amount,
     called,
+    client_state,
     device_of,
     duration,
     hops_of,
@@ -134,7 +135,8 @@ CLIENT_COLUMNS = (
     Column("client", lambda row: text_of(row, "peer") or "-", 0),
     Column("connected", lambda row: duration(number_of(row, "seconds")), 1, is_number=True),
     counter("unsent", "unsent", 2),
-    Column("", lambda row: "writes no more" if row.get("ended") else "", 3),
+    counter("ignored", "ignored", 4, is_always=False),
+    Column("", client_state, 3),
 )
 
 GAP = 2

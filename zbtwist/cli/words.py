@@ -160,6 +160,13 @@ def read_at(row: Row) -> str:
     return seconds_ago(at) if at else "-"
 
 
+def client_state(row: Row) -> str:
+    """How a client is, if that is to be known: a sentence without its subject."""
+    if row.get("ended"):
+        return "writes no more"
+    return "" if row.get("writes", True) else "may only listen"
+
+
 def link_test_lines(row: Row) -> list[str]:
     """Return what came of a test of the way to a node."""
     lines = [text_of(row, "text")]

@@ -1,5 +1,5 @@
 """A TCP server port that opens quickly and says nothing, for a gateway with thousands of them, and
-what its connections are to do when one of the two ends dies.
+what its connections are to do when one of the two ends dies, and how that is noticed.
 
 Connections are read in smaller pieces than Twisted's.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -23,12 +25,35 @@ from zbtwist.runtime.write_at_once import SocketWriteAtOnce
 #: Bytes that are read from a client at once.
 READ_SIZE = 4096
 
-#: Seconds of silence after which the other end's system is asked whether it is there, seconds
-#: between two such questions, and how many stay without an answer before the connection is lost.
-#: Systems ask after two hours, unless they are told.
-KEEPALIVE_IDLE = 60
-KEEPALIVE_INTERVAL = 15
-KEEPALIVE_PROBES = 4
+#: The most that the system takes, seconds and questions (``MAX_TCP_KEEPIDLE`` and so on of Linux).
+MAX_KEEPALIVE = 32767
+MAX_PROBES = 127
+
+
+@dataclass(frozen=True)
+class Keepalive:
+    """When the other end's system is asked whether it is there. Systems ask after two hours, unless
+    they are told.
+
+    @ivar time: seconds of silence after which it is asked; 0 for never.
+    @ivar interval: seconds between two such questions.
+    @ivar probes: how many stay without an answer before the connection is lost.
+    """
+
+    time: int = 60
+    interval: int = 15
+    probes: int = 4
+
+    @property
+    def in_all(self) -> int:
+        """Seconds after which an end that does not answer counts as gone."""
+        return self.time + self.interval * self.probes
+
+
+#: Where these are in Linux's ``struct tcp_info`` (``linux/tcp.h``), of which they are the first
+#: part in every version: bytes for ``tcpi_probes``, and numbers of 32 bits for ``tcpi_unacked`` and
+#: ``tcpi_last_ack_recv``.
+_TCP_INFO = struct.Struct("=3x B 4x 16x I 28x I")
 
 
 def socket_of(transport: object) -> socket.socket | None:
@@ -51,14 +76,33 @@ def buffered_by(transport: object, otherwise: int) -> int:
     return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
-def notice_the_dead(connection: socket.socket) -> None:
-    """Have the system ask a silent end whether it is there, as the constants above say."""
+def notice_the_dead(connection: socket.socket, keepalive: Keepalive) -> None:
+    """Have the system ask a silent end whether it is there."""
     # What is no TCP socket has no such options, and some systems have other names for them.
     with suppress(OSError, AttributeError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, keepalive.time > 0)
+        if keepalive.time:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive.time)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, keepalive.interval)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, keepalive.probes)
+
+
+def unanswered_for(connection: socket.socket) -> float:
+    """Return for how many seconds the other end's system has not answered, while it was sent
+    something or asked whether it is there; 0 if it owes no answer, or that cannot be told.
+
+    Keepalive asks nobody to whom something is on its way: then systems go on for a quarter of an
+    hour. An end that answers and takes no bytes is there.
+    """
+    # Only Linux has it in this form.
+    if not sys.platform.startswith("linux"):
+        return 0.0
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        probes, unacknowledged, last_answer = _TCP_INFO.unpack(info)
+    except (OSError, struct.error):
+        return 0.0
+    return last_answer / 1000 if probes or unacknowledged else 0.0
 
 
 def reset_if_killed(connection: socket.socket, on: bool) -> None:

@@ -24,9 +24,7 @@ class OperationsTests(SynchronousTestCase):
             {
                 "clients",
                 "disconnect",
-                "end_walk",
                 "frames",
-                "links",
                 "list",
                 "pins",
                 "show",
@@ -52,7 +50,6 @@ class OperationsTests(SynchronousTestCase):
                 "bind": "create_mapping",
                 "unbind": "remove_mapping",
                 **{name: name for name in SETTINGS},
-                **{name: name for name in ("neighbours", "walk", "end_walk", "links")},
             },
         )
 
@@ -60,7 +57,7 @@ class OperationsTests(SynchronousTestCase):
         """Of the others somebody else may wait for the same."""
         self.assertEqual(
             {name for name, made in OPERATIONS.items() if made.ends_with_asker},
-            {"test", "settings", "save_settings", "compare_settings", "neighbours"},
+            {"test", "settings", "save_settings", "compare_settings"},
         )
 
     def test_what_changes_a_page(self) -> None:
@@ -91,7 +88,7 @@ class OperationsTests(SynchronousTestCase):
             found[Harmless.ALWAYS],
             {
                 *("list", "stats", "status", "trace", "traffic", "waiting", "pins", "test_result"),
-                *("show", "clients", "links"),
+                *("show", "clients"),
                 *("system.listMethods", "system.methodHelp", "system.methodSignature"),
                 # It asks again for each of its calls.
                 "system.multicall",
@@ -109,7 +106,6 @@ class OperationsTests(SynchronousTestCase):
             *("list", "stats", "status", "get_temperatures", "trace", "frames"),
             *("sample", "pins", "set_pin", "test", "test_result"),
             *("show", "clients", "watch"),
-            *("neighbours", "walk", "end_walk", "links"),
             *SETTINGS,
         ):
             keys = OPERATIONS[name].keys

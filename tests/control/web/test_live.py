@@ -56,8 +56,6 @@ GATEWAY = {
     "interface": str,
     "interface_local": bool,
     "warnings": int,
-    "neighbours": int,
-    "walk": list,
 }
 RADIO = {
     "up": bool,

@@ -10,7 +10,6 @@ from wsproto.events import BytesMessage
 from tests.control.web.support import ConsoleTestCase, Page
 from tests.support import producer_of, record_log
 from zbtwist.binding.client import MAX_UNSENT, ConnectedClient
-from zbtwist.binding.port import MAX_CLIENTS
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL
 
@@ -91,11 +90,11 @@ class TerminalTests(ConsoleTestCase):
         self.assertClosed(page, NORMAL, "ECHO", "port")
 
     def test_as_many_clients_as_may_be(self) -> None:
-        for _ in range(MAX_CLIENTS):
+        for _ in range(PortSettings.max_clients):
             self.other_client()
         page = self.open(f"/terminal/{ADDRESS}")
         self.assertClosed(page, NORMAL, "clients")
-        self.assertEqual(self.port("ECHO").clients, MAX_CLIENTS)
+        self.assertEqual(self.port("ECHO").clients, PortSettings.max_clients)
 
     def test_page_that_writes_too_fast_is_not_read(self) -> None:
         page = self.terminal()

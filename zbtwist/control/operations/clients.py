@@ -19,6 +19,8 @@ class ClientRow(TypedDict):
     seconds: Annotated[float, "for how long it has been connected"]
     unsent: Annotated[float, "bytes of the node that wait for it to read"]
     ended: Annotated[bool, "it writes no more, and waits for what is still to come"]
+    writes: Annotated[bool, "what it sends is for the node; see the option ``writers``"]
+    ignored: Annotated[float, "bytes that it has sent while they were not, and are thrown away"]
 
 
 class PassedRow(TypedDict):
@@ -56,6 +58,8 @@ class ClientOperations(GatewayOperations):
 
     def _clients_of(self, node: Node) -> list[ClientRow]:
         port = self._bindings.port_of(node)
+        if port is None:
+            return []
         now = self._clock.seconds()
         return [
             {
@@ -63,8 +67,10 @@ class ClientOperations(GatewayOperations):
                 "seconds": now - client.opened_at,
                 "unsent": float(client.buffered),
                 "ended": client.has_ended or client.has_left,
+                "writes": port.may_write(client),
+                "ignored": float(client.bytes_ignored),
             }
-            for client in (port.connected if port else ())
+            for client in port.connected
         ]
 
     @operation("disconnect")
