@@ -557,6 +557,79 @@ class Commands(CtlTestCase):
         self.misused("test", "E2", "--count", "0")
         self.misused("test", "E2", "--size", "85")
 
+    def test_neighbours_of_one(self) -> None:
+        row = {
+            "neighbours": [
+                {"addr_extended": "[00:01]!", "label": "E3", "lqi": 90, "relationship": "child"},
+                {"addr_extended": "[00:02]!", "label": "", "lqi": 200, "type": "router"},
+            ],
+            "routes": [
+                {"addr_short": "[0000]!", "next_hop": "[7d84]!", "state": "active"},
+                {"addr_short": "[1111]!", "next_hop": "[7d84]!", "state": "inactive"},
+            ],
+        }
+        self.answers["neighbours"] = row
+        heading, first, second, routes = self.done("neighbours", "E2").splitlines()
+        self.assertEqual(heading.split(), ["hears", "address", "lqi", "type", "is", "its", "short"])
+        self.assertEqual(first.split()[:3], ["-", "00:02", "200"])
+        self.assertEqual(second.split(), ["E3", "00:01", "90", "-", "child", "-"])
+        self.assertEqual(routes, "It knows routes to 0000 by 7d84.")
+        self.assertEqual(json.loads(self.done("neighbours", "radio", "--json")), row)
+        self.answers["neighbours"] = {}
+        self.assertEqual(self.done("neighbours", "E2"), "E2 hears nobody.\n")
+        self.assertEqual(
+            self.calls, [("neighbours", "E2"), ("neighbours", ""), ("neighbours", "E2")]
+        )
+
+    def test_neighbours_of_all(self) -> None:
+        now = time.time()
+        self.answers["links"] = {
+            "running": True,
+            "pause": 60.0,
+            "text": "1 of 3 modules were asked, 1 have told.",
+            "links": [
+                {"addr_extended": "[a]!", "neighbour": "[b]!", "lqi": 100, "at": now},
+                {"addr_extended": "[b]!", "neighbour": "[a]!", "lqi": 90, "at": now},
+                {"addr_extended": "[a]!", "neighbour": "[c]!", "lqi": 200, "at": now},
+            ],
+        }
+        self.answers["list"] = [{"addr_extended": "[a]!", "label": "A1"}]
+        lines = [line.split() for line in self.done("neighbours").splitlines()]
+        self.assertEqual(lines[0], ["who", "hears", "lqi", "back", "told"])
+        self.assertEqual(lines[1][:4], ["A1", "c", "200", "-"])
+        self.assertEqual(lines[2][:4], ["A1", "b", "100", "90"])
+        self.assertEqual(lines[3][:4], ["b", "A1", "90", "100"])
+        self.assertEqual(" ".join(lines[4]), "1 of 3 modules were asked, 1 have told.")
+        self.assertEqual(" ".join(lines[5]), "One question in 1 min.")
+        self.answers["links"] = {"running": False, "text": "", "links": []}
+        self.assertIn("--walk asks all", self.done("neighbours"))
+
+    def test_walk(self) -> None:
+        self.answers["list"] = []
+        self.answers["walk"] = {"running": True, "pause": 0.5, "text": "0 of 3.", "links": []}
+        self.answers["end_walk"] = {"running": False, "text": "1 of 3.", "links": []}
+        self.assertEqual(self.done("neighbours", "--walk"), "0 of 3.\nOne question in 0.5 s.\n")
+        self.done("neighbours", "--walk", "--pause", "0.5")
+        self.assertEqual(self.done("neighbours", "--end"), "1 of 3.\n")
+        self.done("neighbours", "--end", "--json")
+        self.assertEqual(
+            self.calls,
+            [
+                ("walk",),
+                ("list",),
+                ("walk", 0.5),
+                ("list",),
+                ("end_walk",),
+                ("list",),
+                ("end_walk",),
+            ],
+        )
+        self.calls.clear()
+        self.misused("neighbours", "--walk", "--end")
+        self.misused("neighbours", "E2", "--walk")
+        self.misused("neighbours", "--pause", "5")
+        self.misused("neighbours", "--walk", "--pause", "0")
+
     def test_lines(self) -> None:
         rows = [
             {
@@ -1301,8 +1374,8 @@ class Help(CtlTestCase):
         self.assertEqual(
             " ".join(sorted(main.main.commands)),
             "accept at bind clients disconnect discover forget identify io leave list "
-            "permit-join rename replace restart settings show stats status temperatures test trace "
-            "unbind watch",
+            "neighbours permit-join rename replace restart settings show stats status temperatures "
+            "test trace unbind watch",
         )
         self.assertEqual(" ".join(sorted(settings.settings.commands)), "apply diff save show")
         for command in (*COMMANDS, "settings"):

@@ -45,6 +45,7 @@ from zbtwist.network.events import (
     FROM_NODE,
     TO_NODE,
     BytesPassed,
+    NeighboursTold,
     NodeAdded,
     NodeEvent,
     NodeForgotten,
@@ -53,6 +54,8 @@ from zbtwist.network.events import (
     NodesWaiting,
     SearchEnded,
     SenderUnknown,
+    WalkBegan,
+    WalkEnded,
 )
 from zbtwist.network.node import Node
 from zbtwist.radio.events import (
@@ -172,6 +175,9 @@ class Documented(GatewayTestCase):
             ClientsEnded(node, 1, "why"),
             StreamBroken(node, TO_NODE, 1, "Why."),
             LossesCounted(node, 58, 1234, 600.0, "Why.", is_over=False),
+            NeighboursTold(Address64(1), 3, 2),
+            WalkBegan(4, 60.0),
+            WalkEnded(4, 3, 2.5, is_whole=False),
             LinkTested(node, 10, 10, 9, "Why."),
             HealthChanged(
                 node, Condition(Health.SILENT, 1.0, "Why."), Condition(Health.OK, 0.0, "")

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from twisted.internet import defer, error, protocol, reactor, task
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
@@ -26,7 +27,10 @@ from tests.simulator.support import widen
 from zbtwist.simulator.meter import PACKET_SIZE, parse_packet
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import PtyNode
+from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.simulator.pseudoterminal import LinkError, Pseudoterminal
+from zbtwist.simulator.zdo import neighbours_of, routes_of
+from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import ATCommand, ATCommandResponse, Frame, ReceivePacket, parse_frame
 from zbtwist.xbee.framing import decoder_for, encode
 
@@ -197,6 +201,39 @@ class DigiXBeeTests(SimulatorTestCase):
 
     async def test_api_mode_2(self) -> None:
         await self.session(2, "ESCAPED_API_MODE")
+
+    NEIGHBOURS = """
+        import sys
+        from digi.xbee.devices import RemoteZigBeeDevice, ZigBeeDevice
+        from digi.xbee.models.address import XBee64BitAddress
+
+        device = ZigBeeDevice(sys.argv[1], 9600)
+        device.open()
+        address = XBee64BitAddress.from_hex_string("0013A200400A3E02")
+        for module in device, RemoteZigBeeDevice(device, address):
+            for one in sorted(module.get_neighbors(), key=str):
+                print(one.node.get_64bit_addr(), one.relationship.id, one.lq)
+            for one in module.get_routes():
+                print(one.destination, one.next_hop, one.status.id)
+        device.close()
+    """
+
+    async def test_neighbours(self) -> None:
+        """What it asks ZDO for is what the simulated modules know: see `zbtwist.simulator.zdo`."""
+        await self.simulate("--nodes", "5", "--kinds", "echo", "--hops", "1+2")
+        network = SimulatorOptions(kinds=("echo",), nodes=5, hops=(1, 2)).build(Clock())
+        self.addCleanup(network.stop)
+        expected: list[str] = []
+        for module in (network.radio, network.nodes[Address64(0x0013A200_400A3E02)]):
+            expected += sorted(
+                f"{one.address64:016X} {one.relationship} {one.lqi}"
+                for one in neighbours_of(module, network)
+            )
+            expected += [
+                f"{one.destination:04X} {one.next_hop:04X} {one.state}"
+                for one in routes_of(module, network)
+            ]
+        self.assertEqual(await self.run_script(self.NEIGHBOURS), expected)
 
     async def test_transparent_mode_is_recognized(self) -> None:
         """`open` finds out with +++ that the radio is in transparent mode, and says so."""

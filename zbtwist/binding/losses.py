@@ -27,6 +27,22 @@ QUIET = 600.0
 class Losses:
     """Those of one node."""
 
+    __slots__ = (
+        "_began_at",
+        "_breaks",
+        "_bus",
+        "_bytes",
+        "_clock",
+        "_interval",
+        "_last_at",
+        "_node",
+        "_reason",
+        "_tell_at",
+        "_timer",
+        "_times",
+        "_told",
+    )
+
     def __init__(self, clock: IReactorTime, node: Node, bus: EventBus) -> None:
         self._clock = clock
         self._node = node

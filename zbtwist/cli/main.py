@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from zbtwist.cli import doing  # noqa: F401  # whose commands are there then
+from zbtwist.cli import doing, neighbours  # noqa: F401  # whose commands are there then
 from zbtwist.cli.client import (
     DISCOVERY_TIMEOUT,
     PROGRESS_TIMEOUT,

@@ -6,6 +6,7 @@ from zbtwist.control.operations.actions import ActionOperations
 from zbtwist.control.operations.admission import AdmissionOperations
 from zbtwist.control.operations.clients import ClientOperations
 from zbtwist.control.operations.mappings import MappingOperations
+from zbtwist.control.operations.neighbours import NeighbourOperations
 from zbtwist.control.operations.nodes import NodeOperations
 from zbtwist.control.operations.pins import PinOperations
 from zbtwist.control.operations.settings import SettingsOperations
@@ -26,6 +27,7 @@ class GatewayAPI(
     ActionOperations,
     PinOperations,
     SettingsOperations,
+    NeighbourOperations,
     ClientOperations,
     TracingOperations,
 ):

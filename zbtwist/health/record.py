@@ -7,7 +7,6 @@ arrived, were sent again, or were given up. A look compares that with the look b
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
@@ -117,7 +116,8 @@ class Record:
         self._rhythm = Rhythm()
         # When it was heard, and when it has said something by itself.
         self._heard_at, self._spoke_at = node.heard_at, node.spoke_at
-        self._looks: deque[_Look] = deque(maxlen=_LOOKS)
+        # An empty list takes less than an empty deque, for each node.
+        self._looks: list[_Look] = []
         # Packets in a row that were given up, and those that arrived since the last one was.
         self._given_up = 0
         self._good = 0
@@ -147,8 +147,9 @@ class Record:
         was_sent_to = bool(arrived or lost)
         if was_sent_to or not self._looks:
             self._looks.append(_Look(now[0], sent, failures, retries))
+            del self._looks[:-_LOOKS]
         while len(self._looks) > 1 and self._looks[1].at < now[0] - MEMORY:
-            self._looks.popleft()
+            del self._looks[0]
         heard_at, spoke_at = self.node.heard_at, self.node.spoke_at
         is_heard = heard_at > self._heard_at
         self._heard_at = heard_at

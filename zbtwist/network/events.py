@@ -132,6 +132,74 @@ class SearchEnded(Event):
 
 
 @dataclass(frozen=True)
+class NeighboursTold(Event):
+    """A module, a node's or the local radio, has told whom it hears.
+
+    @ivar address64: who.
+    @ivar neighbours: how many it hears.
+    @ivar routes: how many routes it knows.
+    """
+
+    name: ClassVar = "neighbours_told"
+    severity: ClassVar = LogLevel.debug
+    address64: Address64
+    neighbours: int
+    routes: int
+
+    def __str__(self) -> str:
+        who = format_address64(self.address64)
+        return f"{who} hears {self.neighbours} modules, and knows {self.routes} routes."
+
+    def values(self) -> dict[str, Plain]:
+        values = super().values()
+        del values["address64"]
+        return {"address": format_address64(self.address64), **values}
+
+
+@dataclass(frozen=True)
+class WalkBegan(Event):
+    """All routers are asked whom they hear, one after the other.
+
+    @ivar modules: how many there are to ask, with the local radio.
+    @ivar pause: seconds between two questions.
+    """
+
+    name: ClassVar = "walk_began"
+    modules: int
+    pause: float
+
+    def __str__(self) -> str:
+        return (
+            f"The radio and its routers ({self.modules} in all) are asked whom they hear, one "
+            f"question in {self.pause:g} s."
+        )
+
+
+@dataclass(frozen=True)
+class WalkEnded(Event):
+    """That has come to its end.
+
+    @ivar asked: how many were asked.
+    @ivar told: how many of them told.
+    @ivar seconds: how long it took.
+    @ivar is_whole: whether all were asked; not if it was ended by hand.
+    """
+
+    name: ClassVar = "walk_ended"
+    asked: int
+    told: int
+    seconds: float
+    is_whole: bool
+
+    def __str__(self) -> str:
+        by_hand = "" if self.is_whole else ", and it was ended by hand"
+        return (
+            f"{self.told} of {self.asked} modules told whom they hear, in {self.seconds:.0f} s"
+            f"{by_hand}."
+        )
+
+
+@dataclass(frozen=True)
 class NodesWaiting(NodeEvent):
     """Somebody has answered who is not let in. Of many within a minute this is published twice: of
     the first, and of the last.

@@ -21,6 +21,7 @@ from zbtwist.network.events import FROM_NODE, BytesPassed, SearchEnded
 from zbtwist.network.first_search import FirstSearch
 from zbtwist.network.flash import Flash, may_have_been_done
 from zbtwist.network.loopback import MARK, echo_of
+from zbtwist.network.neighbours import Neighbours
 from zbtwist.network.node import Node
 from zbtwist.network.pins import Pins
 from zbtwist.network.restoring import Restorer
@@ -29,6 +30,7 @@ from zbtwist.network.settings import SettingsReader
 from zbtwist.network.signals import Signals
 from zbtwist.network.strangers import Strangers
 from zbtwist.network.table import NO_NODE, NodeTable
+from zbtwist.network.walk import Walk
 from zbtwist.radio.errors import ATRefused, RadioError
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
@@ -95,6 +97,8 @@ class NetworkService(Service):
     @ivar search_answers: answers to searches so far, of any nodes.
     @ivar signals: measures how strongly nodes are heard.
     @ivar pins: what is learnt of the nodes' lines.
+    @ivar neighbours: asks nodes whom they hear.
+    @ivar walk: asks all of them.
     @ivar echoes: called with the number of a packet of a link test that has come back, by the test
         (see `zbtwist.network.loopback`). What comes back for a test that is over is dropped.
     """
@@ -132,6 +136,8 @@ class NetworkService(Service):
         self._flash = Flash(self.nodes, bus)
         self.settings = SettingsReader(clock, radio, self)
         self.restorer = Restorer(self)
+        self.neighbours = Neighbours(clock, radio, self.nodes)
+        self.walk = Walk(clock, radio, self.nodes, self.neighbours)
         self.search_answers = 0
         self._search = SingleFlight(self._run_search)
         self._first_search = FirstSearch(clock, radio, bus, self.discover)
@@ -151,6 +157,7 @@ class NetworkService(Service):
     def stopService(self) -> None:
         super().stopService()
         self.settings.stop()
+        self.walk.end()
         self._first_search.stop()
         self._search.cancel()
         self._strangers.stop()
@@ -244,7 +251,7 @@ class NetworkService(Service):
 
     def _explicit(self, frame: ExplicitReceive) -> None:
         if frame.profile_id != DIGI_PROFILE or frame.source_endpoint != SERIAL_ENDPOINT:
-            self._heard(frame)
+            self._heard(frame, self.neighbours.answered(frame))
         elif frame.cluster_id == SERIAL_CLUSTER:
             self._data(frame)
         elif frame.cluster_id == NODE_IDENTIFICATION_CLUSTER:
@@ -254,8 +261,10 @@ class NetworkService(Service):
         elif frame.cluster_id != LOOPBACK_CLUSTER or not self._came_back(frame):
             self._heard(frame)
 
-    def _heard(self, frame: ExplicitReceive | ManyToOneRouteRequest) -> None:
-        if self._sender(frame) is None:
+    def _heard(
+        self, frame: ExplicitReceive | ManyToOneRouteRequest, is_answer: bool = False
+    ) -> None:
+        if self._sender(frame, is_answer) is None:
             self._not_told(frame, self._heard)
 
     def _sampled(self, frame: IODataSample | SensorRead | ExplicitReceive) -> None:

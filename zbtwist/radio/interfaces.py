@@ -97,6 +97,16 @@ class IRadio(Interface):
     ) -> Deferred[TransmitStatus]:
         """Send `data` to a node's radio, which sends it back, and not to its serial line."""
 
+    def transmit_zdo(
+        address64: Address64,
+        cluster_id: int,
+        data: bytes,
+        address16: Address16 = UNKNOWN16,
+    ) -> Deferred[TransmitStatus]:
+        """Send `data` to a cluster of a module's ZDO, or of the radio's own. What it answers comes
+        as an `ExplicitReceive`, while the radio's AO is 1.
+        """
+
     def discover() -> Awaitable[list[NodeDescription]]:
         """Search the network, for as long as the radio's NT says."""
 

@@ -60,6 +60,7 @@ from zbtwist.xbee.frames import (
     TransmitStatus,
 )
 from zbtwist.xbee.status import ATStatus
+from zbtwist.xbee.zdo import ZDO_ENDPOINT, ZDO_PROFILE
 
 F = TypeVar("F", bound=Frame)
 
@@ -302,17 +303,41 @@ class Requests:
         """Send bytes to a node's radio, which sends them back; none comes to its serial line. See
         `transmit`; what comes back is not waited for.
         """
+        where = (SERIAL_ENDPOINT, SERIAL_ENDPOINT, LOOPBACK_CLUSTER, DIGI_PROFILE)
+        return self._transmit_explicit(address64, data, address16, where, sleeps)
+
+    def transmit_zdo(
+        self,
+        address64: Address64,
+        cluster_id: int,
+        data: bytes,
+        address16: Address16 = UNKNOWN16,
+    ) -> Deferred[TransmitStatus]:
+        """Ask a module's ZDO something; the radio's own, if it is that one's address. See
+        `transmit`; the answer is not waited for.
+        """
+        where = (ZDO_ENDPOINT, ZDO_ENDPOINT, cluster_id, ZDO_PROFILE)
+        return self._transmit_explicit(address64, data, address16, where)
+
+    def _transmit_explicit(
+        self,
+        address64: Address64,
+        data: bytes,
+        address16: Address16,
+        where: tuple[int, int, int, int],
+        sleeps: bool = False,
+    ) -> Deferred[TransmitStatus]:
+        """
+        @param where: source and destination endpoint, cluster, profile.
+        """
         frame = ExplicitTransmitRequest(
-            frame_id=0,
-            address64=address64,
-            address16=address16 if self.address16_counts else UNKNOWN16,
-            source_endpoint=SERIAL_ENDPOINT,
-            destination_endpoint=SERIAL_ENDPOINT,
-            cluster_id=LOOPBACK_CLUSTER,
-            profile_id=DIGI_PROFILE,
-            broadcast_radius=0,
-            options=OPTION_EXTENDED_TIMEOUT if sleeps else 0,
-            data=data,
+            0,
+            address64,
+            address16 if self.address16_counts else UNKNOWN16,
+            *where,
+            0,
+            OPTION_EXTENDED_TIMEOUT if sleeps else 0,
+            data,
         )
         timeout = EXTENDED_TRANSMIT_TIMEOUT if sleeps else TRANSMIT_TIMEOUT
         return self._request(Packet(frame, TransmitStatus, "", address64, timeout))

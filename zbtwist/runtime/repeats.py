@@ -36,6 +36,8 @@ class Interval:
 class Repeats:
     """One kind of thing that happens. `stop` it when it can happen no more."""
 
+    __slots__ = ("_clock", "_say", "_timer", "_unsaid")
+
     def __init__(self, clock: IReactorTime, say: Callable[[int], None]) -> None:
         """
         @param say: is told how often it has happened since it was said last.

@@ -17,6 +17,7 @@ from zbtwist.simulator.module import DIGITAL_PINS, REJOIN_DELAY, Module
 from zbtwist.simulator.packet import Outcome, Packet
 from zbtwist.simulator.registers import Fact, Value
 from zbtwist.simulator.uart import LINE_SETTINGS, Uart
+from zbtwist.simulator.zdo import answer_to
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import COORDINATOR64
 from zbtwist.xbee.at import BAUD_RATES
@@ -141,6 +142,9 @@ class Node(Module):
     def hear(self, packet: Packet) -> None:
         self._stay_awake()
         if packet.destination_endpoint != SERIAL_ENDPOINT:
+            answer = answer_to(packet, self, self.network)
+            if answer is not None:
+                self.network.transmit(answer, packet.sender.address64)
             return
         if packet.cluster_id == SERIAL_CLUSTER:
             self.uart.send(packet.data)

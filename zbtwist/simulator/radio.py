@@ -23,6 +23,7 @@ from zbtwist.simulator.module import REJOIN_DELAY, Module
 from zbtwist.simulator.packet import IModule, Outcome, Packet
 from zbtwist.simulator.registers import Value
 from zbtwist.simulator.serial_input import SerialInput
+from zbtwist.simulator.zdo import answer_to
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import BROADCAST64, UNKNOWN16, Address16
 from zbtwist.xbee.description import NO_OWN_ANSWER, NodeDescription
@@ -118,6 +119,10 @@ class LocalRadio(Module):
         return self.registers.number("AP")
 
     @property
+    def _is_explicit(self) -> bool:
+        return self.registers.number("AO") != 0
+
+    @property
     def flash_writes(self) -> int:
         """How often settings were written to flash."""
         return self.registers.flash_writes
@@ -198,6 +203,12 @@ class LocalRadio(Module):
                 report(*arguments)
 
         self._send(packet, address64, address16, options, settled)
+        if self.network.find(address64, address16) is self:
+            # What is for itself does not go into the air.
+            answer = answer_to(packet, self, self.network)
+            frame = None if answer is None else frame_of(answer, self._is_explicit)
+            if frame is not None:
+                self.write_frame(frame)
 
     def _refusal(self, size: int, options: int, broadcast: bool) -> int | None:
         """Why the radio does not even try to send, None if it does."""
@@ -385,7 +396,7 @@ class LocalRadio(Module):
             if packet.cluster_id == SERIAL_CLUSTER and self._takes(packet, packet.data):
                 self.write(packet.data)
             return
-        frame = frame_of(packet, explicit=self.registers.number("AO") != 0)
+        frame = frame_of(packet, self._is_explicit)
         if frame is not None and self._takes(packet, encode(frame.to_bytes(), self.api_mode)):
             self.write_frame(frame)
 

@@ -24,7 +24,9 @@ class OperationsTests(SynchronousTestCase):
             {
                 "clients",
                 "disconnect",
+                "end_walk",
                 "frames",
+                "links",
                 "list",
                 "pins",
                 "show",
@@ -50,6 +52,7 @@ class OperationsTests(SynchronousTestCase):
                 "bind": "create_mapping",
                 "unbind": "remove_mapping",
                 **{name: name for name in SETTINGS},
+                **{name: name for name in ("neighbours", "walk", "end_walk", "links")},
             },
         )
 
@@ -57,7 +60,7 @@ class OperationsTests(SynchronousTestCase):
         """Of the others somebody else may wait for the same."""
         self.assertEqual(
             {name for name, made in OPERATIONS.items() if made.ends_with_asker},
-            {"test", "settings", "save_settings", "compare_settings"},
+            {"test", "settings", "save_settings", "compare_settings", "neighbours"},
         )
 
     def test_what_changes_a_page(self) -> None:
@@ -88,7 +91,7 @@ class OperationsTests(SynchronousTestCase):
             found[Harmless.ALWAYS],
             {
                 *("list", "stats", "status", "trace", "traffic", "waiting", "pins", "test_result"),
-                *("show", "clients"),
+                *("show", "clients", "links"),
                 *("system.listMethods", "system.methodHelp", "system.methodSignature"),
                 # It asks again for each of its calls.
                 "system.multicall",
@@ -106,6 +109,7 @@ class OperationsTests(SynchronousTestCase):
             *("list", "stats", "status", "get_temperatures", "trace", "frames"),
             *("sample", "pins", "set_pin", "test", "test_result"),
             *("show", "clients", "watch"),
+            *("neighbours", "walk", "end_walk", "links"),
             *SETTINGS,
         ):
             keys = OPERATIONS[name].keys

@@ -56,6 +56,8 @@ GATEWAY = {
     "interface": str,
     "interface_local": bool,
     "warnings": int,
+    "neighbours": int,
+    "walk": list,
 }
 RADIO = {
     "up": bool,

@@ -7,6 +7,7 @@ from typing import Annotated, TypedDict
 
 from zbtwist.control.operations.actions import ActionOperations, LinkTestRow
 from zbtwist.control.operations.clients import ClientOperations, ClientRow
+from zbtwist.control.operations.neighbours import NeighbourOperations, NeighboursRow
 from zbtwist.control.operations.nodes import NodeOperations, NodeRow, StatsRow
 from zbtwist.control.operations.pins import PinOperations, PinRow
 from zbtwist.control.operations.table import Harmless, operation
@@ -58,11 +59,17 @@ class ShowRow(NodeRow):
         list[str], "AT commands that were set through the gateway, and are not in its flash memory"
     ]
     test: Annotated[LinkTestRow, "the last test of the way to it, as ``test_result()``"]
+    neighbours: Annotated[NeighboursRow, "whom it hears, as ``neighbours()``; as it told last"]
     events: Annotated[list[EventRow], "its last 20 events of the log, as ``trace()``"]
 
 
 class ShowOperations(
-    NodeOperations, ActionOperations, PinOperations, ClientOperations, TracingOperations
+    NodeOperations,
+    ActionOperations,
+    PinOperations,
+    NeighbourOperations,
+    ClientOperations,
+    TracingOperations,
 ):
     """One node."""
 
@@ -97,6 +104,9 @@ class ShowOperations(
             "settings_read": stored.read_at if stored else 0.0,
             "unwritten": sorted(node.unwritten),
             "test": self.test_result(extended),
+            "neighbours": self._neighbours_row(
+                node.address64, self._network.neighbours.of(node.address64)
+            ),
             "events": self._events_of(node)[-MAX_EVENTS:],
         }
 

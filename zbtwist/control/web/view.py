@@ -202,7 +202,7 @@ class View:
     # --- the gateway and its radio -------------------------------------------------------------
 
     def _look_at_gateway(self) -> Values:
-        place = self._place()
+        place, walk = self._place(), self._network.walk
         return {
             "version": zbtwist.__version__,
             "started": self._started,
@@ -214,6 +214,9 @@ class View:
             "interface": place.interface,
             "interface_local": place.is_local,
             "warnings": self._warnings(),
+            # Who shows neighbours asks for them when this is another one.
+            "neighbours": self._network.neighbours.changes,
+            "walk": [walk.running, walk.asked, walk.total],
         }
 
     def _look_at_radio(self) -> Values:
