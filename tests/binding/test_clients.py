@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.binding.support import Computer
@@ -21,6 +23,7 @@ from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.observing.log_lines import LogLines
 from zbtwist.runtime.allowed import Refusal
+from zbtwist.runtime.substitutions import Template
 from zbtwist.xbee import devices
 from zbtwist.xbee.frames import TransmitRequest, TransmitStatus
 
@@ -312,3 +315,65 @@ class WritersTests(ClientsTestCase):
         self.assertEqual(self.write(client, b"two\n"), b"")
         self.use()
         self.assertEqual(self.write(client, b"three\n"), b"three\n")
+
+
+class GreetingsTests(ClientsTestCase):
+    """What is said by itself when clients come and go."""
+
+    def sent(self) -> bytes:
+        """What has gone to the node since the last time; all of it arrives."""
+        data = b""
+        while self.wire.sent and isinstance(self.wire.last, TransmitRequest):
+            data += self.wire.last.data
+            frame_id = self.wire.last.frame_id
+            self.wire.sent.clear()
+            self.wire.receive(TransmitStatus(frame_id, REMOTE16, 0, 0, 0))
+        return data
+
+    def test_banner(self) -> None:
+        """Each client has it before all else, and it is about the node and itself."""
+        self.use(banner=Template(r"\N \d at \p for \I\r\n"), backlog=100)
+        self.port.deliver(b"kept")
+        banner = b"E1 0013a200400a3eff at 27001 for 192.168.1.1\r\n"
+        _, first = self.connect()
+        _, second = self.connect()
+        self.port.deliver(b"!")
+        self.assertEqual(first.value(), banner + b"kept!")
+        self.assertEqual(second.value(), banner + b"!")
+        self.assertEqual(self.port.bytes_received, 5)
+
+    def test_what_a_node_calls_itself_obeys_nobody(self) -> None:
+        self.use(banner=Template(r"\N"))
+        self.port.node.label = "\x1b[2JE1"
+        self.assertEqual(self.connect()[1].value(), b"?[2JE1")
+
+    def test_strings(self) -> None:
+        """To the device, when the first one comes and the last one goes."""
+        self.use(open_string=Template(r"\x03on\r"), close_string=Template(r"off\r"))
+        first, _ = self.connect()
+        self.assertEqual(self.sent(), b"\x03on\r")
+        second, _ = self.connect()
+        first.connectionLost()
+        self.assertEqual(self.sent(), b"")
+        second.connectionLost()
+        self.assertEqual(self.sent(), b"off\r")
+        self.connect()
+        self.assertEqual(self.sent(), b"\x03on\r")
+
+    def test_no_string_when_the_gateway_stops(self) -> None:
+        self.use(close_string=Template("off"))
+        client, _ = self.connect()
+        self.port.stopService()
+        client.connectionLost()
+        self.assertEqual(self.sent(), b"")
+
+    def test_client_that_is_reset_and_was_told_a_banner_alone(self) -> None:
+        """Its system resets the connection if that is unread, whatever the program meant."""
+        self.use(banner=Template("hello"))
+        client, _ = self.connect()
+        client.dataReceived(b"one\n")
+        client.dataReceived(b"two\n")
+        client.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.sent(), b"one\n")
+        self.clock.advance(1)
+        self.assertEqual(self.sent(), b"two\n")

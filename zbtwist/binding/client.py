@@ -332,7 +332,8 @@ class ConnectedClient(NodeClient, Protocol):
         if isinstance(connection, ReadToEnd):
             connection.reads_to_end = True
         connection.registerProducer(self, True)
-        self._told_before = self._serves.packets_received - bool(self._serves.kept)
+        has_more = self._serves.kept or self._serves.outbound.settings.banner
+        self._told_before = self._serves.packets_received - bool(has_more)
         self.attach(self._serves)
         self._choose_way()
 

@@ -133,6 +133,11 @@ class Outbound:
             self.line.follow(settings.pace)
 
     @property
+    def wall(self) -> Callable[[], float]:
+        """Says the seconds since 1970."""
+        return self._nodes.wall
+
+    @property
     def buffered(self) -> int:
         """Bytes that wait for their turn, or to be sent again."""
         return self._waiting.size + self._retransmits.size

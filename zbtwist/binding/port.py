@@ -23,6 +23,7 @@ from zbtwist.binding.events import (
     ClientsEnded,
     StreamBroken,
 )
+from zbtwist.binding.greetings import greet, take_leave
 from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.losses import Losses
 from zbtwist.binding.outbound import Outbound
@@ -400,6 +401,7 @@ class NodePort(Service):
         self.bus.publish(ClientOpened(self.node, self.number, client.peer, goes_on=again))
         self.presence.opened(client)
         self.outbound.opened(client)
+        greet(self, client)
         if self._backlog:
             kept, self._backlog = self._backlog, bytearray()
             client.deliver(bytes(kept))
@@ -419,6 +421,8 @@ class NodePort(Service):
         if self._writer is client:
             self._writer = None
         self.outbound.closed(client)
+        if self.running and not self._clients:
+            take_leave(self)
         again = self.losses.goes_on
         self.bus.publish(ClientClosed(self.node, self.number, client.peer, goes_on=again))
 

@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from zbtwist.binding.protocols import PROTOCOLS
 from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.option import Context, Mistake, choice, flag, number, option, seconds
+from zbtwist.runtime.substitutions import Template, template
 from zbtwist.runtime.tcp import MAX_KEEPALIVE, MAX_PROBES, Keepalive
 
 #: The most bytes that are kept for the next client.
 MAX_BACKLOG = 1 << 20
+
+#: Bytes of a banner, and of a string to a device, as they are written.
+MAX_BANNER, MAX_STRING = 1024, 255
 
 #: The most clients that one node may have.
 MAX_CLIENTS = 1000
@@ -70,6 +74,9 @@ class PortSettings:
     @ivar when_full: what becomes of one more: `REFUSE`; `KICK_OLDEST` or `KICK_IDLE`, who goes.
     @ivar writers: whose bytes reach the node: those of `ALL`, of the `FIRST` that writes, of
         `NONE`.
+    @ivar banner: what each client is told when it comes; None for nothing.
+    @ivar open_string: what the device is told when the first client comes; the same.
+    @ivar close_string: what it is told when the last one is gone; the same.
     @ivar idle_timeout: seconds without a byte after which a client is ended; 0 for never.
     @ivar reply_time: seconds of the node's silence for which a client that writes no more is kept,
         when what it wrote has arrived.
@@ -220,6 +227,29 @@ class PortSettings:
         number(1, MAX_PROBES),
         (int,),
         "How many of them stay without an answer before the client counts as gone",
+        per_node=True,
+    )
+    banner: Template | None = option(
+        None,
+        template(MAX_BANNER),
+        help="What each client is told when it comes",
+        more="With ser2net's escapes and substitutions, such as ``'\\N at port \\p\\r\\n'``: see "
+        "`Clients of a node <clients.rst>`_, as of the next two.",
+        example="'This is \\N.\\r\\n'",
+        per_node=True,
+    )
+    open_string: Template | None = option(
+        None,
+        template(MAX_STRING),
+        help="What the device is told when the first client comes",
+        example="'\\x03'",
+        per_node=True,
+    )
+    close_string: Template | None = option(
+        None,
+        template(MAX_STRING),
+        help="What the device is told when the last client is gone",
+        example="'bye\\r\\n'",
         per_node=True,
     )
     backlog: int = option(

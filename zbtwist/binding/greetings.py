@@ -1,0 +1,63 @@
+"""What is said by itself when clients come and go: a banner to each of them, and strings to the
+device when the first one comes and when the last one is gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zbtwist.runtime.substitutions import About, Template
+
+if TYPE_CHECKING:
+    from zbtwist.binding.client import NodeClient
+    from zbtwist.binding.port import NodePort
+
+
+class _Farewell:
+    """Whose bytes those are that go to a device when no client is there any more."""
+
+    share = ""
+    writes_no_more = True
+
+    def pause(self) -> None:
+        """It has nothing more to say."""
+
+    resume = pause
+
+
+_FAREWELL = _Farewell()
+
+
+def greet(port: NodePort, client: NodeClient) -> None:
+    """A client has come, and hears the node; nothing was said to it yet."""
+    settings = port.outbound.settings
+    if settings.banner is not None:
+        client.deliver(_filled(settings.banner, port, client.peer))
+    if settings.open_string is not None and port.clients == 1:
+        port.outbound.write(client, _filled(settings.open_string, port, client.peer))
+
+
+def take_leave(port: NodePort) -> None:
+    """The last client is gone."""
+    string = port.outbound.settings.close_string
+    if string is not None:
+        port.outbound.write(_FAREWELL, _filled(string, port, ""))
+
+
+def _filled(text: Template, port: NodePort, peer: str) -> bytes:
+    node = port.node
+    device = f"{node.address64:016x}"
+    about = About(
+        device,
+        node.name or node.label or device,
+        port.number,
+        # Its address alone; the port of its end is another each time.
+        peer.rpartition(":")[0] or peer,
+        port.outbound.wall(),
+    )
+    return text.filled(about, _printable)
+
+
+def _printable(text: str) -> str:
+    """Return what a node says of itself without what a terminal would obey."""
+    return "".join(character if character.isprintable() else "?" for character in text)

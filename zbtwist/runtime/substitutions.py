@@ -1,0 +1,152 @@
+"""Texts with escapes and substitutions behind a backslash, as ser2net has them in its banners,
+strings and file names (ser2net.yaml(5), "FILENAME, BANNER, AND STRING FORMATTING").
+
+The letters are the same, and what they stand for was compared with what ser2net 4.3.11 makes of
+them. A serial port's device is here the address of a node.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from zbtwist.runtime.option import Context, Mistake
+
+
+@dataclass(frozen=True)
+class About:
+    """What a text may speak of.
+
+    @ivar device: the address of the node, in 16 digits.
+    @ivar name: what it is called.
+    @ivar port: its TCP port.
+    @ivar peer: the address of the client; empty if it is about none.
+    @ivar time: seconds since 1970.
+    """
+
+    device: str
+    name: str
+    port: int
+    peer: str
+    time: float
+
+    @property
+    def moment(self) -> datetime:
+        """The same, as the clocks here show it."""
+        return datetime.fromtimestamp(self.time)
+
+
+#: Characters by the letter of their escape, as C has them.
+_ESCAPES = dict(zip("abfnrtv\\?'\"", b"\a\b\f\n\r\t\v\\?'\""))
+
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+#: What stays the same for a node, whenever and for whomever it is asked.
+_LASTING: dict[str, Callable[[About], object]] = {
+    "d": lambda about: about.device,
+    "o": lambda about: about.name,
+    "N": lambda about: about.name,
+    "p": lambda about: about.port,
+}
+
+_PASSING: dict[str, Callable[[About], object]] = {
+    "I": lambda about: about.peer,
+    "Y": lambda about: about.moment.year,
+    "y": lambda about: about.moment.timetuple().tm_yday - 1,
+    "M": lambda about: _MONTHS[about.moment.month - 1],
+    "m": lambda about: about.moment.month,
+    "A": lambda about: _DAYS[about.moment.weekday()],
+    "D": lambda about: about.moment.day,
+    "e": lambda about: int(about.time),
+    "U": lambda about: f"{about.moment.microsecond:06}",
+    "H": lambda about: f"{about.moment.hour:02}",
+    "h": lambda about: f"{(about.moment.hour - 1) % 12 + 1:02}",
+    "i": lambda about: f"{about.moment.minute:02}",
+    "S": lambda about: f"{about.moment.second:02}",
+    "q": lambda about: "am" if about.moment.hour < 12 else "pm",
+    "P": lambda about: "AM" if about.moment.hour < 12 else "PM",
+}
+
+#: Known to ser2net and not here: the format of a serial line far away must be asked for.
+_UNKNOWN = "Bs"
+
+_PIECE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|(.)|$)|[^\\]+", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Template:
+    """Such a text.
+
+    @ivar text: as a person wrote it.
+    """
+
+    text: str
+
+    def filled(self, about: About, clean: Callable[[str], str] = str) -> bytes:
+        """Return it with what its letters stand for.
+
+        @param clean: is given each of what they stand for, and returns what is written of it.
+        """
+        made = bytearray()
+        for piece in _PIECE.finditer(self.text):
+            octal, hexadecimal, letter = piece.groups()
+            if octal or hexadecimal:
+                made.append(int(octal, 8) & 0xFF if octal else int(hexadecimal, 16))
+            elif letter in _ESCAPES:
+                made.append(_ESCAPES[letter])
+            elif letter in _LASTING or letter in _PASSING:
+                value = (_LASTING.get(letter) or _PASSING[letter])(about)
+                made += clean(str(value)).encode("utf-8", "replace")
+            else:
+                made += piece[0].encode("utf-8", "replace")
+        return bytes(made)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def letters_of(text: str) -> set[str]:
+    """Return the letters of the substitutions and escapes in a text; empty for a backslash at its
+    end.
+    """
+    return {
+        piece[3] or ""
+        for piece in _PIECE.finditer(text)
+        if piece[0].startswith("\\") and not (piece[1] or piece[2])
+    }
+
+
+def check(text: str, longest: int, lasting_only: bool = False) -> None:
+    """
+    @param longest: bytes that it may have.
+    @param lasting_only: whether it must be the same for a node whenever it is asked.
+    @raise Mistake: something in it stands for nothing.
+    """
+    if len(text.encode("utf-8", "replace")) > longest:
+        raise Mistake(f"must have at most {longest} bytes.")
+    for letter in sorted(letters_of(text)):
+        if letter in _UNKNOWN and letter:
+            raise Mistake(
+                f"has \\{letter}, the format of a serial line, which is not known of a node before "
+                "it is asked: leave it out."
+            )
+        is_known = letter in _LASTING or letter in _ESCAPES or letter in _PASSING
+        if not is_known or (lasting_only and letter not in _LASTING and letter != "\\"):
+            known = " ".join(
+                f"\\{one}" for one in (*_LASTING, *(() if lasting_only else sorted(_PASSING)))
+            )
+            raise Mistake(f"has \\{letter}, which stands for nothing here: there are {known}.")
+
+
+def template(longest: int) -> Callable[[str, Context], Any]:
+    """A text with substitutions; None for none."""
+
+    def parse(text: str, context: Context) -> Template | None:
+        check(text, longest)
+        return Template(text) if text else None
+
+    return parse
