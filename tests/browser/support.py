@@ -223,6 +223,12 @@ class Page:
             self.driver.close()
         self.driver.switch_to.window(first)
 
+    def choose(self, name: str, value: str) -> None:
+        """Choose one of some radio buttons, which may be drawn as something else."""
+        button = self.find(f"[name={name}][value={value}]")[0]
+        button.find_element(By.XPATH, "..").click()
+        wait_until(button.is_selected, f"{value!r} of {name!r}")
+
     def fill(self, name: str, text: str) -> None:
         """Write into a field in place of what is there, and press Enter."""
         field = self.id(name)

@@ -231,19 +231,6 @@ class ConsoleTests(ConsoleTestCase):
             "the terminal's end at the gateway",
         )
 
-    def test_terminal_that_the_gateway_ends(self) -> None:
-        """When the port goes away the terminal says so, and can be opened again."""
-        api = self.world.gateway.api
-        port = self.world.port("ECHO")
-        page = self.open()
-        page.open_terminal("ECHO")
-        page.wait_text("terminal-state", "open")
-        api.remove_mapping("ECHO")
-        page.wait_text("terminal-output", "The terminal was closed.")
-        api.create_mapping("ECHO", port)
-        page.click("terminal-again")
-        page.wait_text("terminal-state", "open")
-
     def test_hostile_name(self) -> None:
         """A name that is markup is shown as it stands, wherever it is shown."""
         page = self.open()
@@ -400,6 +387,28 @@ class ChangeTests(ConsoleTestCase):
         page.wait_text("radio-pill", "radio up")
         page.wait_row("ECHO", "listening")
         self.assertEqual(page.script("return window.loaded"), "once")
+
+    def test_terminal_and_tap_open_again(self) -> None:
+        """A gateway that restarts is waited for, and what was lost is said."""
+        self.expected_in_console = "ERR_CONNECTION_REFUSED"
+        page = self.open()
+        for mode, said in (("terminal", "The terminal"), ("tap", "The tap")):
+            page.open_terminal("ECHO")
+            page.choose("terminal-mode", mode)
+            page.wait_text("terminal-output", f"{said} is open")
+            self.world.gateway.stop()
+            page.wait_text("terminal-output", f"{said} was closed.")
+            page.wait_text("terminal-state", "waiting for the gateway")
+            page.click("terminal-clear")
+            self.world.gateway = self.world.start_gateway(self.world.gateway.control)
+            page.wait_text("terminal-output", f"{said} is open")
+            page.wait_text("terminal-state", "open")
+            if mode == "terminal":
+                page.fill("terminal-input", "there again")
+                page.wait_text("terminal-output", "there again\nthere again")
+            else:
+                page.wait_text("terminal-output", "What passed since it was open before")
+            page.id("terminal-output").send_keys(Keys.ESCAPE)
 
     def test_gateway_hangs(self) -> None:
         """A gateway that closes nothing and says nothing is noticed, and so is that it goes on."""

@@ -48,6 +48,33 @@ class TapsTests(SynchronousTestCase):
         with self.assertRaises(TooManyTaps):
             self.taps.of(Node(Address64(99)))
 
+    def test_followers(self) -> None:
+        """Each is told of each packet; a tap lasts as long as it has one, and a while longer."""
+        told: list[str] = []
+        first, second = (lambda: told.append("first")), (lambda: told.append("second"))
+        tap = self.taps.follow(self.node, first)
+        self.assertIs(self.taps.follow(self.node, second), tap)
+        self.passes(self.node)
+        self.passes(Node(Address64(2)))
+        self.assertEqual(told, ["first", "second"])
+        self.taps.unfollow(tap, second)
+        self.clock.pump([LEASE] * 5)
+        self.passes(self.node)
+        self.assertEqual(told, ["first", "second", "first"])
+        self.taps.unfollow(tap, first)
+        self.clock.advance(LEASE - 1)
+        self.assertTrue(self.is_observing())
+        self.clock.pump([LEASE] * 2)
+        self.assertFalse(self.is_observing())
+        self.assertTrue(tap.is_over)
+        self.assertNotEqual(self.taps.of(self.node).key, tap.key)
+
+    def test_followers_are_told_of_the_end(self) -> None:
+        ends: list[bool] = []
+        tap = self.taps.follow(self.node, lambda: ends.append(tap.is_over))
+        self.bus.publish(NodeForgotten(self.node))
+        self.assertEqual(ends, [True])
+
     def test_ends_with_the_node_and_with_the_gateway(self) -> None:
         self.taps.of(self.node)
         self.bus.publish(NodeForgotten(self.node))

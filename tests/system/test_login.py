@@ -254,15 +254,19 @@ class Streams(LoginTestCase):
 
     def test_who_may_only_look_has_no_terminal(self) -> None:
         address = "0013a200400a3e03"
-        status, connection, websocket = self.open(
-            f"/terminal/{address}?ticket={self.ticket('viewer', 'look')}"
-        )
-        self.assertEqual(status, 101)
-        self.assertIn("may only look", self.text(connection, websocket))
-        status, connection, websocket = self.open(
-            f"/terminal/{address}?ticket={self.ticket('alice', 'sëcret')}"
-        )
-        self.assertIn("open", self.text(connection, websocket))
+        for what in ("terminal", "tap"):
+            status, connection, websocket = self.open(
+                f"/{what}/{address}?ticket={self.ticket('viewer', 'look')}"
+            )
+            self.assertEqual(status, 101)
+            said = json.loads(self.text(connection, websocket))
+            self.assertIn("may only look", said["reason"])
+            # So the page does not try again and again.
+            self.assertIs(said["retry"], False)
+            status, connection, websocket = self.open(
+                f"/{what}/{address}?ticket={self.ticket('alice', 'sëcret')}"
+            )
+            self.assertIn("open", self.text(connection, websocket))
 
     def test_a_stream_ends_when_users_change(self) -> None:
         ticket = self.ticket("alice", "sëcret")

@@ -205,6 +205,7 @@ class Gateway(MultiService):
             self._where,
             lambda: events.warnings,
             bus,
+            taps,
         )
         console.mount(root)
         self._control = ControlService(

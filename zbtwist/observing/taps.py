@@ -1,8 +1,9 @@
-"""Looking on at the streams of nodes: the last packets each way, for whoever asks again and again.
+"""Looking on at the streams of nodes: the last packets each way, for whoever asks again and again,
+or wants to be told that there is something to ask for.
 
 A tap is no client. It takes nothing from what is kept for the next one, nobody is reset for it, and
 a port that is full is none the fuller. It begins when somebody asks for the first time, and ends
-when nobody has asked for `LEASE` seconds; nothing is observed while there is none.
+when nobody follows it, or has asked, for `LEASE` seconds; nothing is observed while there is none.
 
 As with events, whoever looks on has a number and no queue: the ring is the queue of everybody, and
 a number that is missing is a packet that was forgotten.
@@ -11,7 +12,9 @@ a number that is missing is a packet that was forgotten.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from secrets import token_hex
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -53,17 +56,26 @@ class Tap:
 
     @ivar last_seq: the number of the latest packet, 0 if there was none.
     @ivar asked_at: when somebody asked for the last time, seconds of the clock.
+    @ivar key: what no other tap has, of this run or of another: whoever asks again sees by it
+        whether its numbers are of this one.
+    @ivar followers: what is called with each packet, and when it ends.
+    @ivar is_over: nothing more is kept.
     """
 
     def __init__(self) -> None:
         self.last_seq = 0
         self.asked_at = 0.0
+        self.key = token_hex(4)
+        self.followers: list[Callable[[], object]] = []
+        self.is_over = False
         self._packets: deque[Passed] = deque(maxlen=MAX_PACKETS)
 
     def passed(self, event: BytesPassed) -> None:
         """Keep a packet."""
         self.last_seq += 1
         self._packets.append(Passed(self.last_seq, event.time, event.direction, event.data))
+        for tell in self.followers:
+            tell()
 
     def since(self, seq: int) -> list[Passed]:
         """Return the packets after a number; one that was not given yet is of an earlier tap."""
@@ -98,6 +110,22 @@ class Taps(Service):
         tap.asked_at = self._clock.seconds()
         return tap
 
+    def follow(self, node: Node, tell: Callable[[], object]) -> Tap:
+        """Return the tap of a node, which lasts until it is no longer followed, or the node is no
+        more: see `unfollow`.
+
+        @param tell: called with each packet, so it should do next to nothing; and when it is over.
+        @raise TooManyTaps: there are too many others.
+        """
+        tap = self.of(node)
+        tap.followers.append(tell)
+        return tap
+
+    def unfollow(self, tap: Tap, tell: Callable[[], object]) -> None:
+        """Follow it no more. It is there for `LEASE` seconds yet, for who comes back."""
+        tap.followers.remove(tell)
+        tap.asked_at = self._clock.seconds()
+
     def stopService(self) -> None:
         super().stopService()
         for node in list(self._taps):
@@ -109,16 +137,22 @@ class Taps(Service):
             tap.passed(event)
 
     def _end(self, node: Node) -> None:
-        if self._taps.pop(node, None) is not None and not self._taps:
+        tap = self._taps.pop(node, None)
+        if tap is None:
+            return
+        tap.is_over = True
+        if not self._taps:
             self._bus.unsubscribe(BytesPassed, self._passed)
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+        for tell in tap.followers:
+            tell()
 
     def _look(self) -> None:
         """End those that nobody asks any more."""
         self._timer = self._clock.callLater(LEASE, self._look)
         now = self._clock.seconds()
         for node, tap in list(self._taps.items()):
-            if now - tap.asked_at >= LEASE:
+            if not tap.followers and now - tap.asked_at >= LEASE:
                 self._end(node)

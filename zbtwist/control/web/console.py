@@ -21,11 +21,13 @@ from zbtwist.control.web.handshake import SocketResource
 from zbtwist.control.web.live import Feed, LiveSession
 from zbtwist.control.web.pages import FrontPage, StaticFiles
 from zbtwist.control.web.sockets import Session
+from zbtwist.control.web.tap import TapSession
 from zbtwist.control.web.terminal import TerminalSession
 from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.control.web.view import Link, Reachability, View
 from zbtwist.health.service import HealthService
 from zbtwist.network.service import NetworkService
+from zbtwist.observing.taps import Taps
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 
@@ -48,6 +50,7 @@ class Console(MultiService):
         place: Callable[[], Reachability],
         warnings: Callable[[], int],
         bus: EventBus,
+        taps: Taps,
     ) -> None:
         """
         @param operations: what does what the page asks for.
@@ -55,12 +58,14 @@ class Console(MultiService):
         @param place: returns where the gateway is to be reached; it may change.
         @param warnings: returns how many warnings and errors the log has had.
         @param bus: tells what pages should show at once.
+        @param taps: what looks on at the streams of nodes.
         """
         super().__init__()
         self._clock = clock
         self._radio = radio
         self._network = network
         self._bindings = bindings
+        self._taps = taps
         self._resolver = NodeResolver(network.nodes, radio, bindings.labels)
         traffic = TrafficHistory(clock, network.nodes, bindings)
         traffic.setServiceParent(self)
@@ -78,16 +83,17 @@ class Console(MultiService):
         return DeferredList(stopped)
 
     def mount(self, root: ControlRoot) -> None:
-        """Put the console beside the other interfaces: ``/``, ``/static``, ``/live`` and
-        ``/terminal``.
+        """Put the console beside the other interfaces: ``/``, ``/static``, ``/live``,
+        ``/terminal`` and ``/tap``.
         """
         root.front_page = FrontPage(root.front_page)
         root.putChild(b"static", StaticFiles())
         root.putChild(b"live", SocketResource(self._live_session))
-        terminals = SocketResource(self._terminal_session)
-        # The rest of the address says which node is meant.
-        terminals.isLeaf = True
-        root.putChild(b"terminal", terminals)
+        for name, make in (("terminal", self._terminal_session), ("tap", self._tap_session)):
+            resource = SocketResource(make)
+            # The rest of the address says which node is meant.
+            resource.isLeaf = True
+            root.putChild(name.encode(), resource)
 
     def _live_session(self, request: Request) -> Session:
         return self._keep(
@@ -96,6 +102,9 @@ class Console(MultiService):
 
     def _terminal_session(self, request: Request) -> Session:
         return self._keep(TerminalSession(request, self._clock, self._port_of))
+
+    def _tap_session(self, request: Request) -> Session:
+        return self._keep(TapSession(request, self._clock, self._resolver.node, self._taps))
 
     def _keep(self, session: Session) -> Session:
         self._sessions.add(session)

@@ -2,7 +2,8 @@
 
 A terminal is one more client of the node's port, beside those that come over TCP: it hears all that
 they hear, and its bytes wait for their turn among theirs. Bytes are bytes messages, both ways; what
-the gateway has to say of the stream are text messages.
+the gateway has to say of the stream are text messages. The last is ``closed`` with the ``reason``,
+a sentence; and with ``"retry": false`` if it is of no use to try again.
 """
 
 from __future__ import annotations
@@ -15,10 +16,21 @@ from twisted.web.server import Request
 
 from zbtwist.binding.client import NodeClient
 from zbtwist.binding.port import NodePort
-from zbtwist.control.faults import ControlFault
+from zbtwist.control.faults import NOT_ALLOWED, ControlFault
 from zbtwist.control.http.users import user_of
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL, Session
 from zbtwist.runtime.shares import peer_of
+
+
+def closed_because(reason: str, *, is_of_use_again: bool = True) -> str:
+    """Return what a page is told when a stream ends, or cannot begin.
+
+    @param reason: a sentence.
+    @param is_of_use_again: whether trying again may lead to something.
+    """
+    more = {} if is_of_use_again else {"retry": False}
+    return json.dumps({"type": "closed", "reason": reason, **more})
+
 
 #: Returns the port of the node that an address means, or raises `ControlFault`.
 FindPort = Callable[[str], NodePort]
@@ -45,7 +57,10 @@ class TerminalSession(Session, NodeClient):
             self._user.must_be_allowed("a terminal")
             port = self._find_port(self._address)
         except ControlFault as fault:
-            self._say_closed(fault.sentence)
+            self.send_text(
+                closed_because(fault.sentence, is_of_use_again=fault.number != NOT_ALLOWED)
+            )
+            self.end()
             return
         if not port.make_room(self.share):
             self._say_closed(f"{port.node} has as many clients as it may have; close one.")
@@ -67,7 +82,7 @@ class TerminalSession(Session, NodeClient):
         self.detach()
 
     def _say(self, reason: str) -> None:
-        self.send_text(json.dumps({"type": "closed", "reason": reason}))
+        self.send_text(closed_because(reason))
 
     def _say_closed(self, reason: str, code: int = NORMAL) -> None:
         self._say(reason)

@@ -10,14 +10,14 @@ import { place } from "./place.js";
 import { Session } from "./session.js";
 import { State } from "./state.js";
 import { NodeTable } from "./table.js";
-import { Terminal } from "./terminal.js";
+import { TerminalDialog } from "./terminal-dialog.js";
 import { Tracing } from "./tracing.js";
 import { TrafficGraph, TrafficWatch } from "./traffic.js";
 
 const session = new Session();
 const link = new Link("live", session);
 const state = new State();
-const terminal = new Terminal(state, session);
+const terminal = new TerminalDialog({ state, session, link });
 const openTerminal = (address) => terminal.open(address);
 const tracing = new Tracing(link);
 const dialog = new NodeDialog(link, state, tracing, openTerminal);

@@ -1,317 +1,356 @@
-// A terminal to one node's serial line. The gateway treats it as one more client of the node.
-//
-// What came and went is kept as pieces of bytes, at most SCROLLBACK of them, so that the view can
-// change between text and hex. New pieces are drawn once per frame of the screen.
+// The terminal of a node, which can be put into any element of the page. Transcripts and
+// connections live on while something else is looked at: those of the last few nodes.
 
-import { byId, element, setText } from "./dom.js";
-import { count, nodeName, portText } from "./format.js";
+import { copy } from "./copying.js";
+import { element, setText } from "./dom.js";
+import { counted, nodeName } from "./format.js";
+import { place } from "./place.js";
+import { parseHex } from "./terminal-bytes.js";
+import { Connection, TAP, TERMINAL } from "./terminal-connection.js";
+import { button, choice, menu, remember, remembered } from "./terminal-controls.js";
+import { TerminalOutput } from "./terminal-output.js";
+import { copyText, fileName, fileText, save } from "./terminal-paper.js";
+import { AUTO, HEX, TEXT } from "./terminal-rows.js";
+import { Transcript } from "./terminal-transcript.js";
 
-/** How many bytes, and how many pieces, are kept and shown. */
-const SCROLLBACK = 65536;
-const MAXIMUM_PIECES = 2000;
-
-/** Bytes that may wait in the browser until the gateway takes them. */
-const MAXIMUM_WAITING = 65536;
+/** How many nodes' transcripts and connections are kept, and how many lines that were sent. */
+const MAXIMUM_KEPT = 8;
+const MAXIMUM_HISTORY = 100;
 
 /** What ends what is sent as text, by the choice in the page. */
 const ENDS = { cr: "\r", crlf: "\r\n", lf: "\n", none: "" };
 
+/** What the reader chose before, in this browser. */
+const ENDING = "zbtwist terminal ending";
+const TIMES = "zbtwist terminal times";
+
 const encoder = new TextEncoder();
 
-/** Text without control characters: each is shown by its picture; line ends become newlines. */
-function printable(text) {
-  return text
-    .replace(/\r\n?/g, "\n")
-    .replace(/[\u0000-\u0008\u000b-\u001f]/g, (letter) =>
-      String.fromCharCode(0x2400 + letter.charCodeAt(0)),
-    )
-    .replace(/\u007f/g, "\u2421")
-    .replace(/[\u0080-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
-}
-
-function hex(bytes) {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-}
-
-function hexLines(bytes) {
-  const lines = [];
-  for (let start = 0; start < bytes.length; start += 16) {
-    const part = bytes.subarray(start, start + 16);
-    const letters = [...part].map((byte) =>
-      byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "·",
-    );
-    lines.push(`${hex(part).padEnd(49)}${letters.join("")}\n`);
-  }
-  return lines.join("");
-}
-
-/** Read bytes written in hexadecimal.
- *
- * @throws Error with a sentence, if something else stands there.
- */
-export function parseHex(text) {
-  const words = text.trim().replace(/0x/gi, "").split(/[\s,:]+/).filter(Boolean);
-  const bytes = [];
-  for (const word of words) {
-    if (!/^([0-9a-f]{2})+$/i.test(word)) {
-      throw new Error(`“${word}” is no byte: write two hexadecimal digits each, as in 41 0d.`);
-    }
-    for (let at = 0; at < word.length; at += 2) bytes.push(parseInt(word.slice(at, at + 2), 16));
-  }
-  if (!bytes.length) throw new Error("Write two hexadecimal digits for each byte, as in 41 0d.");
-  return Uint8Array.from(bytes);
-}
-
-export class Terminal {
-  constructor(state, session) {
+export class TerminalView {
+  constructor({ state, session, link }) {
+    this.parts = { state, session, link };
     this.state = state;
-    this.session = session;
-    this.dialog = byId("terminal-dialog");
-    this.output = byId("terminal-output");
-    this.input = byId("terminal-input");
-    this.pieces = [];
-    this.size = 0;
-    this.lines = [];
-    this.history = [];
-    this.place = 0;
-    this.drawing = false;
-    this.follows = true;
-    this.dialog.addEventListener("close", () => this.leave());
-    byId("terminal-again").addEventListener("click", () => {
-      this.connect();
-      this.input.focus();
-    });
-    byId("terminal-clear").addEventListener("click", () => this.clear());
-    for (const choice of document.getElementsByName("terminal-view")) {
-      choice.addEventListener("change", () => this.drawAll());
+    /** By address, the one that was looked at last behind the others. */
+    this.kept = new Map();
+    /** What is on the page, and the address that was last. */
+    this.current = null;
+    this.shown = "";
+    this.form = AUTO;
+    this.build();
+    this.output = new TerminalOutput(this.lines, (place, all) => this.showFound(place, all));
+    this.times.checked = remembered(TIMES) === "yes";
+    this.output.setTimes(this.times.checked);
+    if (remembered(ENDING) in ENDS || remembered(ENDING) === "hex") {
+      this.ending.value = remembered(ENDING);
     }
-    byId("terminal-end").addEventListener("change", () => this.showHow());
-    byId("terminal-form").addEventListener("submit", (event) => {
+    this.showHow();
+    place.addEventListener("change", ({ detail }) => {
+      if (this.current && detail.has("tap")) this.setMode(place.get("tap") ? TAP : TERMINAL);
+    });
+  }
+
+  // --- Where it is -----------------------------------------------------------------------------
+
+  /** Show the terminal of a node in an element, and open it. */
+  mount(room, address) {
+    const isOther = this.shown !== address;
+    this.shown = address;
+    this.current = this.recall(address);
+    room.append(this.root);
+    if (isOther) {
+      this.input.value = "";
+      this.say("");
+      this.endSearch();
+    }
+    this.output.show(this.current.transcript);
+    this.setMode(place.get("tap") ? TAP : TERMINAL);
+  }
+
+  /** Show it no more; it stays open. */
+  unmount() {
+    this.output.show(null);
+    this.root.remove();
+    this.current = null;
+  }
+
+  /** Close the connections to all nodes. What has come and gone is kept. */
+  leave() {
+    for (const { connection } of this.kept.values()) connection.leave();
+  }
+
+  focus() {
+    (this.sendForm.hidden ? this.lines : this.input).focus();
+  }
+
+  recall(address) {
+    let one = this.kept.get(address);
+    if (!one) {
+      const transcript = new Transcript();
+      const connection = new Connection(this.parts, address, transcript);
+      connection.addEventListener("change", () => this.update());
+      one = { address, transcript, connection, mode: TERMINAL, history: [], place: 0 };
+    }
+    this.kept.delete(address);
+    this.kept.set(address, one);
+    if (this.kept.size > MAXIMUM_KEPT) {
+      const [oldest] = this.kept.keys();
+      this.kept.get(oldest).connection.drop();
+      this.kept.delete(oldest);
+    }
+    return one;
+  }
+
+  // --- What it is made of ----------------------------------------------------------------------
+
+  build() {
+    this.modes = choice(
+      "terminal-mode",
+      "How to be there",
+      [
+        [TERMINAL, "Terminal", "One more client of the port: hears the node, and writes to it"],
+        [TAP, "Tap", "Only looks on, both ways: sees what all clients send, is none itself"],
+      ],
+      (mode) => place.set({ tap: mode === TAP ? "yes" : null }),
+    );
+    this.status = element("p", { id: "terminal-state", class: "muted grow", role: "status" });
+    this.openNow = button("terminal-again", "Open now", () => {
+      this.current.connection.again();
+      this.focus();
+    });
+    this.forms = choice(
+      "terminal-view",
+      "Show as",
+      [
+        [AUTO, "Auto", "Text as text, what is binary in hexadecimal"],
+        [TEXT, "Text", "Everything as text"],
+        [HEX, "Hex", "Everything in hexadecimal"],
+      ],
+      (form) => {
+        this.form = form;
+        this.output.setForm(form);
+      },
+    );
+    this.times = element("input", { type: "checkbox", id: "terminal-times" });
+    this.times.addEventListener("change", () => {
+      this.output.setTimes(this.times.checked);
+      remember(TIMES, this.times.checked ? "yes" : "no");
+    });
+    this.lines = element("div", {
+      id: "terminal-output",
+      class: "terminal-output",
+      tabindex: "0",
+      role: "log",
+      "aria-live": "polite",
+      "aria-label": "What the node says and what is sent to it",
+    });
+    this.error = element("p", { id: "terminal-error", class: "error", role: "alert" });
+    this.root = element(
+      "div",
+      { class: "terminal" },
+      element("div", { class: "terminal-bar" }, this.modes, this.status, this.openNow),
+      element(
+        "div",
+        { class: "terminal-bar" },
+        this.forms,
+        element("label", { class: "tick" }, this.times, " Times"),
+        this.buildSearch(),
+        ...this.buildTaking(),
+      ),
+      this.lines,
+      this.buildForm(),
+      this.error,
+    );
+  }
+
+  buildSearch() {
+    this.query = element("input", {
+      type: "search",
+      id: "terminal-search",
+      placeholder: "Search in it",
+      "aria-label": "Search in the transcript",
+      "aria-describedby": "terminal-found",
+      autocomplete: "off",
+      spellcheck: "false",
+      title: "Enter goes to the one before, Shift and Enter to the one after",
+    });
+    this.query.addEventListener("input", () => this.output.search(this.query.value));
+    this.query.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") {
+        event.preventDefault();
+        this.output.step(event.shiftKey ? 1 : -1);
+      } else if (event.key === "Escape" && this.query.value) {
+        // It ends the search, and nothing else.
+        event.preventDefault();
+        event.stopPropagation();
+        this.endSearch();
+      }
+    });
+    this.foundText = element("span", { id: "terminal-found", class: "muted", role: "status" });
+    return element("div", { class: "terminal-search grow" }, this.query, this.foundText);
+  }
+
+  /** What takes the transcript somewhere else. */
+  buildTaking() {
+    this.menu = menu(
+      "terminal-save",
+      "Save",
+      button("terminal-save-bytes", "Received bytes, as they came", () => this.saveBytes()),
+      button("terminal-save-text", "Transcript, with times", () => this.saveText()),
+    );
+    return [
+      button("terminal-copy", "Copy", () => this.copy()),
+      this.menu,
+      button("terminal-clear", "Clear", () => this.clear()),
+    ];
+  }
+
+  buildForm() {
+    this.label = element("span", { id: "terminal-label" });
+    this.input = element("input", {
+      id: "terminal-input",
+      spellcheck: "false",
+      autocapitalize: "off",
+      maxlength: "4000",
+      "aria-describedby": "terminal-error",
+    });
+    // Arrow up and down bring back what was sent before.
+    this.input.addEventListener("keydown", (event) => this.repeat(event));
+    this.ending = element(
+      "select",
+      { id: "terminal-end" },
+      element("option", { value: "cr" }, "line, CR"),
+      element("option", { value: "crlf" }, "line, CR LF"),
+      element("option", { value: "lf" }, "line, LF"),
+      element("option", { value: "none" }, "text as it is"),
+      element("option", { value: "hex" }, "hex bytes"),
+    );
+    this.ending.addEventListener("change", () => {
+      remember(ENDING, this.ending.value);
+      this.showHow();
+    });
+    this.sendForm = element(
+      "form",
+      { id: "terminal-form", class: "terminal-bar", autocomplete: "off" },
+      element("label", { class: "grow" }, this.label, this.input),
+      element("label", {}, "Send as", this.ending),
+      element("button", { class: "primary" }, "Send"),
+    );
+    this.sendForm.addEventListener("submit", (event) => {
       event.preventDefault();
       this.send();
     });
-    this.input.addEventListener("keydown", (event) => this.recall(event));
-    // The keyboard of a phone makes the window lower: the last line stays in sight.
-    this.output.addEventListener("scroll", () => {
-      this.follows = this.isAtEnd();
-    });
-    new ResizeObserver(() => {
-      if (this.follows) this.output.scrollTop = this.output.scrollHeight;
-    }).observe(this.output);
-    state.addEventListener("change", () => this.showTitle());
-    this.showHow();
+    return this.sendForm;
   }
 
-  open(address) {
-    this.address = address;
-    this.clear();
-    this.history = [];
-    setText(byId("terminal-error"), "");
-    this.input.value = "";
-    this.showTitle();
-    this.dialog.showModal();
-    this.input.focus();
-    this.connect();
+  // --- What it shows ---------------------------------------------------------------------------
+
+  update() {
+    if (!this.current) return;
+    const { connection, mode } = this.current;
+    setText(this.status, connection.words);
+    this.openNow.hidden = connection.isOpen || connection.words === "opening…";
+    this.sendForm.hidden = mode === TAP;
   }
 
-  showTitle() {
-    if (!this.address) return;
-    const node = this.state.nodes.get(this.address);
-    const name = node ? nodeName(node) : this.address;
-    setText(byId("terminal-title"), `Terminal of ${name}`);
+  say(text, isError = true) {
+    this.error.classList.toggle("error", isError);
+    setText(this.error, text);
   }
 
-  async connect() {
-    this.leave();
-    // What stands for the socket until there is one.
-    const begun = { close() {} };
-    this.socket = begun;
-    this.reason = "";
-    this.isOpen = false;
-    this.decoder = new TextDecoder();
-    byId("terminal-again").hidden = true;
-    this.say("connecting…");
-    let url;
-    try {
-      url = await this.session.address(`terminal/${this.address.replaceAll(":", "")}`);
-    } catch {
-      if (begun === this.socket) this.closed();
+  setMode(mode) {
+    this.current.mode = mode;
+    this.modes.choose(mode);
+    this.current.connection.want(mode);
+    this.update();
+  }
+
+  showFound(place, all) {
+    const nth = place ? `${place} of ${all}` : counted(all, "row");
+    setText(this.foundText, this.output.query ? (all ? nth : "not found") : "");
+  }
+
+  endSearch() {
+    this.query.value = "";
+    this.output.search("");
+  }
+
+  clear() {
+    this.current.transcript.clear();
+    this.output.drawAll();
+    this.say("");
+  }
+
+  // --- Taking it away --------------------------------------------------------------------------
+
+  get name() {
+    const node = this.state.nodes.get(this.current.address);
+    return node ? nodeName(node) : this.current.address;
+  }
+
+  async copy() {
+    const marked = document.getSelection();
+    const isMarked = !marked.isCollapsed && this.lines.contains(marked.anchorNode);
+    const { transcript } = this.current;
+    const text = isMarked ? String(marked) : copyText(transcript, this.form, this.times.checked);
+    const isCopied = await copy(text);
+    const what = isMarked ? "What is marked" : "The transcript";
+    if (isCopied) this.say(`${what} is copied.`, false);
+    else this.say("The browser does not let this page copy: mark the text, and press Control-C.");
+  }
+
+  saveBytes() {
+    const parts = this.current.transcript.received();
+    this.menu.close();
+    if (!parts.length) {
+      this.say("Nothing has come from the node, so there is nothing to save.");
       return;
     }
-    if (begun !== this.socket) return;
-    url.protocol = url.protocol.replace("http", "ws");
-    const socket = new WebSocket(url);
-    socket.binaryType = "arraybuffer";
-    this.socket = socket;
-    socket.addEventListener("message", (event) => {
-      if (socket === this.socket) this.heard(event.data);
-    });
-    socket.addEventListener("close", () => {
-      if (socket === this.socket) this.closed();
-    });
+    save(fileName(this.name, "bin"), parts, "application/octet-stream");
+    const size = parts.reduce((sum, { length }) => sum + length, 0);
+    this.say(`${counted(size, "byte")} saved.`, false);
   }
 
-  /** End the connection because nobody wants it any more. */
-  leave() {
-    const { socket } = this;
-    this.socket = null;
-    socket?.close();
-  }
-
-  heard(data) {
-    if (typeof data !== "string") {
-      this.keep("received", new Uint8Array(data));
-      return;
-    }
-    const message = JSON.parse(data);
-    if (message.type === "open") {
-      this.isOpen = true;
-      const node = this.state.nodes.get(this.address);
-      const port = node ? portText(node) : "";
-      this.say(port ? `open, beside the clients of port ${port}` : "open");
-    } else if (message.type === "closed") {
-      this.reason = message.reason;
-    }
-  }
-
-  closed() {
-    this.socket = null;
-    const reason =
-      this.reason ||
-      (this.isOpen
-        ? "The connection to the gateway was lost."
-        : "The gateway did not open it; is the node still known, and has it a port?");
-    this.isOpen = false;
-    this.say("closed");
-    this.keep("notice", encoder.encode(`The terminal was closed. ${reason}`));
-    byId("terminal-again").hidden = false;
-  }
-
-  say(text) {
-    setText(byId("terminal-state"), text);
+  saveText() {
+    const title = `${this.name} (${this.current.address})`;
+    const text = fileText(this.current.transcript, this.form, title);
+    this.menu.close();
+    save(fileName(this.name, "txt"), [text], "text/plain;charset=utf-8");
+    this.say("The transcript is saved.", false);
   }
 
   // --- Sending ---------------------------------------------------------------------------------
 
   showHow() {
-    const how = byId("terminal-end").value;
-    const label = { hex: "Send bytes", none: "Send text" }[how] || "Send a line";
-    setText(byId("terminal-label"), label);
+    const how = this.ending.value;
+    setText(this.label, { hex: "Send bytes", none: "Send text" }[how] || "Send a line");
     this.input.placeholder = how === "hex" ? "41 54 0d" : "";
   }
 
   send() {
-    const error = byId("terminal-error");
-    setText(error, "");
-    const how = byId("terminal-end").value;
-    let bytes;
+    const { value } = this.input;
+    const how = this.ending.value;
+    this.say("");
     try {
-      const { value } = this.input;
-      bytes = how === "hex" ? parseHex(value) : encoder.encode(value + ENDS[how]);
+      const bytes = how === "hex" ? parseHex(value) : encoder.encode(value + ENDS[how]);
+      if (!bytes.length) return;
+      this.current.connection.send(bytes);
     } catch (fault) {
-      setText(error, fault.message);
+      this.say(fault.message);
       return;
     }
-    if (!bytes.length) return;
-    if (!this.isOpen) {
-      setText(error, "The terminal is not open, so nothing was sent.");
-    } else if (this.socket.bufferedAmount > MAXIMUM_WAITING) {
-      setText(error, "The node has not taken yet what was sent before; send this again later.");
-    } else {
-      this.socket.send(bytes);
-      this.keep("sent", bytes);
-      this.history.push(this.input.value);
-      if (this.history.length > 100) this.history.shift();
-      this.place = this.history.length;
-      this.input.value = "";
-    }
+    const { history } = this.current;
+    if (history.at(-1) !== value) history.push(value);
+    if (history.length > MAXIMUM_HISTORY) history.shift();
+    this.current.place = history.length;
+    this.input.value = "";
   }
 
-  /** Arrow up and down bring back what was sent before. */
-  recall(event) {
+  repeat(event) {
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (!step || !this.history.length) return;
+    const { history, place } = this.current;
+    if (!step || !history.length) return;
     event.preventDefault();
-    this.place = Math.max(0, Math.min(this.history.length, this.place + step));
-    this.input.value = this.history[this.place] ?? "";
-  }
-
-  // --- What is shown ---------------------------------------------------------------------------
-
-  clear() {
-    this.pieces = [];
-    this.size = 0;
-    this.dropped = 0;
-    this.fresh = [];
-    this.lines = [];
-    this.output.replaceChildren();
-  }
-
-  keep(kind, bytes) {
-    const kept = bytes.length > SCROLLBACK ? bytes.subarray(-SCROLLBACK) : bytes;
-    // Decoded as it comes: a letter may be cut by the border of two messages.
-    const isCut = kind === "received";
-    const decoder = isCut ? this.decoder : new TextDecoder();
-    const text = decoder.decode(kept, { stream: isCut });
-    const piece = { kind, bytes: kept, text };
-    this.pieces.push(piece);
-    this.size += kept.length;
-    while (this.size > SCROLLBACK || this.pieces.length > MAXIMUM_PIECES) {
-      const old = this.pieces.shift();
-      this.size -= old.bytes.length;
-      this.dropped += old.bytes.length;
-    }
-    this.fresh.push(piece);
-    // A page in the background draws nothing, however much comes.
-    while (this.fresh.length > this.pieces.length) this.fresh.shift();
-    if (!this.drawing) {
-      this.drawing = true;
-      requestAnimationFrame(() => this.draw());
-    }
-  }
-
-  isHex() {
-    return [...document.getElementsByName("terminal-view")].some(
-      (choice) => choice.checked && choice.value === "hex",
-    );
-  }
-
-  drawAll() {
-    this.fresh = [...this.pieces];
-    this.lines = [];
-    this.output.replaceChildren();
-    this.draw();
-  }
-
-  draw() {
-    this.drawing = false;
-    const { output } = this;
-    const atEnd = this.isAtEnd();
-    const asHex = this.isHex();
-    for (const piece of this.fresh) this.drawPiece(piece, asHex);
-    this.fresh = [];
-    const kept = new Set(this.pieces);
-    while (this.lines.length && !kept.has(this.lines[0].piece)) this.lines.shift().span.remove();
-    if (this.dropped && !this.cut?.isConnected) {
-      this.cut = element("div", { class: "notice" });
-      output.prepend(this.cut);
-    }
-    if (this.cut) setText(this.cut, `${count(this.dropped)} earlier bytes are not kept.`);
-    if (atEnd) output.scrollTop = output.scrollHeight;
-  }
-
-  isAtEnd() {
-    return this.output.scrollHeight - this.output.scrollTop - this.output.clientHeight < 24;
-  }
-
-  drawPiece(piece, asHex) {
-    let text;
-    if (piece.kind === "notice") text = piece.text;
-    else text = asHex ? hexLines(piece.bytes) : printable(piece.text);
-    // What is sent, and what the gateway says, begins a line of its own.
-    const block = asHex || piece.kind !== "received";
-    const span = element(block ? "div" : "span", { class: piece.kind }, text);
-    this.output.append(span);
-    this.lines.push({ piece, span });
+    this.current.place = Math.max(0, Math.min(history.length, place + step));
+    this.input.value = history[this.current.place] ?? "";
   }
 }
