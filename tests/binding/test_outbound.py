@@ -23,7 +23,7 @@ from zbtwist.xbee.status import DeliveryStatus
 OUTAGE = PortSettings.outage
 
 
-class OutboundTests(SynchronousTestCase):
+class OutboundTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.wire = Wire()
         self.nodes = NodeTable(self.wire.bus)
@@ -55,6 +55,17 @@ class OutboundTests(SynchronousTestCase):
         """What was in the packets that were sent."""
         return [frame.data for frame in self.wire.sent]
 
+    def drain(self) -> bytes:
+        """Deliver packet by packet until nothing is in the air; return all that was sent."""
+        while True:
+            count = len(self.wire.sent)
+            self.status()
+            self.wire.clock.advance(PortSettings.coalesce)
+            if len(self.wire.sent) == count:
+                return b"".join(self.data)
+
+
+class OutboundTests(OutboundTestCase):
     def test_our_mistake_is_logged(self) -> None:
         """When a status cannot be handled, the next ones can."""
         patched = self.patch(self.nodes, "located", mistake)
@@ -68,15 +79,6 @@ class OutboundTests(SynchronousTestCase):
         self.write(b"two")
         self.status()
         self.assertEqual((self.data, self.outbound.unconfirmed), ([b"one", b"two"], 0))
-
-    def drain(self) -> bytes:
-        """Deliver packet by packet until nothing is in the air; return all that was sent."""
-        while True:
-            count = len(self.wire.sent)
-            self.status()
-            self.wire.clock.advance(PortSettings.coalesce)
-            if len(self.wire.sent) == count:
-                return b"".join(self.data)
 
     def test_packet(self) -> None:
         self.outbound.write(self.writer, b"hello")

@@ -21,6 +21,7 @@ from tests.radio.support import FACTS
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.client import ConnectedClient
 from zbtwist.binding.events import (
+    AnswersDropped,
     ClientBarred,
     ClientClosed,
     ClientDropped,
@@ -174,6 +175,7 @@ class Documented(GatewayTestCase):
             ClientBarred(node, 27001, "peer"),
             ClientsEnded(node, 1, "why"),
             StreamBroken(node, TO_NODE, 1, "Why."),
+            AnswersDropped(node, 3),
             LossesCounted(node, 58, 1234, 600.0, "Why.", is_over=False),
             NeighboursTold(Address64(1), 3, 2),
             WalkBegan(4, 60.0),

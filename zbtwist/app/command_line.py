@@ -134,6 +134,9 @@ class Options(AuthOptionMixin, usage.Options):
     def opt_control_allow(self, network: str) -> None:
         self._lists["control-allow"].append(network)
 
+    def opt_units(self, row: str) -> None:
+        self._lists["units"].append(row)
+
     for _name in _LISTS:
         locals()[f"opt_{_name.replace('-', '_')}"].__doc__ = OPTIONS[_name].help
 

@@ -19,6 +19,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from zbtwist.binding.asking.conversation import Conversation
 from zbtwist.binding.events import ClientDropped, ClientIdle, ClientIgnored
 from zbtwist.binding.port_protocol import PortProtocol, Raw
 from zbtwist.binding.protocols import PROTOCOLS
@@ -81,6 +82,7 @@ class NodeClient:
         self.opened_at = self.wrote_at = 0.0
         self.bytes_ignored = 0
         self._protocol: PortProtocol | None = None
+        self._conversation: Conversation | None = None
         self._unsent = 0
         self._ending: IDelayedCall | None = None
         # When all that it had sent had arrived, after it had ended its side; None before.
@@ -148,30 +150,47 @@ class NodeClient:
         """The other end is there: hear the node from now on."""
         self._port = port
         self.opened_at = self.wrote_at = port.clock.seconds()
+        if port.outbound.settings.turns and not self.is_raw:
+            self._conversation = Conversation(self, port.askers)
         make = Raw if self.is_raw else PROTOCOLS[port.outbound.settings.protocol]
         self._protocol = make(self._way_to_node(port), self.write)
+        self._protocol.started(self, port)
         self.received = self._protocol.from_client
         self.deliver = self._protocol.from_node
         port.client_opened(self)
 
     def _way_to_node(self, port: NodePort) -> Callable[[bytes], None]:
         """Return what takes its bytes: the way itself, unless it matters who writes or when."""
+        conversation = self._conversation
+        way: Callable[[bytes], None] = partial(port.outbound.write, self)
+        if conversation is not None:
+            way = conversation.write
         if port.outbound.settings.minds_who_writes:
-            return self._write_if_it_may
-        return partial(port.outbound.write, self)
+            return partial(self._write_if_it_may, way)
+        return way
 
-    def _write_if_it_may(self, data: bytes) -> None:
+    def _write_if_it_may(self, way: Callable[[bytes], None], data: bytes) -> None:
+        if self.may_write(len(data)):
+            way(data)
+
+    def may_write(self, size: int) -> bool:
+        """Whether it may write: what it may not write is counted, and said once.
+
+        @param size: bytes.
+        """
         port = self._port
         if port is None:
-            return
+            return False
+        if not port.outbound.settings.minds_who_writes:
+            return True
         self.wrote_at = port.clock.seconds()
         if port.lets_write(self):
-            port.outbound.write(self, data)
-            return
+            return True
         if not self.bytes_ignored:
             writers = port.outbound.settings.writers
             port.bus.publish(ClientIgnored(port.node, port.number, self.peer, writers))
-        self.bytes_ignored += len(data)
+        self.bytes_ignored += size
+        return False
 
     def settings_changed(self) -> None:
         """The settings of the port are others."""
@@ -180,6 +199,21 @@ class NodeClient:
             self.wrote_at = self._port.clock.seconds()
             self._protocol.lead_to(self._way_to_node(self._port))
             self.received = self._protocol.from_client
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks the node, and hears the answers to that alone; else it hears all."""
+        is_of_protocol = self._protocol is not None and not self._protocol.hears_all
+        return is_of_protocol or self._conversation is not None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something that it sent has not come to the node, or is to be answered."""
+        return (
+            (self._port is not None and self._port.outbound.has_bytes_of(self))
+            or (self._protocol is not None and self._protocol.is_busy)
+            or (self._conversation is not None and self._conversation.is_busy)
+        )
 
     def detach(self) -> None:
         """The other end is gone."""
@@ -258,7 +292,7 @@ class NodeClient:
             if left > 0:
                 return left
             # What it wrote may still be lost, and then it is to be told.
-            if not port.outbound.has_bytes_of(self):
+            if not self.is_under_way:
                 port.bus.publish(
                     ClientIdle(port.node, port.number, self.peer, settings.idle_timeout)
                 )
@@ -275,7 +309,7 @@ class NodeClient:
         if port is None or self.is_over:
             return
         port.outbound.ended(self)
-        if self._arrived_at is None and not port.outbound.has_bytes_of(self):
+        if self._arrived_at is None and not self.is_under_way:
             self._arrived_at = port.clock.seconds()
         if self._arrived_at is None or (
             self.has_written and port.may_still_answer(self._arrived_at)
@@ -350,7 +384,7 @@ class ConnectedClient(NodeClient, Protocol):
         """
         port = self._serves
         data, self._held = self._held + data, b""
-        browsers = "" if port.outbound.settings.http or not self._is_tcp else opening_of(data)
+        browsers = opening_of(data) if self._may_be_a_browser else ""
         if browsers is None:
             self._held = data
             if self._holding is None:
@@ -494,6 +528,12 @@ class ConnectedClient(NodeClient, Protocol):
             self._count_unread()
             self._choose_way()
             self._connection.abortConnection()
+
+    @property
+    def _may_be_a_browser(self) -> bool:
+        """Whether it matters if it is one."""
+        is_framed = self._protocol is not None and self._protocol.is_framed
+        return not (self._serves.outbound.settings.http or is_framed) and self._is_tcp
 
     @property
     def _is_tcp(self) -> bool:

@@ -345,6 +345,29 @@ class StreamBroken(NodeEvent):
         return f"{self.reason}."
 
 
+@dataclass(frozen=True)
+class AnswersDropped(NodeEvent):
+    """A node has said something that is no answer to what its clients ask, so that nobody gets it.
+    Of many within a minute this is published twice: of the first, and of all the others together.
+
+    @ivar times: how often, since this was published last.
+    """
+
+    name: ClassVar = "answers_dropped"
+    times: int = 1
+
+    @property
+    def occurrences(self) -> int:
+        return self.times
+
+    def __str__(self) -> str:
+        often = "" if self.times == 1 else f", {self.times} times"
+        return (
+            f"{self.node} has said what is no answer to what it was asked{often}: it is thrown "
+            "away. If its answers come late, raise reply-timeout."
+        )
+
+
 def _in_words(seconds: float) -> str:
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= 2 * size:

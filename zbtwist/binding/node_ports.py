@@ -122,6 +122,18 @@ class NodePorts(MultiService):
         """Return the port of the node with that address, None if it has none."""
         return self._by_address.get(address64)
 
+    def find(self, node: Address64 | str) -> NodePort | None:
+        """Return the port of the node that the configuration means by its address, its node
+        identifier, or the name that it has there; None if there is none, or several are called so.
+        """
+        if isinstance(node, str):
+            owner = self._requests.pins.get(node)
+            if owner is None:
+                named = [port for port in self if node in (port.node.label, port.node.name)]
+                return named[0] if len(named) == 1 else None
+            node = owner
+        return self._by_address.get(node)
+
     def add(self, node: Node) -> NodePort:
         """Return a node's port, a new one if it had none. A new one listens nowhere."""
         port = self._by_address.get(node.address64)
@@ -144,6 +156,7 @@ class NodePorts(MultiService):
                 self._noted,
                 self._presence,
             )
+            port.find = self.find
             port.setServiceParent(self)
             self._noted.awake[port] = None
             self._by_address[node.address64] = port

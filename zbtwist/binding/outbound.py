@@ -68,6 +68,7 @@ class Outbound:
         or writes the node's stream must notice.
     @ivar lost_later: called in the same way for a packet that was in the air when the stream broke;
         who wrote it was told then.
+    @ivar arrived: called with the writer of each packet that the node has; None to call nobody.
     @ivar last_delivery: when the node was last known to have got a packet, seconds of the clock.
     @ivar bytes_sent: delivered bytes.
     @ivar packets_sent: delivered packets.
@@ -103,6 +104,7 @@ class Outbound:
         self.line = NodeLine(clock, radio, node, self._turns, self._advance)
         self.lost: Callable[[int, str], None] = _nobody
         self.lost_later: Callable[[int, str], None] = _nobody
+        self.arrived: Callable[[Writer], None] | None = None
         self._waiting = SendBuffer()
         self._retransmits = Retransmits()
         # Bytes of the stream that were cut into packets so far.
@@ -147,6 +149,22 @@ class Outbound:
         """Bytes that were taken from writers, and that the node is not known to have."""
         return self.buffered + sum(len(packet.data) for packet in self._in_flight)
 
+    @property
+    def is_radio_away(self) -> bool:
+        """Whether the radio is away, or in no network."""
+        return self._radio.is_away
+
+    @property
+    def payload_limit(self) -> int:
+        """Bytes of a packet at the most; 0 if nothing is known of the radio."""
+        return self._limit()
+
+    @property
+    def radio_line_rate(self) -> float:
+        """Bytes per second of the gateway's line to its radio; infinite if it has none."""
+        facts = self._radio.facts
+        return facts.baud_rate / 10 if facts is not None and facts.baud_rate else inf
+
     def has_bytes_of(self, writer: Writer) -> bool:
         """Whether the node is not known to have all that a writer sent."""
         if writer in self._waiting.parts:
@@ -156,8 +174,11 @@ class Outbound:
 
     # --- what comes from the writers -----------------------------------------------------------
 
-    def write(self, writer: Writer, data: bytes) -> None:
-        """Take bytes from a writer, and pause it if that is enough for now."""
+    def write(self, writer: Writer, data: bytes, is_whole: bool = False) -> None:
+        """Take bytes from a writer, and pause it if that is enough for now.
+
+        @param is_whole: they are whole, and need not wait for more, whatever the settings say.
+        """
         if self._stopped or not data:
             return
         radio = self._radio
@@ -168,10 +189,11 @@ class Outbound:
         if now >= self._standstill.late_at and self._is_too_old(self._standstill.look()):
             self.break_stream(TOO_OLD, len(data))
             return
-        waiting, again = self._waiting, self._retransmits
+        waiting, again, settings = self._waiting, self._retransmits, self._settings
         if not (self._in_flight or waiting.parts or again.packets):
             if (
-                len(data) <= self._limit()
+                (is_whole or not settings.gather)
+                and len(data) <= self._limit()
                 and not radio.is_away
                 and now >= again.not_before
                 and self._turns.are_free
@@ -180,8 +202,8 @@ class Outbound:
                 self.line.sent(len(data))
                 self._launch(self._packet(writer, data))
                 return
-            waiting.is_urgent = True
-        waiting.add(writer, data, now)
+            waiting.is_urgent = not settings.gather
+        waiting.add(writer, data, now, settings.delimiter, is_whole)
         self._advance()
 
     def _is_too_old(self, stood_still: float) -> bool:
@@ -281,7 +303,9 @@ class Outbound:
         now = self._clock.seconds()
         when = again.not_before
         if not again.packets:
-            when = max(when, waiting.ripe_at(now, self._limit(), self._settings.coalesce))
+            settings = self._settings
+            ripe = waiting.ripe_at(now, self._limit(), settings.coalesce, settings.gather)
+            when = max(when, ripe)
         when = max(when, self._room_at(now))
         if when > now + _EARLY:
             self._sleep()
@@ -304,7 +328,11 @@ class Outbound:
 
     def _limit(self) -> int:
         facts = self._radio.facts
-        return min(self._payload_limit, facts.payload_limit) if facts is not None else 0
+        if facts is None:
+            return 0
+        return min(
+            self._payload_limit, facts.payload_limit, self._settings.packet_size or _ANY_SIZE
+        )
 
     def _room_at(self, now: float) -> float:
         """Return when the node's line has room for the next packet."""
@@ -323,7 +351,8 @@ class Outbound:
             if again.packets:
                 packet = again.packets.pop(0)
             else:
-                taken = waiting.take(now, self._limit(), self._settings.coalesce)
+                settings = self._settings
+                taken = waiting.take(now, self._limit(), settings.coalesce, settings.gather)
                 packet = self._packet(*taken) if taken is not None else None
         if packet is not None:
             self.line.sent(len(packet.data))
@@ -377,6 +406,8 @@ class Outbound:
             address16 = status.address16
             if address16 != self._node.address16 and is_of_one_node(address16):
                 self._nodes.located(self._node, address16)
+            if self.arrived is not None:
+                self.arrived(packet.writer)
         elif not self._stopped:
             verdict = verdict_of(delivery)
             self._not_delivered(packet, verdict)

@@ -8,14 +8,17 @@ then it is dropped, because the other clients and the node must not wait for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 
+from zbtwist.binding.asking.askers import Askers
 from zbtwist.binding.client import ConnectedClient, NodeClient
 from zbtwist.binding.events import (
+    AnswersDropped,
     ClientBarred,
     ClientClosed,
     ClientOpened,
@@ -37,12 +40,18 @@ from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.repeats import Repeats
 from zbtwist.runtime.shares import peer_of
 from zbtwist.runtime.write_batch import WriteBatch
+from zbtwist.xbee.address import Address64
 
 #: A node that was busy less than so many seconds before an outage was in the middle of something.
 IN_THE_MIDDLE = 1.0
 
 #: Seconds that clients have to take what is buffered for them when the port closes.
 CLOSE_TIMEOUT = 0.5
+
+
+def _nobody(node: Address64 | str) -> NodePort | None:
+    """No other node is known."""
+    return None
 
 
 class Noted:
@@ -80,6 +89,8 @@ class NodePort(Service):
     @ivar problem: a sentence: why it does not listen; empty while it does.
     @ivar noted: where it puts itself down; see `Noted`.
     @ivar losses: what becomes known of what clients sent and the node did not get.
+    @ivar find: returns the port of the node with that address or node identifier; None if there is
+        none, or none that it can be relied on to be.
     @ivar drops_again: clients are being reset for what was lost, which goes on.
     @ivar bytes_received: bytes from the node.
     @ivar packets_received: packets from the node.
@@ -109,6 +120,10 @@ class NodePort(Service):
         self.batch = batch or WriteBatch()
         self.presence = presence or Presence(clock)
         self._clients: dict[NodeClient, None] = {}
+        # Who is told what the node says: clients, and in place of those that ask, who knows which
+        # of them it is for.
+        self._hearers: dict[NodeClient | Askers, None] = {}
+        self._askers: Askers | None = None
         self.listener: Listener | None = None
         self.node = node
         self.outbound = outbound
@@ -128,6 +143,7 @@ class NodePort(Service):
         # Who alone may write, if only the first one may.
         self._writer: NodeClient | None = None
         self._heard = float("-inf")
+        self.find: Callable[[Address64 | str], NodePort | None] = _nobody
         # Since when the radio may have missed what the node said; None if it does not.
         self._deaf_since: float | None = None
         node.receiver = self.deliver
@@ -148,6 +164,35 @@ class NodePort(Service):
     def heard_at(self) -> float:
         """When the node said something last, seconds of the clock."""
         return self._heard
+
+    @property
+    def askers(self) -> Askers:
+        """Whose turn it is to ask the node."""
+        if self._askers is None:
+            self._askers = Askers(
+                self.clock, self.node, self.outbound, self._count_dropped, self._say_dropped
+            )
+        return self._askers
+
+    def asker_opened(self, client: NodeClient) -> None:
+        """A client asks this node from now on; it may be one of another node's port."""
+        self.askers.joined(client)
+        self._hearers[self.askers] = None
+        self.noted.busy[self] = None
+
+    def asker_closed(self, client: NodeClient) -> None:
+        """It is gone."""
+        askers = self.askers
+        askers.left(client)
+        self.outbound.closed(client)
+        if not askers.clients:
+            self._hearers.pop(askers, None)
+
+    def _count_dropped(self, size: int) -> None:
+        self.bytes_unread += size
+
+    def _say_dropped(self, count: int) -> None:
+        self.bus.publish(AnswersDropped(self.node, count))
 
     @property
     def kept(self) -> int:
@@ -196,8 +241,11 @@ class NodePort(Service):
 
     def _end_clients(self, reason: str) -> Deferred[Any]:
         """Close them in order, unless what they sent has not all arrived."""
+        why = f"{reason[:1].upper()}{reason[1:]} before all was sent"
+        if self._askers is not None:
+            self._askers.stop(why)
         if self.outbound.unconfirmed:
-            self._break_stream(f"{reason[:1].upper()}{reason[1:]} before all was sent")
+            self._break_stream(why)
         return self._close_clients()
 
     def stopService(self) -> Deferred[Any]:
@@ -205,6 +253,8 @@ class NodePort(Service):
         self._refusals.stop()
         self._barred.stop()
         self.losses.stop()
+        if self._askers is not None:
+            self._askers.stop("The port is closed before all was sent.")
         lost = self.outbound.stop()
         if lost:
             self.reset_clients(f"{lost} bytes for {self.node} were not sent before the port closed")
@@ -222,12 +272,16 @@ class NodePort(Service):
         return gone
 
     def reset_clients(self, reason: str) -> None:
-        """The stream has a hole: end every connection so that its other end notices.
+        """The stream has a hole: end the connection of everybody who hears it, so that its other
+        end notices. Whoever asks is told that the question is lost.
 
         @param reason: a sentence, for the log.
         """
         for client in list(self._clients):
-            client.reset(reason)
+            if not client.asks:
+                client.reset(reason)
+        if self._askers is not None:
+            self._askers.broken(reason)
 
     def may_still_answer(self, since: float) -> bool:
         """Whether the answer to what a client said may still come.
@@ -294,7 +348,7 @@ class NodePort(Service):
     @property
     def has_something_to_lose(self) -> bool:
         """Whether a hole in the node's stream is one in what somebody reads, or will."""
-        return bool(self._clients or self._backlog or self.outbound.buffered)
+        return bool(self._hearers or self._backlog or self.outbound.buffered)
 
     def interrupted(self, reason: str) -> None:
         """Bytes of the node may have been lost: nobody may take what follows for the next byte.
@@ -397,6 +451,10 @@ class NodePort(Service):
         """A client is there: it hears the node, and may write to `outbound`, from now on."""
         self._clients[client] = None
         self.noted.busy[self] = None
+        if client.asks:
+            self.asker_opened(client)
+        else:
+            self._hearers[client] = None
         again = self.losses.goes_on
         self.bus.publish(ClientOpened(self.node, self.number, client.peer, goes_on=again))
         self.presence.opened(client)
@@ -420,7 +478,11 @@ class NodePort(Service):
         self.presence.closed(client)
         if self._writer is client:
             self._writer = None
-        self.outbound.closed(client)
+        self._hearers.pop(client, None)
+        if client.asks:
+            self.asker_closed(client)
+        else:
+            self.outbound.closed(client)
         if self.running and not self._clients:
             take_leave(self)
         again = self.losses.goes_on
@@ -431,17 +493,17 @@ class NodePort(Service):
         self.bytes_received += len(data)
         self.packets_received += 1
         self._heard = self.clock.seconds()
-        clients = self._clients
-        if not clients:
+        hearers = self._hearers
+        if not hearers:
             self._keep(data)
-        elif len(clients) == 1:
-            for client in clients:
-                client.deliver(data)
+        elif len(hearers) == 1:
+            for hearer in hearers:
+                hearer.deliver(data)
                 break
         else:
             # A client may be dropped on the way.
-            for client in list(clients):
-                client.deliver(data)
+            for hearer in list(hearers):
+                hearer.deliver(data)
 
     def _keep(self, data: bytes) -> None:
         """Keep the last bytes for the next client, as many as the settings allow."""

@@ -6,8 +6,11 @@ over whole: who needs a setting of a port reads it there.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from zbtwist.binding.asking.askers import END_DEVICE_TIMEOUT, REPLY_TIMEOUT
+from zbtwist.binding.modbus.units import Units, units
 from zbtwist.binding.protocols import PROTOCOLS
 from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.option import Context, Mistake, choice, flag, number, option, seconds
@@ -33,6 +36,10 @@ ALL, FIRST, NONE = "all", "first", "none"
 #: since there are nodes that are never silent.
 REPLY_TIMES = 10
 
+#: The most bytes of a delimiter, and of a packet: no radio has longer ones.
+MAX_DELIMITER = 8
+MAX_PACKET_SIZE = 1024
+
 #: What `PortSettings.pace` may be beside a rate.
 AUTO = None
 OFF = 0
@@ -56,6 +63,39 @@ def _pace(text: str, context: Context) -> int | None:
         ) from None
 
 
+_ESCAPES = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
+
+
+def _delimiter(text: str, context: Context) -> bytes:
+    """Bytes as Python or TOML writes them, or as they are."""
+    found = b""
+    for code, escape, plain in re.findall(r"\\x([\da-fA-F]{2})|\\(.?)|([^\\])", text, re.DOTALL):
+        if code or plain:
+            found += bytes.fromhex(code) if code else plain.encode()
+        elif escape in _ESCAPES:
+            found += _ESCAPES[escape]
+        else:
+            raise Mistake(
+                rf"must have \r, \n, \t, \0, \\ or \x and two digits behind it, not \{escape}."
+            )
+    if len(found) > MAX_DELIMITER:
+        raise Mistake(f"must have at most {MAX_DELIMITER} bytes, not {len(found)}.")
+    return found
+
+
+def _reply_timeout(text: str, context: Context) -> float | None:
+    """How long an answer is waited for."""
+    if text == "auto":
+        return AUTO
+    try:
+        timeout: float = seconds(0.01, 3600)(text, context)
+        return timeout
+    except Mistake:
+        raise Mistake(
+            f"must be auto, or a number of seconds from 0.01 to 3600, not {text!r}."
+        ) from None
+
+
 @dataclass(frozen=True)
 class PortSettings:
     """
@@ -64,6 +104,10 @@ class PortSettings:
     @ivar at_least_once: send a packet again of which it is not known whether it arrived; else its
         bytes count as lost.
     @ivar coalesce: seconds that bytes wait, while the node is busy, for more to fill their packet.
+    @ivar gather: seconds of a client's silence that its bytes wait for, also when the node is idle;
+        0 for none: see `zbtwist.binding.send_buffer`.
+    @ivar delimiter: what ends something that then waits for no more; empty for nothing.
+    @ivar packet_size: bytes of a packet at the most; 0 for as many as the radio takes.
     @ivar retries: how often a packet that did not arrive is sent again.
     @ivar outage: seconds that bytes wait for a radio that is away, not in a network, or full.
     @ivar sleep: seconds that bytes wait for an end device that does not wake up.
@@ -84,6 +128,12 @@ class PortSettings:
         there; 0 for never.
     @ivar keepalive_interval: seconds between two such questions.
     @ivar keepalive_probes: how many stay without an answer before the client counts as gone.
+    @ivar turns: clients ask the node one after the other, and hear the answers to what they ask.
+    @ivar reply_timeout: seconds that an answer is waited for; None for as many as the node needs.
+    @ivar reply_silence: seconds of silence that end an answer of which nothing else tells the end.
+    @ivar strict: the node's device ends a frame at a pause, and is sent none that would have one.
+    @ivar units: which slaves of which nodes are meant by units of Modbus TCP; the others are the
+        node's own.
     @ivar http: let clients through that speak as browsers do.
     @ivar allow: the networks that clients may connect from; none for all.
     @ivar backlog: bytes of the node that are kept for the next client while there is none.
@@ -128,6 +178,33 @@ class PortSettings:
         "Seconds that a packet is waited for to fill up while the node is busy",
         unit="s",
     )
+    gather: float = option(
+        0.0,
+        seconds(0, 10),
+        (int, float),
+        "Seconds of a client's silence that its bytes are waited behind, so that what it sends in "
+        "pieces is one packet; 0: send the first at once",
+        unit="s",
+        more='See `What happens to your bytes <delivery.rst>`_, "Packets".',
+        per_node=True,
+    )
+    delimiter: bytes = option(
+        b"",
+        _delimiter,
+        help="With --gather: bytes that end a message, which is then sent at once, such as \\r\\n "
+        "or \\x03",
+        default="",
+        example='"\\r\\n"',
+        per_node=True,
+    )
+    packet_size: int = option(
+        0,
+        number(0, MAX_PACKET_SIZE),
+        (int,),
+        "Bytes of a packet at the most; 0: as many as the radio takes",
+        unit="bytes",
+        per_node=True,
+    )
     pace: int | None = option(
         AUTO,
         _pace,
@@ -141,8 +218,61 @@ class PortSettings:
     protocol: str = option(
         "raw",
         choice({name: name for name in PROTOCOLS}),
-        help="What a client's bytes mean: raw passes them as they are",
+        help="What a client's bytes mean: raw passes them as they are; modbus-rtu and modbus-tcp "
+        "are for masters",
+        more="See `Modbus <modbus.rst>`_.",
         per_node=True,
+    )
+    turns: bool = option(
+        False,
+        choice({"none": False, "reply": True}),
+        help="Who may ask a node: none (everybody at any time, and all hear the answers) or reply "
+        "(one client at a time, who alone hears its answer)",
+        default="none",
+        more="With ``modbus-rtu`` and ``modbus-tcp`` it is always so. See `Modbus <modbus.rst>`_, "
+        '"Other protocols".',
+        per_node=True,
+    )
+    reply_timeout: float | None = option(
+        None,
+        _reply_timeout,
+        (str, int, float),
+        "Seconds that an answer is waited for, where clients take turns",
+        default="auto",
+        unit="s",
+        more=f"``auto`` is {REPLY_TIMEOUT:g} s, {END_DEVICE_TIMEOUT:g} s for an end device, and "
+        "what question and answer take on the node's own line, if it is known to be slow. The time "
+        "begins when the node has the question.",
+        per_node=True,
+    )
+    reply_silence: float = option(
+        0.5,
+        seconds(0, 60),
+        (int, float),
+        "Seconds of a node's silence that end its answer, with turns = reply",
+        unit="s",
+        per_node=True,
+    )
+    strict: bool = option(
+        False,
+        flag,
+        (bool,),
+        "A Modbus slave takes a pause for the end of a frame: refuse requests that the air would "
+        "tear",
+        more="See `Modbus <modbus.rst>`_.",
+        per_node=True,
+    )
+    units: tuple[Units, ...] = option(
+        (),
+        units,
+        (str, list),
+        "Which node a unit of Modbus TCP is, such as 2=PUMP, 3-9=TANK, or 10=1@MIXER (slave 1 "
+        "there); may be said again",
+        default="",
+        more="All others are slaves of the node whose port it is. See `Modbus <modbus.rst>`_.",
+        example='["2=PUMP", "10=1@MIXER"]',
+        per_node=True,
+        is_list=True,
     )
     allow: tuple[Network, ...] = option(
         (),

@@ -96,8 +96,12 @@ class PortRequests:
     @ivar have_settings: whether any has settings of its own.
     """
 
-    def __init__(self, requests: Iterable[PortRequest] = ()) -> None:
+    def __init__(self, requests: Iterable[PortRequest] = (), labels: Iterable[str] = ()) -> None:
+        """
+        @param labels: of nodes that are named beside those.
+        """
         self._requests = list(requests)
+        self._labels = frozenset(labels)
         self.pins: Mapping[str, Address64] = {}
         self._by_address: dict[Address64, list[PortRequest]] = {}
         self._by_label: dict[str, list[PortRequest]] = {}
@@ -124,6 +128,10 @@ class PortRequests:
     def labelled(self, label: str | None) -> list[PortRequest]:
         """Return what is asked for a node with that label, by its label."""
         return self._by_label.get(label, []) if label is not None else []
+
+    def names(self, label: str | None) -> bool:
+        """Whether the configuration names a node by that label."""
+        return label is not None and (label in self._by_label or label in self._labels)
 
     def for_node(self, node: Node) -> list[PortRequest]:
         """Return what is asked for a node, by its address first."""

@@ -6,13 +6,15 @@ each, so that nobody gets more by being many. Those that write no more, of which
 thousands, are one of the writers of their address together.
 
 Bytes wait a moment for more (`PortSettings.coalesce`), unless they found the node idle or fill a
-packet. A writer is paused while its buffer holds `HIGH_WATER` bytes, or all buffers of the node
-together `MAX_BUFFERED`.
+packet; or until their writer is silent (`PortSettings.gather`), or has written a delimiter, so that
+what belongs together is sent together. A writer is paused while its buffer holds `HIGH_WATER`
+bytes, or all buffers of the node together `MAX_BUFFERED`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Protocol
 
 #: Bytes in a writer's buffer from which on it is paused, and down to which it is resumed. With what
@@ -55,14 +57,20 @@ class _Part:
     @ivar writer: whose they are.
     @ivar since: when the first of them came, or a later one if it is not known exactly.
     @ivar last: when the last of them came.
+    @ivar whole: bytes up to the end of the last delimiter, which wait for no more.
     """
 
-    __slots__ = ("data", "last", "since", "writer")
+    __slots__ = ("data", "last", "since", "whole", "writer")
 
     def __init__(self, writer: Writer, now: float) -> None:
         self.writer = writer
         self.data = bytearray()
         self.since = self.last = now
+        self.whole = 0
+
+    def due(self, coalesce: float, gather: float) -> float:
+        """Return when the bytes have waited long enough; see `SendBuffer.take`."""
+        return self.last + gather if gather else self.since + coalesce
 
 
 class SendBuffer:
@@ -117,10 +125,19 @@ class SendBuffer:
                     yield self.parts[writer]
                     break
 
-    def add(self, writer: Writer, data: bytes, now: float) -> None:
+    def add(
+        self,
+        writer: Writer,
+        data: bytes,
+        now: float,
+        delimiter: bytes = b"",
+        is_whole: bool = False,
+    ) -> None:
         """Take bytes, and pause their writer if that is enough for now.
 
         @param now: seconds of the clock, here and below.
+        @param delimiter: what ends something that waits for no more; empty for nothing.
+        @param is_whole: these bytes end it.
         """
         part = self.parts.get(writer)
         if part is None:
@@ -128,47 +145,61 @@ class SendBuffer:
             self._enqueue(writer)
         part.last = now
         part.data += data
+        if is_whole:
+            part.whole = len(part.data)
+        elif delimiter:
+            # It may have begun in what was there before.
+            start = max(part.whole, len(part.data) - len(data) - len(delimiter) + 1)
+            at = part.data.rfind(delimiter, start)
+            if at >= 0:
+                part.whole = at + len(delimiter)
         self.size += len(data)
         self.apply_backpressure(writer)
 
-    def ripe_at(self, now: float, limit: int, coalesce: float) -> float:
+    def ripe_at(self, now: float, limit: int, coalesce: float, gather: float = 0.0) -> float:
         """Return when there is something that need not wait for more; there must be something.
 
         @param limit: bytes of a full packet.
         @param coalesce: seconds that bytes wait for more.
+        @param gather: seconds of its writer's silence that they wait for instead; 0 for none.
         """
         if self.is_urgent:
             return now
-        first = now
+        first = inf
         for part in self._next_ones():
-            if len(part.data) >= limit:
+            if len(part.data) >= limit or part.whole:
                 return now
-            first = min(first, part.since)
-        return first + coalesce
+            first = min(first, part.due(coalesce, gather))
+        return first
 
-    def take(self, now: float, limit: int, coalesce: float) -> tuple[Writer, bytes] | None:
+    def take(
+        self, now: float, limit: int, coalesce: float, gather: float = 0.0
+    ) -> tuple[Writer, bytes] | None:
         """Take a packet from the first writer whose bytes need not wait for more.
 
         Nobody is resumed yet: whoever is may write at once, and must not overtake the packet.
 
         @param limit: bytes of a full packet.
         @param coalesce: seconds that bytes wait for more.
+        @param gather: see `ripe_at`.
         @return: the writer and its bytes; None if all have to wait.
         """
-        ripe = now - coalesce
         for part in self._next_ones():
-            writer, data = part.writer, part.data
-            if not (self.is_urgent or len(data) >= limit or part.since <= ripe):
-                continue
+            writer, data, size = part.writer, part.data, limit
+            if not (self.is_urgent or len(data) >= limit or part.due(coalesce, gather) <= now):
+                if not part.whole:
+                    continue
+                size = part.whole
             self.is_urgent = False
             self._dequeue(writer)
-            if len(data) <= limit:
+            if len(data) <= size:
                 packet = bytes(data)
                 del self.parts[writer]
             else:
-                packet = bytes(data[:limit])
-                del data[:limit]
+                packet = bytes(data[:size])
+                del data[:size]
                 part.since = part.last
+                part.whole = max(0, part.whole - size)
                 self._enqueue(writer)
             self.size -= len(packet)
             return writer, packet

@@ -106,7 +106,7 @@ class BindingService(MultiService):
         self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus)
         self.labels = Labels(clock, nodes, store, bus)
         self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, self.labels, bus)
-        self.labels.is_configured = lambda label: bool(self._configured.requests.labelled(label))
+        self.labels.is_configured = lambda label: self._configured.requests.names(label)
         self._work = SerialQueue()
         # Nodes that are to be given ports; there are no more of them than there are nodes.
         self._portless: dict[Address64, Node] = {}
@@ -250,7 +250,7 @@ class BindingService(MultiService):
         self._see_to(event.node)
 
     def _look_at_label_of(self, node: Node) -> None:
-        if self._configured.requests.labelled(node.label):
+        if self._configured.requests.names(node.label):
             self.labels.pin(node)
         self.labels.look_at(node)
 

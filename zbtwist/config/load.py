@@ -42,6 +42,8 @@ _NO_USERS = (
     "--control tcp:27000:interface=127.0.0.1."
 )
 
+_NO_GATHER = "needs gather, the seconds that bytes wait where it does not come, such as 0.02."
+
 _STATE_FILE = "zbtwist.sqlite3"
 
 
@@ -244,6 +246,11 @@ def _check_together(
             for key in ("port", "endpoint"):
                 if str(row.get(key)) == control:
                     mistakes.add(("node", number, key), f"{control} is the control port already.")
+    if values.get("delimiter") and not values.get("gather"):
+        mistakes.add("--delimiter" if "delimiter" in said else ("delimiter",), _NO_GATHER)
+    for number, row in enumerate(rows, 1):
+        if row.get("delimiter") and not row.get("gather", values.get("gather")):
+            mistakes.add(("node", number, "delimiter"), _NO_GATHER)
     base = values.get("base-port", DEFAULT_BASE_PORT)
     last = values.get("last-port", LAST_PORT)
     if last < base and not mistakes.concern("base-port") and not mistakes.concern("last-port"):

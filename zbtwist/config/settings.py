@@ -11,6 +11,7 @@ import ipaddress
 import re
 from dataclasses import MISSING, dataclass, field
 from functools import cached_property
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -18,6 +19,7 @@ from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 
 from zbtwist.binding.listener import LAST_PORT
+from zbtwist.binding.modbus.units import labels_of
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequest, PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
@@ -347,7 +349,9 @@ class Settings:
     @cached_property
     def requests(self) -> PortRequests:
         """What is said of single nodes, as the ports are asked for it."""
-        return PortRequests(map(PortRequest.of, self.nodes))
+        settings = (self.port_settings, *(node.port_settings for node in self.nodes))
+        labels = chain.from_iterable(labels_of(each.units) for each in settings if each is not None)
+        return PortRequests(map(PortRequest.of, self.nodes), labels)
 
     def radio_endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """Return the endpoint of the radio."""

@@ -1,0 +1,273 @@
+"""protocol = modbus-tcp: masters of Modbus TCP."""
+
+from __future__ import annotations
+
+from struct import pack
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.binding.asking.support import AskingTestCase
+from tests.binding.modbus.support import answer, read
+from zbtwist.binding.asking.askers import MAX_QUESTIONS, REPLY_TIMEOUT
+from zbtwist.binding.modbus.frames import with_crc
+from zbtwist.binding.modbus.tcp import ModbusTCP
+from zbtwist.binding.modbus.units import Units, units
+from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.network.node import Node
+from zbtwist.runtime.option import Context, Mistake
+from zbtwist.xbee.address import Address16, Address64
+from zbtwist.xbee.status import DeliveryStatus
+
+OTHER = Address64(0x0013A200_40000099)
+
+
+def message(number: int, unit: int, data: bytes) -> bytes:
+    return pack(">HHHB", number, 0, 1 + len(data), unit) + data
+
+
+def request(number: int, frame: bytes) -> bytes:
+    """An RTU frame as Modbus TCP has it."""
+    return message(number, frame[0], frame[1:-2])
+
+
+def exception(number: int, unit: int, function: int, code: int) -> bytes:
+    return message(number, unit, bytes([function | 0x80, code]))
+
+
+class TCPTestCase(AskingTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.follow()
+        self.master, self.transport = self.connect()
+
+    def follow(self, **settings: Any) -> None:
+        super().follow(**{"protocol": "modbus-tcp", **settings})
+
+
+class MessageTests(TCPTestCase):
+    def test_exchange(self) -> None:
+        """The header goes, the CRC comes; and the other way."""
+        self.master.dataReceived(request(0x1234, read(17, 0, 2)))
+        self.assertEqual(self.arrive(), read(17, 0, 2))
+        self.port.deliver(answer(17, 2, b"\7"))
+        self.assertEqual(self.transport.value(), request(0x1234, answer(17, 2, b"\7")))
+
+    def test_in_pieces(self) -> None:
+        for byte in request(1, read(1, 0, 2)):
+            self.assertEqual(self.sent, [])
+            self.master.dataReceived(bytes([byte]))
+        self.assertEqual(self.arrive(), read(1, 0, 2))
+
+    def test_several_at_once(self) -> None:
+        """Each gets its own answer, under its own number."""
+        self.master.dataReceived(b"".join(request(7 + n, read(1, n, 2)) for n in range(5)))
+        for number in range(5):
+            self.assertEqual(self.arrive(), read(1, number, 2))
+            self.port.deliver(answer(1, 2, bytes([number])))
+        self.assertEqual(
+            self.transport.value(),
+            b"".join(request(7 + n, answer(1, 2, bytes([n]))) for n in range(5)),
+        )
+
+    def test_too_many_at_once(self) -> None:
+        count = MAX_QUESTIONS + 3
+        self.master.dataReceived(b"".join(request(n, read(1, n, 2)) for n in range(count)))
+        # One is asked, and so many wait.
+        self.assertEqual(
+            self.transport.value(),
+            b"".join(exception(n, 1, 3, 6) for n in range(MAX_QUESTIONS + 1, count)),
+        )
+
+    def test_two_masters(self) -> None:
+        other, two = self.connect()
+        self.master.dataReceived(b"".join(request(n, read(1, n, 2)) for n in range(3)))
+        other.dataReceived(request(0, read(1, 9, 2)))
+        asked = []
+        for _ in range(4):
+            asked.append(self.arrive()[3])
+            self.port.deliver(answer(1, 2, bytes([asked[-1]])))
+        self.assertEqual(asked, [0, 1, 9, 2])
+        self.assertEqual(two.value(), request(0, answer(1, 2, b"\x09")))
+
+    def test_no_answer(self) -> None:
+        self.master.dataReceived(request(5, read(1, 0, 2)))
+        self.arrive()
+        self.clock.advance(REPLY_TIMEOUT)
+        self.assertEqual(self.transport.value(), exception(5, 1, 3, 0x0B))
+
+    def test_not_delivered(self) -> None:
+        self.master.dataReceived(request(5, read(1, 0, 2)))
+        self.status(DeliveryStatus.NO_NETWORK_ACKNOWLEDGEMENT)
+        self.assertEqual(self.transport.value(), exception(5, 1, 3, 0x0B))
+
+    def test_radio_that_is_away(self) -> None:
+        self.wire.coordinator.link_down("It is unplugged.")
+        self.master.dataReceived(request(5, read(1, 0, 2)))
+        self.clock.advance(PortSettings.outage)
+        self.master.dataReceived(request(6, read(1, 0, 2)))
+        self.assertEqual(
+            self.transport.value(), exception(5, 1, 3, 0x0A) + exception(6, 1, 3, 0x0A)
+        )
+
+    def test_strict(self) -> None:
+        self.follow(strict=True)
+        values = pack(">BHHB", 16, 0, 100, 200) + bytes(200)
+        self.master.dataReceived(message(5, 1, values))
+        self.assertEqual(self.transport.value(), exception(5, 1, 16, 0x0A))
+        self.assertEqual(self.sent, [])
+
+    def test_broadcast(self) -> None:
+        """Nobody answers it, not even the gateway."""
+        self.master.dataReceived(message(1, 0, bytes.fromhex("06 0001 0003")))
+        self.arrive()
+        self.clock.advance(REPLY_TIMEOUT)
+        self.assertEqual(self.transport.value(), b"")
+
+    def test_any_unit(self) -> None:
+        for unit in (1, 247, 248, 255):
+            self.master.dataReceived(request(1, read(unit, 0, 2)))
+            self.assertEqual(self.arrive(), read(unit, 0, 2))
+            self.port.deliver(answer(unit, 2))
+            self.assertEqual(self.transport.take(), request(1, answer(unit, 2)))
+
+    def test_no_header(self) -> None:
+        """Of what follows it cannot be told where it begins."""
+        strange = "0001 0000 0001 01", "0001 0000 00ff 01", "0001 0001 0006 01"
+        for number, data in enumerate((read(1, 0, 2), *map(bytes.fromhex, strange))):
+            master, transport = self.connect()
+            master.dataReceived(data)
+            self.assertTrue(transport.aborted, number)
+        self.assertIn("no header of Modbus TCP; for RTU frames over TCP", "".join(self.lines()))
+        self.assertEqual(self.sent, [])
+
+    def test_master_that_is_gone(self) -> None:
+        other, two = self.connect()
+        self.master.dataReceived(b"".join(request(n, read(1, n, 2)) for n in range(3)))
+        other.dataReceived(request(0, read(1, 9, 2)))
+        self.arrive()
+        self.master.connectionLost(Failure(ConnectionDone()))
+        self.port.deliver(answer(1, 2))
+        self.assertEqual(self.arrive(), read(1, 9, 2))
+        self.port.deliver(answer(1, 2, b"\x09"))
+        self.assertEqual(self.arrive(), b"")
+        self.assertEqual(two.value(), request(0, answer(1, 2, b"\x09")))
+
+    def test_port_that_is_closed(self) -> None:
+        self.master.dataReceived(request(1, read(1, 0, 2)) + request(2, read(1, 0, 2)))
+        self.arrive()
+        self.port.leave("its port has moved")
+        self.assertEqual(
+            self.transport.value(), exception(2, 1, 3, 0x0B) + exception(1, 1, 3, 0x0B)
+        )
+        self.clock.advance(1.0)
+
+    @given(st.lists(st.binary(max_size=40)))
+    def test_any_bytes(self, parts: list[bytes]) -> None:
+        """Nothing of a stranger's harms the gateway, or is kept without end."""
+        master, transport = self.connect()
+        protocol = master._protocol
+        assert isinstance(protocol, ModbusTCP)
+        for part in parts:
+            if not transport.aborted:
+                master.dataReceived(part)
+        self.assertLess(len(protocol._data), 260)
+        master.connectionLost(Failure(ConnectionDone()))
+
+
+class UnitTests(TCPTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.other_node = Node(OTHER, Address16(0x99), label="TANK")
+        self.other = self.open(self.other_node, 27002)
+        self.ports.append(self.other)
+        self.port.find = {OTHER: self.other, "TANK": self.other}.get
+        self.follow(units=(Units(2, 5, None, "TANK"), Units(6, 6, 1, OTHER), Units(7, 7, 1, "?")))
+
+    def test_table(self) -> None:
+        for unit, slave, port in (
+            (1, 1, self.port),
+            (2, 2, self.other),
+            (5, 5, self.other),
+            (6, 1, self.other),
+        ):
+            self.master.dataReceived(request(3, read(unit, 0, 2)))
+            self.assertEqual(self.wire.last.address64, port.node.address64)
+            self.assertEqual(self.arrive(), read(slave, 0, 2))
+            port.deliver(answer(slave, 2))
+            self.assertEqual(self.transport.take(), request(3, answer(unit, 2)))
+
+    def test_two_nodes_at_once(self) -> None:
+        self.master.dataReceived(request(1, read(1, 0, 2)) + request(2, read(2, 0, 2)))
+        self.arrive()
+        self.assertEqual(len(self.sent), 2)
+        self.other.deliver(answer(2, 2))
+        self.port.deliver(answer(1, 2))
+        self.assertEqual(
+            self.transport.value(), request(2, answer(2, 2)) + request(1, answer(1, 2))
+        )
+
+    def test_node_that_is_not_there(self) -> None:
+        self.master.dataReceived(request(1, read(7, 0, 2)))
+        self.assertEqual(self.transport.value(), exception(1, 7, 3, 0x0A))
+
+    def test_turns_with_its_own_masters(self) -> None:
+        """Those of the other node's port."""
+        self.other.outbound.settings = PortSettings(protocol="modbus-tcp", pace=OFF)
+        assert self.other.listener is not None
+        master: Any = self.other.listener.buildProtocol(None)
+        transport = type(self.transport)()
+        master.makeConnection(transport)
+        self.master.dataReceived(request(1, read(2, 0, 2)))
+        master.dataReceived(request(1, read(2, 9, 2)))
+        self.assertEqual(self.arrive(), read(2, 0, 2))
+        self.other.deliver(answer(2, 2, b"\1"))
+        self.assertEqual(self.arrive(), read(2, 9, 2))
+        self.other.deliver(answer(2, 2, b"\2"))
+        self.assertEqual(self.transport.value(), request(1, answer(2, 2, b"\1")))
+        self.assertEqual(transport.value(), request(1, answer(2, 2, b"\2")))
+
+    def test_master_that_is_gone(self) -> None:
+        """Nothing of it is left with the other node."""
+        self.master.dataReceived(request(1, read(2, 0, 2)))
+        self.arrive()
+        self.master.connectionLost(Failure(ConnectionDone()))
+        self.assertFalse(self.other.askers.clients)
+        self.other.deliver(answer(2, 2))
+        self.assertEqual(self.other.bytes_unread, 9)
+
+    def test_other_port_that_is_closed(self) -> None:
+        self.master.dataReceived(request(1, read(2, 0, 2)))
+        self.arrive()
+        self.other.stopService()
+        self.assertEqual(self.transport.value(), exception(1, 2, 3, 0x0B))
+        self.master.dataReceived(request(2, read(2, 0, 2)))
+        self.assertEqual(self.transport.value()[-9:], exception(2, 2, 3, 0x0B))
+
+
+class TableTests(SynchronousTestCase):
+    CONTEXT = Context(None, "")
+
+    def test_forms(self) -> None:
+        self.assertEqual(
+            units("1=PUMP\n2-9=00:13:a2:00:40:00:00:99\n10=1@MIXER 2\n11=A@B", self.CONTEXT),
+            (
+                Units(1, 1, None, "PUMP"),
+                Units(2, 9, None, OTHER),
+                Units(10, 10, 1, "MIXER 2"),
+                Units(11, 11, None, "A@B"),
+            ),
+        )
+
+    def test_mistakes(self) -> None:
+        for text in ("PUMP", "256=PUMP", "5-2=PUMP", "1=300@PUMP", "1=", "=PUMP"):
+            with self.assertRaises(Mistake) as caught:
+                units(text, self.CONTEXT)
+            self.assertIn(repr(text), str(caught.exception))
+
+    def test_crc_is_added_once(self) -> None:
+        self.assertEqual(with_crc(read(1, 0, 1)[:-2]), read(1, 0, 1))

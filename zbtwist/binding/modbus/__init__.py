@@ -1,0 +1,1 @@
+"""Modbus: masters over TCP, and slaves behind nodes."""
