@@ -35,6 +35,8 @@ from zbtwist.config.settings import (
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.config.values import IN_MEMORY
 from zbtwist.radio.endpoints import SerialEndpoint
+from zbtwist.radio.line_settings import LineSettings
+from zbtwist.radio.rfc2217 import Rfc2217Endpoint
 from zbtwist.runtime import option as rows
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.tap import Options
@@ -237,7 +239,7 @@ class CommandLineTests(ConfigTestCase):
             settings = self.load(**{"low-latency": "false", "serial": serial})
             endpoint = settings.radio_endpoint(clock)
             assert isinstance(endpoint, SerialEndpoint)
-            self.assertFalse(endpoint.low_latency)
+            self.assertFalse(endpoint.line.low_latency)
 
     def test_the_options_are_those_of_the_command_line(self) -> None:
         """Each option that twistd takes comes to its setting."""
@@ -284,16 +286,44 @@ class CommandLineTests(ConfigTestCase):
         path = "/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0"
         endpoint = self.radio(serial=path, baud="57600")
         self.assertIsInstance(endpoint, SerialEndpoint)
-        self.assertEqual((endpoint.path, endpoint.baud_rate), (path, 57600))
+        self.assertEqual((endpoint.path, endpoint.line.baud_rate), (path, 57600))
         self.assertEqual(self.radio(serial="./radio").path, os.path.abspath("radio"))
 
     def test_radio_is_an_endpoint(self) -> None:
         endpoint = self.radio(serial="serial:/dev/ttyS1", baud="57600")
-        self.assertEqual((endpoint.path, endpoint.baud_rate), ("/dev/ttyS1", 57600))
+        self.assertEqual((endpoint.path, endpoint.line.baud_rate), ("/dev/ttyS1", 57600))
         endpoint = self.radio(serial="serial:/dev/ttyS1:baudrate=1200", baud="57600")
-        self.assertEqual(endpoint.baud_rate, 1200)
+        self.assertEqual(endpoint.line.baud_rate, 1200)
         self.assertIsInstance(self.radio(serial="tcp:127.0.0.1:4001"), TCP4ClientEndpoint)
         self.assertIsInstance(self.radio(serial="sim:nodes=5"), SimulatorEndpoint)
+
+    def test_radio_behind_rfc_2217(self) -> None:
+        endpoint = self.radio(serial="rfc2217:10.0.0.9:4000:parity=odd", baud="57600", dtr="hold")
+        assert isinstance(endpoint, Rfc2217Endpoint)
+        self.assertEqual(endpoint.line, LineSettings(57600, parity="odd", dtr="hold"))
+        self.assertEqual(repr(endpoint), "rfc2217:10.0.0.9:4000:baudrate=57600")
+
+    def test_urls(self) -> None:
+        """As pyserial's users write them, and those of other gateways."""
+        for url, wanted in (
+            ("socket://10.0.0.9:4000", "tcp:10.0.0.9:4000"),
+            ("tcp://nas.example:4000/", "tcp:nas.example:4000"),
+            ("TCP://[fd00::1]:4000", "tcp:fd00\\:\\:1:4000"),
+            ("rfc2217://10.0.0.9:4000", "rfc2217:10.0.0.9:4000"),
+            ("rfc2217://[::1]:4000", "rfc2217:\\:\\:1:4000"),
+        ):
+            self.assertEqual(self.load(serial=url).serial, wanted)
+        for url, said in (
+            ("socket://10.0.0.9:4000/?logging=debug", "write tcp:10.0.0.9:4000."),
+            ("rfc2217://10.0.0.9:4000?ign_set_control", "write rfc2217:10.0.0.9:4000."),
+            ("rfc2217://10.0.0.9", "write rfc2217:HOST:PORT."),
+            ("rfc2217://10.0.0.9:70000", "rfc2217: needs a host and a TCP port"),
+            ("tcp://10.0.0.9:70000", "70000 is no TCP port"),
+            ("hwgrep://FTDI", "write the path of a port, such as /dev/ttyUSB0, or of a serial"),
+            ("spy:///dev/ttyUSB0", "is no URL that is known here"),
+        ):
+            (mistake,) = self.mistakes(serial=url)
+            self.assertIn(said, mistake)
 
     def test_ports(self) -> None:
         reactor = MemoryReactorClock()

@@ -114,6 +114,8 @@ class SimulatedPort:
     they were.
     """
 
+    is_remote = False
+
     #: Rates that the port cannot do.
     impossible = (921600,)
 

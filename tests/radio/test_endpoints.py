@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import pty
+import sys
 import termios
 import tty
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ from zbtwist.radio.endpoints import (
     SerialEndpointParser,
 )
 from zbtwist.radio.errors import SerialOpenError
+from zbtwist.radio.line_settings import LineSettings
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.xbee.at import BAUD_RATES
 
@@ -76,7 +78,7 @@ class LatencyTests(SynchronousTestCase):
         path = os.ttyname(slave)
         os.close(slave)
         self.log = record_log(self)
-        endpoint = SerialEndpoint(MemoryReactorClock(), path, **options)
+        endpoint = SerialEndpoint(MemoryReactorClock(), path, LineSettings(**options))
         for _ in range(2):
             line: Any = self.successResultOf(endpoint.connect(Factory.forProtocol(Line)))
             line.transport.connectionLost(Failure(CONNECTION_DONE))
@@ -146,7 +148,7 @@ class PtyTests(TestCase):
         self.addCleanup(os.close, slave)
 
     def endpoint(self, **settings: Any) -> SerialEndpoint:
-        return SerialEndpoint(self.reactor, self.path, **settings)
+        return SerialEndpoint(self.reactor, self.path, LineSettings(**settings))
 
     async def connect(self) -> Line:
         line: Any = await self.endpoint(baud_rate=115200).connect(Factory.forProtocol(Line))
@@ -210,6 +212,53 @@ class PtyTests(TestCase):
             _, _, control, _, in_rate, out_rate, _ = termios.tcgetattr(self.slave)
             self.assertEqual(bool(control & termios.CRTSCTS), rtscts)
             self.assertEqual((in_rate, out_rate), (termios.B57600, termios.B57600))
+            line.transport.abortConnection()
+            await line.lost
+
+    async def test_parity_and_stop_bits_reach_the_port(self) -> None:
+        line: Any = await self.endpoint(parity="even", stop_bits=2).connect(
+            Factory.forProtocol(Line)
+        )
+        _, _, control, *_ = termios.tcgetattr(self.slave)
+        self.assertTrue(control & termios.CSTOPB)
+        # The kernel takes a parity from no pseudoterminal.
+        self.assertEqual(line.transport._serial.parity, serial.PARITY_EVEN)
+        line.transport.abortConnection()
+        await line.lost
+
+    async def test_lines_stay_when_the_port_is_closed(self) -> None:
+        """HUPCL is off, also after the rate was changed."""
+        line: Any = await self.endpoint().connect(Factory.forProtocol(Line))
+        line.transport.set_baud_rate(57600)
+        _, _, control, *_ = termios.tcgetattr(self.slave)
+        self.assertFalse(control & termios.HUPCL)
+        line.transport.abortConnection()
+        await line.lost
+
+    async def test_dtr_and_rts(self) -> None:
+        """A pseudoterminal has no such lines, so that it is seen what the port is asked for."""
+        asked: list[tuple[int, int]] = []
+        ioctl = fcntl.ioctl
+
+        def watch(fd: int, request: int, *arguments: Any) -> Any:
+            if request in (termios.TIOCMBIS, termios.TIOCMBIC):
+                asked.append((request, int.from_bytes(arguments[0], sys.byteorder)))
+                return 0
+            return ioctl(fd, request, *arguments)
+
+        self.patch(fcntl, "ioctl", watch)
+        up, down = termios.TIOCMBIS, termios.TIOCMBIC
+        for settings, wanted in (
+            ({}, [(up, termios.TIOCM_DTR), (up, termios.TIOCM_RTS)]),
+            ({"dtr": "off"}, [(down, termios.TIOCM_DTR), (up, termios.TIOCM_RTS)]),
+            ({"dtr": "hold"}, [(up, termios.TIOCM_RTS)]),
+            ({"dtr": "hold", "rts": "hold"}, []),
+            ({"rts": "off"}, [(up, termios.TIOCM_DTR), (down, termios.TIOCM_RTS)]),
+            ({"rtscts": True, "rts": "off"}, [(up, termios.TIOCM_DTR)]),
+        ):
+            asked.clear()
+            line: Any = await self.endpoint(**settings).connect(Factory.forProtocol(Line))
+            self.assertEqual(asked, wanted, settings)
             line.transport.abortConnection()
             await line.lost
 
@@ -278,7 +327,7 @@ class RefusalTests(SynchronousTestCase):
         def refuse(*args: Any, **settings: Any) -> None:
             raise error
 
-        endpoint = SerialEndpoint(Clock(), path, 31, port_factory=refuse)
+        endpoint = SerialEndpoint(Clock(), path, LineSettings(31), port_factory=refuse)
         failure = self.failureResultOf(endpoint.connect(Factory.forProtocol(Line)), ConnectError)
         return str(failure.value)
 
@@ -377,26 +426,28 @@ class ParserTests(SynchronousTestCase):
     def test_path(self) -> None:
         endpoint = self.parse("serial:/dev/ttyUSB0")
         self.assertEqual(
-            (endpoint.path, endpoint.baud_rate, endpoint.rtscts), ("/dev/ttyUSB0", 9600, False)
+            (endpoint.path, endpoint.line.baud_rate, endpoint.line.rtscts),
+            ("/dev/ttyUSB0", 9600, False),
         )
 
     def test_options(self) -> None:
-        self.assertTrue(self.parse("serial:/dev/ttyUSB0").low_latency)
-        self.assertFalse(self.parse("serial:/dev/ttyUSB0:lowlatency=no").low_latency)
+        self.assertTrue(self.parse("serial:/dev/ttyUSB0").line.low_latency)
+        self.assertFalse(self.parse("serial:/dev/ttyUSB0:lowlatency=no").line.low_latency)
         endpoint = self.parse("serial:/dev/ttyUSB0:baudrate=115200:rtscts=yes")
         self.assertEqual(
-            (endpoint.path, endpoint.baud_rate, endpoint.rtscts), ("/dev/ttyUSB0", 115200, True)
+            (endpoint.path, endpoint.line.baud_rate, endpoint.line.rtscts),
+            ("/dev/ttyUSB0", 115200, True),
         )
 
     def test_rate_to_be_found_out(self) -> None:
         endpoint = self.parse("serial:/dev/ttyUSB0:baudrate=auto")
-        self.assertIsNone(endpoint.baud_rate)
+        self.assertIsNone(endpoint.line.baud_rate)
         self.assertEqual(repr(endpoint), "serial:/dev/ttyUSB0:baudrate=auto")
 
     def test_colons(self) -> None:
         path = "/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0"
         endpoint = self.parse(f"serial:{path}:baudrate=57600")
-        self.assertEqual((endpoint.path, endpoint.baud_rate), (path, 57600))
+        self.assertEqual((endpoint.path, endpoint.line.baud_rate), (path, 57600))
 
     def test_refused(self) -> None:
         parser = SerialEndpointParser()
@@ -408,6 +459,9 @@ class ParserTests(SynchronousTestCase):
             (("/dev/x",), {"rtscts": "maybe"}),
             (("/dev/x",), {"lowlatency": "maybe"}),
             (("/dev/x",), {"parity": "E"}),
+            (("/dev/x",), {"stopbits": "3"}),
+            (("/dev/x",), {"dtr": "low"}),
+            (("/dev/x",), {"databits": "7"}),
         ):
             with self.assertRaises(ValueError):
                 parser.parseStreamClient(None, *arguments, **options)

@@ -25,10 +25,14 @@ from zbtwist.xbee.framing import encode
 from zbtwist.xbee.status import ModemStatusCode
 
 SERVER = (
-    "the serial server must pass on every byte as it is (raw, not telnet or RFC 2217; no XON/XOFF; "
+    "the serial server must pass on every byte as it is (raw, not telnet; RFC 2217 as "
+    "rfc2217:HOST:PORT; no XON/XOFF; "
     "8 data bits, no parity; the radio's rate)"
 )
-TELNET = "the serial server speaks telnet, which changes bytes: it must be set to raw"
+TELNET = (
+    "the serial server speaks telnet, which changes bytes: set it to raw, or, if it speaks RFC "
+    "2217, write rfc2217:HOST:PORT in place of tcp:HOST:PORT"
+)
 
 
 class HangUpTests(LinkCase):

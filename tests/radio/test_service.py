@@ -19,6 +19,7 @@ from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.errors import RadioOffline, SerialOpenError
 from zbtwist.radio.heartbeat import JOIN_POLL, TRIES, TRY_TIMEOUT
 from zbtwist.radio.info import RadioInfo
+from zbtwist.radio.line_settings import LineSettings
 from zbtwist.radio.link_work import FIRST_RETRY, LAST_RETRY, REOPEN_AFTER
 from zbtwist.radio.probe import WAITS
 from zbtwist.radio.retrying_endpoint import OPEN_RETRY, OPEN_TIMEOUT
@@ -1296,14 +1297,15 @@ class PortCase(LinkCase):
         self.ports: list[SimulatedPort] = []
 
         def open_port(
-            protocol: Any, path: str, reactor: Any, baudrate: int, rtscts: bool
+            protocol: Any, path: str, reactor: Any, baudrate: int, **others: Any
         ) -> SimulatedPort:
             # Before `makeConnection`, as a port does.
             port = SimulatedPort(protocol, self.clock, self.network, baudrate, self.radio_rate)
             self.ports.append(port)
             return port
 
-        endpoint = SerialEndpoint(self.clock, "/dev/ttyUSB0", baud_rate, port_factory=open_port)
+        line = LineSettings(baud_rate)
+        endpoint = SerialEndpoint(self.clock, "/dev/ttyUSB0", line, port_factory=open_port)
         self.start_with(endpoint, settings.pop("wanted", None), **settings)
         self.service.startService()
 

@@ -32,6 +32,7 @@ from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.events import LinkDown, LinkUp
 from zbtwist.radio.info import RadioInfo
+from zbtwist.radio.line_settings import LineSettings
 from zbtwist.radio.service import RadioService
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.simulator.network import SimulatedNetwork
@@ -128,7 +129,7 @@ class LinkTests(TestCase):
         self.load = Load(self.coordinator, bus, node.address64)
         self.service = RadioService(
             self.reactor,
-            SerialEndpoint(self.reactor, self.path, baud_rate),
+            SerialEndpoint(self.reactor, self.path, LineSettings(baud_rate)),
             self.coordinator,
             bus,
             self.path,

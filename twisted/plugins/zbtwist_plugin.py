@@ -7,6 +7,7 @@ from twisted.application.service import ServiceMaker
 
 from zbtwist.control.passwords import Argon2CheckerFactory
 from zbtwist.radio.endpoints import SerialEndpointParser
+from zbtwist.radio.rfc2217 import Rfc2217EndpointParser
 from zbtwist.runtime.client_certificates import MutualTLSParser
 from zbtwist.runtime.plugin_cache import keep_quiet
 from zbtwist.simulator.endpoint_parser import SimulatorEndpointParser
@@ -31,4 +32,5 @@ zbtwist_reactor = Reactor(
 argon2_checker = Argon2CheckerFactory()
 mutual_tls_endpoint = MutualTLSParser()
 serial_endpoint = SerialEndpointParser()
+rfc2217_endpoint = Rfc2217EndpointParser()
 simulator_endpoint = SimulatorEndpointParser()

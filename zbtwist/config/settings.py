@@ -29,7 +29,14 @@ from zbtwist.control import DEFAULT_PORT
 from zbtwist.health.service import ACTIVE, PASSIVE
 from zbtwist.network.admission import DEFAULT_MAX_NODES, Admit
 from zbtwist.network.table import MAX_NODES
-from zbtwist.radio.endpoints import DEFAULT_BAUD_RATE, SerialEndpoint
+from zbtwist.radio.endpoints import SerialEndpoint
+from zbtwist.radio.line_settings import (
+    DEFAULT_BAUD_RATE,
+    LINE_STATES,
+    ON,
+    PARITIES,
+    LineSettings,
+)
 from zbtwist.radio.service import DEFAULT_HEARTBEAT
 from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.option import choice, flag, number, option, options_of, seconds, switch
@@ -43,6 +50,9 @@ DEFAULT_INTERFACE = "127.0.0.1"
 #: Characters of a node identifier (NI has 20 bytes), and of a name in the file.
 MAX_LABEL = 20
 MAX_NAME = 64
+
+#: The endpoints that open a serial line, of this computer or of a serial server.
+LINE_ENDPOINTS = ("serial:", "rfc2217:")
 
 # The port of a tls: endpoint that says none.
 _HTTPS = 443
@@ -79,6 +89,7 @@ class Settings:
     @ivar api_mode: 1 or 2; None for whatever the radio is in.
     @ivar rtscts: honour the RTS and CTS lines of a serial port.
     @ivar low_latency: have the driver of a serial port pass on what comes at once.
+    @ivar parity: of a serial port, as `LineSettings` has it, and so the next three.
     @ivar configure: move a radio to the API mode if it is not in it.
     @ivar write_flash: have it keep that mode.
     @ivar heartbeat: seconds without an answer of the radio after which it is asked whether it is
@@ -107,10 +118,11 @@ class Settings:
     serial: str = option(
         MISSING,
         values.serial,
-        help="Where the radio is: a serial port such as /dev/ttyUSB0, a Twisted client endpoint "
-        "such as tcp:HOST:PORT (a serial server), or sim: (a network in software, to try)",
-        more="One must be named, here or in the file. `The simulator <simulator.rst>`_ has more on "
-        "the last.",
+        help="Where the radio is: a serial port such as /dev/ttyUSB0, a serial server such as "
+        "tcp:HOST:PORT (raw) or rfc2217:HOST:PORT, or sim: (a network in software, to try)",
+        more="One must be named, here or in the file. It may be any Twisted client endpoint, and "
+        "``tcp://``, ``socket://`` and ``rfc2217://`` are understood as well. `The simulator "
+        "<simulator.rst>`_ has more on the last.",
         letter="s",
         example='"/dev/ttyUSB0"',
     )
@@ -149,6 +161,33 @@ class Settings:
         more="It makes 1 ms of the 16 for which chips by FTDI hold bytes back. ``false`` leaves "
         "the driver as it would be by itself, for a slow computer. Drivers that have no such mode, "
         "as most that hold nothing back, are asked in vain.",
+    )
+    parity: str = option(
+        PARITIES[0],
+        choice({word: word for word in PARITIES}),
+        help="Parity of the serial port: none, even, odd, mark or space, as the radio has it (NB)",
+        more="An XBee leaves the factory with none (NB=0).",
+    )
+    stop_bits: int = option(
+        1,
+        number(1, 2),
+        (int,),
+        "Stop bits of the serial port, 1 or 2, as the radio has them (SB)",
+    )
+    dtr: str = option(
+        ON,
+        choice({word: word for word in LINE_STATES}),
+        help="What becomes of the line DTR when the serial port is opened: on, off, or hold to "
+        "leave it as it is",
+        more="On many boards it is the module's sleep request (pin 9) or its reset. When the "
+        "gateway ends, DTR and RTS stay as they are. See `From an XBee in the hand to the first "
+        "byte <hardware.rst>`_.",
+    )
+    rts: str = option(
+        ON,
+        choice({word: word for word in LINE_STATES}),
+        help="The same of the line RTS, where rtscts does not use it",
+        more="With RTS off a module that honours it (D6=1) sends nothing.",
     )
     configure: bool = option(
         False,
@@ -353,20 +392,28 @@ class Settings:
         labels = chain.from_iterable(labels_of(each.units) for each in settings if each is not None)
         return PortRequests(map(PortRequest.of, self.nodes), labels)
 
+    @property
+    def line(self) -> LineSettings:
+        """How the radio's serial line is opened."""
+        return LineSettings(
+            self.baud_rate,
+            self.rtscts,
+            self.low_latency,
+            self.parity,
+            self.stop_bits,
+            self.dtr,
+            self.rts,
+        )
+
     def radio_endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """Return the endpoint of the radio."""
         if is_path(self.serial):
-            return SerialEndpoint(
-                reactor, self.serial, self.baud_rate, self.rtscts, self.low_latency
-            )
+            return SerialEndpoint(reactor, self.serial, self.line)
         text = self.serial
-        if text.startswith("serial:"):
-            if "baudrate=" not in text:
-                text = f"{text}:baudrate={self.baud_rate or 'auto'}"
-            if "rtscts=" not in text:
-                text = f"{text}:rtscts={'yes' if self.rtscts else 'no'}"
-            if "lowlatency=" not in text:
-                text = f"{text}:lowlatency={'yes' if self.low_latency else 'no'}"
+        if text.startswith(LINE_ENDPOINTS):
+            for name, word in self.line.words().items():
+                if f":{name}=" not in text:
+                    text = f"{text}:{name}={word}"
         endpoint: IStreamClientEndpoint = clientFromString(reactor, text)
         return endpoint
 

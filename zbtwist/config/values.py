@@ -9,7 +9,7 @@ import ipaddress
 import os
 import re
 
-from twisted.internet.endpoints import clientFromString
+from twisted.internet.endpoints import clientFromString, quoteStringArgument
 
 from zbtwist.binding.listener import LAST_PORT
 from zbtwist.config.toml_file import reason_of
@@ -55,6 +55,8 @@ def serial(text: str, context: Context) -> str:
         if not text.isprintable():
             raise Mistake(f"must be printable, not {text!r}.")
         return text if text.startswith("/") else _absolute(text, context)
+    if "://" in text:
+        text = _endpoint_of_url(text)
     if ":" not in text:
         raise Mistake(
             f"{text} is neither the path of a port, such as /dev/ttyUSB0, nor an endpoint, such as "
@@ -68,6 +70,33 @@ def serial(text: str, context: Context) -> str:
             f"{text} is neither the path of a port nor an endpoint: {reason_of(error)}."
         ) from error
     return text
+
+
+#: What the URLs of pyserial, and of programs that write them as it does, are as endpoints.
+_OF_URLS = {"tcp": "tcp", "socket": "tcp", "rfc2217": "rfc2217", "tls": "tls", "ssl": "tls"}
+
+
+def _endpoint_of_url(text: str) -> str:
+    """Return the endpoint that a URL such as ``socket://HOST:PORT`` stands for.
+
+    @raise Mistake: it stands for none.
+    """
+    kind, _, rest = text.partition("://")
+    if kind.lower() not in _OF_URLS:
+        raise Mistake(
+            f"{text} is no URL that is known here: write the path of a port, such as "
+            "/dev/ttyUSB0, or of a serial server tcp:HOST:PORT (raw) or rfc2217:HOST:PORT."
+        )
+    endpoint = _OF_URLS[kind.lower()]
+    where = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:/?#\[\]]+)):(\d+)/?", rest)
+    if where is None:
+        host = re.match(r"(?:\[[^\]]*\]|[^:/?#\[\]]+):\d+", rest)
+        raise Mistake(
+            f"{text} must have a host and a port and nothing else: write "
+            f"{endpoint}:{host[0] if host else 'HOST:PORT'}."
+        )
+    host_name = quoteStringArgument(where[1] or where[2])
+    return f"{endpoint}:{host_name}:{where[3]}"
 
 
 def _check_port(endpoint: object) -> None:

@@ -15,6 +15,7 @@ class ISerialLine(Interface):
     """What the transport of a serial line can do beside carrying bytes."""
 
     baud_rate: int = Attribute("Bits per second.")
+    is_remote: bool = Attribute("Whether a serial server has it, and not this computer.")
 
     def set_baud_rate(baud_rate: int) -> None:
         """Carry on at another rate; what came in and was not read yet is thrown away.

@@ -1,7 +1,9 @@
 """`serial:` as a Twisted client endpoint, and its string parser.
 
 The port is opened for this program alone: by a lock (flock) that other serial programs honour, and
-by TIOCEXCL, which makes the kernel refuse the rest.
+by TIOCEXCL, which makes the kernel refuse the rest. When it is closed its lines stay as they are:
+on many boards DTR puts the module to sleep, or resets it, and a gateway that restarts is no reason
+for that.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import pwd
 import stat
 import termios
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import serial
@@ -36,9 +39,8 @@ from zope.interface import implementer
 
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.errors import SerialOpenError
+from zbtwist.radio.line_settings import HOLD, OFF, ON, LineSettings, settings_of
 from zbtwist.runtime.write_at_once import WriteAtOnce
-
-DEFAULT_BAUD_RATE = 9600
 
 #: Seconds that closing a port may take to write what is still buffered.
 CLOSE_TIMEOUT = 0.3
@@ -63,14 +65,47 @@ class SerialAddress:
         return f"SerialAddress({self.path!r})"
 
 
-def open_exclusively(path: str, **settings: Any) -> serial.Serial:
-    """Open a serial port as pyserial does, and lock everyone else out of it."""
-    port = serial.Serial(path, exclusive=True, **settings)
+class _Port(serial.Serial):
+    """A port that can be opened without a word on DTR and RTS; see `LineSettings`."""
+
+    holds_dtr = holds_rts = False
+
+    def _update_dtr_state(self) -> None:
+        if not self.holds_dtr:
+            super()._update_dtr_state()  # type: ignore[misc]
+
+    def _update_rts_state(self) -> None:
+        if not self.holds_rts:
+            super()._update_rts_state()  # type: ignore[misc]
+
+
+def open_exclusively(path: str, *, dtr: str = ON, rts: str = ON, **settings: Any) -> serial.Serial:
+    """Open a serial port as pyserial does, and lock everyone else out of it.
+
+    @param dtr: what becomes of DTR, see `LineSettings`; the kernel itself raises both lines when
+        it opens a port on which they are low.
+    @param rts: the same of RTS.
+    """
+    port = _Port(exclusive=True, **settings)
+    port.port = path
+    port.dtr, port.rts = dtr != OFF, rts != OFF
+    port.holds_dtr, port.holds_rts = dtr == HOLD, rts == HOLD
+    port.open()
+    _keep_lines(port.fileno())
     # A pty keeps the flag after the last close, as long as its master is open: a program that was
     # killed would leave it behind for good. The lock alone has to do there.
     if not os.path.realpath(path).startswith("/dev/pts/"):
         fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
     return port
+
+
+def _keep_lines(descriptor: int) -> None:
+    """Have the kernel leave DTR and RTS as they are when the port is closed."""
+    # What has no such lines need not know of them.
+    with contextlib.suppress(termios.error):
+        attributes = termios.tcgetattr(descriptor)
+        attributes[2] &= ~termios.HUPCL
+        termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
 
 
 @implementer(ISerialLine)
@@ -82,7 +117,17 @@ class ExclusiveSerialPort(WriteAtOnce, SerialPort):
     _closing: IDelayedCall | None = None
     _received: Callable[[bytes], None]
     _descriptor = -1
-    _serialFactory = staticmethod(open_exclusively)  # type: ignore[assignment]
+
+    #: It is at this computer.
+    is_remote = False
+
+    def __init__(
+        self, protocol: Any, path: str, reactor: Any, *, dtr: str, rts: str, **settings: Any
+    ) -> None:
+        self._serialFactory = partial(  # type: ignore[assignment]
+            open_exclusively, dtr=dtr, rts=rts
+        )
+        super().__init__(protocol, path, reactor, **settings)
 
     def startReading(self) -> None:
         # SerialPort asks pyserial each time for the descriptor.
@@ -157,8 +202,18 @@ class ExclusiveSerialPort(WriteAtOnce, SerialPort):
         self.connectionLost(Failure(CONNECTION_DONE))
 
 
+class LineEndpoint:
+    """What an endpoint is that opens a serial line.
+
+    @ivar line: how it is opened.
+    """
+
+    def __init__(self, line: LineSettings) -> None:
+        self.line = line
+
+
 @implementer(IStreamClientEndpoint)
-class SerialEndpoint:
+class SerialEndpoint(LineEndpoint):
     """Connects a protocol to a serial port."""
 
     log = Logger()
@@ -167,30 +222,22 @@ class SerialEndpoint:
         self,
         reactor: Any,
         path: str,
-        baud_rate: int | None = DEFAULT_BAUD_RATE,
-        rtscts: bool = False,
-        low_latency: bool = True,
+        line: LineSettings | None = None,
         port_factory: Callable[..., object] = ExclusiveSerialPort,
     ) -> None:
         """
         @param path: the device, such as ``/dev/ttyUSB0``.
-        @param baud_rate: bits per second, None if it is to be found out; always 8 data bits, no
-            parity, 1 stop bit.
-        @param rtscts: honour the RTS and CTS lines.
-        @param low_latency: have the driver pass on what comes at once, if it can.
         @param port_factory: called as `ExclusiveSerialPort`.
         """
+        super().__init__(line or LineSettings())
         self._reactor = reactor
         self.path = path
-        self.baud_rate = baud_rate
-        self.rtscts = rtscts
-        self.low_latency = low_latency
         # Whether it was said that the driver refuses.
         self._is_refusal_said = False
         self._port_factory = port_factory
 
     def __repr__(self) -> str:
-        return f"serial:{self.path}:baudrate={self.baud_rate or 'auto'}"
+        return f"serial:{self.path}:baudrate={self.line.baud_rate or 'auto'}"
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Open the port.
@@ -204,13 +251,21 @@ class SerialEndpoint:
         protocol = factory.buildProtocol(SerialAddress(self.path))
         if protocol is None:
             raise SerialOpenError(f"Nothing wants to talk to {self.path}.")
-        baud_rate = self.baud_rate or DEFAULT_BAUD_RATE
+        line = self.line
         try:
             port = self._port_factory(
-                protocol, self.path, self._reactor, baudrate=baud_rate, rtscts=self.rtscts
+                protocol,
+                self.path,
+                self._reactor,
+                baudrate=line.first_rate,
+                rtscts=line.rtscts,
+                parity=line.parity[0].upper(),
+                stopbits=line.stop_bits,
+                dtr=line.dtr,
+                rts=line.rts,
             )
         except (OSError, ValueError, termios.error) as error:
-            raise SerialOpenError(_explain(self.path, baud_rate, error)) from error
+            raise SerialOpenError(_explain(self.path, line.first_rate, error)) from error
         if isinstance(port, ExclusiveSerialPort):
             self._set_latency(port)
         return protocol
@@ -218,9 +273,9 @@ class SerialEndpoint:
     def _set_latency(self, port: ExclusiveSerialPort) -> None:
         try:
             # The driver keeps it from one opening to the next, so it is set either way.
-            port.set_low_latency(self.low_latency)
+            port.set_low_latency(self.line.low_latency)
         except (NotImplementedError, ValueError) as error:
-            if self.low_latency and not self._is_refusal_said:
+            if self.line.low_latency and not self._is_refusal_said:
                 self._is_refusal_said = True
                 self.log.debug(
                     "The driver of {path} has no mode of low latency, or this user may not set "
@@ -292,28 +347,8 @@ class SerialEndpointParser:
 
     prefix = "serial"
 
-    def parseStreamClient(
-        self,
-        reactor: Any,
-        *path: Any,
-        baudrate: Any = str(DEFAULT_BAUD_RATE),
-        rtscts: Any = "no",
-        lowlatency: Any = "yes",
-        **unknown: object,
-    ) -> SerialEndpoint:
-        if unknown:
-            raise ValueError(
-                f"serial: has no option {', '.join(unknown)}; it takes baudrate, rtscts and "
-                "lowlatency"
-            )
+    def parseStreamClient(self, reactor: Any, *path: Any, **words: Any) -> SerialEndpoint:
+        line = settings_of(words, self.prefix)
         if not any(path):
             raise ValueError("serial: needs the path of a port, such as serial:/dev/ttyUSB0")
-        if baudrate != "auto" and (not baudrate.isdecimal() or int(baudrate) == 0):
-            raise ValueError(
-                f"baudrate must be auto or a number of bits per second, not {baudrate!r}"
-            )
-        for name, value in (("rtscts", rtscts), ("lowlatency", lowlatency)):
-            if value not in ("yes", "no"):
-                raise ValueError(f"{name} must be yes or no, not {value!r}")
-        rate = None if baudrate == "auto" else int(baudrate)
-        return SerialEndpoint(reactor, ":".join(path), rate, rtscts == "yes", lowlatency == "yes")
+        return SerialEndpoint(reactor, ":".join(path), line)

@@ -77,11 +77,14 @@ class LineHealth:
 def causes(is_server: bool, speaks_telnet: bool = False) -> str:
     """Say what a line that changes bytes mostly comes from, as a clause."""
     if is_server and speaks_telnet:
-        return "the serial server speaks telnet, which changes bytes: it must be set to raw"
+        return (
+            "the serial server speaks telnet, which changes bytes: set it to raw, or, if it speaks "
+            "RFC 2217, write rfc2217:HOST:PORT in place of tcp:HOST:PORT"
+        )
     if is_server:
         return (
-            "the serial server must pass on every byte as it is (raw, not telnet or RFC 2217; no "
-            "XON/XOFF; 8 data bits, no parity; the radio's rate)"
+            "the serial server must pass on every byte as it is (raw, not telnet; RFC 2217 as "
+            "rfc2217:HOST:PORT; no XON/XOFF; 8 data bits, no parity; the radio's rate)"
         )
     return (
         "see that the radio has no parity (NB=0), that its rate is one that both sides hit, that "

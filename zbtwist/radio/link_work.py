@@ -181,7 +181,8 @@ class LinkWork:
         self._tries_left = REOPEN_AFTER
         self._opened_at = self._clock.seconds()
         self._is_mute = True
-        self._coordinator.line.opened(ISerialLine(protocol.transport, None) is None)
+        line = ISerialLine(protocol.transport, None)
+        self._coordinator.line.opened(line is None or line.is_remote)
         self._asked_since = None
         self.link.opened()
 

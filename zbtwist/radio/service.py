@@ -16,9 +16,10 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from zbtwist.radio.coordinator import Coordinator
-from zbtwist.radio.endpoints import SerialEndpoint
+from zbtwist.radio.endpoints import LineEndpoint
 from zbtwist.radio.kept_line import KeptLine
 from zbtwist.radio.last_radio import LastRadio
+from zbtwist.radio.line_settings import LineSettings
 from zbtwist.radio.link_log import LinkLog
 from zbtwist.radio.link_work import LinkWork
 from zbtwist.radio.protocol import RadioProtocol
@@ -38,13 +39,9 @@ class LinkSettings(Protocol):
     @property
     def serial(self) -> str: ...
     @property
-    def baud_rate(self) -> int | None: ...
+    def line(self) -> LineSettings: ...
     @property
     def api_mode(self) -> int | None: ...
-    @property
-    def rtscts(self) -> bool: ...
-    @property
-    def low_latency(self) -> bool: ...
     @property
     def configure(self) -> bool: ...
     @property
@@ -55,7 +52,7 @@ class LinkSettings(Protocol):
 
 
 #: Where the radio is, and how it is spoken to, of `LinkSettings`.
-_place = attrgetter("serial", "baud_rate", "api_mode", "rtscts", "low_latency")
+_place = attrgetter("serial", "line", "api_mode")
 
 
 class RadioService(MultiService):
@@ -128,7 +125,7 @@ class RadioService(MultiService):
         self, endpoint: IStreamClientEndpoint, name: str, api_mode: int | None
     ) -> tuple[LinkLog, LastRadio]:
         """What is known of a radio before it was there."""
-        searches_rate = isinstance(endpoint, SerialEndpoint) and endpoint.baud_rate is None
+        searches_rate = isinstance(endpoint, LineEndpoint) and endpoint.line.baud_rate is None
         return LinkLog(name, self._bus, self._clock), LastRadio(
             searches_rate, api_mode, api_mode or 1
         )
