@@ -23,7 +23,6 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.xbee.strategies import repeatable
 from zbtwist.binding.port_settings import OFF, PortSettings
 from zbtwist.config import load as loading
-from zbtwist.config import values
 from zbtwist.config.load import load
 from zbtwist.config.settings import (
     NODE_KEYS,
@@ -37,6 +36,7 @@ from zbtwist.config.values import IN_MEMORY
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.line_settings import LineSettings
 from zbtwist.radio.rfc2217 import Rfc2217Endpoint
+from zbtwist.runtime import endpoint_option
 from zbtwist.runtime import option as rows
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.tap import Options
@@ -1076,7 +1076,7 @@ class UsersTests(SynchronousTestCase):
         def parse(reactor: object, text: str) -> object:
             raise ModuleNotFoundError("No module named 'OpenSSL'", name="OpenSSL")
 
-        self.patch(values, "server_from_string", parse)
+        self.patch(endpoint_option, "server_from_string", parse)
         self.assertIn("pip install 'zbtwist[tls]'", self.mistake(control="ssl:27000"))
 
     def test_port_of_a_tls_endpoint(self) -> None:
@@ -1086,6 +1086,86 @@ class UsersTests(SynchronousTestCase):
             ("mtls:27006:ca=/x", 27006),
         ):
             self.assertEqual(Settings(serial="sim:", control=control).control_port, number)
+
+
+class ListenTests(ConfigTestCase):
+    """What else leads to nodes than their ports."""
+
+    def listening(self, *nodes: NodeSettings) -> list[list[str]]:
+        found = []
+        for node in nodes:
+            assert node.port_settings is not None
+            found.append([wish.endpoint for wish in node.port_settings.listen])
+        return found
+
+    def test_of_all_and_of_one(self) -> None:
+        settings = self.load_file(
+            """
+            serial = "sim:"
+            listen = "unix:/run/{address}"
+            [[node]]
+            label = "A"
+            listen = ["tcp:1:protocol=raw", 'tcp:2:interface=\\:\\:1']
+            [[node]]
+            label = "B"
+            listen = []
+            [[node]]
+            label = "C"
+            window = 2
+            """
+        )
+        self.assertEqual(
+            self.listening(*settings.nodes),
+            [["tcp:1", "tcp:2:interface=\\:\\:1"], [], ["unix:/run/{address}"]],
+        )
+        said = self.load(listen="unix:/{address}\ntcp:{port}").port_settings.listen
+        self.assertEqual([wish.text for wish in said], ["unix:/{address}", "tcp:{port}"])
+
+    def test_mistakes(self) -> None:
+        found = self.file_mistakes(
+            """serial = "sim:"
+control = "unix:/c"
+listen = ["unix:/run/{address}", "tcp:5000"]
+[[node]]
+label = "A"
+endpoint = "unix:/a"
+listen = "tcp:1:protocol=morse"
+[[node]]
+label = "B"
+listen = ["unix:/a", "unix:/b", "unix:/x/{address}"]
+[[node]]
+label = "C"
+listen = [
+    "unix:/b",
+    "unix:/c",
+    "unix:/x/{address}",
+]
+"""
+        )
+        self.assertEqual(
+            [mistake.partition("must be raw")[0] for mistake in found],
+            [
+                (
+                    "FILE:3: listen tcp:5000 is one endpoint, and every node listens there: write "
+                    "{address} or {port} into it, or say it of one node."
+                ),
+                "FILE:7: node[1].listen tcp:1:protocol=morse is not right: protocol ",
+                "FILE:10: node[2].listen unix:/a is that of node[1] already.",
+                "FILE:13: node[3].listen unix:/b is that of node[2] already.",
+                "FILE:13: node[3].listen unix:/c is the control port already.",
+            ],
+        )
+        self.assertIn("--listen tcp:1 is one endpoint", self.mistakes(listen="tcp:1")[0])
+
+    def test_open_to_others(self) -> None:
+        for text, is_local in (
+            ("unix:/{address}", True),
+            ("tcp:{port}:interface=127.0.0.2", True),
+            ("tcp:{port}:interface=10.0.0.1", False),
+        ):
+            self.assertIs(self.load(listen=text).is_local, is_local, text)
+        of_node = 'serial = "sim:"\n[[node]]\nlabel = "A"\nlisten = "tcp:4001"'
+        self.assertFalse(self.load_file(of_node).is_local)
 
 
 class EndpointTests(SynchronousTestCase):

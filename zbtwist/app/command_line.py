@@ -8,6 +8,7 @@ import os
 import select
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -70,6 +71,16 @@ def _help_of(option: Option) -> str:
     return f"{option.help} [default: {option.default}]" if option.default else option.help
 
 
+def _adder(name: str) -> Callable[[Options, str], None]:
+    """Return the method of an option that may be said again and again."""
+
+    def add(self: Options, text: str) -> None:
+        self._lists[name].append(text)
+
+    add.__doc__ = OPTIONS[name].help
+    return add
+
+
 class Options(AuthOptionMixin, usage.Options):
     """The command line of `twistd zbgate`.
 
@@ -121,24 +132,10 @@ class Options(AuthOptionMixin, usage.Options):
         super().__init__()
         self._lists: dict[str, list[str]] = {name: [] for name in _LISTS}
 
-    def opt_auth(self, description: str) -> None:
-        # Twisted's would make the checkers here, and nobody could follow a new configuration.
-        self._lists["auth"].append(description)
-
-    def opt_auth_read_only(self, description: str) -> None:
-        self._lists["auth-read-only"].append(description)
-
-    def opt_allow(self, network: str) -> None:
-        self._lists["allow"].append(network)
-
-    def opt_control_allow(self, network: str) -> None:
-        self._lists["control-allow"].append(network)
-
-    def opt_units(self, row: str) -> None:
-        self._lists["units"].append(row)
-
     for _name in _LISTS:
-        locals()[f"opt_{_name.replace('-', '_')}"].__doc__ = OPTIONS[_name].help
+        # Also in place of Twisted's --auth, which would make the checkers here, so that nobody
+        # could follow a new configuration.
+        locals()[f"opt_{_name.replace('-', '_')}"] = _adder(_name)
 
     def opt_version(self) -> None:
         """Show the version of the gateway and leave."""

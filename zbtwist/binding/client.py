@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.binding.asking.conversation import Conversation
+from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.events import ClientDropped, ClientIdle, ClientIgnored
 from zbtwist.binding.port_protocol import PortProtocol, Raw
 from zbtwist.binding.protocols import PROTOCOLS
@@ -53,6 +54,8 @@ class NodeClient:
     more, and calls `drained` when they are empty again.
 
     @cvar is_raw: its bytes are the node's, whatever protocol the port speaks.
+    @ivar protocol: what it speaks, a name of `PROTOCOLS`; None for what its node's port does.
+    @ivar wish: the endpoint by which it came; None for the port itself.
     @ivar peer: who it is, for the log.
     @ivar opened_at: since when it is there, seconds of the clock.
     @ivar wrote_at: when it wrote last, or came; it is noted only while that matters.
@@ -73,6 +76,8 @@ class NodeClient:
     has_left = False
     has_written = False
     is_raw = False
+    protocol: str | None = None
+    wish: EndpointWish | None = None
     blocked = False
 
     gone: Deferred[None]
@@ -152,7 +157,7 @@ class NodeClient:
         self.opened_at = self.wrote_at = port.clock.seconds()
         if port.outbound.settings.turns and not self.is_raw:
             self._conversation = Conversation(self, port.askers)
-        make = Raw if self.is_raw else PROTOCOLS[port.outbound.settings.protocol]
+        make = Raw if self.is_raw else PROTOCOLS[self.protocol or port.outbound.settings.protocol]
         self._protocol = make(self._way_to_node(port), self.write)
         self._protocol.started(self, port)
         self.received = self._protocol.from_client
@@ -258,8 +263,8 @@ class NodeClient:
         if port is None or self.is_over:
             return
         reason = reason.rstrip(".")
-        again = port.drops_again
-        port.bus.publish(ClientDropped(port.node, port.number, self.peer, reason, goes_on=again))
+        where, again = port.where(self.wish), port.drops_again
+        port.bus.publish(ClientDropped(port.node, where, self.peer, reason, goes_on=again))
         self.cut(reason)
 
     def give_way(self, reason: str) -> None:
@@ -294,7 +299,7 @@ class NodeClient:
             # What it wrote may still be lost, and then it is to be told.
             if not self.is_under_way:
                 port.bus.publish(
-                    ClientIdle(port.node, port.number, self.peer, settings.idle_timeout)
+                    ClientIdle(port.node, port.where(self.wish), self.peer, settings.idle_timeout)
                 )
                 self.close()
         return inf
@@ -323,13 +328,16 @@ class NodeClient:
 class ConnectedClient(NodeClient, Protocol):
     """One connection to a node's port, over TCP or what is like it."""
 
-    def __init__(self, port: NodePort, share: str = "") -> None:
+    def __init__(self, port: NodePort, share: str = "", wish: EndpointWish | None = None) -> None:
         """
         @param port: whose client it is.
         @param share: see `NodeClient`.
+        @param wish: the same.
         """
         super().__init__()
         self.share = share
+        if wish is not None:
+            self.wish, self.protocol = wish, wish.protocol
         self.gone = Deferred()
         self._serves = port
         # No more to be done with the transport: it is lost, or about to be.

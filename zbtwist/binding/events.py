@@ -132,16 +132,59 @@ class PortFailed(NodeEvent):
 
 
 @dataclass(frozen=True)
+class EndpointOpened(NodeEvent):
+    """A node has one more endpoint than its port.
+
+    @ivar endpoint: an endpoint string.
+    @ivar is_one_of_many: there are so many more at the same moment that their number is said.
+    """
+
+    name: ClassVar = "endpoint_opened"
+    endpoint: str
+    is_one_of_many: bool = False
+
+    def values(self) -> dict[str, Plain]:
+        values = super().values()
+        del values["is_one_of_many"]
+        return values
+
+    @property
+    def level(self) -> LogSeverity | None:
+        return None if self.is_one_of_many else LogLevel.info
+
+    def __str__(self) -> str:
+        return f"{self.node} is on {self.endpoint}, too."
+
+
+@dataclass(frozen=True)
+class EndpointFailed(NodeEvent):
+    """An endpoint cannot be had that a node is to have.
+
+    @ivar endpoint: an endpoint string.
+    @ivar problem: why, a sentence.
+    """
+
+    name: ClassVar = "endpoint_failed"
+    severity: ClassVar = LogLevel.error
+    endpoint: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.node} lacks an endpoint. {self.problem} The gateway goes on trying."
+
+
+@dataclass(frozen=True)
 class ClientEvent(NodeEvent):
     """Something that has happened to a client of a node.
 
-    @ivar port: the TCP port, 0 if it is another kind of socket.
+    @ivar port: the TCP port of the node, 0 if that is another kind of socket; or the endpoint by
+        which it came.
     @ivar peer: who it is.
     @ivar goes_on: the node goes on losing what clients send, and they come and go for it; see
         `zbtwist.binding.losses`.
     """
 
-    port: int
+    port: ListenAddress
     peer: str
     goes_on: bool = field(default=False, kw_only=True)
 
@@ -246,7 +289,7 @@ class ClientRefused(NodeEvent):
 
     name: ClassVar = "client_refused"
     severity: ClassVar = LogLevel.warn
-    port: int
+    port: ListenAddress
     clients: int
     refused: int = 1
 
@@ -273,7 +316,7 @@ class ClientBarred(NodeEvent):
 
     name: ClassVar = "client_barred"
     severity: ClassVar = LogLevel.warn
-    port: int
+    port: ListenAddress
     peer: str
     barred: int = 1
 

@@ -11,13 +11,11 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Protocol, ServerFactory
 
+from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.runtime.allowed import Refusal
 
 if TYPE_CHECKING:
     from zbtwist.binding.port import NodePort
-
-#: The highest TCP port there is.
-LAST_PORT = 65535
 
 #: What a port can be: a TCP port number, or a server endpoint string.
 ListenAddress = int | str
@@ -31,14 +29,21 @@ class Listener(ServerFactory):
     """A listening socket. It serves one node at a time, and can pass from one to another.
 
     @ivar slot: what it listens on: a TCP port number, or a server endpoint string.
+    @ivar wish: what the configuration says of it; None for the port of a node.
     @ivar server: whose clients its connections are; None refuses them.
     """
 
     noisy = False
     files_kept_back = FILES_KEPT_BACK
 
-    def __init__(self, slot: ListenAddress, endpoint: IStreamServerEndpoint) -> None:
+    def __init__(
+        self,
+        slot: ListenAddress,
+        endpoint: IStreamServerEndpoint,
+        wish: EndpointWish | None = None,
+    ) -> None:
         self.slot = slot
+        self.wish = wish
         self.server: NodePort | None = None
         self._endpoint = endpoint
         self._listening: IListeningPort | None = None
@@ -68,6 +73,6 @@ class Listener(ServerFactory):
         return getattr(host, "port", 0)
 
     def buildProtocol(self, addr: object) -> Protocol:
-        client = self.server.accept(addr) if self.server is not None else None
+        client = self.server.accept(addr, self.wish) if self.server is not None else None
         # None would be an end in good order on some transports, and a traceback of TLS's.
         return client if client is not None else Refusal()

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 
+from zbtwist.binding.events import MappingChanged
+from zbtwist.binding.node_endpoints import NodeEndpoints
 from zbtwist.binding.node_line import CHANGING_COMMANDS
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort, Noted
@@ -40,6 +42,7 @@ class NodePorts(MultiService):
     """The `NodePort` of each node that has one.
 
     @ivar turns: whose packet the radio gets next.
+    @ivar endpoints: what else leads to the nodes.
     """
 
     def __init__(
@@ -50,12 +53,14 @@ class NodePorts(MultiService):
         bus: EventBus,
         batch: WriteBatch,
         standstill: Standstill,
+        endpoints: NodeEndpoints,
     ) -> None:
         """
         @param bus: is told what happens to the ports.
         @param batch: what is being read at the moment, at whose end clients are written to.
         @param standstill: looks whether the program stood still before what clients write was
             read.
+        @param endpoints: opens what else leads to the nodes.
         """
         super().__init__()
         self._clock = clock
@@ -71,6 +76,8 @@ class NodePorts(MultiService):
         self._settings = PortSettings()
         self._requests = PortRequests()
         self._in_flight = DEFAULT_LIMIT
+        self.endpoints = endpoints
+        bus.subscribe(MappingChanged, self._mapping_changed)
         bus.subscribe(LinkUp, self._radio_up)
         bus.subscribe(NodeIdentified, self._identified)
         radio.subscribe(RemoteATCommandResponse, self._commanded)
@@ -160,6 +167,7 @@ class NodePorts(MultiService):
             port.setServiceParent(self)
             self._noted.awake[port] = None
             self._by_address[node.address64] = port
+            self.endpoints.look_at(port)
         return port
 
     def remove(self, port: NodePort) -> None:
@@ -168,6 +176,7 @@ class NodePorts(MultiService):
         """
         del self._by_address[port.node.address64]
         self._noted.forget(port)
+        self.endpoints.end(port)
         port.disownServiceParent()
 
     def stopService(self) -> Deferred[Any]:
@@ -175,7 +184,7 @@ class NodePorts(MultiService):
         for port in self:
             self.remove(port)
         self.turns.stop()
-        return stopped
+        return DeferredList([stopped, *self.endpoints.stop()])
 
     def pace(self) -> Pace:
         """Return the pace of a piece of work at many of them, which ends when they do."""
@@ -200,7 +209,7 @@ class NodePorts(MultiService):
         self._requests = requests
         own = requests.have_settings
         for port in self._by_address.values():
-            port.follow(self._settings_of(port.node) if own else settings)
+            self._give(port, self._settings_of(port.node) if own else settings)
 
     def _radio_up(self, event: LinkUp) -> None:
         self._limit_turns()
@@ -217,7 +226,17 @@ class NodePorts(MultiService):
         """A node may have another label, and so other settings."""
         port = self._by_address.get(node.address64)
         if port is not None:
-            port.follow(self._settings_of(node))
+            self._give(port, self._settings_of(node))
+
+    def _give(self, port: NodePort, settings: PortSettings) -> None:
+        port.follow(settings)
+        self.endpoints.look_at(port)
+
+    def _mapping_changed(self, event: MappingChanged) -> None:
+        """A node may have endpoints that go by its TCP port."""
+        port = self._by_address.get(event.node.address64)
+        if port is not None:
+            self.endpoints.look_at(port)
 
     # --- the lines of the nodes ----------------------------------------------------------------
 

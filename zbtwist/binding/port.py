@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from zbtwist.binding.asking.askers import Askers
 from zbtwist.binding.client import ConnectedClient, NodeClient
+from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.events import (
     AnswersDropped,
     ClientBarred,
@@ -29,6 +30,7 @@ from zbtwist.binding.events import (
 from zbtwist.binding.greetings import greet, take_leave
 from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.losses import Losses
+from zbtwist.binding.node_endpoint import NodeEndpoint
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.places import make_room
 from zbtwist.binding.port_settings import ALL, NONE, REPLY_TIMES, PortSettings
@@ -85,6 +87,7 @@ class NodePort(Service):
     @ivar node: whose port this is.
     @ivar outbound: takes the clients' bytes.
     @ivar slot: where its clients are to find it; None if there is nowhere.
+    @ivar endpoints: what else leads to it, by what the configuration says of that.
     @ivar by_hand: a person chose the slot; else the gateway did.
     @ivar problem: a sentence: why it does not listen; empty while it does.
     @ivar noted: where it puts itself down; see `Noted`.
@@ -128,6 +131,7 @@ class NodePort(Service):
         self.node = node
         self.outbound = outbound
         self.slot: ListenAddress | None = None
+        self.endpoints: dict[EndpointWish, NodeEndpoint] = {}
         self.by_hand = False
         self.problem = ""
         self.bytes_received = 0
@@ -138,8 +142,10 @@ class NodePort(Service):
         self.drops_again = False
         self._refusals = Repeats(clock, self._say_refused)
         self._were_there = 0
+        self._refused_at: ListenAddress = 0
         self._barred = Repeats(clock, self._say_barred)
         self._barred_peer = ""
+        self._barred_at: ListenAddress = 0
         # Who alone may write, if only the first one may.
         self._writer: NodeClient | None = None
         self._heard = float("-inf")
@@ -206,6 +212,13 @@ class NodePort(Service):
             return self.listener.tcp_port
         return self.slot if isinstance(self.slot, int) else 0
 
+    def where(self, wish: EndpointWish | None) -> ListenAddress:
+        """Return where clients of an endpoint come in: its text, or the TCP port.
+
+        @param wish: what the configuration says of the endpoint; None for the port itself.
+        """
+        return wish.endpoint if wish is not None else self.number
+
     def serve(self, listener: Listener) -> None:
         """Take the connections of a socket from now on."""
         self.listener = listener
@@ -233,20 +246,19 @@ class NodePort(Service):
         listener, self.listener = self.listener, None
         if listener is not None:
             listener.server = None
-        if self._clients:
-            self.bus.publish(ClientsEnded(self.node, len(self._clients), reason))
-        if self._clients or self.outbound.unconfirmed:
-            self._end_clients(reason)
+        # Those of other endpoints keep theirs.
+        leaving = [client for client in self._clients if client.wish is None]
+        if leaving:
+            self.bus.publish(ClientsEnded(self.node, len(leaving), reason))
+        if leaving or self.outbound.unconfirmed:
+            # In order, unless what was sent has not all arrived.
+            why = f"{reason[:1].upper()}{reason[1:]} before all was sent"
+            if self._askers is not None:
+                self._askers.stop(why)
+            if self.outbound.unconfirmed:
+                self._break_stream(why)
+            self._close(leaving)
         return listener
-
-    def _end_clients(self, reason: str) -> Deferred[Any]:
-        """Close them in order, unless what they sent has not all arrived."""
-        why = f"{reason[:1].upper()}{reason[1:]} before all was sent"
-        if self._askers is not None:
-            self._askers.stop(why)
-        if self.outbound.unconfirmed:
-            self._break_stream(why)
-        return self._close_clients()
 
     def stopService(self) -> Deferred[Any]:
         super().stopService()
@@ -259,10 +271,9 @@ class NodePort(Service):
         if lost:
             self.reset_clients(f"{lost} bytes for {self.node} were not sent before the port closed")
         self.node.receiver = None
-        return self._close_clients()
+        return self._close(list(self._clients))
 
-    def _close_clients(self) -> Deferred[Any]:
-        clients = list(self._clients)
+    def _close(self, clients: list[NodeClient]) -> Deferred[Any]:
         for client in clients:
             client.close()
         gone = DeferredList([client.gone for client in clients])
@@ -390,29 +401,43 @@ class NodePort(Service):
         for client in clients:
             client.abort()
 
-    def accept(self, address: object = None) -> ConnectedClient | None:
+    def accept(
+        self, address: object = None, wish: EndpointWish | None = None
+    ) -> ConnectedClient | None:
         """Return a client for a new connection; None refuses it.
 
         @param address: the `IAddress` of the other end.
+        @param wish: what the configuration says of its endpoint; None for the port itself.
         """
-        if not lets_in(self.outbound.settings.allow, address):
-            self._barred_peer = str(getattr(address, "host", address))
-            self._barred.happened()
+        if not self.lets_in(address, wish):
             return None
         share = peer_of(address)
-        return ConnectedClient(self, share) if self.make_room(share) else None
+        return ConnectedClient(self, share, wish) if self.make_room(share, wish) else None
 
-    def make_room(self, share: str) -> bool:
+    def lets_in(self, address: object, wish: EndpointWish | None) -> bool:
+        """Whether somebody may be a client, by his address. If not, that is published, now and
+        then. See `accept`.
+        """
+        if lets_in(self.outbound.settings.allow, address):
+            return True
+        self._barred_peer = str(getattr(address, "host", address))
+        self._barred_at = self.where(wish)
+        self._barred.happened()
+        return False
+
+    def make_room(self, share: str, wish: EndpointWish | None = None) -> bool:
         """Have a place for one more client, if there is one or another gives way. If not, that is
         published, now and then.
 
         @param share: who wants it, see `zbtwist.runtime.shares.peer_of`.
+        @param wish: by which endpoint, see `accept`.
         """
         settings, now = self.outbound.settings, self.clock.seconds()
         in_the_way = make_room(self._clients, share, settings, self.presence, now)
         if in_the_way:
             # It is told later, when some may have gone.
             self._were_there = in_the_way
+            self._refused_at = self.where(wish)
             self._refusals.happened()
         return not in_the_way
 
@@ -442,10 +467,10 @@ class NodePort(Service):
         self.presence.look_soon()
 
     def _say_barred(self, count: int) -> None:
-        self.bus.publish(ClientBarred(self.node, self.number, self._barred_peer, count))
+        self.bus.publish(ClientBarred(self.node, self._barred_at, self._barred_peer, count))
 
     def _say_refused(self, count: int) -> None:
-        self.bus.publish(ClientRefused(self.node, self.number, self._were_there, count))
+        self.bus.publish(ClientRefused(self.node, self._refused_at, self._were_there, count))
 
     def client_opened(self, client: NodeClient) -> None:
         """A client is there: it hears the node, and may write to `outbound`, from now on."""
@@ -455,8 +480,8 @@ class NodePort(Service):
             self.asker_opened(client)
         else:
             self._hearers[client] = None
-        again = self.losses.goes_on
-        self.bus.publish(ClientOpened(self.node, self.number, client.peer, goes_on=again))
+        where, again = self.where(client.wish), self.losses.goes_on
+        self.bus.publish(ClientOpened(self.node, where, client.peer, goes_on=again))
         self.presence.opened(client)
         self.outbound.opened(client)
         greet(self, client)
@@ -485,8 +510,8 @@ class NodePort(Service):
             self.outbound.closed(client)
         if self.running and not self._clients:
             take_leave(self)
-        again = self.losses.goes_on
-        self.bus.publish(ClientClosed(self.node, self.number, client.peer, goes_on=again))
+        where, again = self.where(client.wish), self.losses.goes_on
+        self.bus.publish(ClientClosed(self.node, where, client.peer, goes_on=again))
 
     def deliver(self, data: bytes) -> None:
         """Send bytes of the node to every client."""

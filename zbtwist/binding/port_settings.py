@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from zbtwist.binding import endpoint_wish
 from zbtwist.binding.asking.askers import END_DEVICE_TIMEOUT, REPLY_TIMEOUT
+from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.modbus.units import Units, units
 from zbtwist.binding.protocols import PROTOCOLS
 from zbtwist.runtime.allowed import Network, networks
@@ -113,7 +115,9 @@ class PortSettings:
     @ivar sleep: seconds that bytes wait for an end device that does not wake up.
     @ivar pace: the rate of a node's own serial line, which it is not sent to faster than, bits per
         second; `AUTO` asks the node for it, `OFF` sends at the pace of the air.
-    @ivar protocol: what clients speak: one of `zbtwist.binding.protocols.PROTOCOLS`.
+    @ivar protocol: what clients speak, unless an endpoint says otherwise: one of
+        `zbtwist.binding.protocols.PROTOCOLS`.
+    @ivar listen: where a node listens beside its port.
     @ivar max_clients: how many clients there may be at once.
     @ivar when_full: what becomes of one more: `REFUSE`; `KICK_OLDEST` or `KICK_IDLE`, who goes.
     @ivar writers: whose bytes reach the node: those of `ALL`, of the `FIRST` that writes, of
@@ -220,8 +224,20 @@ class PortSettings:
         choice({name: name for name in PROTOCOLS}),
         help="What a client's bytes mean: raw passes them as they are; modbus-rtu and modbus-tcp "
         "are for masters",
-        more="See `Modbus <modbus.rst>`_.",
+        more="See `Modbus <modbus.rst>`_. An endpoint of ``listen`` may have its own.",
         per_node=True,
+    )
+    listen: tuple[EndpointWish, ...] = option(
+        (),
+        endpoint_wish.listen,
+        (str, list),
+        "Server endpoints that a node listens at beside its port, such as "
+        "unix:/run/zbtwist/{address}; may be said again",
+        default="",
+        more="See `Endpoints <endpoints.rst>`_.",
+        example='["unix:/run/zbtwist/{address}"]',
+        per_node=True,
+        is_list=True,
     )
     turns: bool = option(
         False,

@@ -27,8 +27,9 @@ from zbtwist.binding.allocation import PortPool
 from zbtwist.binding.assignment import PortAssigner
 from zbtwist.binding.configured import ConfiguredPorts
 from zbtwist.binding.labels import Labels
-from zbtwist.binding.listener import LAST_PORT, ListenAddress
+from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.mappings import Mappings
+from zbtwist.binding.node_endpoints import NodeEndpoints, numbers_in, problems_of
 from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.outages import Outages
 from zbtwist.binding.port import NodePort
@@ -40,6 +41,7 @@ from zbtwist.network.events import NodeAdded, NodeChanged, NodeForgotten
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.interfaces import IRadio
+from zbtwist.runtime.endpoint_option import LAST_PORT
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.pace import Stopped
 from zbtwist.runtime.serial_queue import SerialQueue
@@ -95,8 +97,16 @@ class BindingService(MultiService):
         self._clock = clock
         self._nodes = nodes
         self._batch = batch or WriteBatch()
+        self._endpoints = NodeEndpoints(clock, bus, make_endpoint)
+        self._endpoints.changed = lambda: self._do(self._follow_endpoints())
         self._ports = NodePorts(
-            clock, radio, nodes, bus, self._batch, standstill or Standstill(clock, bus)
+            clock,
+            radio,
+            nodes,
+            bus,
+            self._batch,
+            standstill or Standstill(clock, bus),
+            self._endpoints,
         )
         self._ports.setServiceParent(self)
         self.turns = self._ports.turns
@@ -142,7 +152,11 @@ class BindingService(MultiService):
         port = self._ports.get(node.address64)
         if port is not None and port.problem:
             return port.problem
-        return self._configured.problem_of(node) or self.labels.problem_of(node)
+        return (
+            self._configured.problem_of(node)
+            or (next(problems_of(port), "") if port is not None else "")
+            or self.labels.problem_of(node)
+        )
 
     @property
     def clients(self) -> int:
@@ -421,10 +435,13 @@ class BindingService(MultiService):
         @param in_flight: packets that the radio is given at once, for all nodes together.
         """
         taken = requests if isinstance(requests, PortRequests) else PortRequests(requests)
-        self._pool.set_range(base_port, last_port, reserved, taken.slots)
+        settings = settings or PortSettings()
+        self._pool.set_range(
+            base_port, last_port, reserved, taken.slots | numbers_in(settings, taken)
+        )
         taken.pins = self.labels.pins
         self._configured.take(taken)
-        self._ports.use(settings or PortSettings(), taken, in_flight)
+        self._ports.use(settings, taken, in_flight)
         if self.running:
             self._do(self._apply_all())
             self._try_again_soon()
@@ -451,7 +468,12 @@ class BindingService(MultiService):
 
     def _retry_later(self) -> None:
         """Plan the next try of what could not be done, if there is something."""
-        waiting = self._mappings.problem or self._ports.problems or self._configured.has_problem
+        waiting = (
+            self._mappings.problem
+            or self._ports.problems
+            or self._configured.has_problem
+            or self._endpoints.has_problem
+        )
         if not waiting:
             self._retries = 0
         elif self._retry is None and self.running:
@@ -468,8 +490,13 @@ class BindingService(MultiService):
         self._retry = None
         self._do(self._try_all_again())
 
+    async def _follow_endpoints(self) -> None:
+        await self._endpoints.follow(self._ports.pace())
+        self._retry_later()
+
     async def _try_all_again(self) -> None:
         self._mappings.write_again()
         await self._provider.try_again()
         await self._configured.try_again()
+        await self._endpoints.try_again(self._ports.pace())
         self._retry_later()

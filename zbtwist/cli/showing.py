@@ -87,6 +87,9 @@ def _facts(row: Row) -> Iterable[tuple[str, str, str]]:
     queued, kept = number_of(row, "queued"), number_of(row, "kept")
     yield "queued", f"{queued:.0f} bytes for it" if queued else "", ""
     yield "kept", f"{kept:.0f} bytes for the next client" if kept else "", ""
+    for endpoint in _rows(row, "endpoints"):
+        problem = text_of(endpoint, "state_text")
+        yield "endpoint", _endpoint(endpoint), "yellow" if problem else ""
     for client in _rows(row, "clients"):
         yield "client", _client(client), ""
     read_at = number_of(row, "settings_read")
@@ -126,9 +129,17 @@ def _trouble(stats: Row) -> str:
     )
 
 
+def _endpoint(endpoint: Row) -> str:
+    """Say what else leads to a node, and how that is."""
+    words = [text_of(endpoint, key) for key in ("endpoint", "protocol", "state")]
+    return ", ".join(words)
+
+
 def _client(client: Row) -> str:
     """Say who a client is, and how it goes."""
-    words = [text_of(client, "peer"), f"for {duration(number_of(client, 'seconds'))}"]
+    came_by = text_of(client, "endpoint")
+    words = [text_of(client, "peer") + f" at {came_by}" * bool(came_by)]
+    words += [f"for {duration(number_of(client, 'seconds'))}"]
     unsent = number_of(client, "unsent")
     if unsent:
         words.append(f"{unsent:.0f} bytes wait for it")

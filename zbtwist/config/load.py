@@ -14,7 +14,6 @@ from typing import Any
 
 import platformdirs
 
-from zbtwist.binding.listener import LAST_PORT
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.config.settings import (
     DEFAULT_BASE_PORT,
@@ -26,6 +25,7 @@ from zbtwist.config.settings import (
 )
 from zbtwist.config.toml_file import FileMistake, Key, Mistakes, parse_toml, read
 from zbtwist.config.values import IN_MEMORY, NO_SERIAL
+from zbtwist.runtime.endpoint_option import LAST_PORT
 from zbtwist.runtime.option import Context, Option, options_of, sections_of, type_name
 
 #: Where the system says which ports it gives to outgoing connections, and which those are where it
@@ -251,6 +251,14 @@ def _check_together(
     for number, row in enumerate(rows, 1):
         if row.get("delimiter") and not row.get("gather", values.get("gather")):
             mistakes.add(("node", number, "delimiter"), _NO_GATHER)
+    for wish in values.get("listen", ()):
+        if not wish.is_for_many:
+            mistakes.add(
+                "--listen" if "listen" in said else ("listen",),
+                f"{wish.endpoint} is one endpoint, and every node listens there: write {{address}} "
+                "or {port} into it, or say it of one node.",
+            )
+    _check_listening(control, rows, mistakes)
     base = values.get("base-port", DEFAULT_BASE_PORT)
     last = values.get("last-port", LAST_PORT)
     if last < base and not mistakes.concern("base-port") and not mistakes.concern("last-port"):
@@ -259,3 +267,20 @@ def _check_together(
             f"--{name}" if name in said else (name,),
             f"leaves no port: none is from base-port, {base}, to last-port, {last}.",
         )
+
+
+def _check_listening(control: str, rows: list[dict[str, Any]], mistakes: Mistakes) -> None:
+    """Check that no endpoint is that of two."""
+    owners = {control: "the control port"}
+    for number, row in enumerate(rows, 1):
+        if "endpoint" in row:
+            owners[row["endpoint"]] = f"that of node[{number}]"
+    for number, row in enumerate(rows, 1):
+        for wish in row.get("listen", ()):
+            # Whose one is that has {address} or {port} in it comes out only when it listens.
+            if wish.endpoint in owners and not wish.is_for_many:
+                mistakes.add(
+                    ("node", number, "listen"),
+                    f"{wish.endpoint} is {owners[wish.endpoint]} already.",
+                )
+            owners[wish.endpoint] = f"that of node[{number}]"

@@ -18,7 +18,6 @@ from typing import Any
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 
-from zbtwist.binding.listener import LAST_PORT
 from zbtwist.binding.modbus.units import labels_of
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequest, PortRequests
@@ -39,6 +38,7 @@ from zbtwist.radio.line_settings import (
 )
 from zbtwist.radio.service import DEFAULT_HEARTBEAT
 from zbtwist.runtime.allowed import Network, networks
+from zbtwist.runtime.endpoint_option import LAST_PORT
 from zbtwist.runtime.option import choice, flag, number, option, options_of, seconds, switch
 from zbtwist.runtime.server_endpoint import ENCRYPTED, server_from_string, tcp_endpoint
 from zbtwist.xbee.address import Address64
@@ -351,7 +351,9 @@ class Settings:
         if not ipaddress.ip_address(self.interface).is_loopback:
             return True
         endpoints = filter(None, map(attrgetter("endpoint"), self.nodes))
-        return any(map(is_open, endpoints))
+        settings = filter(None, map(attrgetter("port_settings"), self.nodes))
+        wishes = (wish for each in (self.port_settings, *settings) for wish in each.listen)
+        return any(map(is_open, (*endpoints, *map(attrgetter("endpoint"), wishes))))
 
     @property
     def is_control_encrypted(self) -> bool:

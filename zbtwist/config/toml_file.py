@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from zbtwist.runtime.endpoint_option import reason_of
 from zbtwist.runtime.option import Mistake
 
 if sys.version_info >= (3, 11):
@@ -212,12 +213,3 @@ def _one_line(sentence: str) -> str:
     """Return a sentence fit for a terminal, whatever it quotes."""
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)
     return text if len(text) <= _MAX_SENTENCE else f"{text[:_MAX_SENTENCE]}…"
-
-
-def reason_of(error: Exception) -> str:
-    if isinstance(error, TypeError):
-        # How Twisted's parsers take a word too few or too many.
-        return "a part is missing or too many; write tcp:HOST:PORT or the like"
-    if isinstance(error, ValueError) and "int()" in str(error):
-        return "its port must be a number; write tcp:HOST:PORT or the like"
-    return str(error).rstrip(".") or type(error).__name__

@@ -9,13 +9,11 @@ import ipaddress
 import os
 import re
 
-from twisted.internet.endpoints import clientFromString, quoteStringArgument
+from twisted.internet.endpoints import quoteStringArgument
 
-from zbtwist.binding.listener import LAST_PORT
-from zbtwist.config.toml_file import reason_of
 from zbtwist.control.http.login import FILE_KINDS, checker_of
+from zbtwist.runtime.endpoint_option import LAST_PORT, client_endpoint, server_endpoint
 from zbtwist.runtime.option import Context, Mistake, Parser, choice, number
-from zbtwist.runtime.server_endpoint import server_from_string
 from zbtwist.xbee.address import (
     BROADCAST64,
     COORDINATOR64,
@@ -62,13 +60,7 @@ def serial(text: str, context: Context) -> str:
             f"{text} is neither the path of a port, such as /dev/ttyUSB0, nor an endpoint, such as "
             "tcp:HOST:PORT."
         )
-    try:
-        _check_port(clientFromString(context.reactor, text))
-    except Exception as error:
-        # Parsers of other people's endpoints raise what they like.
-        raise Mistake(
-            f"{text} is neither the path of a port nor an endpoint: {reason_of(error)}."
-        ) from error
+    client_endpoint(text, context, "neither the path of a port nor an endpoint")
     return text
 
 
@@ -99,15 +91,6 @@ def _endpoint_of_url(text: str) -> str:
     return f"{endpoint}:{host_name}:{where[3]}"
 
 
-def _check_port(endpoint: object) -> None:
-    """Refuse a TCP port that Twisted's parsers let pass, and that fails when it is used."""
-    port = getattr(endpoint, "_port", None)
-    if isinstance(port, int) and not 0 < port <= LAST_PORT:
-        raise ValueError(f"{port} is no TCP port, those are 1 to {LAST_PORT}")
-    if getattr(endpoint, "_address", None) == "":
-        raise ValueError("the path is missing")
-
-
 #: None stands for whatever the radio is in.
 api_mode = choice({"auto": None, "1": 1, "2": 2})
 
@@ -123,15 +106,7 @@ def endpoint(text: str, context: Context) -> str:
 
 
 def _server(text: str, context: Context, verdict: str) -> str:
-    try:
-        _check_port(server_from_string(context.reactor, text))
-    except ImportError as error:
-        raise Mistake(
-            f"{text} needs a package that is not installed ({error.name}): pip install "
-            "'zbtwist[tls]'."
-        ) from error
-    except Exception as error:
-        raise Mistake(f"{text} is {verdict}: {reason_of(error)}.") from error
+    server_endpoint(text, context, verdict)
     return text
 
 

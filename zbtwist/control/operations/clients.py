@@ -21,6 +21,7 @@ class ClientRow(TypedDict):
     ended: Annotated[bool, "it writes no more, and waits for what is still to come"]
     writes: Annotated[bool, "what it sends is for the node; see the option ``writers``"]
     ignored: Annotated[float, "bytes that it has sent while they were not, and are thrown away"]
+    endpoint: Annotated[str, "the endpoint by which it came; empty for the node's port"]
 
 
 class PassedRow(TypedDict):
@@ -69,6 +70,7 @@ class ClientOperations(GatewayOperations):
                 "ended": client.has_ended or client.has_left,
                 "writes": port.may_write(client),
                 "ignored": float(client.bytes_ignored),
+                "endpoint": client.wish.endpoint if client.wish is not None else "",
             }
             for client in port.connected
         ]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 
 from zbtwist.binding.errors import BindingError, Configured, NoMapping
-from zbtwist.binding.listener import LAST_PORT, ListenAddress
+from zbtwist.binding.listener import ListenAddress
 from zbtwist.control.faults import (
     BAD_PORT,
     BAD_VALUE,
@@ -20,6 +20,7 @@ from zbtwist.control.faults import (
 )
 from zbtwist.control.operations.base import GatewayOperations
 from zbtwist.control.operations.table import operation, shown_types, type_of
+from zbtwist.runtime.endpoint_option import LAST_PORT
 from zbtwist.runtime.pace import Stopped
 from zbtwist.store.errors import StoreError
 from zbtwist.xbee.address import Address64, digi_address64

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Annotated, TypedDict
 
+from zbtwist.binding.port import NodePort
 from zbtwist.control.operations.actions import ActionOperations, LinkTestRow
 from zbtwist.control.operations.clients import ClientOperations, ClientRow
 from zbtwist.control.operations.neighbours import NeighbourOperations, NeighboursRow
@@ -32,6 +33,17 @@ class HopRow(TypedDict):
     health: Annotated[str, "the same"]
 
 
+class EndpointRow(TypedDict):
+    """An endpoint of a node beside its port, in ``show()``."""
+
+    endpoint: Annotated[str, "as an endpoint string"]
+    protocol: Annotated[str, "what is spoken there"]
+    state: Annotated[
+        str, "``listening``; ``taken``: it does not open, and is tried again and again"
+    ]
+    state_text: Annotated[str, "what is not as it should be, in a sentence; empty if nothing is"]
+
+
 class ShowRow(NodeRow):
     """A node in ``show()``."""
 
@@ -50,6 +62,11 @@ class ShowRow(NodeRow):
     kept: Annotated[float, "bytes of it that are kept for the next client"]
     stats: Annotated[StatsRow, "its counters, as in ``stats()``"]
     clients: Annotated[list[ClientRow], "as ``clients()``"]
+    endpoints: Annotated[
+        list[EndpointRow],
+        "a struct for each endpoint that it has beside its port: ``endpoint``, ``protocol``, "
+        "``state``, ``state_text``; see `endpoints <endpoints.rst>`_",
+    ]
     pins: Annotated[list[PinRow], "what is known of its lines, as ``pins()``"]
     settings: Annotated[
         str, "its settings when they were read last, as ``save_settings()``; empty for never"
@@ -99,6 +116,7 @@ class ShowOperations(
             "kept": float(port.kept if port else 0),
             "stats": self._counters(node),
             "clients": self._clients_of(node),
+            "endpoints": _endpoints_of(port) if port else [],
             "pins": self.pins(extended),
             "settings": stored.text if stored else "",
             "settings_read": stored.read_at if stored else 0.0,
@@ -122,3 +140,15 @@ class ShowOperations(
             "signal": row["signal"] if row else 0,
             "health": row["health"] if row else "",
         }
+
+
+def _endpoints_of(port: NodePort) -> list[EndpointRow]:
+    return [
+        {
+            "endpoint": wish.endpoint,
+            "protocol": wish.protocol or port.outbound.settings.protocol,
+            "state": endpoint.state,
+            "state_text": endpoint.problem,
+        }
+        for wish, endpoint in port.endpoints.items()
+    ]

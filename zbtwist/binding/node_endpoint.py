@@ -1,0 +1,117 @@
+"""An endpoint of a node beside its port: what all kinds have in common, and one that listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IStreamServerEndpoint
+
+from zbtwist.binding.endpoint_wish import EndpointWish
+from zbtwist.binding.listener import Listener
+from zbtwist.runtime.listen_errors import advice
+
+if TYPE_CHECKING:
+    from zbtwist.binding.port import NodePort
+
+
+class NodeEndpoint:
+    """One endpoint of one node.
+
+    @ivar wish: what the configuration says of it.
+    @ivar problem: a sentence: why it cannot be had now; empty while it can.
+    """
+
+    def __init__(self, port: NodePort, wish: EndpointWish) -> None:
+        """
+        @param port: of the node whose it is.
+        """
+        self.wish = wish
+        self.problem = ""
+        self._port = port
+
+    @property
+    def state(self) -> str:
+        """How it is, in a word."""
+        raise NotImplementedError
+
+    @property
+    def is_to_be_tried(self) -> bool:
+        """Whether `open` is to be called again: it is not what it is to be."""
+        return False
+
+    async def open(self) -> None:
+        """Begin. What goes wrong is the `problem`."""
+        raise NotImplementedError
+
+    def stop(self) -> Deferred[None]:
+        """End.
+
+        @return: fires when there is nothing left of it but clients that are about to be gone.
+        """
+        raise NotImplementedError
+
+    def end_clients(self, reason: str) -> None:
+        """End its clients; those in good order of whom all has arrived.
+
+        @param reason: a clause.
+        """
+        port = self._port
+        for client in port.connected:
+            if client.wish is not self.wish:
+                continue
+            if port.outbound.has_bytes_of(client):
+                port.outbound.discard(client)
+                client.reset(reason)
+            else:
+                client.close()
+
+
+class ListeningEndpoint(NodeEndpoint):
+    """A socket that listens."""
+
+    def __init__(
+        self,
+        port: NodePort,
+        wish: EndpointWish,
+        make_endpoint: Callable[[str], IStreamServerEndpoint],
+    ) -> None:
+        """
+        @param make_endpoint: returns the server endpoint for an endpoint string.
+        """
+        super().__init__(port, wish)
+        self._make_endpoint = make_endpoint
+        self._listener: Listener | None = None
+        self._stopped = False
+
+    @property
+    def state(self) -> str:
+        return "listening" if self._listener is not None else "taken"
+
+    @property
+    def is_to_be_tried(self) -> bool:
+        return self._listener is None
+
+    async def open(self) -> None:
+        text = self.wish.endpoint
+        try:
+            listener = Listener(text, self._make_endpoint(text), self.wish)
+            await listener.open()
+        except CancelledError:
+            raise
+        except Exception as error:
+            # Endpoints fail as they like, and one that does must not stop the others.
+            self.problem = f"{text} does not open: {advice(error)}."
+            return
+        self.problem = ""
+        if self._stopped:
+            await listener.close()
+            return
+        listener.server = self._port
+        self._listener = listener
+
+    def stop(self) -> Deferred[None]:
+        self._stopped = True
+        listener, self._listener = self._listener, None
+        return listener.close() if listener is not None else succeed(None)
