@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -124,3 +125,23 @@ class Observing(ObservingTestCase):
         status, output = follower.finish()
         self.assertEqual(status, 130)
         self.assertNotIn("Traceback", output)
+
+
+class ByteLogTests(ObservingTestCase):
+    def test_log_of_a_node(self) -> None:
+        """Each has its own file; what was read from its port is what is in it."""
+        gateway = self.start("--log-bytes", r"bytes/\N.log")
+        directory = os.path.join(gateway.directory, "bytes")
+        os.mkdir(directory)
+        port = gateway.nodes(3)["ECHO"]["tcp_port"]
+        self.assertEqual(echo(port, b"\nhello\xff"), b"\nhello\xff")
+        path = Path(directory, "ECHO.log")
+        wait_until(lambda: path.exists() and "is gone" in path.read_text(), "it is written")
+        lines = path.read_text().splitlines()
+        words = [line.split("  ")[2:] for line in lines]
+        hello = "0a 68 65 6c 6c 6f ff"
+        self.assertEqual(words[1:3], [["to", "", hello], ["from", hello]])
+        wait_until(lambda: "METER.log" in os.listdir(directory), "METER talks")
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.finish()
+        self.assertNotIn("Unhandled", gateway.output)

@@ -31,6 +31,7 @@ from zbtwist.control.web.view import Reachability
 from zbtwist.health.service import HealthService
 from zbtwist.network.persistence import NodePersister
 from zbtwist.network.service import NetworkService
+from zbtwist.observing.byte_log import ByteLog
 from zbtwist.observing.event_counts import EventCounts
 from zbtwist.observing.event_log import EventLog, EventLogService
 from zbtwist.observing.log_lines import LogLines
@@ -157,6 +158,7 @@ class Gateway(MultiService):
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
         tests = LinkTests(reactor, coordinator, self.network, self.bindings.turns, bus)
         taps = Taps(reactor, bus)
+        self._byte_log = ByteLog(reactor, bus, self.bindings, wall)
         self.api = GatewayAPI(
             reactor,
             coordinator,
@@ -221,6 +223,7 @@ class Gateway(MultiService):
             self._control,
             tests,
             taps,
+            self._byte_log,
             self.bindings,
             self.network,
             self.health,
@@ -247,6 +250,7 @@ class Gateway(MultiService):
             raise SystemExit(1) from None
         raise_open_files(self.store.mapping_count())
         self.bindings.follow(self._settings)
+        self._byte_log.follow(self._settings)
         super().startService()
         if self.store.is_new:
             # Behind the line that says where the console is.
@@ -278,6 +282,7 @@ class Gateway(MultiService):
             for part in (
                 *(self.radio, self._control, self._hosts),
                 *(self.bindings, self.network, self.health, self._trace_file),
+                self._byte_log,
             ):
                 part.reconfigure(old, new)
             log.info("The configuration has changed: {what}.", what=", ".join(sorted(changed)))

@@ -7,7 +7,6 @@ way) SIGUSR1 does nothing to it. This one is bounded, always written at its end,
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -20,62 +19,14 @@ from twisted.logger import (
     Logger,
     textFileLogObserver,
 )
-from twisted.python.logfile import LogFile
 from twisted.python.reflect import namedAny
 
 from zbtwist.observing.log_rate import rated
+from zbtwist.runtime.bounded_log_file import BoundedLogFile
 from zbtwist.runtime.log_output import observer_of_output
-
-#: Bytes of one file, after which the next begins, and how many files before it are kept.
-MAX_SIZE = 1_000_000
-MAX_OLD = 9
 
 #: Where twistd writes if it is not told.
 DEFAULT_NAME = "twistd.log"
-
-
-class BoundedLogFile(LogFile):
-    """A log file; the last ones before it are beside it, with a number behind the name."""
-
-    def __init__(self, name: str, directory: str) -> None:
-        super().__init__(name, directory, MAX_SIZE, maxRotatedFiles=MAX_OLD)
-
-    def _openFile(self) -> None:
-        self.closed = False
-        mode = 0o666 if self.defaultMode is None else self.defaultMode
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
-        self._file: Any = os.fdopen(descriptor, "ab", 0)
-        self.size = self._size()
-
-    def _size(self) -> int:
-        return os.fstat(self._file.fileno()).st_size
-
-    def shouldRotate(self) -> bool:
-        # Somebody may have cut it.
-        return self._size() >= MAX_SIZE
-
-    def rotate(self) -> None:
-        """Begin a new file. Where that cannot be done, this one begins anew: the daemon's user
-        need not have the right to make files beside it.
-        """
-        try:
-            super().rotate()
-        except OSError:
-            if self._file.closed:
-                self._openFile()
-        if self.shouldRotate():
-            os.ftruncate(self._file.fileno(), 0)
-
-    def reopen_or_rotate(self) -> None:
-        """What SIGUSR1 asks for: if the file was moved, go on in one of its name."""
-        try:
-            is_in_place = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path))
-        except FileNotFoundError:
-            is_in_place = False
-        if is_in_place:
-            self.rotate()
-        else:
-            self.reopen()
 
 
 class TwistdLog:

@@ -193,7 +193,7 @@ class NodeClient:
             return True
         if not self.bytes_ignored:
             writers = port.outbound.settings.writers
-            port.bus.publish(ClientIgnored(port.node, port.number, self.peer, writers))
+            port.bus.publish(ClientIgnored(port.node, port.where(self.wish), self.peer, writers))
         self.bytes_ignored += size
         return False
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zbtwist.network.node import Node
 from zbtwist.runtime.substitutions import About, Template
 
 if TYPE_CHECKING:
@@ -44,18 +45,21 @@ def take_leave(port: NodePort) -> None:
         port.outbound.write(_FAREWELL, _filled(string, port, ""))
 
 
-def _filled(text: Template, port: NodePort, peer: str) -> bytes:
-    node = port.node
+def about(node: Node, number: int, peer: str, when: float) -> About:
+    """Return what a text may say of a node.
+
+    @param number: its TCP port, 0 for none.
+    @param peer: the client; empty for none.
+    @param when: seconds since 1970.
+    """
     device = f"{node.address64:016x}"
-    about = About(
-        device,
-        node.name or node.label or device,
-        port.number,
-        # Its address alone; the port of its end is another each time.
-        peer.rpartition(":")[0] or peer,
-        port.outbound.wall(),
-    )
-    return text.filled(about, _printable)
+    # Of a client its address alone; the port of its end is another each time.
+    host = peer.rpartition(":")[0] or peer
+    return About(device, node.name or node.label or device, number, host, when)
+
+
+def _filled(text: Template, port: NodePort, peer: str) -> bytes:
+    return text.filled(about(port.node, port.number, peer, port.outbound.wall()), _printable)
 
 
 def _printable(text: str) -> str:

@@ -151,7 +151,7 @@ class NodePorts(MultiService):
                 self._nodes,
                 node,
                 self.turns,
-                self._settings_of(node),
+                self.settings_of(node),
                 self._standstill,
             )
             port = NodePort(
@@ -209,7 +209,7 @@ class NodePorts(MultiService):
         self._requests = requests
         own = requests.have_settings
         for port in self._by_address.values():
-            self._give(port, self._settings_of(port.node) if own else settings)
+            self._give(port, self.settings_of(port.node) if own else settings)
 
     def _radio_up(self, event: LinkUp) -> None:
         self._limit_turns()
@@ -226,7 +226,7 @@ class NodePorts(MultiService):
         """A node may have another label, and so other settings."""
         port = self._by_address.get(node.address64)
         if port is not None:
-            self._give(port, self._settings_of(node))
+            self._give(port, self.settings_of(node))
 
     def _give(self, port: NodePort, settings: PortSettings) -> None:
         port.follow(settings)
@@ -263,5 +263,6 @@ class NodePorts(MultiService):
         if port is not None:
             port.outbound.line.changed()
 
-    def _settings_of(self, node: Node) -> PortSettings:
+    def settings_of(self, node: Node) -> PortSettings:
+        """Return the settings of a node's port, whether it has one or not."""
         return self._requests.settings_for(node) or self._settings

@@ -16,7 +16,7 @@ from zbtwist.binding.modbus.units import Units, units
 from zbtwist.binding.protocols import PROTOCOLS
 from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.option import Context, Mistake, choice, flag, number, option, seconds
-from zbtwist.runtime.substitutions import Template, template
+from zbtwist.runtime.substitutions import Template, path_template, template
 from zbtwist.runtime.tcp import MAX_KEEPALIVE, MAX_PROBES, Keepalive
 
 #: The most bytes that are kept for the next client.
@@ -24,6 +24,9 @@ MAX_BACKLOG = 1 << 20
 
 #: Bytes of a banner, and of a string to a device, as they are written.
 MAX_BANNER, MAX_STRING = 1024, 255
+
+#: What `PortSettings.log_bytes_format` may be.
+HEX, TEXT, BOTH = "hex", "text", "both"
 
 #: The most clients that one node may have.
 MAX_CLIENTS = 1000
@@ -140,6 +143,8 @@ class PortSettings:
         node's own.
     @ivar http: let clients through that speak as browsers do.
     @ivar allow: the networks that clients may connect from; none for all.
+    @ivar log_bytes: the absolute path of the file that its bytes are written to; None for none.
+    @ivar log_bytes_format: how they are.
     @ivar backlog: bytes of the node that are kept for the next client while there is none.
     """
 
@@ -396,6 +401,21 @@ class PortSettings:
         template(MAX_STRING),
         help="What the device is told when the last client is gone",
         example="'bye\\r\\n'",
+        per_node=True,
+    )
+    log_bytes: Template | None = option(
+        None,
+        path_template,
+        help="File that what passes is written to, packet by packet, with times",
+        more="``\\N`` in it stands for the node's name, ``\\d`` for its address and ``\\p`` for "
+        "its port, so that each has its own: `Clients of a node <clients.rst>`_ has more.",
+        example="'/var/log/zbtwist/\\N.log'",
+        per_node=True,
+    )
+    log_bytes_format: str = option(
+        HEX,
+        choice({word: word for word in (HEX, TEXT, BOTH)}),
+        help="How bytes are written there: hex, text (with escapes), or both",
         per_node=True,
     )
     backlog: int = option(

@@ -134,6 +134,10 @@ class BindingService(MultiService):
         """Return a node's port, None if it has none (yet)."""
         return self._ports.get(node.address64)
 
+    def settings_of(self, node: Node) -> PortSettings:
+        """Return the settings of a node's port, whether it has one or not."""
+        return self._ports.settings_of(node)
+
     def owner_of(self, slot: ListenAddress) -> Node | None:
         """Return the node whose port that is, None if it is nobody's."""
         port = self._pool.owner_of(slot)

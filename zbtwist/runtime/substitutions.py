@@ -7,6 +7,7 @@ them. A serial port's device is here the address of a node.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -120,10 +121,9 @@ def letters_of(text: str) -> set[str]:
     }
 
 
-def check(text: str, longest: int, lasting_only: bool = False) -> None:
+def check(text: str, longest: int) -> None:
     """
     @param longest: bytes that it may have.
-    @param lasting_only: whether it must be the same for a node whenever it is asked.
     @raise Mistake: something in it stands for nothing.
     """
     if len(text.encode("utf-8", "replace")) > longest:
@@ -134,12 +134,15 @@ def check(text: str, longest: int, lasting_only: bool = False) -> None:
                 f"has \\{letter}, the format of a serial line, which is not known of a node before "
                 "it is asked: leave it out."
             )
-        is_known = letter in _LASTING or letter in _ESCAPES or letter in _PASSING
-        if not is_known or (lasting_only and letter not in _LASTING and letter != "\\"):
-            known = " ".join(
-                f"\\{one}" for one in (*_LASTING, *(() if lasting_only else sorted(_PASSING)))
+        if not (letter in _LASTING or letter in _ESCAPES or letter in _PASSING):
+            raise Mistake(
+                f"has \\{letter}, which stands for nothing here: there are "
+                f"{_known(_LASTING, _PASSING)}."
             )
-            raise Mistake(f"has \\{letter}, which stands for nothing here: there are {known}.")
+
+
+def _known(*tables: dict[str, Callable[[About], object]]) -> str:
+    return " ".join(f"\\{letter}" for table in tables for letter in table)
 
 
 def template(longest: int) -> Callable[[str, Context], Any]:
@@ -150,3 +153,35 @@ def template(longest: int) -> Callable[[str, Context], Any]:
         return Template(text) if text else None
 
     return parse
+
+
+#: Bytes of the longest path (``PATH_MAX`` of Linux), as a person writes it.
+_MAX_PATH = 4000
+
+
+def path_template(text: str, context: Context) -> Template | None:
+    """The path of a file for each node, with what stays the same for one; None for none."""
+    if not text:
+        return None
+    wrong = [
+        piece[0]
+        for piece in _PIECE.finditer(text)
+        if piece[0].startswith("\\") and piece[3] not in _LASTING
+    ]
+    if wrong:
+        raise Mistake(f"has {wrong[0]}; in a path there may be {_known(_LASTING)}.")
+    if text.endswith("/") or "\0" in text or len(text.encode("utf-8", "replace")) > _MAX_PATH:
+        raise Mistake(f"must be the path of a file, not {text[:100]!r}.")
+    return Template(os.path.normpath(os.path.join(context.directory, os.path.expanduser(text))))
+
+
+def path_of(template: Template, about: About) -> str:
+    """Return the path that a template makes; what a node says of itself leads nowhere else."""
+    return os.fsdecode(template.filled(about, _as_file_name))
+
+
+def _as_file_name(text: str) -> str:
+    name = "".join(
+        character if character.isprintable() and character != "/" else "_" for character in text
+    )
+    return f"_{name[1:]}" if name.startswith(".") else name
