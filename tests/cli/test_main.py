@@ -154,9 +154,7 @@ class Lists(CtlTestCase):
     def test_what_is_not_known(self) -> None:
         self.answers["list"] = [node(1, label="", type="", device_type="", tcp_port=0)]
         line = self.done("list").splitlines()[1]
-        self.assertEqual(
-            line.split(), ["-", "00:13:a2:00:40:0a:00:01", "-", "-", "-", "1234", "fffe"]
-        )
+        self.assertEqual(line.split(), ["-", "00:13:a2:00:40:0a:00:01", "-", "-", "-", "1234", "-"])
 
     def test_an_unknown_product(self) -> None:
         self.answers["list"] = [node(1, device_type="0x000300ee")]
@@ -310,6 +308,17 @@ class Fitting(SynchronousTestCase):
         self.assertEqual(self.widths(10), {"name": 4, "port": 4})
         self.assertEqual(self.widths(9), {"name": 7})
         self.assertEqual(self.widths(1), {"name": 4})
+
+    def test_one_that_leaves_room_for_others(self) -> None:
+        """It gets what it wants when they have what they want."""
+        long, other = "1234567890", "abcdefgh"
+        columns = (
+            tables.Column("a", lambda row: long, 0, least=2, most=4),
+            tables.Column("b", lambda row: other, 1, least=2),
+        )
+        for width, widths in ((8, [4, 2]), (14, [4, 8]), (16, [6, 8]), (99, [10, 8])):
+            fitted = tables.fit(columns, [{}], width)
+            self.assertEqual([size for _, size, _ in fitted], widths, width)
 
     def test_what_is_cut_ends_with_an_ellipsis(self) -> None:
         output = io.StringIO()
@@ -696,6 +705,25 @@ class Commands(CtlTestCase):
         )
         self.assertIn("failures", self.done("stats", columns=200))
         self.assertEqual(json.loads(self.done("stats", "--json")), self.answers["stats"])
+
+    def test_stats_to_take_away(self) -> None:
+        """Numbers in full, none left out, and a nought where there is nothing."""
+        row = node(1, label="Küche", bytes_in=123456789.0, bytes_lost=0.0, last_seen=1795000000.0)
+        self.answers["stats"] = [row]
+        first, one = csv.reader(io.StringIO(self.done("stats", "--csv")))
+        self.assertEqual(
+            ",".join(first),
+            "name,address,port,clients,bytes in,bytes out,packets in,packets out,lost,failures,"
+            "retries,unread,last heard",
+        )
+        told = dict(zip(first, one))
+        self.assertEqual(
+            [told[key] for key in ("name", "port", "bytes in", "lost", "clients")],
+            ["Küche", "27001", "123456789", "0", "0"],
+        )
+        self.assertTrue(told["last heard"].startswith("2026-"), told["last heard"])
+        self.calls.clear()
+        self.misused("stats", "--csv", "--json")
 
     def test_amounts(self) -> None:
         show = words.amount("x")
@@ -1096,7 +1124,8 @@ class Testing(CtlTestCase):
             found = next(looks, None)
             if found is None:
                 looked.set()
-                return {"running": True, "sent": 4, "text": "4 of 4 packets came back."}
+                text = "3 of 4 packets came back; of one that did not: it was lost."
+                return {"running": True, "sent": 4, "text": text}
             return found
 
         def tested(*arguments: Any) -> dict[str, Any]:
@@ -1106,7 +1135,9 @@ class Testing(CtlTestCase):
         self.answers.update(test=tested, test_result=seen)
         self.assertIn("Nothing came back.", self.done("test", "E2"))
         self.assertIn("Testing", output.getvalue())
-        self.assertIn("4 of 4 packets came back.", output.getvalue())
+        self.assertIn("3 of 4 packets came back", output.getvalue())
+        # The bar needs the room.
+        self.assertNotIn("of one that did not", output.getvalue())
         self.assertNotIn("An old one", output.getvalue())
 
 
@@ -1443,6 +1474,20 @@ class SettingsOfNodes(CtlTestCase):
         self.assertNotIn("flash", self.done("at", "radio"))
         self.assertEqual(self.calls[-1], ("settings", ""))
         self.assertEqual(json.loads(self.done("at", "E1", "--json")), [SETTING])
+
+    def test_long_values_leave_room_for_names(self) -> None:
+        name = "16-bit address of its parent"
+        long = {
+            **SETTING,
+            "command": "SC",
+            "value": 32767,
+            "text": "11 12 13 14 15 16 17 18 19 20 21",
+        }
+        self.answers["settings"] = [{**SETTING, "command": "MP", "name": name}, long]
+        lines = self.done("at", "E1", columns=72).splitlines()
+        self.assertIn(name, lines[1])
+        self.assertTrue(lines[2].startswith("SC  32767  11 12 13 14 1"), lines[2])
+        self.assertIn(long["text"], self.done("at", "E1", columns=None))
 
     def test_save(self) -> None:
         self.answers["save_settings"] = "D1 = 3\n"

@@ -1,4 +1,4 @@
-"""The list of nodes in another order, only those with a problem, or as a table to take away."""
+"""Lists in another order, only those with a problem, or as a table to take away."""
 
 from __future__ import annotations
 
@@ -87,7 +87,10 @@ def _number(key: str, sign: int = 1, least: float = 0) -> Callable[[Row], str]:
     return show
 
 
-_CSV: dict[str, Callable[[Row], str]] = {
+#: What is in a table to take away: heading, and how it is written.
+Table = dict[str, Callable[[Row], str]]
+
+NODES: Table = {
     "name": called,
     "address": address_of,
     "port": _number("tcp_port"),
@@ -105,12 +108,29 @@ _CSV: dict[str, Callable[[Row], str]] = {
 }
 
 
-def as_csv(rows: Sequence[Row]) -> str:
+COUNTERS: Table = {
+    "name": called,
+    "address": address_of,
+    "port": _number("tcp_port"),
+    "clients": _number("clients", least=-1),
+    "bytes in": _number("bytes_in", least=-1),
+    "bytes out": _number("bytes_out", least=-1),
+    "packets in": _number("packets_in", least=-1),
+    "packets out": _number("packets_out", least=-1),
+    "lost": _number("bytes_lost", least=-1),
+    "failures": _number("failures", least=-1),
+    "retries": _number("retries", least=-1),
+    "unread": _number("bytes_unread", least=-1),
+    "last heard": _heard,
+}
+
+
+def as_csv(table: Table, rows: Sequence[Row]) -> str:
     """Return the rows as RFC 4180 has them, with a line of headings, for a spreadsheet."""
     output = io.StringIO()
     writer = csv.writer(output)
-    writer.writerow(_CSV)
-    writer.writerows([_safe(show(row)) for show in _CSV.values()] for row in rows)
+    writer.writerow(table)
+    writer.writerows([_safe(show(row)) for show in table.values()] for row in rows)
     return output.getvalue()
 
 

@@ -22,7 +22,7 @@ from zbtwist.cli.client import (
     clean,
 )
 from zbtwist.cli.following import chosen, follow_events, show_events, tell_gaps, tracing_text
-from zbtwist.cli.lists import SORTS, as_csv, in_order, with_problem
+from zbtwist.cli.lists import COUNTERS, NODES, SORTS, as_csv, in_order, with_problem
 from zbtwist.cli.options import (
     NodeName,
     NodeOrPort,
@@ -54,6 +54,10 @@ from zbtwist.cli.words import (
     number_of,
 )
 
+csv_option = click.option(
+    "--csv", "is_csv", is_flag=True, help="Print a table for a spreadsheet (CSV)."
+)
+
 #: What the program is called by; the commands below are its parts.
 __all__ = ["main"]
 
@@ -69,7 +73,7 @@ __all__ = ["main"]
     metavar="COLUMN",
     help=f"Sort by {', '.join(SORTS)}: the worst or the first comes first, blanks last.",
 )
-@click.option("--csv", "is_csv", is_flag=True, help="Print a table for a spreadsheet (CSV).")
+@csv_option
 def list_nodes(
     session: Session, waiting: bool, problems: bool, sort: str | None, is_csv: bool
 ) -> None:
@@ -80,17 +84,21 @@ def list_nodes(
         rows = session.gateway().rows("waiting")
         session.show(rows, lambda: show_rows(WAITING_COLUMNS, rows, "Nobody waits to be let in."))
         return
-    if is_csv and session.as_json:
-        raise misuse("Write --csv or --json.")
+    _not_both(session, is_csv)
     rows = session.gateway().rows("list")
     if problems:
         rows = with_problem(rows)
     if sort:
         rows = in_order(rows, sort)
     if is_csv:
-        click.echo(as_csv(rows), nl=False)
+        click.echo(as_csv(NODES, rows), nl=False)
         return
     session.show(rows, lambda: show_nodes(rows, NO_PROBLEMS if problems else NO_NODES))
+
+
+def _not_both(session: Session, is_csv: bool) -> None:
+    if is_csv and session.as_json:
+        raise misuse("Write --csv or --json.")
 
 
 @main.asking("show", short_help="Show all that is known of a node.")
@@ -280,9 +288,14 @@ def _show_status(answer: Row) -> None:
 
 
 @main.asking("stats")
-def stats(session: Session) -> None:
+@csv_option
+def stats(session: Session, is_csv: bool) -> None:
     """Show what went to and from each node."""
+    _not_both(session, is_csv)
     rows = session.gateway().rows("stats")
+    if is_csv:
+        click.echo(as_csv(COUNTERS, rows), nl=False)
+        return
     session.show(rows, lambda: show_rows(STATS_COLUMNS, rows, NO_NODES))
 
 

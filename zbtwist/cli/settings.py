@@ -36,10 +36,10 @@ def _value(row: Row) -> str:
 
 SETTINGS_COLUMNS = (
     Column("", lambda row: text_of(row, "command"), 0),
-    Column("value", _value, 1, least=16),
+    Column("value", _value, 1, least=16, most=24),
     Column("", lambda row: "not in flash" if row.get("unwritten") else "", 2, key="unwritten",
            style=lambda row: "red"),
-    Column("what it is", lambda row: text_of(row, "name"), 3, least=12),
+    Column("what it is", lambda row: text_of(row, "name"), 3, least=24),
     Column("may be", lambda row: text_of(row, "range"), 4, key="range"),
 )  # fmt: skip
 

@@ -29,6 +29,7 @@ from zbtwist.cli.words import (
     port_of,
     read_at,
     reason_of,
+    short_of,
     signal_of,
     state_of,
     state_style,
@@ -49,6 +50,7 @@ class Column:
     """
     @ivar rank: a column of a higher rank is left out sooner.
     @ivar least: how many characters must stay of a longer text; 0 if it is not to be cut.
+    @ivar most: how many characters it gets before others have what they want; 0 for all it wants.
     @ivar is_number: written to the right.
     @ivar whole: shows it in full, for the program at the other end of a pipe.
     @ivar key: the column is left out if no row tells this; "" if it is always there.
@@ -62,6 +64,7 @@ class Column:
     key: str = ""
     whole: Callable[[Row], str] | None = None
     style: Callable[[Row], str] = lambda row: ""
+    most: int = 0
 
 
 def counter(heading: str, key: str, rank: int, is_always: bool = True) -> Column:
@@ -80,8 +83,8 @@ NODE_COLUMNS = (
     Column("label", lambda row: text_of(row, "label") or "-", 5, least=10, key="name"),
     Column("device", device_of, 6, least=10),
     Column("last heard", last_seen, 7, is_number=True, key="last_seen"),
-    Column("short", lambda row: address_of(row, "addr_short") or "-", 8),
-    Column("parent", lambda row: address_of(row, "addr_parent") or "-", 9),
+    Column("short", lambda row: short_of(row, "addr_short"), 8),
+    Column("parent", lambda row: short_of(row, "addr_parent"), 9),
     # Behind those that scripts may count.
     Column("signal", lambda row: signal_of(row) or "-", 10, is_number=True, key="signal"),
     Column("hops", hops_of, 11, is_number=True, key="hops"),
@@ -97,7 +100,7 @@ WAITING_COLUMNS = (
     Column("why", lambda row: text_of(row, "state_text"), 1, least=20),
     Column("type", type_of, 6),
     counter("bytes", "bytes_in", 7),
-    Column("short", lambda row: address_of(row, "addr_short") or "-", 8),
+    Column("short", lambda row: short_of(row, "addr_short"), 8),
 )
 
 TEMPERATURE_COLUMNS = (
@@ -172,8 +175,9 @@ def fit(
 
     while room() < 0 and len(widths) > 1:
         widths.popitem()
-    for column in widths:
-        widths[column] += max(0, min(room(), full[column] - widths[column]))
+    for wanted in ({c: min(full[c], c.most or full[c]) for c in widths}, full):
+        for column in widths:
+            widths[column] += max(0, min(room(), wanted[column] - widths[column]))
     return [(column, widths[column], texts[column]) for column in columns if column in widths]
 
 

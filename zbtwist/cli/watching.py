@@ -10,6 +10,7 @@ from rich.text import Text
 from zbtwist.cli.client import Gateway, Row
 from zbtwist.cli.following import ask_for_ever
 from zbtwist.cli.options import Session, print_json
+from zbtwist.cli.progress import error_console
 from zbtwist.cli.tables import new_console
 from zbtwist.cli.words import number_of, text_of
 
@@ -25,6 +26,9 @@ _SHORT = {"\r": "\\r", "\n": "\\n", "\t": "\\t", "\\": "\\\\"}
 def watch_node(session: Session, gateway: Gateway, node: str, form: str) -> None:
     """Show what passes, for ever; a gateway that restarts is waited for."""
     seq = -1
+    if (console := error_console()).is_terminal:
+        # Or whoever waits wonders for what.
+        console.print("What passes from now on is shown; Control-C ends it.", style="dim")
 
     def ask() -> None:
         nonlocal seq

@@ -24,6 +24,12 @@ def address_of(row: Row, key: str = "addr_extended") -> str:
     return text_of(row, key).strip("[]!")
 
 
+def short_of(row: Row, key: str) -> str:
+    """Return a 16-bit address; a dash if it is not known, or there is none."""
+    address16 = address_of(row, key)
+    return address16 if address16 not in ("", "fffe") else "-"
+
+
 def called(row: Row) -> str:
     """Return what a person calls the node: the name of the configuration, or its own."""
     return text_of(row, "name") or text_of(row, "label")
