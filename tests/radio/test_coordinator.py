@@ -91,13 +91,23 @@ class ATTests(SynchronousTestCase):
         self.wire.receive(RemoteATCommandResponse(sent.frame_id, REMOTE, REMOTE16, "NI", 0, b""))
         self.assertEqual(self.successResultOf(request), b"")
 
-    def test_remote_refusal_names_the_node(self) -> None:
+    def test_remote_that_is_not_reached(self) -> None:
+        """The radio says so in its place: the node refused nothing."""
         request = start(self.wire.coordinator.remote_at(REMOTE, "NI"))
         sent = self.wire.last
         self.wire.receive(RemoteATCommandResponse(sent.frame_id, REMOTE, UNKNOWN16, "NI", 4))
         self.assertEqual(
             self.failureResultOf(request, ATRefused).getErrorMessage(),
-            "00:13:a2:00:40:0a:3e:ff refused NI: remote transmission failed",
+            "00:13:a2:00:40:0a:3e:ff did not acknowledge NI: it is off, out of reach, or asleep",
+        )
+
+    def test_remote_refusal_names_the_node(self) -> None:
+        request = start(self.wire.coordinator.remote_at(REMOTE, "NI"))
+        sent = self.wire.last
+        self.wire.receive(RemoteATCommandResponse(sent.frame_id, REMOTE, REMOTE16, "NI", 3))
+        self.assertEqual(
+            self.failureResultOf(request, ATRefused).getErrorMessage(),
+            "00:13:a2:00:40:0a:3e:ff refused NI: invalid parameter",
         )
 
     def test_remote_no_answer(self) -> None:

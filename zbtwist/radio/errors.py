@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.error import ConnectError
 
-from zbtwist.xbee.status import at_status_text
+from zbtwist.xbee.status import ATStatus, at_status_text
 
 
 class RadioError(Exception):
@@ -29,13 +29,19 @@ class TooManyRequests(RadioError):
 
 
 class ATRefused(RadioError):
-    """The radio, or the node, answered an AT command with a status other than OK.
+    """The radio, or the node, answered an AT command with a status other than OK; or the radio
+    says that the node did not acknowledge it.
 
     @ivar status: the AT status, see `zbtwist.xbee.status`.
     """
 
     def __init__(self, command: str, status: int, who: str) -> None:
-        super().__init__(f"{who} refused {command}: {at_status_text(status)}")
+        if status == ATStatus.TRANSMISSION_FAILED:
+            # It is our radio that says so.
+            sentence = f"{who} did not acknowledge {command}: it is off, out of reach, or asleep"
+        else:
+            sentence = f"{who} refused {command}: {at_status_text(status)}"
+        super().__init__(sentence)
         self.command = command
         self.status = status
 
