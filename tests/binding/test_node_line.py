@@ -269,6 +269,31 @@ class LineTests(SynchronousTestCase):
         self.answer_all()
         self.assertEqual(self.outbound._turns.in_flight, len(self.outbound._in_flight))
 
+    def test_told(self) -> None:
+        """What a line is set to counts at once; whether its bytes are in frames is asked for."""
+        line = self.outbound.line
+        line.told(9600, 10, is_set=True)
+        self.assertAlmostEqual(line.rate, SHARE * 960)
+        self.write(10)
+        self.status()
+        self.assertAlmostEqual(line.empty_at - self.clock.seconds(), 32 / line.rate)
+        # What is in the buffer goes at the new rate as well.
+        line.told(19200, 10, is_set=True)
+        self.assertAlmostEqual(line.empty_at - self.clock.seconds(), 32 / line.rate)
+        self.assertEqual(len(self.packets), 1)
+        self.outbound.settings = PortSettings(pace=OFF)
+        line.told(9600, 10, is_set=True)
+        self.assertEqual((line.rate, line.empty_at), (inf, -inf))
+
+    def test_told_otherwise_than_a_person_says(self) -> None:
+        """What is only read does not count, and what was set does."""
+        self.outbound.settings = PortSettings(pace=4800)
+        line = self.outbound.line
+        line.told(9600, 10, is_set=False)
+        self.assertAlmostEqual(line.rate, SHARE * 480)
+        line.told(9600, 10, is_set=True)
+        self.assertAlmostEqual(line.rate, SHARE * 960)
+
     def test_stopped_while_it_is_asked(self) -> None:
         self.write(2 * FULL)
         self.status()

@@ -573,3 +573,140 @@ class OutboundTests(OutboundTestCase):
         self.assertEqual(len(self.wire.sent), 1)
         self.wire.coordinator.link_down("over")
         self.assertEqual(self.losses, [])
+
+
+class HoldTests(OutboundTestCase):
+    """What is written goes out first, and the rest waits until the way is released."""
+
+    def hold(self) -> list[str]:
+        """Hold the way; return a list that says when nothing is on it."""
+        quiet: list[str] = []
+        self.outbound.hold().addCallbacks(
+            lambda _: quiet.append("quiet"), lambda failure: quiet.append(failure.type.__name__)
+        )
+        return quiet
+
+    def test_nothing_on_its_way(self) -> None:
+        self.assertEqual(self.hold(), ["quiet"])
+        self.write(b"later")
+        self.assertEqual((self.data, self.outbound.buffered), ([], 5))
+        self.outbound.release()
+        self.assertEqual(self.data, [b"later"])
+
+    def test_what_was_written(self) -> None:
+        self.write(b"one")
+        self.write(b"two")
+        quiet = self.hold()
+        self.write(b"three")
+        self.status()
+        self.assertEqual((self.data, quiet), ([b"one", b"two"], []))
+        self.status()
+        self.assertEqual((self.data, quiet), ([b"one", b"two"], ["quiet"]))
+        self.outbound.release()
+        self.assertEqual(self.data, [b"one", b"two", b"three"])
+        self.status()
+        self.write(b"four")
+        self.assertEqual(self.data[3:], [b"four"])
+
+    def test_sent_again(self) -> None:
+        """It is not quiet before what did not arrive has."""
+        self.write(b"one")
+        quiet = self.hold()
+        self.status(DeliveryStatus.CHANNEL_BUSY)
+        self.assertEqual(quiet, [])
+        self.wire.clock.advance(FIRST_BACKOFF)
+        self.status()
+        self.assertEqual((self.data, quiet), ([b"one", b"one"], ["quiet"]))
+
+    def test_line_of_the_node(self) -> None:
+        """Its buffer has to be empty as well."""
+        self.follow(pace=1200)
+        self.write(bytes(84))
+        quiet = self.hold()
+        self.status()
+        self.wire.clock.advance(0.5)
+        self.assertEqual(quiet, [])
+        self.wire.clock.advance(0.5)
+        self.assertEqual(quiet, ["quiet"])
+
+    def test_released_too_soon(self) -> None:
+        """The order is kept all the same."""
+        self.write(b"one")
+        self.write(b"two")
+        quiet = self.hold()
+        self.write(b"three")
+        self.outbound.release()
+        self.assertEqual(quiet, ["CancelledError"])
+        self.assertEqual(self.drain(), b"onetwothree")
+
+    def test_writers_are_paused(self) -> None:
+        """They are resumed once, when there is room in what waits."""
+        self.write(b"x" * (HIGH_WATER + 100))
+        self.hold()
+        self.assertEqual(self.writer.calls, ["pause"])
+        self.assertTrue(self.outbound.holds_back(self.writer))
+        self.drain()
+        self.assertEqual(self.writer.calls, ["pause"])
+        other = Writer()
+        self.write(b"y" * HIGH_WATER, other)
+        self.assertTrue(other.is_paused)
+        self.outbound.release()
+        self.assertEqual(self.writer.calls, ["pause", "resume"])
+        self.assertTrue(other.is_paused)
+        self.drain()
+        self.assertFalse(other.is_paused)
+
+    def test_released_too_soon_while_writers_are_paused(self) -> None:
+        self.write(b"x" * (HIGH_WATER + 100))
+        self.hold()
+        self.outbound.release()
+        self.assertTrue(self.writer.is_paused)
+        self.drain()
+        self.assertFalse(self.writer.is_paused)
+
+    def test_broken_meanwhile(self) -> None:
+        """All that waits is dropped, and the way is quiet."""
+        self.write(b"one")
+        quiet = self.hold()
+        self.write(b"three")
+        self.status(DeliveryStatus.NO_NETWORK_ACKNOWLEDGEMENT)
+        self.assertEqual(len(self.losses), 1)
+        self.assertEqual((self.outbound.buffered, self.outbound.bytes_lost), (0, 8))
+        self.assertEqual(quiet, ["quiet"])
+        self.outbound.release()
+        self.write(b"four")
+        self.assertEqual(self.data, [b"one", b"four"])
+
+    def test_writers_that_leave(self) -> None:
+        other = Writer()
+        self.write(b"one")
+        self.hold()
+        self.write(b"two")
+        self.write(b"x" * 90, other)
+        self.assertTrue(self.outbound.has_bytes_of(other))
+        self.assertEqual(self.outbound.purge(other), 90)
+        self.assertFalse(self.outbound.has_bytes_of(other))
+        self.outbound.ended(self.writer)
+        self.outbound.closed(self.writer)
+        self.outbound.opened(other)
+        self.outbound.release()
+        self.assertEqual(self.drain(), b"onetwo")
+
+    def test_stopped_meanwhile(self) -> None:
+        self.write(b"one")
+        quiet = self.hold()
+        self.write(b"two")
+        self.assertEqual(self.outbound.stop(), 6)
+        self.outbound.release()
+        self.assertEqual((self.data, quiet), ([b"one"], ["CancelledError"]))
+
+    def test_radio_that_goes_away(self) -> None:
+        """What was written meanwhile waits for it, and not for longer than anything."""
+        self.hold()
+        self.wire.coordinator.link_down("It is gone.")
+        self.write(b"two")
+        self.outbound.radio_down()
+        self.outbound.release()
+        self.assertEqual(self.losses, [])
+        self.wire.clock.advance(OUTAGE)
+        self.assertEqual(len(self.losses), 1)

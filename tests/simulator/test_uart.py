@@ -99,6 +99,22 @@ class UartTests(NetworkTestCase):
         self.clock.advance(0.5)
         self.assertEqual(self.uart.buffered, 0)
 
+    def test_format(self) -> None:
+        """A test can see how the line is, and whether something was on it when it changed."""
+        self.assertEqual(str(self.uart), "9600 8N1")
+        for command, value in (("BD", b"\7"), ("NB", b"\1"), ("SB", b"\1")):
+            self.node.registers.store(command, value)
+        self.assertEqual(str(self.uart), "9600 8N1")
+        self.node.apply()
+        self.assertEqual(str(self.uart), "115200 8E2")
+        self.assertEqual(
+            (self.uart.baud, self.uart.parity, self.uart.stop_bits), (115200, "even", 2)
+        )
+        self.assertEqual(self.uart.spoiled_bytes, 0)
+        self.uart.send(bytes(84))
+        self.node.set_baud(9600)
+        self.assertEqual(self.uart.spoiled_bytes, 84)
+
     def test_restart(self) -> None:
         """What was in the buffer is gone, and what was not written to flash."""
         self.node.set_baud(19200)

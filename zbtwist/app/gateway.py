@@ -131,6 +131,7 @@ class Gateway(MultiService):
             bus,
             batch,
             standstill,
+            self.network,
         )
         self.network.admission.is_listed = self.bindings.is_listed
         self.radio = RadioService(

@@ -220,6 +220,13 @@ class NodeClient:
             or (self._conversation is not None and self._conversation.is_busy)
         )
 
+    @property
+    def is_held_back(self) -> bool:
+        """Whether it is paused, and will be resumed, by who takes its bytes."""
+        return (self._port is not None and self._port.outbound.holds_back(self)) or (
+            self._conversation is not None and self._conversation.is_paused
+        )
+
     def detach(self) -> None:
         """The other end is gone."""
         if self._ending is not None:
@@ -377,6 +384,9 @@ class ConnectedClient(NodeClient, Protocol):
         has_more = self._serves.kept or self._serves.outbound.settings.banner
         self._told_before = self._serves.packets_received - bool(has_more)
         self.attach(self._serves)
+        if not isinstance(self._protocol, Raw):
+            # A protocol may have told it something by itself.
+            self._told_before = -1
         self._choose_way()
 
     @property

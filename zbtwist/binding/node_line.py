@@ -171,6 +171,13 @@ class NodeLine:
         """Bytes per second that are sent at the most; infinite for as many as the air carries."""
         return 1 / self._seconds if self._seconds else inf
 
+    @property
+    def empty_at(self) -> float:
+        """When all that has arrived is with the device, as far as is known; seconds of the clock,
+        in the past if that is so.
+        """
+        return self._empty_at if self._seconds else -inf
+
     # --- what is on its way, and in the buffer -------------------------------------------------
 
     def room_at(self, size: int, now: float) -> float:
@@ -243,6 +250,24 @@ class NodeLine:
             self._ask_no_more()
             self._is_known = False
             self._use(seconds_for_byte(SLOWEST, MOST_BITS), FRAME_BYTES)
+
+    def told(self, baud: int, bits: int, is_set: bool) -> None:
+        """The line has this format, as the node has just said. What was set counts until something
+        else is known, also where the settings say another rate; not where they say that there is
+        none.
+
+        @param baud: its rate, bits per second.
+        @param bits: of a character, with start, parity and stop bits.
+        @param is_set: whether it was set, and not only read.
+        """
+        if self.pace is AUTO and (is_set or not self._is_known):
+            self._ask_no_more()
+            # Whether its bytes are in frames (AP) is asked for when it matters.
+            self._is_known = False
+            self._use(seconds_for_byte(baud, bits), FRAME_BYTES)
+        elif self.pace and is_set:
+            self._use(seconds_for_byte(baud, bits))
+        self._has_room()
 
     def stop(self) -> None:
         """Ask nothing more."""

@@ -23,6 +23,7 @@ from zbtwist.binding.requests import PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
 from zbtwist.network.events import NodeIdentified
 from zbtwist.network.node import Node
+from zbtwist.network.settings import Asks
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.buffers import packets_at_once
 from zbtwist.radio.events import LinkUp
@@ -54,6 +55,7 @@ class NodePorts(MultiService):
         batch: WriteBatch,
         standstill: Standstill,
         endpoints: NodeEndpoints,
+        asks: Asks | None = None,
     ) -> None:
         """
         @param bus: is told what happens to the ports.
@@ -61,6 +63,7 @@ class NodePorts(MultiService):
         @param standstill: looks whether the program stood still before what clients write was
             read.
         @param endpoints: opens what else leads to the nodes.
+        @param asks: tells nodes AT commands, for clients that set serial lines; None if none may.
         """
         super().__init__()
         self._clock = clock
@@ -70,6 +73,7 @@ class NodePorts(MultiService):
         self._bus = bus
         self._batch = batch
         self._standstill = standstill
+        self._asks = asks
         self._by_address: dict[Address64, NodePort] = {}
         self._noted = Noted()
         self._presence = Presence(clock)
@@ -164,6 +168,7 @@ class NodePorts(MultiService):
                 self._presence,
             )
             port.find = self.find
+            port.asks = self._asks
             port.setServiceParent(self)
             self._noted.awake[port] = None
             self._by_address[node.address64] = port
@@ -244,6 +249,9 @@ class NodePorts(MultiService):
         """A node was switched on, or has joined, and may have been set up in another way."""
         if event.reason != BUTTON:
             self._line_changed(event.node.address64)
+            port = self._by_address.get(event.node.address64)
+            if port is not None:
+                port.commanded("FR")
 
     def _commanded(self, frame: RemoteATCommandResponse) -> None:
         """A node has carried out a command: somebody may have set its line up in another way."""
@@ -252,6 +260,8 @@ class NodePorts(MultiService):
         if is_set and frame.command in CHANGING_COMMANDS:
             self._line_changed(frame.address64)
         port = self._by_address.get(frame.address64)
+        if is_set and port is not None:
+            port.commanded(frame.command)
         if is_set and frame.command in RESTARTING_COMMANDS and port is not None:
             # What its device has said and is not in the air yet, and says meanwhile, is lost, too.
             port.interrupted(

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 
 from zbtwist.binding.node_line import NodeLine
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.quiet import Quiet
 from zbtwist.binding.retransmits import REPEATED, Packet, Retransmits
 from zbtwist.binding.scheduler import TransmitScheduler
 from zbtwist.binding.send_buffer import SendBuffer, Writer
@@ -106,6 +107,10 @@ class Outbound:
         self.lost_later: Callable[[int, str], None] = _nobody
         self.arrived: Callable[[Writer], None] | None = None
         self._waiting = SendBuffer()
+        # What is written while the way is held, which goes when it is released; None while it is
+        # not. And who waits until nothing is on its way.
+        self._later: SendBuffer | None = None
+        self._quiet: Quiet | None = None
         self._retransmits = Retransmits()
         # Bytes of the stream that were cut into packets so far.
         self._offset = 0
@@ -142,7 +147,8 @@ class Outbound:
     @property
     def buffered(self) -> int:
         """Bytes that wait for their turn, or to be sent again."""
-        return self._waiting.size + self._retransmits.size
+        later = self._later.size if self._later is not None else 0
+        return self._waiting.size + self._retransmits.size + later
 
     @property
     def unconfirmed(self) -> int:
@@ -167,7 +173,7 @@ class Outbound:
 
     def has_bytes_of(self, writer: Writer) -> bool:
         """Whether the node is not known to have all that a writer sent."""
-        if writer in self._waiting.parts:
+        if any(writer in buffer.parts for buffer in self._buffers):
             return True
         packets = (*self._in_flight, *self._retransmits.packets)
         return any(packet.writer is writer for packet in packets)
@@ -188,6 +194,9 @@ class Outbound:
         now = self._clock.seconds()
         if now >= self._standstill.late_at and self._is_too_old(self._standstill.look()):
             self.break_stream(TOO_OLD, len(data))
+            return
+        if self._later is not None:
+            self._later.add(writer, data, now, self._settings.delimiter, is_whole)
             return
         waiting, again, settings = self._waiting, self._retransmits, self._settings
         if not (self._in_flight or waiting.parts or again.packets):
@@ -231,23 +240,30 @@ class Outbound:
 
     def opened(self, writer: Writer) -> None:
         """A writer is new: pause it at once if the node's buffers are full."""
-        self._waiting.apply_backpressure(writer)
+        (self._later or self._waiting).apply_backpressure(writer)
 
     def ended(self, writer: Writer) -> None:
         """A writer writes no more."""
-        self._waiting.writer_done(writer)
+        for buffer in self._buffers:
+            buffer.writer_done(writer)
 
     def closed(self, writer: Writer) -> None:
         """A writer is gone. What it wrote before is sent all the same."""
-        self._waiting.writer_gone(writer)
+        for buffer in self._buffers:
+            buffer.writer_gone(writer)
 
     def discard(self, writer: Writer) -> None:
         """A writer is reset for a reason of its own: what it wrote and was not sent is dropped, and
         what is in the air is not sent again.
         """
-        self.bytes_lost += self._waiting.discard(writer) + self._retransmits.discard(writer)
+        self.bytes_lost += self.purge(writer)
+
+    def purge(self, writer: Writer) -> int:
+        """The same, if it is the writer itself that wants it. Return how many bytes are dropped."""
+        dropped = sum(buffer.discard(writer) for buffer in self._buffers)
         for packet in self._in_flight:
             packet.is_void |= packet.writer is writer
+        return dropped + self._retransmits.discard(writer)
 
     def break_stream(self, why: str, lost: int = 0) -> None:
         """Drop all that waits to be sent, and say so to the clients: they are reset, and send again
@@ -273,7 +289,8 @@ class Outbound:
         """Drop all that waits to be sent."""
         self._retransmits.clear()
         # At last, since whoever is resumed may write at once.
-        self._waiting.clear()
+        for buffer in self._buffers:
+            buffer.clear()
 
     def stop(self) -> int:
         """Send nothing more; drop what is buffered.
@@ -284,12 +301,60 @@ class Outbound:
         self._stopped = True
         self.bytes_lost += lost
         self._clear()
+        self._end_quiet()
         self._end_outage()
         self._sleep()
         self.line.stop()
         for sent in list(self._in_flight.values()):
             sent.cancel()
         return lost
+
+    # --- holding it ----------------------------------------------------------------------------
+
+    @property
+    def _buffers(self) -> tuple[SendBuffer, ...]:
+        return (self._waiting,) if self._later is None else (self._waiting, self._later)
+
+    def holds_back(self, writer: Writer) -> bool:
+        """Whether a writer is paused, and will be resumed."""
+        return any(buffer.holds_back(writer) for buffer in self._buffers)
+
+    def hold(self) -> Deferred[None]:
+        """Send what was written so far, and nothing that is written from now on until `release`.
+
+        @return: fires when all of it is with the node's device, as far as is known.
+        """
+        self._later = SendBuffer()
+        self._waiting.hand_over_paused(self._later)
+        self._quiet = quiet = Quiet(self._clock, self._is_idle, lambda: self.line.empty_at)
+        quiet.look()
+        return quiet.deferred
+
+    def _is_idle(self) -> bool:
+        return not (self._in_flight or self._waiting.parts or self._retransmits.packets)
+
+    def release(self) -> None:
+        """Send again what is written."""
+        self._end_quiet()
+        before, later, self._later = self._waiting, self._later, None
+        if later is None or self._stopped:
+            return
+        if before.parts:
+            # What was to go before did not, for too long.
+            before.take_over(later, self._clock.seconds())
+        else:
+            self._waiting = later
+            later.is_urgent = bool(later.parts) and not self._settings.gather
+        self._waiting.release_backpressure()
+        if self._radio.is_away:
+            self.radio_down()
+        self._advance()
+
+    def _end_quiet(self) -> None:
+        """Whoever waits for the line to be quiet waits no more."""
+        quiet, self._quiet = self._quiet, None
+        if quiet is not None:
+            quiet.deferred.cancel()
 
     # --- sending -------------------------------------------------------------------------------
 
@@ -393,6 +458,8 @@ class Outbound:
         except Exception:
             self.log.failure("Sending to {node} failed", node=self._node)
         self._turns.done(packet)
+        if self._quiet is not None:
+            self._quiet.look()
 
     def _settled(self, status: TransmitStatus, packet: Packet) -> None:
         del self._in_flight[packet]

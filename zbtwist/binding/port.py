@@ -31,12 +31,14 @@ from zbtwist.binding.greetings import greet, take_leave
 from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.losses import Losses
 from zbtwist.binding.node_endpoint import NodeEndpoint
+from zbtwist.binding.node_uart import NodeUart
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.places import make_room
 from zbtwist.binding.port_settings import ALL, NONE, REPLY_TIMES, PortSettings
 from zbtwist.binding.presence import Presence
 from zbtwist.network.events import FROM_NODE, TO_NODE
 from zbtwist.network.node import Node
+from zbtwist.network.settings import Asks
 from zbtwist.runtime.allowed import lets_in
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.repeats import Repeats
@@ -94,6 +96,7 @@ class NodePort(Service):
     @ivar losses: what becomes known of what clients sent and the node did not get.
     @ivar find: returns the port of the node with that address or node identifier; None if there is
         none, or none that it can be relied on to be.
+    @ivar asks: tells nodes AT commands, for clients that set the serial line; None if none may.
     @ivar drops_again: clients are being reset for what was lost, which goes on.
     @ivar bytes_received: bytes from the node.
     @ivar packets_received: packets from the node.
@@ -139,6 +142,8 @@ class NodePort(Service):
         self.bytes_unread = 0
         self._backlog = bytearray()
         self.losses = Losses(clock, node, bus)
+        self.asks: Asks | None = None
+        self._uart: NodeUart | None = None
         self.drops_again = False
         self._refusals = Repeats(clock, self._say_refused)
         self._were_there = 0
@@ -204,6 +209,19 @@ class NodePort(Service):
     def kept(self) -> int:
         """Bytes that are kept for the next client."""
         return len(self._backlog)
+
+    @property
+    def uart(self) -> NodeUart:
+        """The node's serial line, for clients that may set it."""
+        if self._uart is None:
+            assert self.asks is not None
+            self._uart = NodeUart(self.clock, self.asks, self.node, self.outbound, self.bus)
+        return self._uart
+
+    def commanded(self, command: str) -> None:
+        """The node has carried out a command that may have changed its serial line."""
+        if self._uart is not None:
+            self._uart.heard(command)
 
     @property
     def number(self) -> int:

@@ -41,7 +41,7 @@ class PortProtocol:
         self.to_node = to_node
 
     def started(self, client: NodeClient, port: NodePort) -> None:
-        """The client is there.
+        """The client is there, and hears what is sent to it.
 
         @param port: that of the node.
         """

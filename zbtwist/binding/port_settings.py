@@ -13,6 +13,7 @@ from zbtwist.binding import endpoint_wish
 from zbtwist.binding.asking.askers import END_DEVICE_TIMEOUT, REPLY_TIMEOUT
 from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.modbus.units import Units, units
+from zbtwist.binding.modem_lines import ModemLine, modem_lines
 from zbtwist.binding.protocols import PROTOCOLS
 from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.option import Context, Mistake, choice, flag, number, option, seconds
@@ -121,6 +122,8 @@ class PortSettings:
     @ivar protocol: what clients speak, unless an endpoint says otherwise: one of
         `zbtwist.binding.protocols.PROTOCOLS`.
     @ivar listen: where a node listens beside its port.
+    @ivar persist: what clients set of a node's serial line is written to its flash memory.
+    @ivar modem_lines: the node's pins that stand for lines of a serial port.
     @ivar max_clients: how many clients there may be at once.
     @ivar when_full: what becomes of one more: `REFUSE`; `KICK_OLDEST` or `KICK_IDLE`, who goes.
     @ivar writers: whose bytes reach the node: those of `ALL`, of the `FIRST` that writes, of
@@ -227,10 +230,33 @@ class PortSettings:
     protocol: str = option(
         "raw",
         choice({name: name for name in PROTOCOLS}),
-        help="What a client's bytes mean: raw passes them as they are; modbus-rtu and modbus-tcp "
-        "are for masters",
-        more="See `Modbus <modbus.rst>`_. An endpoint of ``listen`` may have its own.",
+        help="What clients speak: raw (bytes as they are), telnet, rfc2217 (telnet by which they "
+        "set the node's serial line, too), or, for masters, modbus-rtu or modbus-tcp",
+        more="See `A node as a serial port <rfc2217.rst>`_ and `Modbus <modbus.rst>`_. An "
+        "endpoint of ``listen`` may have its own.",
         per_node=True,
+    )
+    persist: bool = option(
+        False,
+        flag,
+        (bool,),
+        "Have nodes write to their flash memory what clients set by rfc2217",
+        more="Else it lasts until the node restarts. It is WR, which writes all that is set on the "
+        "node, and wears its flash memory out if it is done all the time.",
+        per_node=True,
+    )
+    modem_lines: tuple[ModemLine, ...] = option(
+        (),
+        modem_lines,
+        (str, list),
+        "Pins of a node that stand for lines of a serial port, with rfc2217, such as dtr=D4 or "
+        "cts=D1:high; may be said again",
+        name="modem-lines",
+        default="",
+        more="See `A node as a serial port <rfc2217.rst>`_.",
+        example='["dtr=D4", "cts=D1"]',
+        per_node=True,
+        is_list=True,
     )
     listen: tuple[EndpointWish, ...] = option(
         (),

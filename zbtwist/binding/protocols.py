@@ -5,9 +5,13 @@ from __future__ import annotations
 from zbtwist.binding.modbus.rtu import ModbusRTU
 from zbtwist.binding.modbus.tcp import ModbusTCP
 from zbtwist.binding.port_protocol import PortProtocol, Raw
+from zbtwist.binding.rfc2217 import Rfc2217
+from zbtwist.binding.telnet import Telnet
 
 PROTOCOLS: dict[str, type[PortProtocol]] = {
     "raw": Raw,
+    "telnet": Telnet,
+    "rfc2217": Rfc2217,
     "modbus-rtu": ModbusRTU,
     "modbus-tcp": ModbusTCP,
 }

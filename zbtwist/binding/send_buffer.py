@@ -215,6 +215,21 @@ class SendBuffer:
         self.release_backpressure()
         return len(part.data)
 
+    def hand_over_paused(self, other: SendBuffer) -> None:
+        """Let another buffer resume those who are paused, when there is room in that."""
+        other._paused.update(self._paused)
+        self._paused.clear()
+
+    def take_over(self, other: SendBuffer, now: float) -> None:
+        """Take what another buffer has, behind what is there."""
+        for part in list(other.parts.values()):
+            self.add(part.writer, bytes(part.data), now)
+        other.hand_over_paused(self)
+
+    def holds_back(self, writer: Writer) -> bool:
+        """Whether a writer is paused."""
+        return writer in self._paused
+
     def clear(self) -> None:
         """Drop what all wrote. Who is paused may write again."""
         self.parts.clear()

@@ -39,6 +39,7 @@ from zbtwist.binding.requests import BindingSettings, PortRequest, PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
 from zbtwist.network.events import NodeAdded, NodeChanged, NodeForgotten
 from zbtwist.network.node import Node
+from zbtwist.network.settings import Asks
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.endpoint_option import LAST_PORT
@@ -85,6 +86,7 @@ class BindingService(MultiService):
         bus: EventBus,
         batch: WriteBatch | None = None,
         standstill: Standstill | None = None,
+        asks: Asks | None = None,
     ) -> None:
         """Which ports there are to give is for `configure`.
 
@@ -92,6 +94,7 @@ class BindingService(MultiService):
         @param bus: tells what happens to nodes and to the radio, and is told what happens to ports.
         @param batch: what is being read at the moment, at whose end clients are written to.
         @param standstill: looks whether the program stood still.
+        @param asks: tells nodes AT commands, for clients that set serial lines; None if none may.
         """
         super().__init__()
         self._clock = clock
@@ -107,6 +110,7 @@ class BindingService(MultiService):
             self._batch,
             standstill or Standstill(clock, bus),
             self._endpoints,
+            asks,
         )
         self._ports.setServiceParent(self)
         self.turns = self._ports.turns

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from zbtwist.simulator.medium import IMedium
 from zbtwist.simulator.serial_line import TRANSMIT_BUFFER
-from zbtwist.xbee.at import baud_rate_of, bits_of_character
+from zbtwist.xbee.at import PARAMETERS, baud_rate_of, bits_of_character
 
 #: The settings that the line goes by.
 LINE_SETTINGS = frozenset(("BD", "NB", "SB"))
@@ -27,10 +27,15 @@ class Uart:
     """
     @ivar capacity: bytes that the buffer holds. A packet that finds it empty fits in anyway: a
         module that takes so large packets has a larger one.
+    @ivar baud: its rate, bits per second.
+    @ivar parity: ``none``, ``even``, ``odd`` or ``mark``.
+    @ivar stop_bits: 1 or 2.
     @ivar seconds_for_byte: how long each takes.
     @ivar sent_bytes: bytes that the device has got.
     @ivar dropped_packets: packets for which there was no room.
     @ivar dropped_bytes: their bytes.
+    @ivar spoiled_bytes: bytes that were still to be sent, in part or whole, when the line was set
+        up in another way.
     @ivar dropped: called with each packet for which there was no room; None to call nobody.
     """
 
@@ -41,10 +46,14 @@ class Uart:
         self._network = network
         self._device = device
         self.capacity: float = TRANSMIT_BUFFER
+        self.baud = 0
+        self.parity = ""
+        self.stop_bits = 0
         self.seconds_for_byte = 0.0
         self.sent_bytes = 0
         self.dropped_packets = 0
         self.dropped_bytes = 0
+        self.spoiled_bytes = 0
         self.dropped: Callable[[bytes], object] | None = None
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
@@ -58,8 +67,17 @@ class Uart:
     def set_up(self, bd: int, nb: int, sb: int) -> None:
         """Let the line be as the registers say."""
         self._interrupt()
-        self.seconds_for_byte = bits_of_character(nb, sb) / baud_rate_of(bd)
+        before = str(self)
+        self.baud = baud_rate_of(bd)
+        self.parity = PARAMETERS["NB"].text_of(nb)
+        self.stop_bits = 2 if sb else 1
+        if str(self) != before:
+            self.spoiled_bytes += self.buffered
+        self.seconds_for_byte = bits_of_character(nb, sb) / self.baud
         self._go_on()
+
+    def __str__(self) -> str:
+        return f"{self.baud} 8{self.parity[:1].upper()}{self.stop_bits}"
 
     @property
     def rts(self) -> bool:

@@ -23,13 +23,16 @@ LONGEST_TURN = 5.0
 
 
 class Conversation(Question):
-    """What one client says to a node, and hears of it, turn by turn."""
+    """What one client says to a node, and hears of it, turn by turn.
+
+    @ivar is_paused: the client is to write no more until it is resumed here.
+    """
 
     def __init__(self, client: NodeClient, askers: Askers) -> None:
         super().__init__(client)
         self._askers = askers
         self._unsent = bytearray()
-        self._is_paused = False
+        self.is_paused = False
         self._has_turn = False
         self._is_answered = False
         # Until when this turn lasts at the most.
@@ -50,8 +53,8 @@ class Conversation(Question):
         self._unsent += data
         if not (waits or self._has_turn):
             self._askers.ask(self)
-        if len(self._unsent) >= HIGH_WATER and not self._is_paused:
-            self._is_paused = True
+        if len(self._unsent) >= HIGH_WATER and not self.is_paused:
+            self.is_paused = True
             self.client.pause()
 
     def begin(self) -> None:
@@ -59,8 +62,8 @@ class Conversation(Question):
         data = bytes(self._unsent)
         self._unsent.clear()
         self._askers.send(self, data)
-        if self._is_paused:
-            self._is_paused = False
+        if self.is_paused:
+            self.is_paused = False
             self.client.resume()
 
     def patience(self, usual: float) -> float:
