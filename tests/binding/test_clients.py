@@ -332,9 +332,9 @@ class GreetingsTests(ClientsTestCase):
 
     def test_banner(self) -> None:
         """Each client has it before all else, and it is about the node and itself."""
-        self.use(banner=Template(r"\N \d at \p for \I\r\n"), backlog=100)
+        self.use(banner=Template(r"\N \d at \p for \I [\B]\r\n"), backlog=100)
         self.port.deliver(b"kept")
-        banner = b"E1 0013a200400a3eff at 27001 for 192.168.1.1\r\n"
+        banner = b"E1 0013a200400a3eff at 27001 for 192.168.1.1 [?]\r\n"
         _, first = self.connect()
         _, second = self.connect()
         self.port.deliver(b"!")

@@ -144,6 +144,17 @@ class LineTests(SynchronousTestCase):
             self.learn(**values)
             self.assertAlmostEqual(self.rate / SHARE, bytes_a_second, 3, str(values))
 
+    def test_format(self) -> None:
+        """As ser2net writes it, as far as it is known."""
+        line = self.outbound.line
+        self.assertEqual(line.format, "?")
+        self.learn(BD=7, NB=2, SB=1)
+        self.assertEqual(line.format, "115200O82")
+        line.changed()
+        self.assertEqual(line.format, "?")
+        self.outbound.settings = PortSettings(pace=19200)
+        self.assertEqual(line.format, "19200")
+
     def test_line_that_is_faster_than_any_air(self) -> None:
         self.learn(BD=8)
         self.assertEqual(self.rate, inf)

@@ -30,7 +30,9 @@ class SubstitutionsTests(SynchronousTestCase):
         time.tzset()
 
     def filled(self, text: str, moment: float = MOMENT) -> bytes:
-        return Template(text).filled(About("0013a200400a3eff", "E1", 27001, "10.0.0.7", moment))
+        return Template(text).filled(
+            About("0013a200400a3eff", "E1", 27001, "9600N81", "10.0.0.7", moment)
+        )
 
     def test_as_ser2net_does(self) -> None:
         """By what ser2net 4.3.11 made of the same, but for what a device and a port are."""
@@ -51,7 +53,7 @@ class SubstitutionsTests(SynchronousTestCase):
         self.assertEqual(self.filled("Grüße\r\n"), "Grüße\r\n".encode())
 
     def test_cleaned(self) -> None:
-        about = About("d", "../E1", 1, "", MOMENT)
+        about = About("d", "../E1", 1, "", "", MOMENT)
         filled = Template(r"/a/\N.b").filled(about, lambda text: text.replace("/", "_"))
         self.assertEqual(filled, b"/a/.._E1.b")
 
@@ -61,7 +63,6 @@ class SubstitutionsTests(SynchronousTestCase):
         for wrong, said in (
             (r"\z", r"has \z, which stands for nothing here"),
             ("x\\", "has \\, which stands for nothing here"),
-            (r"\B", "the format of a serial line"),
             (r"\xg", r"has \x, which"),
             ("x" * 11, "at most 10 bytes"),
         ):

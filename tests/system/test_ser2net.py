@@ -155,7 +155,7 @@ class SubstitutionTests(Ser2netTestCase):
             now = time.time()
             theirs = client.recv(1000)
         filled = [
-            Template(letters).filled(About("d", "METER", 1, "", moment))
+            Template(letters).filled(About("d", "METER", 1, "", "", moment))
             for moment in (now - 1, now)
         ]
         self.assertIn(theirs, filled)

@@ -45,21 +45,24 @@ def take_leave(port: NodePort) -> None:
         port.outbound.write(_FAREWELL, _filled(string, port, ""))
 
 
-def about(node: Node, number: int, peer: str, when: float) -> About:
+def about(node: Node, port: NodePort | None, peer: str, when: float) -> About:
     """Return what a text may say of a node.
 
-    @param number: its TCP port, 0 for none.
+    @param port: its port; None for none.
     @param peer: the client; empty for none.
     @param when: seconds since 1970.
     """
     device = f"{node.address64:016x}"
     # Of a client its address alone; the port of its end is another each time.
     host = peer.rpartition(":")[0] or peer
-    return About(device, node.name or node.label or device, number, host, when)
+    name = node.name or node.label or device
+    if port is None:
+        return About(device, name, 0, "", host, when)
+    return About(device, name, port.number, port.outbound.line.format, host, when)
 
 
 def _filled(text: Template, port: NodePort, peer: str) -> bytes:
-    return text.filled(about(port.node, port.number, peer, port.outbound.wall()), _printable)
+    return text.filled(about(port.node, port, peer, port.outbound.wall()), _printable)
 
 
 def _printable(text: str) -> str:

@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 
 from zbtwist.binding.port_settings import AUTO
 from zbtwist.binding.scheduler import TransmitScheduler
+from zbtwist.binding.serial_format import SerialFormat
 from zbtwist.network.node import Node
 from zbtwist.radio.buffers import RECEIVE_BUFFER
 from zbtwist.radio.errors import ATRefused, RadioError, RadioOffline, TooManyRequests
@@ -110,6 +111,7 @@ class NodeLine:
         "_bytes",
         "_clock",
         "_empty_at",
+        "_format",
         "_has_refused",
         "_has_room",
         "_is_known",
@@ -164,6 +166,7 @@ class NodeLine:
         self._values: list[int] = []
         self._tries = 0
         self._has_refused = False
+        self._format = ""
         self._stopped = False
 
     @property
@@ -177,6 +180,13 @@ class NodeLine:
         in the past if that is so.
         """
         return self._empty_at if self._seconds else -inf
+
+    @property
+    def format(self) -> str:
+        """How characters are on it, such as ``9600N81``, as far as is known: what a person says of
+        its rate, or a question mark, if the node was not asked yet.
+        """
+        return self._format or (str(self.pace) if self.pace else "?")
 
     # --- what is on its way, and in the buffer -------------------------------------------------
 
@@ -246,12 +256,13 @@ class NodeLine:
 
     def changed(self) -> None:
         """The line may be another one: the node was switched on, or has been given a setting."""
+        self._format = ""
         if self.pace is AUTO and (self._is_known or self._asked_at < inf):
             self._ask_no_more()
             self._is_known = False
             self._use(seconds_for_byte(SLOWEST, MOST_BITS), FRAME_BYTES)
 
-    def told(self, baud: int, bits: int, is_set: bool) -> None:
+    def told(self, baud: int, bits: int, is_set: bool, format: str = "") -> None:
         """The line has this format, as the node has just said. What was set counts until something
         else is known, also where the settings say another rate; not where they say that there is
         none.
@@ -259,7 +270,9 @@ class NodeLine:
         @param baud: its rate, bits per second.
         @param bits: of a character, with start, parity and stop bits.
         @param is_set: whether it was set, and not only read.
+        @param format: the same in words; see `format`.
         """
+        self._format = format
         if self.pace is AUTO and (is_set or not self._is_known):
             self._ask_no_more()
             # Whether its bytes are in frames (AP) is asked for when it matters.
@@ -344,6 +357,7 @@ class NodeLine:
     def _learnt(self, bd: int, nb: int, sb: int, ap: int) -> None:
         """All questions are answered."""
         self._ask_no_more()
+        self._format = SerialFormat.of_registers(bd, nb, sb).compact
         seconds = seconds_for_byte(_baud(bd), bits_of_character(nb, sb))
         self._known = seconds, FRAME_BYTES if ap in (1, 2) else 0
         self._is_known = True

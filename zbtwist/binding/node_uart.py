@@ -293,7 +293,7 @@ class NodeUart:
     def _tell_pace(self, is_set: bool) -> None:
         form = self.format
         if form is not None:
-            self._outbound.line.told(form.baud, form.bits_of_character, is_set)
+            self._outbound.line.told(form.baud, form.bits_of_character, is_set, form.compact)
 
     async def _set(self, command: str, value: int) -> None:
         before = self._known.pop(command, None)

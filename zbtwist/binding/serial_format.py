@@ -87,6 +87,11 @@ class SerialFormat:
         """With start, parity and stop bits."""
         return 1 + self.data_bits + (self.parity is not Parity.NONE) + self.stop_bits
 
+    @property
+    def compact(self) -> str:
+        """The same as ser2net writes it: ``9600N81``."""
+        return f"{self.baud}{self.parity.name[0]}{self.data_bits}{self.stop_bits}"
+
     def __str__(self) -> str:
         return f"{self.baud} {self.data_bits}{self.parity.name[0]}{self.stop_bits}"
 

@@ -147,8 +147,7 @@ class ByteLog(Service):
     def _gather(self, settings: PortSettings, node: Node, when: float, text: str) -> None:
         assert settings.log_bytes is not None
         port = self._ports.port_of(node)
-        number = port.number if port is not None else 0
-        path = path_of(settings.log_bytes, about(node, number, "", when))
+        path = path_of(settings.log_bytes, about(node, port, "", when))
         if path not in self._paths and not self._take(path):
             return
         moment = datetime.fromtimestamp(when).isoformat(" ", "milliseconds")

@@ -24,6 +24,7 @@ class About:
     @ivar device: the address of the node, in 16 digits.
     @ivar name: what it is called.
     @ivar port: its TCP port.
+    @ivar line: how its serial line is, such as ``9600N81``.
     @ivar peer: the address of the client; empty if it is about none.
     @ivar time: seconds since 1970.
     """
@@ -31,6 +32,7 @@ class About:
     device: str
     name: str
     port: int
+    line: str
     peer: str
     time: float
 
@@ -56,6 +58,8 @@ _LASTING: dict[str, Callable[[About], object]] = {
 
 _PASSING: dict[str, Callable[[About], object]] = {
     "I": lambda about: about.peer,
+    "B": lambda about: about.line,
+    "s": lambda about: about.line,
     "Y": lambda about: about.moment.year,
     "y": lambda about: about.moment.timetuple().tm_yday - 1,
     "M": lambda about: _MONTHS[about.moment.month - 1],
@@ -71,9 +75,6 @@ _PASSING: dict[str, Callable[[About], object]] = {
     "q": lambda about: "am" if about.moment.hour < 12 else "pm",
     "P": lambda about: "AM" if about.moment.hour < 12 else "PM",
 }
-
-#: Known to ser2net and not here: the format of a serial line far away must be asked for.
-_UNKNOWN = "Bs"
 
 _PIECE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|(.)|$)|[^\\]+", re.DOTALL)
 
@@ -129,11 +130,6 @@ def check(text: str, longest: int) -> None:
     if len(text.encode("utf-8", "replace")) > longest:
         raise Mistake(f"must have at most {longest} bytes.")
     for letter in sorted(letters_of(text)):
-        if letter in _UNKNOWN and letter:
-            raise Mistake(
-                f"has \\{letter}, the format of a serial line, which is not known of a node before "
-                "it is asked: leave it out."
-            )
         if not (letter in _LASTING or letter in _ESCAPES or letter in _PASSING):
             raise Mistake(
                 f"has \\{letter}, which stands for nothing here: there are "
