@@ -122,6 +122,25 @@ class SecurityTests(SynchronousTestCase):
             self.assertIn("\n.. tests.", section)
 
 
+class Ser2netTests(SynchronousTestCase):
+    """docs/ser2net.rst"""
+
+    def test_each_row_has_its_test(self) -> None:
+        """Whatever is said to be there is shown by a test that is."""
+        text = (DOCS / "ser2net.rst").read_text()
+        rows = re.findall(r"(?m)^   \* - .*(?:\n     .*)*", text)
+        rows = [row for row in rows if not row.endswith("- test")]
+        self.assertGreater(len(rows), 40)
+        for row in rows:
+            *_, here, test = re.split(r"\n? {3}[ *] - ?", row)
+            if re.match("no[:\\n]|no$|see ", here):
+                self.assertEqual(test, "", row)
+                continue
+            named = re.fullmatch(r"``([\w.]+)``", test)
+            assert named is not None, row
+            self.assertTrue(callable(namedAny(f"tests.{named[1]}")), row)
+
+
 class SimulatorTests(SynchronousTestCase):
     """docs/simulator.rst"""
 

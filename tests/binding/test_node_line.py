@@ -150,6 +150,8 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(line.format, "?")
         self.learn(BD=7, NB=2, SB=1)
         self.assertEqual(line.format, "115200O82")
+        line.told(57600, 11, True, "57600E81")
+        self.assertEqual(line.format, "57600E81")
         line.changed()
         self.assertEqual(line.format, "?")
         self.outbound.settings = PortSettings(pace=19200)
