@@ -14,7 +14,16 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.system.support import PATIENCE, QUICK, ZBGATE, Gateway, Program, free_ports, wait_until
+from tests.system.support import (
+    PATIENCE,
+    QUICK,
+    ZBGATE,
+    Gateway,
+    Program,
+    free_ports,
+    is_listening,
+    wait_until,
+)
 
 SIMULATED = f"{QUICK}:nodes=2:kinds=echo"
 
@@ -165,6 +174,124 @@ class ListeningTests(EndpointTestCase):
             status, output = program.finish()
             self.assertEqual(status, 78)
             self.assertIn(f"{self.config}:9: node[1].listen tcp:4001:protocol=morse", output)
+
+
+class DatagramTests(EndpointTestCase):
+    def test_there_and_back(self) -> None:
+        number = self.first + 4
+        self.write(f'listen = "udp:{number}:interface=127.0.0.1"')
+        gateway = self.start()
+        wait_until(lambda: self.shown(gateway), "it is there")
+        self.assertEqual(ask(f"UDP4:127.0.0.1:{number}", b"hello"), b"hello")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.settimeout(PATIENCE)
+            peer.connect(("127.0.0.1", number))
+            for question in (b"one", b"two", b"three"):
+                peer.send(question)
+                self.assertEqual(peer.recv(1000), question)
+            peer.send(bytes(1000))
+            gateway.wait_for("it has 1000 bytes, and a packet has")
+            peer.send(bytes(1))
+            self.assertEqual(peer.recv(1000), bytes(1))
+
+    def test_named(self) -> None:
+        number = self.first + 4
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.settimeout(PATIENCE)
+            peer.bind(("127.0.0.1", 0))
+            where = peer.getsockname()[1]
+            self.write(f'listen = "udp:{number}:127.0.0.1:{where}:interface=127.0.0.1"')
+            gateway = self.start()
+            wait_until(lambda: self.shown(gateway), "it is there")
+            port = gateway.nodes(2)["ECHO"]["tcp_port"]
+            self.assertEqual(ask(f"TCP:127.0.0.1:{port}", b"hello"), b"hello")
+            self.assertEqual(peer.recv(1000), b"hello")
+
+
+class ConnectingTests(EndpointTestCase):
+    def server(self) -> socket.socket:
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        server.settimeout(PATIENCE)
+        return server
+
+    def accept(self, server: socket.socket) -> socket.socket:
+        connection, _ = server.accept()
+        self.addCleanup(connection.close)
+        connection.settimeout(PATIENCE)
+        return connection
+
+    def test_kept_open(self) -> None:
+        server = self.server()
+        self.write(f'connect = "tcp:127.0.0.1:{server.getsockname()[1]}"')
+        gateway = self.start()
+        for _ in range(2):
+            connection = self.accept(server)
+            connection.sendall(b"hello")
+            self.assertEqual(connection.recv(1000), b"hello")
+            self.assertEqual(self.shown(gateway)[0]["state"], "connected")
+            connection.close()
+        (row,) = [row for row in gateway.api.list() if row["label"] == "ECHO"]
+        self.assertEqual(row["state_text"], "")
+
+    def test_one_that_is_not_there_yet(self) -> None:
+        number = self.first + 4
+        self.write(f'connect = "tcp:127.0.0.1:{number}"')
+        gateway = self.start()
+        gateway.wait_for("is not connected: Connection was refused by other side")
+        (row,) = [row for row in gateway.api.list() if row["label"] == "ECHO"]
+        self.assertIn("is not connected", row["state_text"])
+        with socket.create_server(("127.0.0.1", number)) as server:
+            server.settimeout(PATIENCE)
+            connection = self.accept(server)
+            connection.sendall(b"hello")
+            self.assertEqual(connection.recv(1000), b"hello")
+
+    def test_for_data(self) -> None:
+        server = self.server()
+        self.write(f'connect = "tcp:127.0.0.1:{server.getsockname()[1]}:open=data:idle=1"')
+        gateway = self.start()
+        wait_until(lambda: self.shown(gateway)[0]["state"] == "idle", "it waits for data")
+        port = gateway.nodes(2)["ECHO"]["tcp_port"]
+        for question in (b"hello", b"again"):
+            self.assertEqual(ask(f"TCP:127.0.0.1:{port}", question), question)
+            connection = self.accept(server)
+            self.assertEqual(connection.recv(1000), question)
+            self.assertEqual(connection.recv(1000), b"", "it is closed in order")
+            connection.close()
+        gateway.stop()
+
+    def test_tls(self) -> None:
+        """The server must have a certificate that is trusted."""
+        key, number = certificate(self.directory), self.first + 4
+        trusted = os.path.join(self.directory, "trusted")
+        os.mkdir(trusted)
+        server = subprocess.Popen(
+            [
+                *("openssl", "s_server", "-quiet", "-rev", "-key", key),
+                *("-cert", f"{key}.certificate", "-accept", f"127.0.0.1:{number}"),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        wait_until(lambda: is_listening(number), "the server is there")
+        self.write(f'connect = "tls:localhost:{number}:trustRoots={trusted}"')
+        gateway = self.start()
+        gateway.wait_for("certificate verify failed")
+        shutil.copy(f"{key}.certificate", os.path.join(trusted, "server.pem"))
+        self.write(f'connect = "tls:localhost:{number}:trustRoots={trusted}:timeout=10"')
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.shown(gateway)[0]["state"] == "connected", "it is connected")
+        port = gateway.nodes(2)["ECHO"]["tcp_port"]
+        # What the node says goes to the server, too, which says it backwards.
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.settimeout(PATIENCE)
+            client.sendall(b"abc\n")
+            heard = b""
+            while b"cba" not in heard:
+                heard += client.recv(100)
 
 
 class SystemdTests(EndpointTestCase):

@@ -54,6 +54,7 @@ class NodeClient:
     more, and calls `drained` when they are empty again.
 
     @cvar is_raw: its bytes are the node's, whatever protocol the port speaks.
+    @cvar is_told_of_losses: it is reset when bytes of the stream are lost.
     @ivar protocol: what it speaks, a name of `PROTOCOLS`; None for what its node's port does.
     @ivar wish: the endpoint by which it came; None for the port itself.
     @ivar peer: who it is, for the log.
@@ -76,6 +77,7 @@ class NodeClient:
     has_left = False
     has_written = False
     is_raw = False
+    is_told_of_losses = True
     protocol: str | None = None
     wish: EndpointWish | None = None
     blocked = False

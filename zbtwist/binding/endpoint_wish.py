@@ -1,4 +1,4 @@
-"""What ``listen`` says: endpoints of a node beside its port.
+"""What ``listen`` and ``connect`` say: endpoints of a node beside its port.
 
 Each is an endpoint string of Twisted, with words of ours in it, such as ``protocol=telnet``, which
 are taken out before it is one; and with ``{address}`` or ``{port}`` in it where it stands for many
@@ -12,13 +12,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zbtwist.binding.protocols import PROTOCOLS
-from zbtwist.runtime.endpoint_option import server_endpoint
-from zbtwist.runtime.option import Context, Mistake, Parser, choice
+from zbtwist.binding.protocols import PROTOCOLS, RAW
+from zbtwist.runtime.endpoint_option import client_endpoint, server_endpoint
+from zbtwist.runtime.option import Context, Mistake, Parser, choice, seconds
+from zbtwist.runtime.udp import UDP, UDPPlace
 from zbtwist.xbee.address import Address64
 
 #: How many a node may have of each kind.
 MAX_ENDPOINTS = 16
+
+#: Seconds after which a connection that was opened for data is closed, when nothing has passed.
+IDLE = 60.0
+
+#: How strings of client endpoints begin that lead to devices, whose ends are no connections'.
+_NO_SERVERS = ("serial:", "rfc2217:", "sim:", "stdio:")
 
 #: What stands for something of the node, and what it is while it is only looked at.
 _PLACES = ("{address}", "{port}")
@@ -36,11 +43,17 @@ class EndpointWish:
     @ivar endpoint: the same without our own words.
     @ivar protocol: what is spoken there: a name of `PROTOCOLS`; None for what the node's port
         speaks.
+    @ivar connects: it is a client endpoint; else the node listens there.
+    @ivar is_on_data: it is connected only when the node says something.
+    @ivar idle: seconds after which it is closed then, when nothing has passed.
     """
 
     text: str
     endpoint: str
     protocol: str | None = None
+    connects: bool = False
+    is_on_data: bool = False
+    idle: float = IDLE
 
     @property
     def is_for_many(self) -> bool:
@@ -123,9 +136,45 @@ def _listen(text: str, context: Context) -> EndpointWish:
     endpoint, words = _our_words(text, known, context)
     wish = EndpointWish(text, endpoint, **words)
     some = wish.of_node(_SOME_ADDRESS, _SOME_PORT).endpoint
+    if endpoint.startswith(UDP):
+        if words.get("protocol", RAW) != RAW:
+            raise Mistake(f"{text} is not right: over UDP the protocol is {RAW}, and no other.")
+        try:
+            UDPPlace.from_string(some)
+        except ValueError as error:
+            raise Mistake(f"{text} is no UDP endpoint, such as udp:4001: {error}.") from None
+        return replace(wish, protocol=RAW)
     server_endpoint(some, context, "no server endpoint, such as tcp:4001:interface=127.0.0.1")
     return wish
 
 
-#: Server endpoints.
+def _connect(text: str, context: Context) -> EndpointWish:
+    _check_places(text)
+    known = {
+        "protocol": choice({name: name for name in PROTOCOLS}),
+        "open": choice({"always": False, "data": True}),
+        "idle": seconds(1, 86400),
+    }
+    endpoint, words = _our_words(text, known, context)
+    if "idle" in words and not words.get("open"):
+        raise Mistake(f"{text} is not right: idle is for open=data only.")
+    wish = EndpointWish(
+        text,
+        endpoint,
+        words.get("protocol"),
+        connects=True,
+        is_on_data=words.get("open", False),
+        idle=words.get("idle", IDLE),
+    )
+    if endpoint.startswith(_NO_SERVERS):
+        raise Mistake(f"{endpoint} is no server: name one, such as tcp:HOST:PORT.")
+    some = wish.of_node(_SOME_ADDRESS, _SOME_PORT).endpoint
+    client_endpoint(some, context, "no client endpoint, such as tcp:HOST:PORT")
+    return wish
+
+
+#: Server endpoints, and those of UDP.
 listen = _lines_of(_listen)
+
+#: Client endpoints.
+connect = _lines_of(_connect)

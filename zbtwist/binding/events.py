@@ -174,6 +174,38 @@ class EndpointFailed(NodeEvent):
 
 
 @dataclass(frozen=True)
+class DatagramsLost(NodeEvent):
+    """Datagrams of a node's peers, or to them, are lost. Of many within a minute this is published
+    twice: of the first, and of all the others together.
+
+    @ivar endpoint: an endpoint string.
+    @ivar peer: the other end of the last one.
+    @ivar reason: why the last one was, a clause.
+    @ivar dropped: how many since this was published last.
+    """
+
+    name: ClassVar = "datagrams_lost"
+    severity: ClassVar = LogLevel.warn
+    endpoint: str
+    peer: str
+    reason: str
+    dropped: int = 1
+
+    @property
+    def occurrences(self) -> int:
+        return self.dropped
+
+    def __str__(self) -> str:
+        more = self.dropped - 1
+        who = "A datagram" if not more else f"A datagram, and {more} more,"
+        verb = "are" if more else "is"
+        return (
+            f"{who} of {self.peer} {verb} dropped at {self.endpoint}, which is an endpoint of "
+            f"{self.node}: {self.reason}."
+        )
+
+
+@dataclass(frozen=True)
 class ClientEvent(NodeEvent):
     """Something that has happened to a client of a node.
 

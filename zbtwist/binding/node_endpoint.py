@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 class NodeEndpoint:
     """One endpoint of one node.
 
+    @cvar is_announced: that it is open is an event of its own.
     @ivar wish: what the configuration says of it.
     @ivar problem: a sentence: why it cannot be had now; empty while it can.
     """
+
+    is_announced = True
 
     def __init__(self, port: NodePort, wish: EndpointWish) -> None:
         """
@@ -40,6 +43,9 @@ class NodeEndpoint:
     def is_to_be_tried(self) -> bool:
         """Whether `open` is to be called again: it is not what it is to be."""
         return False
+
+    def interrupted(self) -> None:
+        """Bytes of the node may have been lost: what is kept must not be followed by others."""
 
     async def open(self) -> None:
         """Begin. What goes wrong is the `problem`."""

@@ -8,11 +8,20 @@ a problem of its node until then.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamServerEndpoint
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IReactorTime,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
 from twisted.logger import Logger
 
+from zbtwist.binding.connecting import ConnectingEndpoint
+from zbtwist.binding.datagrams import DatagramEndpoint
 from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.events import MAX_LINES, EndpointFailed, EndpointOpened
 from zbtwist.binding.node_endpoint import ListeningEndpoint, NodeEndpoint
@@ -21,12 +30,15 @@ from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequest
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.pace import Pace
+from zbtwist.runtime.udp import UDP, UDPEndpoint
 
 
 class NodeEndpoints:
     """Opens and closes them. It knows the nodes that have some; the others cost a look each time
     that their settings change.
 
+    @ivar make_client: returns the client endpoint for an endpoint string.
+    @ivar make_datagrams: returns that of UDP.
     @ivar changed: called when there is something to be done by `follow`.
     """
 
@@ -39,11 +51,14 @@ class NodeEndpoints:
         make_endpoint: Callable[[str], IStreamServerEndpoint],
     ) -> None:
         """
+        @param clock: the reactor, if there is one that connects.
         @param make_endpoint: returns the server endpoint for an endpoint string.
         """
         self._clock = clock
         self._bus = bus
         self._make_endpoint = make_endpoint
+        self.make_client: Callable[[str], IStreamClientEndpoint] = partial(clientFromString, clock)
+        self.make_datagrams: Callable[[str], UDPEndpoint] = partial(UDPEndpoint, clock)
         self.changed: Callable[[], None] = _nothing
         # Ports whose endpoints may be others now; what is not to be open any more and is not closed
         # yet; what does not open.
@@ -61,7 +76,8 @@ class NodeEndpoints:
 
     def look_at(self, port: NodePort) -> None:
         """A port is new, or it has other settings, or listens elsewhere."""
-        if not (port.outbound.settings.listen or port.endpoints):
+        settings = port.outbound.settings
+        if not (settings.listen or settings.connect or port.endpoints):
             return
         self._dirty[port] = None
         if self._soon is None:
@@ -113,12 +129,18 @@ class NodeEndpoints:
         opened = 0
         for port, wish in new:
             if port.running and wish not in port.endpoints:
-                endpoint = ListeningEndpoint(port, wish, self._make_endpoint)
-                port.endpoints[wish] = endpoint
+                endpoint = port.endpoints[wish] = self._make(port, wish)
                 opened += await self._open(port, endpoint, is_quiet)
             await pace.step()
         if is_quiet and opened:
             self.log.info("{count} more endpoints of nodes are open.", count=opened)
+
+    def _make(self, port: NodePort, wish: EndpointWish) -> NodeEndpoint:
+        if wish.connects:
+            return ConnectingEndpoint(port, wish, self.make_client(wish.endpoint))
+        if wish.endpoint.startswith(UDP):
+            return DatagramEndpoint(port, wish, self.make_datagrams(wish.endpoint))
+        return ListeningEndpoint(port, wish, self._make_endpoint)
 
     async def try_again(self, pace: Pace) -> None:
         """Open what did not open.
@@ -147,8 +169,9 @@ class NodeEndpoints:
                 self._bus.publish(EndpointFailed(port.node, text, endpoint.problem))
             return False
         self._failed.pop(endpoint, None)
-        self._bus.publish(EndpointOpened(port.node, text, is_one_of_many=is_quiet))
-        return True
+        if endpoint.is_announced:
+            self._bus.publish(EndpointOpened(port.node, text, is_one_of_many=is_quiet))
+        return endpoint.is_announced
 
     def _close(self, port: NodePort, endpoint: NodeEndpoint) -> None:
         del port.endpoints[endpoint.wish]
@@ -164,9 +187,10 @@ def _wanted(port: NodePort) -> dict[EndpointWish, None]:
     if not port.running:
         return {}
     number = port.number
+    settings = port.outbound.settings
     return {
         wish.of_node(port.node.address64, number): None
-        for wish in port.outbound.settings.listen
+        for wish in (*settings.listen, *settings.connect)
         if number or not wish.needs_port
     }
 

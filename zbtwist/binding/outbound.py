@@ -171,6 +171,15 @@ class Outbound:
         facts = self._radio.facts
         return facts.baud_rate / 10 if facts is not None and facts.baud_rate else inf
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the radio is away for so long that nothing waits for it any more."""
+        return self._radio.is_away and not self._may_wait()
+
+    def is_waiting(self, writer: Writer) -> bool:
+        """Whether something that a writer sent was not handed to the radio yet."""
+        return writer in self._waiting.parts
+
     def has_bytes_of(self, writer: Writer) -> bool:
         """Whether the node is not known to have all that a writer sent."""
         if any(writer in buffer.parts for buffer in self._buffers):

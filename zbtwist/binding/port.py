@@ -9,7 +9,7 @@ then it is dropped, because the other clients and the node must not wait for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
@@ -83,6 +83,13 @@ class Noted:
             kept.pop(port, None)
 
 
+class Hearer(Protocol):
+    """Who hears a node."""
+
+    def deliver(self, data: bytes, /) -> None:
+        """The node says something."""
+
+
 class NodePort(Service):
     """The port of one node, whether it listens at the moment or not.
 
@@ -128,7 +135,7 @@ class NodePort(Service):
         self._clients: dict[NodeClient, None] = {}
         # Who is told what the node says: clients, and in place of those that ask, who knows which
         # of them it is for.
-        self._hearers: dict[NodeClient | Askers, None] = {}
+        self._hearers: dict[Hearer, None] = {}
         self._askers: Askers | None = None
         self.listener: Listener | None = None
         self.node = node
@@ -307,7 +314,7 @@ class NodePort(Service):
         @param reason: a sentence, for the log.
         """
         for client in list(self._clients):
-            if not client.asks:
+            if client.is_told_of_losses and not client.asks:
                 client.reset(reason)
         if self._askers is not None:
             self._askers.broken(reason)
@@ -386,6 +393,8 @@ class NodePort(Service):
         """
         self.bytes_unread += len(self._backlog)
         self._backlog.clear()
+        for endpoint in self.endpoints.values():
+            endpoint.interrupted()
         self.bus.publish(StreamBroken(self.node, FROM_NODE, None, reason))
         self._break_stream(reason)
 
@@ -508,6 +517,15 @@ class NodePort(Service):
             client.deliver(bytes(kept))
         if self.outbound.may_be_too_old and client.has_unread:
             client.reset("it may have written while the gateway stood still")
+
+    def hear(self, hearer: Hearer) -> None:
+        """Have somebody hear the node who is no client."""
+        self._hearers[hearer] = None
+        self.noted.busy[self] = None
+
+    def hear_no_more(self, hearer: Hearer) -> None:
+        """End that."""
+        self._hearers.pop(hearer, None)
 
     def left_unread(self, client: NodeClient, lost: int) -> None:
         """A client is ended by the gateway, with bytes that it has sent and that were not read."""

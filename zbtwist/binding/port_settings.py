@@ -122,6 +122,7 @@ class PortSettings:
     @ivar protocol: what clients speak, unless an endpoint says otherwise: one of
         `zbtwist.binding.protocols.PROTOCOLS`.
     @ivar listen: where a node listens beside its port.
+    @ivar connect: which servers it is connected to.
     @ivar persist: what clients set of a node's serial line is written to its flash memory.
     @ivar modem_lines: the node's pins that stand for lines of a serial port.
     @ivar max_clients: how many clients there may be at once.
@@ -233,7 +234,7 @@ class PortSettings:
         help="What clients speak: raw (bytes as they are), telnet, rfc2217 (telnet by which they "
         "set the node's serial line, too), or, for masters, modbus-rtu or modbus-tcp",
         more="See `A node as a serial port <rfc2217.rst>`_ and `Modbus <modbus.rst>`_. An "
-        "endpoint of ``listen`` may have its own.",
+        "endpoint of ``listen`` or ``connect`` may have its own.",
         per_node=True,
     )
     persist: bool = option(
@@ -267,6 +268,18 @@ class PortSettings:
         default="",
         more="See `Endpoints <endpoints.rst>`_.",
         example='["unix:/run/zbtwist/{address}"]',
+        per_node=True,
+        is_list=True,
+    )
+    connect: tuple[EndpointWish, ...] = option(
+        (),
+        endpoint_wish.connect,
+        (str, list),
+        "Servers that the gateway connects a node to, such as tcp:HOST:PORT; may be said again",
+        default="",
+        more="With ``:open=data`` it does so when the node says something. See `Endpoints "
+        "<endpoints.rst>`_.",
+        example='["tcp:collector.example:4001:open=data"]',
         per_node=True,
         is_list=True,
     )

@@ -8,8 +8,11 @@ from zbtwist.binding.port_protocol import PortProtocol, Raw
 from zbtwist.binding.rfc2217 import Rfc2217
 from zbtwist.binding.telnet import Telnet
 
+#: What passes bytes as they are.
+RAW = "raw"
+
 PROTOCOLS: dict[str, type[PortProtocol]] = {
-    "raw": Raw,
+    RAW: Raw,
     "telnet": Telnet,
     "rfc2217": Rfc2217,
     "modbus-rtu": ModbusRTU,

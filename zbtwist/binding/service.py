@@ -72,6 +72,7 @@ class BindingService(MultiService):
 
     @ivar turns: whose packet the radio gets next.
     @ivar labels: whose names are relied on.
+    @ivar endpoints: what else leads to nodes than their ports.
     """
 
     log = Logger()
@@ -100,8 +101,8 @@ class BindingService(MultiService):
         self._clock = clock
         self._nodes = nodes
         self._batch = batch or WriteBatch()
-        self._endpoints = NodeEndpoints(clock, bus, make_endpoint)
-        self._endpoints.changed = lambda: self._do(self._follow_endpoints())
+        self.endpoints = NodeEndpoints(clock, bus, make_endpoint)
+        self.endpoints.changed = lambda: self._do(self._follow_endpoints())
         self._ports = NodePorts(
             clock,
             radio,
@@ -109,7 +110,7 @@ class BindingService(MultiService):
             bus,
             self._batch,
             standstill or Standstill(clock, bus),
-            self._endpoints,
+            self.endpoints,
             asks,
         )
         self._ports.setServiceParent(self)
@@ -480,7 +481,7 @@ class BindingService(MultiService):
             self._mappings.problem
             or self._ports.problems
             or self._configured.has_problem
-            or self._endpoints.has_problem
+            or self.endpoints.has_problem
         )
         if not waiting:
             self._retries = 0
@@ -499,12 +500,12 @@ class BindingService(MultiService):
         self._do(self._try_all_again())
 
     async def _follow_endpoints(self) -> None:
-        await self._endpoints.follow(self._ports.pace())
+        await self.endpoints.follow(self._ports.pace())
         self._retry_later()
 
     async def _try_all_again(self) -> None:
         self._mappings.write_again()
         await self._provider.try_again()
         await self._configured.try_again()
-        await self._endpoints.try_again(self._ports.pace())
+        await self.endpoints.try_again(self._ports.pace())
         self._retry_later()

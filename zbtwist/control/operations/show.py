@@ -39,7 +39,9 @@ class EndpointRow(TypedDict):
     endpoint: Annotated[str, "as an endpoint string"]
     protocol: Annotated[str, "what is spoken there"]
     state: Annotated[
-        str, "``listening``; ``taken``: it does not open, and is tried again and again"
+        str,
+        "``listening``; ``taken``: it does not open, and is tried again and again; of a server "
+        "``connected``, ``connecting`` or ``idle``: until there is data",
     ]
     state_text: Annotated[str, "what is not as it should be, in a sentence; empty if nothing is"]
 
