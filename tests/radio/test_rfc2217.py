@@ -239,10 +239,16 @@ class ConnectionTests(SynchronousTestCase):
             self.assertIn(sentence, self.refusal(opening))
 
     def test_server_that_hangs_up(self) -> None:
+        """With the words that it has for that, as ser2net."""
         opening = self.connect()
+        self.server.say(b"Port already in use\r\n")
         self.server.connection.connectionLost(connectionDone)
         failure = self.failureResultOf(opening, SerialOpenError)
-        self.assertIn("10.0.0.9:4000 closes the connection", str(failure.value))
+        self.assertEqual(
+            str(failure.value),
+            "The serial server closes the connection, and says: Port already in use. See that "
+            "nobody else is connected to it, and that it can open its serial port.",
+        )
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_lost_later(self) -> None:

@@ -142,7 +142,7 @@ class RadioTests(Ser2netTestCase):
         with socket.create_connection(("127.0.0.1", server.port)) as other:
             other.recv(1)
             gateway = self.start(f"rfc2217:127.0.0.1:{server.port}")
-            gateway.wait_for(f"127.0.0.1:{server.port}")
+            gateway.wait_for("Port already in use")
         self.works(gateway)
 
 

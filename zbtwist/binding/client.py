@@ -113,6 +113,10 @@ class NodeClient:
         """The port goes away: pass on what is buffered, then end, soon."""
         raise NotImplementedError
 
+    def leave(self, reason: str) -> None:
+        """Nothing passes: end in good order. `reason` is a clause."""
+        self.close()
+
     def cut(self, reason: str) -> None:
         """End at once, so that the other end notices. `reason` is a clause."""
         raise NotImplementedError
@@ -307,10 +311,9 @@ class NodeClient:
                 return left
             # What it wrote may still be lost, and then it is to be told.
             if not self.is_under_way:
-                port.bus.publish(
-                    ClientIdle(port.node, port.where(self.wish), self.peer, settings.idle_timeout)
-                )
-                self.close()
+                seconds = settings.idle_timeout
+                port.bus.publish(ClientIdle(port.node, port.where(self.wish), self.peer, seconds))
+                self.leave(f"nothing has passed for {seconds:g} s")
         return inf
 
     def end_when_all_is_said(self) -> None:

@@ -31,7 +31,9 @@ from zope.interface import implementer
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.endpoints import LineEndpoint
 from zbtwist.radio.errors import SerialOpenError
+from zbtwist.radio.line_health import hang_up
 from zbtwist.radio.line_settings import HOLD, ON, LineSettings, settings_of
+from zbtwist.radio.protocol import MAX_OVERHEARD
 from zbtwist.runtime.com_port import (
     COM_PORT,
     DTR_OFF,
@@ -124,6 +126,8 @@ class ComPortConnection(Protocol):
         # answers is taken to have come at another one.
         self._unanswered = 0
         self._deaf_until = 0.0
+        # What it says in place of opening the line.
+        self._heard = b""
         self._producer: Any = None
         # Who has it wait: the connection, the server.
         self._held: set[str] = set()
@@ -149,12 +153,7 @@ class ComPortConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._wait_no_more()
         if not self.opened.called:
-            self.opened.errback(
-                SerialOpenError(
-                    f"The serial server {self._where} closes the connection. See that nobody else "
-                    "is connected to it, and that it can open its serial port."
-                )
-            )
+            self.opened.errback(SerialOpenError(hang_up(self._heard, is_at_once=False)))
         elif self._protocol is not None:
             self._protocol.connectionLost(reason)
 
@@ -199,8 +198,8 @@ class ComPortConnection(Protocol):
         set came in another way.
         """
         if self._protocol is None:
-            return
-        if not self._unanswered or self._clock.seconds() >= self._deaf_until:
+            self._heard = (self._heard + data)[:MAX_OVERHEARD]
+        elif not self._unanswered or self._clock.seconds() >= self._deaf_until:
             self._protocol.dataReceived(data)
 
     def command_came(self, command: int) -> None:

@@ -96,6 +96,22 @@ class TerminalTests(ConsoleTestCase):
         self.assertClosed(page, NORMAL, "clients")
         self.assertEqual(self.port("ECHO").clients, PortSettings.max_clients)
 
+    def test_where_nothing_passes(self) -> None:
+        """The page says why it is disconnected."""
+        self.port("ECHO").follow(PortSettings(idle_timeout=2))
+        page = self.terminal()
+        self.run_for(3)
+        self.assertClosed(page, NORMAL, "Nothing has passed for 2 s")
+
+    def test_page_that_may_only_look_on(self) -> None:
+        self.port("ECHO").follow(PortSettings(writers="none"))
+        page = self.terminal()
+        page.send(BytesMessage(b"nobody gets this"))
+        self.run_for(1)
+        self.assertEqual(page.stream(), b"")
+        (row,) = self.gateway.api.clients("ECHO")
+        self.assertEqual((row["writes"], row["ignored"]), (False, 16.0))
+
     def test_page_that_writes_too_fast_is_not_read(self) -> None:
         page = self.terminal()
         page.send(BytesMessage(b"x" * 10000))

@@ -108,6 +108,9 @@ class TerminalSession(Session, NodeClient):
     def resume(self) -> None:
         self.hold(False)
 
+    def leave(self, reason: str) -> None:
+        self.cut(reason)
+
     def cut(self, reason: str) -> None:
         self._say_closed(f"{reason[:1].upper()}{reason[1:]}.")
 
