@@ -26,8 +26,7 @@ from zbtwist.xbee.status import ModemStatusCode
 
 SERVER = (
     "the serial server must pass on every byte as it is (raw, not telnet; RFC 2217 as "
-    "rfc2217:HOST:PORT; no XON/XOFF; "
-    "8 data bits, no parity; the radio's rate)"
+    "rfc2217:HOST:PORT; no XON/XOFF; 8 data bits, no parity; the radio's rate)"
 )
 TELNET = (
     "the serial server speaks telnet, which changes bytes: set it to raw, or, if it speaks RFC "
@@ -311,9 +310,9 @@ class PortTests(PortCase):
             [
                 (
                     "No radio on sim:: Bytes come, and no frame among them at 9600 baud: the radio "
-                    "is at another rate (--baud auto looks for it), has a parity (NB must be 0), "
-                    "or is in transparent mode (--configure moves it to API mode). The gateway "
-                    "goes on trying."
+                    "is at another rate (--baud auto looks for it), has another parity (NB, "
+                    "--parity), or is in transparent mode (--configure moves it to API mode). The "
+                    "gateway goes on trying."
                 )
             ],
         )

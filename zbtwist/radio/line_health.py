@@ -87,9 +87,9 @@ def causes(is_server: bool, speaks_telnet: bool = False) -> str:
             "rfc2217:HOST:PORT; no XON/XOFF; 8 data bits, no parity; the radio's rate)"
         )
     return (
-        "see that the radio has no parity (NB=0), that its rate is one that both sides hit, that "
-        "nothing else reads the port, and that cable, hub and supply are good; with --rtscts no "
-        "byte comes faster than it is read"
+        "see that the radio has the port's parity (NB, --parity), that its rate is one that both "
+        "sides hit, that nothing else reads the port, and that cable, hub and supply are good; "
+        "with --rtscts no byte comes faster than it is read"
     )
 
 

@@ -250,11 +250,11 @@ class Probe:
             )
         if self._search.any_rate:
             return (
-                "Bytes come, and no frame among them at any rate: the radio has a parity (NB must "
-                f"be 0), or {transparent}."
+                "Bytes come, and no frame among them at any rate: the radio has another parity "
+                f"(NB, --parity), or {transparent}."
             )
         return (
             f"Bytes come, and no frame among them at {line.baud_rate} baud: the radio is at "
-            "another rate (--baud auto looks for it), has a parity (NB must be 0), or "
+            "another rate (--baud auto looks for it), has another parity (NB, --parity), or "
             f"{transparent}."
         )
