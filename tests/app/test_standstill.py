@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support import record_log
 from zbtwist.app.command_line import _go_by_a_steady_clock
 from zbtwist.app.gateway import Gateway
-from zbtwist.binding.client import ConnectedClient
+from zbtwist.binding.connected_client import ConnectedClient
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.config.settings import Settings
 from zbtwist.runtime.standstill import LATE, TICK

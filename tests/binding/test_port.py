@@ -21,7 +21,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.binding.support import Computer
 from tests.radio.support import REMOTE, REMOTE16, Wire
 from tests.support import record_log
-from zbtwist.binding.client import MAX_UNSENT, REPLY_POLL, ConnectedClient
+from zbtwist.binding.client import MAX_UNSENT, REPLY_POLL
+from zbtwist.binding.connected_client import ConnectedClient
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import CLOSE_TIMEOUT, NodePort

@@ -19,7 +19,7 @@ import zbtwist.runtime.standstill
 from tests.pages import DOCS
 from tests.radio.support import FACTS
 from zbtwist.app.gateway import Gateway
-from zbtwist.binding.client import ConnectedClient
+from zbtwist.binding.connected_client import ConnectedClient
 from zbtwist.binding.events import (
     AnswersDropped,
     ClientBarred,

@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from zbtwist.binding.client import ConnectedClient
+from zbtwist.binding.connected_client import ConnectedClient
 from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.events import EndpointFailed
 from zbtwist.binding.node_endpoint import NodeEndpoint

@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 
 from zbtwist.binding.asking.askers import Askers
-from zbtwist.binding.client import ConnectedClient, NodeClient
+from zbtwist.binding.client import NodeClient
+from zbtwist.binding.connected_client import ConnectedClient
 from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.events import (
     AnswersDropped,

@@ -12,7 +12,7 @@ from tests.binding.asking.support import AskingTestCase, Transport
 from tests.binding.modbus.support import answer, read, write
 from tests.radio.support import FACTS
 from zbtwist.binding.asking.askers import LEFT_TIMEOUT, MAX_OWED, REPLY_TIMEOUT
-from zbtwist.binding.client import ConnectedClient
+from zbtwist.binding.connected_client import ConnectedClient
 from zbtwist.binding.modbus.exchange import TURNAROUND
 from zbtwist.binding.modbus.frames import with_crc
 from zbtwist.binding.port_settings import PortSettings

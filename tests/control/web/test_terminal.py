@@ -9,7 +9,8 @@ from wsproto.events import BytesMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
 from tests.support import producer_of, record_log
-from zbtwist.binding.client import MAX_UNSENT, ConnectedClient
+from zbtwist.binding.client import MAX_UNSENT
+from zbtwist.binding.connected_client import ConnectedClient
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL
 
