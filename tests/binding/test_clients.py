@@ -14,6 +14,7 @@ from tests.binding.support import Computer
 from tests.radio.support import REMOTE, REMOTE16, Wire
 from tests.support import record_log
 from zbtwist.binding.connected_client import ConnectedClient
+from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
@@ -168,6 +169,17 @@ class PlacesTests(ClientsTestCase):
         self.port.deliver(b"awake")
         self.assertEqual(newcomer.value(), b"awake")
         self.assertFalse(any(transport.disconnected for _, transport in pollers))
+
+    def test_servers_have_places_of_their_own(self) -> None:
+        """Those that the configuration has the gateway connect to: they would come again."""
+        self.use(max_clients=1, when_full="kick-oldest", idle_timeout=5)
+        server, transport = self.connect()
+        server.wish = EndpointWish("tcp:h:1", "tcp:h:1", connects=True)
+        _, first = self.connect()
+        self.connect()
+        self.assertTrue(first.disconnected)
+        self.clock.pump([LOOK_INTERVAL] * 3)
+        self.assertFalse(transport.disconnected or transport.disconnecting)
 
     def test_finished_ones_give_way_at_last(self) -> None:
         """Where somebody is to be kicked, the oldest of them are."""

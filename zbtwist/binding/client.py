@@ -121,6 +121,11 @@ class NodeClient:
         return self.has_ended or self.has_left or self._port is None
 
     @property
+    def was_called(self) -> bool:
+        """Whether the gateway has connected itself to it, as the configuration says."""
+        return self.wish is not None and self.wish.connects
+
+    @property
     def unread(self) -> int:
         """Bytes that the other end has sent and that were not read, as far as is known."""
         return 0
@@ -290,7 +295,7 @@ class NodeClient:
         settings, silence = port.outbound.settings, self.unanswered_for
         if silence and settings.keepalive_time and silence >= settings.keepalive.in_all:
             self.reset(f"its computer has not answered for {silence:.0f} s")
-        elif settings.idle_timeout and not (self.has_ended or self.has_left):
+        elif settings.idle_timeout and not (self.was_called or self.has_ended or self.has_left):
             left = settings.idle_timeout - (now - max(self.wrote_at, port.heard_at))
             if left > 0:
                 return left

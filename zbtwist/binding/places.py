@@ -18,11 +18,12 @@ def holders_of(clients: Iterable[NodeClient], most: int) -> list[NodeClient]:
     """Return whose places are wanted for one more client, the oldest first; nobody's if there is
     room.
 
-    Those that have ended their side or left do not count, until there are as many of them again.
+    Those that have ended their side or left do not count, until there are as many of them again;
+    those that the gateway has connected itself to never do.
 
     @param most: how many may be there at once.
     """
-    there = [client for client in clients if not client.is_over]
+    there = [client for client in clients if not (client.is_over or client.was_called)]
     staying = [client for client in there if not (client.has_ended or client.has_left)]
     if len(staying) >= most:
         return staying
