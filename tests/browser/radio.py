@@ -2,7 +2,7 @@
 
 ``python -m tests.browser.radio PATH [NODES]``: PATH becomes a link to the pseudoterminal. Every
 third node is behind another, says the radio; with more than three, some are end devices. At SIGUSR1
-one more node joins.
+one more node joins, at SIGUSR2 one is switched off, or on again.
 """
 
 from __future__ import annotations
@@ -18,11 +18,23 @@ from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import EchoNode
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.simulator.serial_port import SimulatedSerialPort
+from zbtwist.xbee.address import Address64, format_address64
 
 #: The address and the node identifier of the node that joins later. The name is one that a page
 #: must not take for markup.
 LATE_ADDRESS = 0x0013_A200_400A_3EFF
 LATE_NAME = "<b>latecomer</b>"
+
+#: Which node is switched off, if there are so many: the first has number 0.
+FAILING = 8
+
+#: The address of the first node; the others follow.
+_FIRST = 0x0013_A200_400A_3E01
+
+
+def address(number: int) -> str:
+    """Return the address of the node with this number."""
+    return format_address64(Address64(_FIRST + number))
 
 
 def tell_ways(network: SimulatedNetwork) -> None:
@@ -36,7 +48,8 @@ def tell_ways(network: SimulatedNetwork) -> None:
             ways.append([nodes[relay].address16, *ways[relay]])
         else:
             ways.append([])
-        network.radio.emit_route_record(node, ways[number])
+        if node.reachable:
+            network.radio.emit_route_record(node, ways[number])
 
 
 def run(path: str, nodes: int) -> None:
@@ -53,8 +66,14 @@ def run(path: str, nodes: int) -> None:
     def join() -> None:
         network.add_node(EchoNode(network, LATE_ADDRESS, LATE_NAME))
 
+    failing = list(network.nodes.values())[: FAILING + 1][-1]
+
+    def switch() -> None:
+        failing.reachable = not failing.reachable
+
     threads: Any = reactor
     signal.signal(signal.SIGUSR1, lambda number, frame: threads.callFromThread(join))
+    signal.signal(signal.SIGUSR2, lambda number, frame: threads.callFromThread(switch))
     LoopingCall(tell_ways, network).start(2, now=False)
     reactor.callWhenRunning(print, "ready", flush=True)
     reactor.addSystemEventTrigger("before", "shutdown", network.stop)

@@ -1,27 +1,31 @@
 """Takes pictures of the console, to be looked at: ``python -m tests.browser.screenshots DIRECTORY``
 and ``python -m tests.browser.screenshots --readme docs/images/console.png``.
 
-With 3 and with 300 simulated nodes, 1280 and 390 pixels wide, light and dark: each view, a node's
-dialog, a terminal. Some traffic runs for a while before, so that the graphs show something.
+With 8, with 60 and with 300 simulated nodes, one of which is switched off; 1280, 800 and 390 pixels
+wide, light and dark: each view, a node's dialog, a terminal, the menus. Some traffic runs for a
+while before, so that the graphs show something.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import signal
 import socket
 import time
 import xmlrpc.client
+from contextlib import suppress
 from pathlib import Path
 
+from tests.browser.radio import FAILING, address
 from tests.browser.support import Page, missing, wait_until
 from tests.system.support import Gateway, Program
 
 #: Widths and heights of the windows, in CSS pixels.
-SIZES = {1280: 900, 390: 844}
+SIZES = {1280: 900, 800: 900, 390: 844}
 
 #: How many nodes there are.
-NETWORKS = (3, 300)
+NETWORKS = (8, 60, 300)
 
 #: Seconds of traffic before the pictures.
 TRAFFIC = 40.0
@@ -48,18 +52,27 @@ def take_all(directory: Path, nodes: int) -> None:
     gateway = Gateway(link)
     try:
         wait_until(lambda: is_complete(gateway, nodes), f"{nodes} nodes", 120)
+        radio.process.send_signal(signal.SIGUSR2)
+        ports = {row["addr_extended"].strip("[]!"): row["tcp_port"] for row in gateway.api.list()}
+        failing = ports[address(min(FAILING, nodes - 1))]
         page = Page(f"http://127.0.0.1:{gateway.control}/")
         page.size(1280)
         page.wait_row("METER")
-        page.click("measure")
+        page.measure()
         page.open_terminal("ECHO")
         page.wait_text("terminal-state", "open")
         for number in range(int(TRAFFIC / 2)):
             page.fill("terminal-input", f"line {number} of {'some ' * (number % 7)}text")
-            time.sleep(2)
+            write_to(list(ports.values())[number * 7 % nodes])
+            write_to(failing)
+            time.sleep(1)
         take(page, directory, f"{nodes}-terminal")
         page.script("document.getElementById('terminal-dialog').close()")
         take(page, directory, f"{nodes}-nodes")
+        for menu in ("facts-menu", "columns-menu"):
+            page.script("document.getElementById(arguments[0]).open = true", menu)
+            take(page, directory, f"{nodes}-{menu}")
+            page.script("document.getElementById(arguments[0]).open = false", menu)
         page.open_node("ECHO")
         take(page, directory, f"{nodes}-node")
         page.script("document.getElementById('node-dialog').close()")
@@ -78,6 +91,13 @@ def take_all(directory: Path, nodes: int) -> None:
         radio.stop()
 
 
+def write_to(port: int) -> None:
+    """Send something to a node, and wait a moment for what comes back, or for the port's end."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as client:
+        client.sendall(b"some text " * 3)
+        client.recv(100)
+
+
 def take_for_readme(path: Path) -> None:
     """Take the picture that stands in the README."""
     gateway = Gateway("sim:nodes=8:hops=1+1+2")
@@ -87,7 +107,7 @@ def take_for_readme(path: Path) -> None:
         page.size(1280, 720)
         page.scheme("light")
         page.wait_row("METER")
-        page.click("measure")
+        page.measure()
         page.open_terminal("ECHO")
         page.wait_text("terminal-state", "open")
         client = socket.create_connection(("127.0.0.1", gateway.nodes(8)["METER"]["tcp_port"]))
@@ -123,7 +143,7 @@ def main() -> None:
     )
     parser.add_argument("directory", nargs="?", type=Path, help="where the pictures go")
     parser.add_argument(
-        "nodes", nargs="*", type=int, help="how many nodes the networks have; 3 and then 300"
+        "nodes", nargs="*", type=int, help="how many nodes the networks have; 8, 60 and then 300"
     )
     parser.add_argument(
         "--readme", metavar="FILE", type=Path, help="take just the picture of the README, to FILE"

@@ -199,6 +199,17 @@ class Page:
         self.find(link)[0].click()
         wait_until(lambda: self.find(f"{link}[aria-current]"), f"the view {view!r}")
 
+    def unfold(self, name: str) -> None:
+        """Open a menu, unless it is."""
+        menu = self.id(name)
+        if not menu.get_attribute("open"):
+            menu.find_element(By.TAG_NAME, "summary").click()
+
+    def measure(self) -> None:
+        """Ask all nodes for their temperatures."""
+        self.unfold("more-menu")
+        self.click("measure")
+
     def open_terminal(self, name: str) -> None:
         """Open a terminal to a node, by the button in its row."""
         button = self.row(name).find_element(By.CSS_SELECTOR, "td.do button")

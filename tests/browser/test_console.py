@@ -98,23 +98,24 @@ class ConsoleTests(ConsoleTestCase):
         """The head says how the radio is; each node has a row with its port."""
         page = self.open()
         page.wait_text("radio-pill", "radio up")
+        page.unfold("facts-menu")
         # The gateway asks for it when the link is up already.
         head = page.wait_text("radio-facts", "Channel")
         for words in (self.world.link, "00:13:a2:00:41:5b:1a:00", "Firmware", "PAN"):
             self.assertIn(words, head)
         for name in ("METER", "ECHO"):
-            self.assertIn(str(self.world.port(name)), page.wait_row(name, "listening"))
+            self.assertIn(str(self.world.port(name)), page.wait_row(name, "OK"))
 
     def test_sort_and_filter(self) -> None:
         """A column's title sorts and says so; the filter leaves what matches."""
         page = self.open()
         page.wait_row("METER")
-        title = page.find("th button")[0]
+        title = page.find("th.name button")[0]
         title.click()
-        self.assertEqual(page.find("th")[0].get_attribute("aria-sort"), "ascending")
+        self.assertEqual(page.find("th.name")[0].get_attribute("aria-sort"), "ascending")
         ascending = list(page.rows())
         title.click()
-        self.assertEqual(page.find("th")[0].get_attribute("aria-sort"), "descending")
+        self.assertEqual(page.find("th.name")[0].get_attribute("aria-sort"), "descending")
         self.assertEqual(list(page.rows()), ascending[::-1])
         page.id("filter").send_keys("met")
         self.assertEqual(list(page.rows()), ["METER"])
@@ -123,12 +124,12 @@ class ConsoleTests(ConsoleTestCase):
     def test_updates_leave_the_reader_alone(self) -> None:
         """While values change, the focus and the marked text stay where they are."""
         page = self.open()
-        before = page.wait_row("METER", "listening")
+        before = page.wait_row("METER", "OK")
         page.script(
             "const row = [...document.querySelectorAll('#table tbody tr')].find(row =>"
-            " row.innerText.startsWith('METER'));"
+            " row.querySelector('.name button').textContent === 'METER');"
             "row.querySelector('.name button').focus();"
-            "document.getSelection().selectAllChildren(row.querySelector('td.address'))"
+            "document.getSelection().selectAllChildren(row.querySelector('.name .address'))"
         )
         wait_until(lambda: page.rows()["METER"] != before, "a change in the row of the meter")
         self.assertEqual(page.script("return document.activeElement.textContent"), "METER")
@@ -158,7 +159,7 @@ class ConsoleTests(ConsoleTestCase):
         """The button asks the nodes, and their rows show what they measured."""
         page = self.open()
         page.wait_text("radio-pill", "radio up")
-        page.click("measure")
+        page.measure()
         page.wait_text("discover-text", "told the temperature")
         page.wait_row("METER", "°C")
 
@@ -196,7 +197,7 @@ class ConsoleTests(ConsoleTestCase):
         page.click("unbind")
         page.wait_text("unbind-text", "forget")
         page.click("unbind-no")
-        page.wait_row("ECHO", "listening")
+        page.wait_row("ECHO", "OK")
         page.click("unbind")
         page.click("unbind-yes")
         page.wait_text("unbind-result", "Done.")
@@ -207,7 +208,7 @@ class ConsoleTests(ConsoleTestCase):
         page = self.open()
         page.open_terminal("ECHO")
         page.wait_text("terminal-state", "open")
-        page.wait_row("ECHO", "1")
+        page.wait_row("ECHO", "1 client")
         page.fill("terminal-input", "<i>good</i> day")
         page.wait_text("terminal-output", "<i>good</i> day\n<i>good</i> day")
         page.script("document.querySelector('[name=terminal-view][value=hex]').click()")
@@ -363,7 +364,7 @@ class ChangeTests(ConsoleTestCase):
         page.wait_row("METER")
         page.script("window.loaded = 'once'")
         self.world.radio.process.send_signal(signal.SIGUSR1)
-        page.wait_row(LATE_NAME, "listening")
+        page.wait_row(LATE_NAME, "OK")
         self.assertEqual(page.script("return window.loaded"), "once")
 
     def test_gateway_is_lost_and_back(self) -> None:
@@ -371,7 +372,7 @@ class ChangeTests(ConsoleTestCase):
         # The browser itself reports each attempt that failed.
         self.expected_in_console = "ERR_CONNECTION_REFUSED"
         page = self.open()
-        page.wait_row("ECHO", "listening")
+        page.wait_row("ECHO", "OK")
         page.script("window.loaded = 'once'")
         page.open_terminal("ECHO")
         page.wait_text("terminal-state", "open")
@@ -385,7 +386,7 @@ class ChangeTests(ConsoleTestCase):
         self.world.gateway = self.world.start_gateway(self.world.gateway.control)
         wait_until(lambda: not page.id("banner").is_displayed(), "the banner's end")
         page.wait_text("radio-pill", "radio up")
-        page.wait_row("ECHO", "listening")
+        page.wait_row("ECHO", "OK")
         self.assertEqual(page.script("return window.loaded"), "once")
 
     def test_terminal_and_tap_open_again(self) -> None:

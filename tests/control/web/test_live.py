@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from wsproto.events import TextMessage
 
 from tests.control.web.support import ConsoleTestCase, Page
+from tests.control.web.test_traffic import unpacked
 from tests.support import present, producer_of
 from zbtwist.config.settings import Settings
 from zbtwist.control.faults import (
@@ -149,7 +150,7 @@ class Telling(LiveTestCase):
 
     def test_everything_at_first(self) -> None:
         _, snapshot = self.opened()
-        self.assertEqual(snapshot.keys(), {"type", "gateway", "radio", "nodes", "traffic"})
+        self.assertEqual(snapshot.keys(), {"type", "time", "gateway", "radio", "nodes", "traffic"})
         self.assertTypes(snapshot["gateway"], GATEWAY)
         self.assertTypes(snapshot["radio"], RADIO)
         for node in snapshot["nodes"]:
@@ -222,17 +223,21 @@ class Telling(LiveTestCase):
         traffic = snapshot["traffic"]
         echo = "00:13:a2:00:40:0a:3e:03"
         self.assertEqual(traffic["interval"], TRAFFIC_INTERVAL)
-        self.assertEqual([sum(values) for values in traffic["nodes"][echo]], [5, 0, 0])
-        self.assertEqual([sum(values) for values in traffic["all"]], [5, 0, 0])
+        self.assertEqual(self.sums(traffic, traffic["nodes"][echo]), [5, 0, 0])
+        self.assertEqual(self.sums(traffic, traffic["all"]), [5, 0, 0])
         self.port("ECHO").deliver(b"123")
         self.port("ECHO").outbound.bytes_lost += 7
         self.run_for(TRAFFIC_INTERVAL)
         [*_, message] = [one for one in page.messages() if one["traffic"]]
         self.assertEqual(message["traffic"]["number"], traffic["number"] + 1)
-        self.assertEqual(message["traffic"]["nodes"], {echo: [[3], [0], [7]]})
+        self.assertEqual(message["traffic"]["count"], 1)
+        self.assertEqual(unpacked(message["traffic"]["nodes"][echo], 1), ([3], [0], [7]))
         other = self.open()
         [again] = other.messages()
-        self.assertEqual([sum(values) for values in again["traffic"]["nodes"][echo]], [8, 0, 7])
+        self.assertEqual(self.sums(again["traffic"], again["traffic"]["nodes"][echo]), [8, 0, 7])
+
+    def sums(self, traffic: dict[str, Any], texts: list[str]) -> list[int]:
+        return [sum(values) for values in unpacked(texts, traffic["count"])]
 
     def test_health(self) -> None:
         """How nodes are, and why, is told at once when it changes."""

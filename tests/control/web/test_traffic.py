@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -10,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
-from zbtwist.control.web.traffic import INTERVAL, KEPT, RECENT, TrafficHistory
+from zbtwist.control.web.traffic import _MOST, INTERVAL, KEPT, RECENT, TrafficHistory
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import Coordinator
@@ -162,6 +163,18 @@ class TrafficTests(TrafficTestCase):
         self.assertHistory(None, [0], [0])
 
 
+def unpacked(texts: list[str], count: int) -> tuple[list[int], ...]:
+    """Return the numbers that a page reads of received, sent and lost."""
+    numbers = []
+    for text in texts:
+        data = b64decode(text)
+        size = len(data) // count if data else 1
+        numbers.append(
+            [int.from_bytes(data[at * size : (at + 1) * size], "little") for at in range(count)]
+        )
+    return tuple(numbers)
+
+
 class RecentTests(TrafficTestCase):
     """What pages are told."""
 
@@ -170,7 +183,9 @@ class RecentTests(TrafficTestCase):
         traffic = self.traffic.since(before)
         if not traffic:
             return ()
-        return traffic["number"], traffic["all"], traffic["nodes"]
+        count = traffic["count"]
+        nodes = {address: unpacked(texts, count) for address, texts in traffic["nodes"].items()}
+        return traffic["number"], unpacked(traffic["all"], count), nodes
 
     def test_nothing(self) -> None:
         self.assertEqual(self.told(), ())
@@ -212,6 +227,13 @@ class RecentTests(TrafficTestCase):
         self.assertEqual(number, 3 * RECENT + 2)
         [(received, _, _)] = nodes.values()
         self.assertEqual(received, [0] * (RECENT - 1) + [7])
+
+    def test_large_numbers(self) -> None:
+        for received in (0xFFFF, 0x10000, _MOST + 1):
+            self.pass_bytes(ONE, received)
+            self.wait()
+        self.assertEqual(self.told()[1][0], [0xFFFF, 0x10000, _MOST])
+        self.assertEqual(self.told(1)[1][0], [0x10000, _MOST])
 
     def test_longer_than_the_rings(self) -> None:
         """What is told is of the last ten minutes, wherever that is in them."""

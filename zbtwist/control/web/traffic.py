@@ -11,7 +11,9 @@ it, and of no node for which that is nothing.
 
 from __future__ import annotations
 
+import sys
 from array import array
+from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -186,10 +188,10 @@ class TrafficHistory(Service):
 
         @param interval: how many intervals were told before; 0 for none.
         @return: empty if there is nothing to tell, else interval (seconds), number (of intervals
-            so far), end (seconds since 1970, of the last one), and of each of the last ones that
-            were not told, at most `RECENT`, what was received, sent and lost: lists, oldest first,
-            for all together (``all``) and for the nodes for which it is not nothing (``nodes``, by
-            address). In intervals that are left out nothing has passed.
+            so far), count (of those that are told: the last ones that were not, at most `RECENT`),
+            and what was received, sent and lost in each of them, as `packed` writes it, of all
+            together (``all``) and of the nodes for which it is not nothing (``nodes``, by address).
+            In intervals that are left out nothing has passed.
         """
         count = min(self._intervals - interval, RECENT)
         # What is to be seen of the last hour moves on also when nothing passes any more.
@@ -199,25 +201,42 @@ class TrafficHistory(Service):
         return {
             "interval": INTERVAL,
             "number": self._intervals,
-            "end": self._end,
-            "all": self._values(self._sum, count),
+            "count": count,
+            "all": self._told(self._sum, count),
             "nodes": {
-                format_address64(address64): self._values(record, count)
+                format_address64(address64): self._told(record, count)
                 for address64, record in self._records.items()
                 if record.last_active >= first
             },
         }
 
-    def _values(self, record: _Record | None, count: int) -> tuple[list[int], ...]:
-        """Return the last values of a record: received, sent, lost; zeros where it has none."""
-        if record is None:
-            return tuple([0] * count for _ in range(3))
-        return tuple(
-            [0] * count if ring is None else self._last(ring, count)
+    def _told(self, record: _Record, count: int) -> list[str]:
+        return [
+            "" if ring is None else packed(self._last(ring, count))
             for ring in (record.received, record.sent, record.lost)
-        )
+        ]
 
-    def _last(self, ring: array[int], count: int) -> list[int]:
+    def _values(self, record: _Record | None, count: int) -> list[list[int]]:
+        """Return the last values of a record: received, sent, lost; zeros where it has none."""
+        rings = (None,) * 3 if record is None else (record.received, record.sent, record.lost)
+        return [[0] * count if one is None else self._last(one, count).tolist() for one in rings]
+
+    def _last(self, ring: array[int], count: int) -> array[int]:
         end = self._intervals % KEPT
         start = end - count
-        return ring[start:end].tolist() if start >= 0 else (ring[start:] + ring[:end]).tolist()
+        return ring[start:end] if start >= 0 else ring[start:] + ring[:end]
+
+
+def packed(values: array[int]) -> str:
+    """Write numbers for a page: base64 of little-endian numbers of 16 bits, or of 32 if one needs
+    them; empty if all are 0. Lists in JSON take several times as long, and more room.
+    """
+    most = max(values)
+    if not most:
+        return ""
+    if most <= 0xFFFF:
+        values = array("H", values)
+    if sys.byteorder == "big":
+        values = values[:]
+        values.byteswap()
+    return b64encode(values).decode("ascii")

@@ -34,15 +34,21 @@ export function bytes(number) {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
-/** How long ago a time is; the steps are coarse, so that the page is quiet. */
+/** How old a time is; the steps are coarse, so that the page is quiet. */
+export function age(seconds) {
+  const old = Date.now() / 1000 + clockDifference - seconds;
+  if (old < 10) return "now";
+  if (old < 60) return `${Math.floor(old / 10) * 10} s`;
+  if (old < 3600) return `${Math.floor(old / 60)} min`;
+  if (old < 86400) return `${Math.floor(old / 3600)} h`;
+  return counted(Math.floor(old / 86400), "day");
+}
+
+/** How long ago a time is. */
 export function ago(seconds) {
   if (!seconds) return "never";
-  const age = Date.now() / 1000 + clockDifference - seconds;
-  if (age < 10) return "now";
-  if (age < 60) return `${Math.floor(age / 10) * 10} s ago`;
-  if (age < 3600) return `${Math.floor(age / 60)} min ago`;
-  if (age < 86400) return `${Math.floor(age / 3600)} h ago`;
-  return counted(Math.floor(age / 86400), "day") + " ago";
+  const text = age(seconds);
+  return text === "now" ? text : `${text} ago`;
 }
 
 export function moment(seconds) {
@@ -84,8 +90,29 @@ export function nodeState(node) {
   return node.port ? "listening" : "no port";
 }
 
+/** The port as people write it: its number, or where else its clients find it. */
 export function portText(node) {
-  return node.port ? String(node.port) : "";
+  if (typeof node.port !== "string") return node.port ? String(node.port) : "";
+  // What follows the path says how the socket is made, and is of no use to a client.
+  const unix = /^unix:((?:address=)?)((?:\\.|[^\\:])+)/.exec(node.port);
+  return unix ? unix[2].replace(/\\(.)/g, "$1") : node.port;
+}
+
+/** Where a client is to connect to: host and port, or the path of a socket.
+ *
+ * @param gateway: which says the address that the ports listen at.
+ */
+export function portPlace(node, gateway) {
+  if (typeof node.port === "string" || !node.port) return portText(node);
+  return `${portHost(gateway)}:${node.port}`;
+}
+
+/** The host of the ports, as it is written before a colon. */
+export function portHost({ interface: address = "" }) {
+  const isAny = !address || /^(0\.0\.0\.0|[0:]+)$/.test(address);
+  // Where the page was found, the ports are, too.
+  if (isAny) return location.hostname;
+  return address.includes(":") ? `[${address}]` : address;
 }
 
 const TYPES = { end: "end device", router: "router", coordinator: "coordinator" };

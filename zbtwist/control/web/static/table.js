@@ -1,229 +1,181 @@
-// The table of nodes: one row for each node, kept from one update to the next, so that an update
-// takes away no focus, no selection and no place. Only cells whose text changed are written.
+// The table of nodes: who is shown, and in which order. Only cells whose text changed are written.
 //
 // Rows change their order only while nobody is busy with them: values that change every second
-// would otherwise move a row away from under the pointer.
+// would otherwise move a row away from under the pointer. What is searched for, the order and the
+// columns stand in the page's address.
 
+import { COLUMNS, compareKeys } from "./columns.js";
 import { byId, element, setAttribute, setText } from "./dom.js";
 import * as format from "./format.js";
-import { signalBars } from "./signal.js";
+import { boxOf } from "./health.js";
+import { place } from "./place.js";
+import { Row } from "./row.js";
+import { choiceWords, chosenBox } from "./strip.js";
 
-/** How many rows are shown at most; the filter finds the others. */
+/** How many rows are shown at most; the search finds the others. */
 const MAXIMUM_ROWS = 1000;
 
 /** Milliseconds for which rows stay after the pointer moved over them. */
 const POINTER_REST = 3000;
 
-const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+/** Milliseconds after the last letter until a search stands in the page's address. */
+const TYPING_REST = 400;
 
-/** key: what is sorted by; text: what the cell says. Numbers are aligned at the right. */
-const COLUMNS = [
-  { id: "name", title: "Name", key: format.nodeName },
-  { id: "address", title: "Address", key: (node) => node.address },
-  { id: "type", title: "Type", key: format.typeText },
-  { id: "device", title: "Device", key: (node) => node.device || "" },
-  { id: "port", title: "Port", number: true, key: portKey, text: format.portText },
-  number("clients", "Clients", "clients", format.count),
-  number("received", "Received", "bytes_received", format.bytes),
-  number("sent", "Sent", "bytes_sent", format.bytes),
-  number("seen", "Last seen", "last_seen", format.ago),
-  { id: "signal", title: "Signal", number: true, key: signalKey, text: signalText },
-  { id: "temperature", title: "Temp.", number: true, key: temperatureKey, text: temperatureText },
-  { id: "state", title: "State", key: format.nodeState },
-];
+/** Milliseconds between two looks at what only time changes. */
+const AGES = 5000;
 
-function number(id, title, field, text) {
-  return {
-    id,
-    title,
-    number: true,
-    key: (node) => node[field] || 0,
-    text: (node) => text(node[field] || 0),
-  };
+/** What is sorted by unless the reader says otherwise: the state, the worst first. */
+const DEFAULT = COLUMNS[0];
+
+function columnOf(id) {
+  return COLUMNS.find((column) => column.id === id);
 }
 
-function portKey(node) {
-  return typeof node.port === "number" ? node.port || Infinity : Infinity;
-}
-
-/** The strongest is the largest; a node without a signal is below all. */
-function signalKey(node) {
-  return node.signal === null || node.signal === undefined ? -Infinity : -node.signal;
-}
-
-function signalText(node) {
-  return format.signal(node.signal);
-}
-
-function temperatureKey(node) {
-  return node.temperature ?? -Infinity;
-}
-
-function temperatureText(node) {
-  return format.temperature(node.temperature);
-}
-
-function compareKeys(one, other) {
-  if (typeof one === "number" && typeof other === "number") {
-    return one === other ? 0 : one - other;
-  }
-  return collator.compare(one, other);
-}
-
-/** What a filter is looked for in. */
-function haystack(node) {
-  const parts = [node.label, node.name, node.address, node.address.replaceAll(":", "")];
-  parts.push(format.typeText(node), node.device, String(node.port || ""), node.short);
-  parts.push(format.nodeState(node));
-  return parts.join("\n").toLowerCase();
-}
-
-class Row {
-  constructor(node, { onOpen, onTerminal }) {
-    this.node = node;
-    this.cells = new Map();
-    this.line = element("tr", { role: "row" });
-    for (const column of COLUMNS) {
-      const cell = element("td", {
-        role: "cell",
-        class: column.number ? `${column.id} number` : column.id,
-        "data-title": column.title,
-      });
-      this.cells.set(column.id, cell);
-      this.line.append(cell);
-    }
-    this.open = element("button", { type: "button", class: "link" });
-    this.open.addEventListener("click", () => onOpen(this.node.address));
-    this.alias = element("span", { class: "alias muted" });
-    this.cells.get("name").append(this.open, this.alias);
-    this.bars = signalBars();
-    this.signal = element("span");
-    this.cells.get("signal").append(this.bars.image, this.signal);
-    this.age = element("time");
-    this.cells.get("seen").append(this.age);
-    this.terminal = element(
-      "button",
-      { type: "button", class: "small", title: "Terminal" },
-      element("span", { class: "sign" }, ">_"),
-      element("span", { class: "phone-only" }, "Terminal"),
-    );
-    this.terminal.addEventListener("click", () => onTerminal(this.node.address));
-    this.line.append(element("td", { role: "cell", class: "do" }, this.terminal));
-  }
-
-  update(node) {
-    this.node = node;
-    this.haystack = haystack(node);
-    const name = format.nodeName(node);
-    const isNamed = Boolean(node.label || node.name);
-    setText(this.open, isNamed ? name : "no name");
-    setAttribute(this.open, "aria-label", isNamed ? null : `no name, ${node.address}`);
-    setText(this.alias, node.label && node.name && node.name !== node.label ? node.label : "");
-    setAttribute(this.terminal, "aria-label", `Terminal of ${name}`);
-    for (const column of COLUMNS) {
-      if (["name", "signal", "seen"].includes(column.id)) continue;
-      const cell = this.cells.get(column.id);
-      const text = (column.text || column.key)(node);
-      setText(cell, text);
-      cell.classList.toggle("nothing", !text);
-    }
-    this.bars.show(node.signal);
-    setText(this.signal, format.signal(node.signal));
-    this.cells.get("signal").classList.toggle("nothing", !this.signal.textContent);
-    setAttribute(this.age, "title", format.moment(node.last_seen) || null);
-    this.updateAge();
-    const state = this.cells.get("state");
-    state.classList.toggle("bad", Boolean(node.problem));
-    state.classList.toggle("idle", !node.problem && !node.port);
-  }
-
-  updateAge() {
-    setText(this.age, format.ago(this.node.last_seen));
-  }
+/** The columns that the page's address asks for, in their order. */
+export function chosenColumns() {
+  const wanted = place.get("columns")?.split(",") || [];
+  const found = COLUMNS.filter((column) => wanted.includes(column.id));
+  return found.length ? found : COLUMNS.filter((column) => column.shown);
 }
 
 export class NodeTable {
   /** @param handlers: onOpen and onTerminal, called with a node's address. */
   constructor(state, handlers) {
     this.state = state;
-    this.handlers = handlers;
+    this.handlers = { state, ...handlers };
     this.rows = new Map();
-    this.sortBy = COLUMNS.find((column) => column.id === "port");
-    this.ascending = true;
+    this.matching = [];
     this.pointerMoved = -Infinity;
     this.body = byId("table").tBodies[0];
     this.filter = byId("filter");
-    this.filter.addEventListener("input", () => this.arrange(true));
+    this.filter.addEventListener("input", () => this.typed());
     this.body.addEventListener("pointermove", () => {
       this.pointerMoved = performance.now();
     });
-    this.makeHead();
+    byId("show-all").addEventListener("click", () => {
+      this.filter.value = "";
+      place.set({ q: null, health: null }, { push: true });
+      this.filter.focus();
+    });
+    this.makeSorting();
+    place.addEventListener("change", (event) => this.moved(event.detail));
     state.addEventListener("change", (event) => this.update(event.detail));
     setInterval(() => {
-      for (const row of this.rows.values()) row.updateAge();
-    }, 5000);
+      for (const row of this.rows.values()) {
+        for (const id of ["state", "heard", "hops"]) row.showColumn(id);
+      }
+    }, AGES);
+    this.filter.value = place.get("q") || "";
+    this.readOrder();
+    this.makeHead();
+  }
+
+  // --- what the reader asks for ------------------------------------------------------------------
+
+  typed() {
+    this.arrange(true);
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => place.set({ q: this.filter.value.trim() }), TYPING_REST);
+  }
+
+  /** The page's address has changed. */
+  moved(names) {
+    if (names.has("q") && this.filter.value.trim() !== (place.get("q") || "")) {
+      this.filter.value = place.get("q") || "";
+    }
+    if (names.has("sort")) this.readOrder();
+    if (names.has("columns")) this.makeHead();
+    if (names.has("sort")) this.showOrder();
+    if (names.has("node")) this.showOpen();
+    if (["q", "health", "sort", "columns"].some((name) => names.has(name))) this.arrange(true);
+  }
+
+  makeSorting() {
+    const choice = byId("sort-key");
+    for (const column of COLUMNS) {
+      choice.append(element("option", { value: column.id }, column.title));
+    }
+    choice.addEventListener("change", () => this.sort(columnOf(choice.value), true));
+    byId("sort-direction").addEventListener("click", () => {
+      this.sort(this.sortBy, !this.ascending);
+    });
+  }
+
+  sort(column, ascending) {
+    const isDefault = column === DEFAULT && ascending;
+    place.set({ sort: isDefault ? null : `${ascending ? "" : "-"}${column.id}` });
+  }
+
+  readOrder() {
+    const wanted = place.get("sort") || "";
+    const found = columnOf(wanted.replace(/^-/, ""));
+    this.sortBy = found || DEFAULT;
+    this.ascending = !found || !wanted.startsWith("-");
   }
 
   makeHead() {
+    this.columns = chosenColumns();
+    this.heads = new Map();
     const line = element("tr", { role: "row" });
-    const choice = byId("sort-key");
-    for (const column of COLUMNS) {
+    for (const column of this.columns) {
       const button = element("button", { type: "button" }, column.title);
       button.addEventListener("click", () => {
         this.sort(column, this.sortBy === column ? !this.ascending : true);
       });
-      column.head = element(
+      const head = element(
         "th",
-        { role: "columnheader", scope: "col", class: column.number ? "number" : null },
+        {
+          role: "columnheader",
+          scope: "col",
+          class: column.number ? `${column.id} number` : column.id,
+        },
         button,
       );
-      line.append(column.head);
-      choice.append(element("option", { value: column.id }, column.title));
+      this.heads.set(column, head);
+      line.append(head);
     }
     const unseen = element("span", { class: "unseen" }, "Terminal");
-    line.append(element("th", { role: "columnheader", scope: "col" }, unseen));
-    byId("table").tHead.append(line);
-    choice.addEventListener("change", () => {
-      this.sort(COLUMNS.find((column) => column.id === choice.value), this.ascending);
-    });
-    byId("sort-direction").addEventListener("click", () => {
-      this.sort(this.sortBy, !this.ascending);
-    });
+    line.append(element("th", { role: "columnheader", scope: "col", class: "do" }, unseen));
+    byId("table").tHead.replaceChildren(line);
+    for (const row of this.rows.values()) row.unmake();
     this.showOrder();
-  }
-
-  sort(column, ascending) {
-    this.sortBy = column;
-    this.ascending = ascending;
-    this.showOrder();
-    this.arrange(true);
   }
 
   showOrder() {
     const order = this.ascending ? "ascending" : "descending";
-    for (const column of COLUMNS) {
-      setAttribute(column.head, "aria-sort", column === this.sortBy ? order : null);
+    for (const [column, head] of this.heads) {
+      setAttribute(head, "aria-sort", column === this.sortBy ? order : null);
     }
     byId("sort-key").value = this.sortBy.id;
-    setText(byId("sort-direction"), this.ascending ? "Ascending" : "Descending");
+    setText(byId("sort-direction"), this.ascending ? "↑" : "↓");
+    setAttribute(byId("sort-direction"), "aria-label", order);
   }
 
-  update({ changed, gone }) {
+  /** Mark the row of the node whose panel is open. */
+  showOpen() {
+    const open = place.get("node");
+    for (const row of this.rows.values()) {
+      if (row.line) setAttribute(row.line, "aria-current", row.node.address === open ? "true" : null);
+    }
+  }
+
+  // --- what the gateway says ---------------------------------------------------------------------
+
+  update({ changed, gone, traffic }) {
     for (const address of gone) {
       const row = this.rows.get(address);
       if (!row) continue;
-      if (row.line.contains(document.activeElement)) this.filter.focus({ preventScroll: true });
-      row.line.remove();
+      if (row.hasFocus) this.filter.focus({ preventScroll: true });
+      row.unmake();
       this.rows.delete(address);
     }
     for (const address of changed) {
-      let row = this.rows.get(address);
-      if (!row) {
-        row = new Row(this.state.nodes.get(address), this.handlers);
-        this.rows.set(address, row);
-      }
-      row.update(this.state.nodes.get(address));
+      const node = this.state.nodes.get(address);
+      const row = this.rows.get(address);
+      if (row) row.update(node);
+      else this.rows.set(address, new Row(node, this.handlers));
     }
+    for (const address of traffic || []) this.rows.get(address)?.showColumn("lately");
     this.arrange(false);
   }
 
@@ -237,11 +189,25 @@ export class NodeTable {
     );
   }
 
+  // --- the order ---------------------------------------------------------------------------------
+
   compare(one, other) {
-    const { key } = this.sortBy;
-    const order = compareKeys(key(one.node), key(other.node));
-    if (order) return this.ascending ? order : -order;
-    return one.node.address < other.node.address ? -1 : 1;
+    const [first, second] = [one.node, other.node];
+    const order = compareKeys(one.key, other.key, this.ascending ? 1 : -1);
+    // Those that are alike are in the order of their ports.
+    if (order) return order;
+    const ports = compareKeys(first.port || null, second.port || null, 1);
+    return ports || (first.address < second.address ? -1 : 1);
+  }
+
+  /** The rows that are searched for. */
+  found() {
+    const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const box = chosenBox();
+    // The row in which somebody is stays, also if it does not match any more.
+    return [...this.rows.values()].filter(
+      (row) => ((!box || boxOf(row.node) === box) && row.matches(words)) || row.hasFocus,
+    );
   }
 
   /** Put the rows that are to be seen in their order.
@@ -249,29 +215,23 @@ export class NodeTable {
    * @param asked: a person asked for it, so that it is done at once.
    */
   arrange(asked) {
-    const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    // The row in which somebody is stays, also if it does not match any more.
-    const found = [...this.rows.values()].filter(
-      (row) =>
-        words.every((word) => row.haystack.includes(word)) ||
-        row.line.contains(document.activeElement),
-    );
-    const matching = found.length;
-    const compare = (one, other) => this.compare(one, other);
-    const wanted =
-      asked || !this.isBusy() ? found.sort(compare) : this.withNew(found.sort(compare));
-    wanted.length = Math.min(wanted.length, MAXIMUM_ROWS);
-    this.place(wanted.map((row) => row.line));
-    this.showCounts(matching, wanted.length, words.length > 0);
+    const found = this.found();
+    for (const row of found) row.key = this.sortBy.key(row.node, this.state);
+    const sorted = found.sort((one, other) => this.compare(one, other));
+    this.matching = asked || !this.isBusy() ? sorted : this.withNew(sorted);
+    const wanted = this.matching.slice(0, MAXIMUM_ROWS);
+    this.place(wanted.map((row) => row.shownWith(this.columns)));
+    this.showOpen();
+    this.showCounts(this.matching.length, wanted.length);
   }
 
   /** The order that the rows have now, with those that are new where they belong. */
   withNew(sorted) {
-    const place = new Map([...this.body.rows].map((line, index) => [line, index]));
-    const old = sorted.filter((row) => place.has(row.line));
-    old.sort((one, other) => place.get(one.line) - place.get(other.line));
+    const order = new Map([...this.body.rows].map((line, index) => [line, index]));
+    const old = sorted.filter((row) => order.has(row.line));
+    old.sort((one, other) => order.get(one.line) - order.get(other.line));
     for (const row of sorted) {
-      if (place.has(row.line)) continue;
+      if (order.has(row.line)) continue;
       const next = old.findIndex((other) => this.compare(row, other) < 0);
       old.splice(next < 0 ? old.length : next, 0, row);
     }
@@ -292,23 +252,21 @@ export class NodeTable {
     }
   }
 
-  showCounts(matching, shown, filtered) {
+  showCounts(matching, shown) {
     const all = this.rows.size;
+    const isFiltered = Boolean(this.filter.value.trim() || chosenBox());
     setText(byId("nodes-count"), all ? format.count(all) : "");
     let text = "";
     if (shown < matching) {
       const found = format.counted(matching, "node");
-      text = `The first ${format.count(shown)} of ${found} are shown; filter to see others.`;
-    } else if (filtered && all) {
-      text = `${format.count(matching)} of ${format.counted(all, "node")}`;
+      text = `The first ${format.count(shown)} of ${found} are shown; search to see others.`;
+    } else if (isFiltered && all) {
+      text = choiceWords(matching, all);
     }
     setText(byId("shown"), text);
-    const empty = byId("no-nodes");
-    empty.hidden = matching > 0;
-    setText(
-      empty,
-      all ? "No node matches the filter." : "No node is known yet. Discover searches the network.",
-    );
-    byId("table").hidden = matching === 0;
+    byId("show-all").hidden = !isFiltered || !all;
+    byId("table-frame").hidden = matching === 0;
+    byId("no-match").hidden = !all || matching > 0;
+    byId("no-nodes").hidden = all > 0 || !this.state.isKnown;
   }
 }
