@@ -10,11 +10,12 @@ TRIAL := -m twisted.trial -j4
 # Without --quiet: it may take a while, and who waits wants to know for what.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test coverage lint types imports news audit package bench clean
+.PHONY: help demo test axe coverage lint types imports news audit package bench clean
 
 help:
 	@echo "make demo      run the gateway in the foreground on a simulated network"
 	@echo "make test      run all tests"
+	@echo "make axe       get axe-core from npm, with which the tests look who can use the console"
 	@echo "make coverage  run them, and check how much of the gateway they run"
 	@echo "make lint      check format and style"
 	@echo "make types     check types"
@@ -32,6 +33,8 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(BIN)/python $(TRIAL) tests
+
+axe: $(VENV)/node/installed
 
 # Takes longer than the tests alone.
 coverage: $(VENV)/installed-dev
@@ -95,6 +98,16 @@ $(VENV)/installed-test: $(VENV)/installed
 
 $(VENV)/installed-dev: $(VENV)/installed-test
 	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+$(VENV)/node/installed: tests/browser/package.json $(VENV)/made
+	@mkdir -p $(VENV)/node
+	@cp tests/browser/package.json $(VENV)/node
+	@if command -v npm >/dev/null; then \
+	    npm install --prefix $(VENV)/node --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	else \
+	    echo "npm is not here, so nobody looks with axe-core who can use the console." >&2; \
+	fi
 	@touch $@
 
 # What is compared has an environment of its own. Part of it runs on Node.js; where that is missing,

@@ -1,0 +1,70 @@
+"""axe-core finds nothing in any state of the page, light or dark."""
+
+from __future__ import annotations
+
+from tests.browser import axe, test_login
+from tests.browser.support import Page, missing, wait_until
+from tests.browser.test_list import ListTestCase
+from tests.system.support import Gateway, is_listening
+
+
+class AxeTestCase(ListTestCase):
+    skip = missing() or axe.missing() or None
+
+    def assertUsable(self, page: Page, state: str) -> None:
+        """Let axe-core look at the page as it is now."""
+        self.addCleanup(page.scheme, "light")
+        for scheme in ("light", "dark"):
+            page.scheme(scheme)
+            theme = "return document.documentElement.dataset.theme"
+            wait_until(lambda: page.script(theme) == scheme, scheme)  # noqa: B023
+            self.assertEqual(axe.violations(page), [], f"{state}, {scheme}")
+        page.scheme("light")
+
+
+class ListStates(AxeTestCase):
+    def test_list(self) -> None:
+        page = self.open()
+        self.assertUsable(page, "list")
+        for width in (800, 390):
+            page.size(width, 844)
+            self.assertUsable(page, f"list, {width} pixels")
+
+    def test_filtered(self) -> None:
+        page = self.open(q="echo", sort="-port", health="ok")
+        self.assertUsable(page, "filtered")
+
+    def test_nothing_matches(self) -> None:
+        page = self.open()
+        page.id("filter").send_keys("nobody is called that")
+        self.assertUsable(page, "nothing matches")
+
+    def test_empty(self) -> None:
+        gateway = Gateway("sim:nodes=0:nt=0.3")
+        self.addCleanup(gateway.stop)
+        wait_until(lambda: is_listening(gateway.control), "the control port")
+        page = Page(f"http://127.0.0.1:{gateway.control}/")
+        page.size(1280)
+        page.wait_text("no-nodes", "No node is known yet")
+        self.assertUsable(page, "no nodes")
+        gateway.stop()
+        page.wait_text("banner", "The connection to the gateway is lost")
+        self.assertUsable(page, "no connection")
+
+    def test_log(self) -> None:
+        page = self.open(view="log")
+        page.wait_text("log-lines", "is on port")
+        self.assertUsable(page, "log")
+
+    def test_network(self) -> None:
+        page = self.open(view="network")
+        page.wait_text("picture-text", "nodes")
+        self.assertUsable(page, "network")
+
+
+class Login(AxeTestCase):
+    def test_login(self) -> None:
+        page = Page(test_login.World.get().url)
+        asks = "return document.getElementById('login-dialog')?.open"
+        wait_until(lambda: page.script(asks), "the question who it is")
+        self.assertUsable(page, "login")
