@@ -14,6 +14,7 @@ from shutil import which
 
 from twisted.trial import unittest
 
+from benchmarks import browser
 from benchmarks.__main__ import main
 from benchmarks.awake import kept_awake
 from benchmarks.codec_peers import Handle, Ours, Packets, Stream, WrongResultError
@@ -132,6 +133,17 @@ class RunTests(unittest.SynchronousTestCase):
         rows = self.rows(output, "The console")
         expected = [["20", "0", "0"], ["20", "1", "0"], ["20", "10", "1"]]
         self.assertEqual([row[:3] for row in rows], expected)
+
+    def test_browser_quick(self) -> None:
+        if browser.missing():
+            self.skipTest(browser.missing())
+        status, output, errors = self.run_with("browser", "--quick")
+        self.assertEqual((status, errors), (0, ""))
+        [(nodes, *times)] = self.rows(output, "Loading the list")
+        self.assertEqual(nodes, "8")
+        self.assertGreater(float(times[0]), 0)
+        shares = self.rows(output, "Looking on")
+        self.assertEqual([number for number, *_ in shares], ["0", "1", "3"])
 
     def test_air_quick(self) -> None:
         """That one is on a clock of its own, so that its numbers can be checked."""
