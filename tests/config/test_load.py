@@ -1157,6 +1157,21 @@ listen = [
         )
         self.assertIn("--listen tcp:1 is one endpoint", self.mistakes(listen="tcp:1")[0])
 
+    def test_broadcast(self) -> None:
+        self.assertIsNone(self.load().broadcast)
+        settings = self.load(broadcast="tcp:27900:interface=10.0.0.1")
+        self.assertEqual((settings.broadcast_port, settings.is_local), (27900, False))
+        self.assertTrue(self.load(broadcast="27900").is_local)
+        self.assertIn(
+            "--broadcast 27000 is the control port already.", self.mistakes(broadcast="27000")
+        )
+        self.assertEqual(
+            self.file_mistakes(
+                'serial = "sim:"\nbroadcast = 5000\n[[node]]\nlabel = "A"\nport = 5000'
+            ),
+            ["FILE:2: broadcast 5000 is that of node[1] already."],
+        )
+
     def test_open_to_others(self) -> None:
         for text, is_local in (
             ("unix:/{address}", True),

@@ -294,6 +294,30 @@ class ConnectingTests(EndpointTestCase):
                 heard += client.recv(100)
 
 
+class BroadcastTests(EndpointTestCase):
+    def test_all_nodes_hear_it(self) -> None:
+        """And, if that is wanted, it hears all of them."""
+        number = self.first + 4
+        self.write("", more=f"broadcast = {number}\nbroadcast-hears = true")
+        gateway = self.start()
+        wait_until(lambda: is_listening(number), "it listens")
+        clients = [
+            socket.create_connection(("127.0.0.1", row["tcp_port"]))
+            for row in gateway.nodes(2).values()
+        ]
+        with socket.create_connection(("127.0.0.1", number)) as everybody:
+            everybody.settimeout(PATIENCE)
+            everybody.sendall(b"hello")
+            heard = b""
+            while len(heard) < 10:
+                heard += everybody.recv(100)
+            self.assertEqual(heard, b"hellohello")
+            for client in clients:
+                client.settimeout(PATIENCE)
+                self.assertEqual(client.recv(100), b"hello")
+                client.close()
+
+
 class SystemdTests(EndpointTestCase):
     skip = None if shutil.which("systemd-socket-activate") else "needs systemd-socket-activate"
 

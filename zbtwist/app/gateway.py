@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 
+from zbtwist.binding.broadcast import Broadcast
 from zbtwist.binding.link_test import LinkTests
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.service import BindingService
@@ -134,6 +135,16 @@ class Gateway(MultiService):
             self.network,
         )
         self.network.admission.is_listed = self.bindings.is_listed
+        self._broadcast = Broadcast(
+            reactor,
+            coordinator,
+            self.network.nodes,
+            self.bindings.turns,
+            self._port_endpoint,
+            bus,
+            settings,
+            batch,
+        )
         self.radio = RadioService(
             reactor,
             endpoint or settings.radio_endpoint(reactor),
@@ -226,6 +237,7 @@ class Gateway(MultiService):
             taps,
             self._byte_log,
             self.bindings,
+            self._broadcast,
             self.network,
             self.health,
             self.radio,
@@ -282,7 +294,7 @@ class Gateway(MultiService):
         if changed:
             for part in (
                 *(self.radio, self._control, self._hosts),
-                *(self.bindings, self.network, self.health, self._trace_file),
+                *(self.bindings, self._broadcast, self.network, self.health, self._trace_file),
                 self._byte_log,
             ):
                 part.reconfigure(old, new)

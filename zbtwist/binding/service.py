@@ -60,7 +60,7 @@ _retry_delay = backoffPolicy(FIRST_RETRY_DELAY, MAX_RETRY_DELAY, RETRY_FACTOR, j
 
 
 #: Who is to have which port, of `BindingSettings`.
-_wishes = attrgetter("nodes", "base_port", "last_port", "control_port")
+_wishes = attrgetter("nodes", "base_port", "last_port", "control_port", "broadcast_port")
 
 
 async def _nothing() -> None:
@@ -424,6 +424,7 @@ class BindingService(MultiService):
             {settings.control_port} - {0},
             settings.port_settings,
             settings.in_flight,
+            {settings.broadcast_port} - {0},
         )
 
     def configure(
@@ -434,6 +435,7 @@ class BindingService(MultiService):
         reserved: Iterable[int] = (),
         settings: PortSettings | None = None,
         in_flight: int = DEFAULT_LIMIT,
+        taken_ports: Iterable[int] = (),
     ) -> None:
         """Take what the configuration says, in place of what it said before.
 
@@ -442,11 +444,15 @@ class BindingService(MultiService):
         @param reserved: ports that no node may have: the control port.
         @param settings: how bytes are sent and kept, where a request does not say.
         @param in_flight: packets that the radio is given at once, for all nodes together.
+        @param taken_ports: ports that no node is given by itself.
         """
         taken = requests if isinstance(requests, PortRequests) else PortRequests(requests)
         settings = settings or PortSettings()
         self._pool.set_range(
-            base_port, last_port, reserved, taken.slots | numbers_in(settings, taken)
+            base_port,
+            last_port,
+            reserved,
+            taken.slots | numbers_in(settings, taken) | set(taken_ports),
         )
         taken.pins = self.labels.pins
         self._configured.take(taken)

@@ -251,6 +251,17 @@ def _check_together(
     for number, row in enumerate(rows, 1):
         if row.get("delimiter") and not row.get("gather", values.get("gather")):
             mistakes.add(("node", number, "delimiter"), _NO_GATHER)
+    broadcast = values.get("broadcast")
+    if broadcast is not None:
+        owners = {control: "the control port"}
+        for number, row in enumerate(rows, 1):
+            for key in ("port", "endpoint"):
+                owners.setdefault(str(row.get(key)), f"that of node[{number}]")
+        if broadcast in owners:
+            mistakes.add(
+                "--broadcast" if "broadcast" in said else ("broadcast",),
+                f"{broadcast} is {owners[broadcast]} already.",
+            )
     for wish in values.get("listen", ()):
         if not wish.is_for_many:
             mistakes.add(

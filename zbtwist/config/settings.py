@@ -105,6 +105,8 @@ class Settings:
     @ivar no_auth: nobody is asked for a password.
     @ivar control_allow: the networks that control connections may come from; none: as `allow` says.
     @ivar state: the absolute path of the state file, or `IN_MEMORY`.
+    @ivar broadcast: where bytes for all nodes come in, as `control` is written; None for nowhere.
+    @ivar broadcast_hears: clients there hear all nodes.
     @ivar in_flight: packets that the radio is given at once, for all nodes together.
     @ivar admit: who becomes a node without a person.
     @ivar max_nodes: how many nodes there may be without a person.
@@ -301,6 +303,22 @@ class Settings:
         example='"/var/lib/zbtwist/zbtwist.sqlite3"',
         at_start="The state file",
     )
+    broadcast: str | None = option(
+        None,
+        values.control,
+        (int, str),
+        "Port whose bytes go to all nodes at once, or a Twisted server endpoint",
+        default="",
+        more="Nothing of it is acknowledged, and it carries 72 bytes a second. See `Endpoints "
+        "<endpoints.rst>`_.",
+        example="27900",
+    )
+    broadcast_hears: bool = option(
+        False,
+        flag,
+        (bool,),
+        "Clients of that port hear what all nodes say",
+    )
     in_flight: int = option(
         DEFAULT_LIMIT, number(1, 63), (int,), "Packets to all nodes at once, 1 to 63"
     )
@@ -350,10 +368,12 @@ class Settings:
         """Whether programs on other computers can reach nodes' ports."""
         if not ipaddress.ip_address(self.interface).is_loopback:
             return True
-        endpoints = filter(None, map(attrgetter("endpoint"), self.nodes))
+        texts = list(filter(None, map(attrgetter("endpoint"), self.nodes)))
         settings = filter(None, map(attrgetter("port_settings"), self.nodes))
+        if self.broadcast is not None and not self.broadcast.isdecimal():
+            texts.append(self.broadcast)
         wishes = (wish for each in (self.port_settings, *settings) for wish in each.listen)
-        return any(map(is_open, (*endpoints, *map(attrgetter("endpoint"), wishes))))
+        return any(map(is_open, (*texts, *map(attrgetter("endpoint"), wishes))))
 
     @property
     def is_control_encrypted(self) -> bool:
@@ -380,12 +400,12 @@ class Settings:
     @property
     def control_port(self) -> int:
         """The TCP port of the control API, 0 if it is another kind of socket."""
-        number = re.match(r"(?:(?:tcp6?|ssl|mtls):)?(\d+)(?::|$)", self.control)
-        if self.control.startswith("tls:"):
-            # The one whose first word is a directory.
-            number = re.search(r":port=(\d+)(?::|$)", self.control)
-            return int(number[1]) if number else _HTTPS
-        return int(number[1]) if number else 0
+        return _tcp_port_of(self.control)
+
+    @property
+    def broadcast_port(self) -> int:
+        """The TCP port of `broadcast`, 0 if there is none."""
+        return 0 if self.broadcast is None else _tcp_port_of(self.broadcast)
 
     @cached_property
     def requests(self) -> PortRequests:
@@ -428,6 +448,16 @@ class Settings:
     def port_endpoint(self, reactor: Any, port: int) -> IStreamServerEndpoint:
         """Return the endpoint of a TCP port on the interface."""
         return tcp_endpoint(reactor, port, self.interface)
+
+
+def _tcp_port_of(text: str) -> int:
+    """Return the TCP port of an endpoint; 0 if it is another kind of socket."""
+    number = re.match(r"(?:(?:tcp6?|ssl|mtls):)?(\d+)(?::|$)", text)
+    if text.startswith("tls:"):
+        # The one whose first word is a directory.
+        number = re.search(r":port=(\d+)(?::|$)", text)
+        return int(number[1]) if number else _HTTPS
+    return int(number[1]) if number else 0
 
 
 def is_open(endpoint: str) -> bool:
