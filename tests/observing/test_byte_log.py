@@ -71,7 +71,8 @@ class ByteLogTests(SynchronousTestCase):
         for _ in range(2):
             self.use("log")
         self.assertEqual(len(self.bus.subscribers(BytesPassed)), 1)
-        self.use(None)
+        before = Settings(serial="sim:", port_settings=self.ports.settings)
+        self.byte_log.reconfigure(before, Settings(serial="sim:"))
         self.assertEqual(self.bus.subscribers(BytesPassed), [])
 
     def test_wanted_of_one_node(self) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint, ITransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -256,6 +258,34 @@ class ConnectionTests(SynchronousTestCase):
         self.server.connection.connectionLost(connectionDone)
         self.assertTrue(line.is_lost)
 
+    def test_as_a_transport(self) -> None:
+        line = self.open()
+        transport: Any = line.transport
+        verifyObject(ITransport, transport)
+        verifyObject(IConsumer, transport)
+        transport.writeSequence([b"a\xff", b"b"])
+        self.assertEqual(self.server.heard(), b"a\xff\xffb")
+        self.assertEqual(transport.getPeer(), self.server.getPeer())
+        self.assertEqual(transport.getHost(), self.server.getHost())
+        producer = RadioProtocol(self.clock, 1, Owner())
+        transport.registerProducer(producer, True)
+        transport.unregisterProducer()
+        self.assertIsNone(self.server.producer)
+        transport.loseConnection()
+        self.assertTrue(self.server.disconnecting)
+        transport.abortConnection()
+        self.assertTrue(self.server.disconnected)
+
+    def test_nobody_wants_it_any_more(self) -> None:
+        endpoint = Rfc2217Endpoint(self.clock, "10.0.0.9", 4000, LineSettings(), self.way)
+        factory = Factory()
+        self.patch(factory, "buildProtocol", lambda address: None)
+        opening = endpoint.connect(factory)
+        self.server = self.way.servers[-1]
+        self.server.say(DO + COM_PORT)
+        self.server.answer()
+        self.assertIn("has nobody here to talk to", self.refusal(opening))
+
     def test_try_that_is_given_up(self) -> None:
         opening = self.connect()
         opening.cancel()
@@ -302,6 +332,33 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(told, [True])
         producer.resumeProducing()
         self.assertEqual(told, [True, False])
+
+
+#: What a server may say, and beginnings of it.
+_PIECES = st.one_of(
+    st.sampled_from(
+        [DO + COM_PORT, DONT + COM_PORT, WILL + b"\0", WONT + b"\0", b"\xff", b"\xff\xf0", b"~"]
+    ),
+    st.binary(max_size=4),
+    st.builds(said, st.integers(0, 255), st.binary(max_size=5)),
+)
+
+
+class StrangerTests(SynchronousTestCase):
+    @given(st.lists(_PIECES, max_size=30))
+    def test_whatever_a_server_says(self, pieces: list[bytes]) -> None:
+        """It costs the connection at most, and nothing goes on behind it."""
+        clock, way = Clock(), Way()
+        endpoint = Rfc2217Endpoint(clock, "10.0.0.9", 4000, LineSettings(), way)
+        opening = endpoint.connect(Factory.forProtocol(Line))
+        opening.addErrback(lambda failure: failure.trap(SerialOpenError))
+        (server,) = way.servers
+        for piece in pieces:
+            if not server.disconnected:
+                server.say(piece)
+        server.connection.connectionLost(connectionDone)
+        self.successResultOf(opening)
+        self.assertEqual(clock.getDelayedCalls(), [])
 
 
 class ParserTests(SynchronousTestCase):
