@@ -430,17 +430,20 @@ class Commands(CtlTestCase):
             "link_text": "It is unplugged.",
             "address": "",
             "nodes": 3,
+            "problems": 0,
             "health": {"not-answering": 1, "losing": 0, "ok": 2},
         }
         self.assertEqual(
             self.done("status").splitlines(),
             [
-                "version    0.2",
-                "uptime     2 h",
-                "link       down",
-                "link text  It is unplugged.",
-                "nodes      3",
-                "health     1 not answering, 2 ok",
+                "version        0.2",
+                "uptime         2 h",
+                "link           down",
+                "link text      It is unplugged.",
+                "nodes          3",
+                # How they are stands beside it: it is no contradiction.
+                "port problems  0",
+                "health         1 not answering, 2 ok",
             ],
         )
 
@@ -493,7 +496,9 @@ class Commands(CtlTestCase):
 
     def test_forget(self) -> None:
         self.answers["forget"] = True
-        self.assertEqual(self.done("forget", "E2"), "E2 is forgotten.\n")
+        self.assertEqual(
+            self.done("forget", "E2"), "E2 is forgotten. If it is heard again, it is a new node.\n"
+        )
         self.answers["forget_silent"] = [f"[{ADDRESS}]!"]
         self.assertEqual(
             self.done("forget", "--silent-for", "30"), f"{ADDRESS}\n1 node is forgotten.\n"

@@ -246,7 +246,10 @@ def forget(session: Session, node: str | None, silent_for: float | None) -> None
         raise misuse("Write a NODE, or --silent-for DAYS.")
     if node is not None:
         answer = session.gateway().call("forget", node)
-        session.show(answer, lambda: click.echo(f"{node} is forgotten."))
+        session.show(
+            answer,
+            lambda: click.echo(f"{node} is forgotten. If it is heard again, it is a new node."),
+        )
         return
     addresses = session.gateway().call("forget_silent", silent_for)
     session.show(addresses, lambda: _show_forgotten(addresses))
@@ -269,7 +272,9 @@ def status(session: Session) -> None:
 
 def _show_status(answer: Row) -> None:
     console = new_console()
-    longest = max((cell_len(clean(key)) for key in answer), default=0)
+    # How the nodes are is said beside it.
+    titles = {key: {"problems": "port problems"}.get(key, clean(key)) for key in answer}
+    longest = max(map(cell_len, titles.values()), default=0)
     for key, value in answer.items():
         if key == "uptime":
             shown = duration(number_of(answer, key))
@@ -282,7 +287,7 @@ def _show_status(answer: Row) -> None:
         else:
             shown = clean(str(value))
         if shown:
-            line = Text(clean(key.replace("_", " ")).ljust(longest + GAP))
+            line = Text(titles[key].replace("_", " ").ljust(longest + GAP))
             line.append(shown, style="red" if key == "link" and value != "up" else "")
             console.print(line, soft_wrap=True)
 
