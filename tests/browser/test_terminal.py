@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.browser.support import Keys, Page, wait_until
+from tests.browser import axe
+from tests.browser.support import Keys, Page, missing, wait_until
 from tests.browser.test_console import ConsoleTestCase
 
 #: A frame of Modbus RTU: its bytes are none of text.
@@ -226,6 +227,46 @@ class TapTests(TerminalTestCase):
             )
             self.assertNotIn("tap", page.driver.current_url)
             self.assertIn("The tap was closed.", page.text("terminal-output"))
+
+
+class UsableTests(TerminalTestCase):
+    """axe-core finds nothing in any state of it, light or dark."""
+
+    skip = missing() or axe.missing() or None
+
+    def look(self, page: Page, state: str) -> None:
+        self.addCleanup(page.scheme, "light")
+        for scheme in ("light", "dark"):
+            page.scheme(scheme)
+            theme = "return document.documentElement.dataset.theme"
+            wait_until(lambda: page.script(theme) == scheme, scheme)  # noqa: B023
+            self.assertEqual(axe.violations(page), [], f"{state}, {scheme}")
+
+    def test_states(self) -> None:
+        self.addCleanup(self.world.gateway.api.create_mapping, "ECHO", self.world.port("ECHO"))
+        page = self.terminal()
+        self.addCleanup(page.script, "localStorage.clear()")
+        page.fill("terminal-input", "some text")
+        self.send_hex(page, FRAME)
+        wait_until(lambda: page.text("terminal-output").count(FRAME) == 2, "the frame and its echo")
+        page.click("terminal-times")
+        page.id("terminal-search").send_keys("text")
+        page.wait_text("terminal-found", "2 of 2")
+        self.look(page, "text, a dump, times, a search")
+        page.size(390, 844)
+        self.look(page, "on a phone")
+        page.size(1280)
+        page.click("terminal-save")
+        self.look(page, "where to save")
+        page.choose("terminal-mode", "tap")
+        page.wait_text("terminal-state", "only looking on")
+        self.look(page, "a tap")
+        page.choose("terminal-mode", "terminal")
+        self.world.gateway.api.remove_mapping("ECHO")
+        page.wait_text("terminal-state", "waiting: this node has no port")
+        page.fill("terminal-input", "00")
+        page.wait_text("terminal-error", "nothing was sent")
+        self.look(page, "no port")
 
 
 class ComponentTests(TerminalTestCase):
