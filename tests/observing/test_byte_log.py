@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import record_log
-from zbtwist.binding.events import ClientOpened, StreamBroken
+from zbtwist.binding.events import ClientDropped, ClientOpened, StreamBroken
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.network.events import FROM_NODE, TO_NODE, BytesPassed
@@ -88,6 +88,7 @@ class ByteLogTests(SynchronousTestCase):
         self.passes(b"\x01\x03\x00\xff", TO_NODE)
         self.passes(b"\x01\x83\x02")
         self.bus.publish(StreamBroken(self.node, TO_NODE, 4, "Why."))
+        self.bus.publish(ClientDropped(self.node, 27001, "10.0.0.7:50312", "why"))
         node = "METER (00:13:a2:00:40:0a:3e:01)"
         self.assertEqual(
             self.lines(),
@@ -96,6 +97,7 @@ class ByteLogTests(SynchronousTestCase):
                 f"{node}  to    01 03 00 ff",
                 f"{node}  from  01 83 02",
                 f"{node}  -     4 bytes for {node} are lost: Why.",
+                f"{node}  -     Client 10.0.0.7:50312 of {node} on port 27001 is dropped: why.",
             ],
         )
 

@@ -19,7 +19,13 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from zbtwist.binding.events import ClientClosed, ClientOpened, StreamBroken
+from zbtwist.binding.events import (
+    ClientClosed,
+    ClientDropped,
+    ClientIdle,
+    ClientOpened,
+    StreamBroken,
+)
 from zbtwist.binding.greetings import about
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import HEX, TEXT, PortSettings
@@ -118,7 +124,7 @@ class ByteLog(Service):
         self._is_on = is_wanted_now
         change = self._bus.subscribe if is_wanted_now else self._bus.unsubscribe
         change(BytesPassed, self._passed)
-        for kind in (ClientOpened, ClientClosed, StreamBroken):
+        for kind in (ClientOpened, ClientClosed, ClientDropped, ClientIdle, StreamBroken):
             change(kind, self._happened)
 
     def reconfigure(self, old: ByteLogSettings, new: ByteLogSettings) -> None:
