@@ -37,7 +37,7 @@ class IDecoderMaker(IPlugin):
     name: str = Attribute("What `decoder` is in the configuration: lower case, without blanks.")
 
     question: bytes = Attribute(
-        "What is sent to a device that speaks when it is asked (`poll`); empty if the configuration "
+        "What is sent to a device that speaks when it is asked; empty if the configuration "
         "has to say it."
     )
 

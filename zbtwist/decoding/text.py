@@ -36,7 +36,7 @@ _ENDS = re.compile(rb"[\r\n]+")
 #: A number as instruments write it, and what may stand behind it.
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*([^\s\d]{0,8})")
 
-#: ``temperature = 21.5 C``, ``hum:40%``; several in a line with blanks, commas or semicolons between.
+#: ``temperature = 21.5 C``, ``hum:40%``; several in a line, with blanks or commas between them.
 #: A word that follows belongs to the value, unless it is the next name.
 _PAIR = re.compile(
     r"""([A-Za-z][\w .\-/]{0,60}?)\s*[=:]\s*"""

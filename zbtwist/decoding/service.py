@@ -1,0 +1,143 @@
+"""Decodes what nodes say, and keeps the last value of each name.
+
+Nothing is decoded, and no stream is observed, while no node has a decoder. A decoder sees the
+packets of its node as they come; where the stream is known to have a hole, it is told so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+
+from zbtwist.decoding.events import DecoderFailed, ValuesDecoded, ValuesLeftOut
+from zbtwist.decoding.interfaces import IDecoder
+from zbtwist.decoding.makers import maker_named
+from zbtwist.decoding.value import Value
+from zbtwist.network.events import FROM_NODE, BytesPassed, NodeForgotten
+from zbtwist.network.node import Node
+from zbtwist.runtime.event_bus import EventBus
+
+#: Names of values that are kept of one node: what a meter of 32 channels tells, and more.
+MAX_NAMES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value, and when it came.
+
+    @ivar time: seconds since 1970.
+    """
+
+    value: Value
+    time: float
+
+
+class _Decoding:
+    """Of one node."""
+
+    __slots__ = ("decoder", "has_failed", "is_full", "name", "readings")
+
+    def __init__(self, name: str, decoder: IDecoder) -> None:
+        self.name = name
+        self.decoder = decoder
+        self.readings: dict[str, Reading] = {}
+        self.is_full = False
+        self.has_failed = False
+
+
+class DecodingService(Service):
+    """The decoders of all nodes, and what they have told."""
+
+    def __init__(
+        self, clock: IReactorTime, bus: EventBus, decoder_of: Callable[[Node], str]
+    ) -> None:
+        """
+        @param decoder_of: returns what the decoder of a node is called, empty for none.
+        """
+        self._clock = clock
+        self._bus = bus
+        self._decoder_of = decoder_of
+        self._nodes: dict[Node, _Decoding] = {}
+        self._observes = False
+        self._heard = bus.subscribers(ValuesDecoded)
+        bus.subscribe(NodeForgotten, lambda event: self._nodes.pop(event.node, None))
+
+    def observe(self, is_wanted: bool) -> None:
+        """Begin, or end, to observe the streams: whether any node may have a decoder."""
+        if is_wanted != self._observes:
+            self._observes = is_wanted
+            change: Callable[[Any, Any], None] = (
+                self._bus.subscribe if is_wanted else self._bus.unsubscribe
+            )
+            change(BytesPassed, self._passed)
+        if not is_wanted:
+            self._nodes.clear()
+
+    def readings_of(self, node: Node) -> list[Reading]:
+        """Return the last value of each name that a node has told, in the order of their names."""
+        decoding = self._nodes.get(node)
+        if decoding is None or decoding.name != self._decoder_of(node):
+            return []
+        return [reading for _, reading in sorted(decoding.readings.items())]
+
+    def __iter__(self) -> Iterator[Node]:
+        """The nodes that have told values."""
+        return (node for node, decoding in list(self._nodes.items()) if decoding.readings)
+
+    def broken(self, node: Node) -> None:
+        """The stream of a node has a hole here."""
+        decoding = self._nodes.get(node)
+        if decoding is not None and not decoding.has_failed:
+            self._safely(node, decoding, decoding.decoder.broken)
+
+    def _passed(self, event: BytesPassed) -> None:
+        if event.direction != FROM_NODE:
+            return
+        node = event.node
+        name = self._decoder_of(node)
+        decoding = self._nodes.get(node)
+        if decoding is None or decoding.name != name:
+            maker = maker_named(name) if name else None
+            if maker is None:
+                self._nodes.pop(node, None)
+                return
+            decoding = self._nodes[node] = _Decoding(name, maker.make())
+        if decoding.has_failed:
+            return
+        now = self._clock.seconds()
+        found = self._safely(node, decoding, decoding.decoder.feed, event.data, now)
+        values = [value for value in found or () if self._keep(node, decoding, value, event.time)]
+        if values and self._heard:
+            self._bus.publish(ValuesDecoded(node, tuple(values), event.time))
+
+    def _keep(self, node: Node, decoding: _Decoding, value: Value, time: float) -> bool:
+        readings = decoding.readings
+        if not isinstance(value, Value) or not value.is_fit:
+            self._failed(node, decoding, f"it told {value!r:.200}, which is no value.")
+            return False
+        if value.name not in readings and len(readings) >= MAX_NAMES:
+            if not decoding.is_full:
+                decoding.is_full = True
+                self._bus.publish(ValuesLeftOut(node, MAX_NAMES))
+            return False
+        readings[value.name] = Reading(value, time)
+        return True
+
+    def _safely(
+        self, node: Node, decoding: _Decoding, call: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """Call a decoder, which may be anybody's."""
+        try:
+            return call(*arguments)
+        except Exception as error:
+            self._failed(node, decoding, f"it raised {type(error).__name__}: {error}"[:300])
+            return None
+
+    def _failed(self, node: Node, decoding: _Decoding, reason: str) -> None:
+        if not decoding.has_failed:
+            decoding.has_failed = True
+            self._bus.publish(DecoderFailed(node, decoding.name, reason))
