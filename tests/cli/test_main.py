@@ -422,6 +422,29 @@ class Commands(CtlTestCase):
         self.answers["get_temperatures"] = []
         self.assertEqual(self.done("temperatures"), "No node told a temperature.\n")
 
+    def test_values(self) -> None:
+        readings: list[dict[str, object]] = [
+            {"name": "ch1_current", "value": 2.5, "unit": "A", "at": time.time()},
+            {"name": "ch1_power", "value": 1872.5, "unit": "W", "at": time.time()},
+            {"name": "door", "value": True, "unit": "", "at": time.time()},
+            {"name": "line", "value": "hello", "unit": "", "at": time.time()},
+        ]
+        self.answers["values"] = [{**node(label="METER", name=""), **each} for each in readings]
+        for row, reading in zip(self.answers["values"], readings):
+            row["node"] = ""
+            row["name"] = reading["name"]
+        lines = self.done("values").splitlines()
+        self.assertRegex(lines[0], "^name +value of +value +heard +address$")
+        self.assertRegex(lines[2], "^METER +ch1_power +1872.5 W +0 s ago +00:13")
+        self.assertRegex(lines[3], "^METER +door +yes ")
+        self.answers["values"] = []
+        self.assertEqual(self.done("values"), "No node has told a value.\n")
+        self.answers["list"] = [node(values=readings), node(label="B", values=readings[2:])]
+        lines = self.zbctl("list", columns=200).output.splitlines()
+        self.assertTrue(lines[0].endswith("values"))
+        self.assertTrue(lines[1].endswith("  ch1_power 1872.5 W"))
+        self.assertTrue(lines[2].endswith("  door yes, line hello"))
+
     def test_status(self) -> None:
         self.answers["status"] = {
             "version": "0.2",
@@ -1251,6 +1274,7 @@ class Failures(CtlTestCase):
             ("list", "list"),
             ("stats", "stats"),
             ("get_temperatures", "temperatures"),
+            ("values", "values"),
             ("trace", "trace"),
         ):
             for strange in (row, {}, {"tcp_port": "x", "label": 5, "seq": "x", "time": {}}):
@@ -1411,7 +1435,7 @@ class Help(CtlTestCase):
             " ".join(sorted(main.main.commands)),
             "accept at bind clients disconnect discover forget identify io leave list "
             "neighbours permit-join rename replace restart settings show stats status temperatures "
-            "test trace unbind watch",
+            "test trace unbind values watch",
         )
         self.assertEqual(" ".join(sorted(settings.settings.commands)), "apply diff save show")
         for command in (*COMMANDS, "settings"):

@@ -8,10 +8,13 @@ from typing import Any
 import zbtwist
 from tests.control.support import GatewayTestCase
 from tests.support import present
-from zbtwist.config.settings import Settings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.control import faults
 from zbtwist.control import resolver as directory
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
+from zbtwist.control.http import value_metrics
+from zbtwist.control.http.value_metrics import ValueCollector
 from zbtwist.control.operations.base import BRING_UP_PATIENCE
 from zbtwist.control.operations.temperatures import TEMPERATURE_DEADLINE
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
@@ -57,9 +60,38 @@ class APITests(GatewayTestCase):
                     "signal": row["signal"],
                     "hops": row["hops"],
                     "lost": 0.0,
+                    "values": [],
                 },
             )
             self.assertTrue(0 <= row["health_since"] < 3)
+
+    def test_values(self) -> None:
+        node = NodeSettings(label="METER", port_settings=PortSettings(decoder="ecm1220"))
+        self.build(Settings(serial="sim:", nodes=(node,)), interval=5.0)
+        self.run_for(20)
+        rows = {row["name"]: row for row in self.api.values()}
+        self.assertEqual(rows["ch1_power"]["unit"], "W")
+        self.assertEqual(rows["ch1_power"]["label"], "METER")
+        self.assertTrue(rows["ch1_energy"]["total"])
+        (meter,) = (row for row in self.api.list_nodes() if row["label"] == "METER")
+        told = {each["name"]: each["value"] for each in meter["values"]}
+        self.assertEqual(told, {name: row["value"] for name, row in rows.items()})
+        self.assertEqual(self.api.show("METER")["values"], meter["values"])
+        value, time = ValueCollector(self.gateway.decoding).collect()
+        self.assertEqual(
+            {sample.labels["name"]: sample.value for sample in value.samples},
+            {name: row["value"] for name, row in rows.items()},
+        )
+        self.assertEqual(len(time.samples), len(rows))
+
+    def test_values_are_bounded_in_metrics(self) -> None:
+        node = NodeSettings(label="METER", port_settings=PortSettings(decoder="ecm1220"))
+        self.build(Settings(serial="sim:", nodes=(node,)), interval=5.0)
+        self.assertEqual(list(ValueCollector(self.gateway.decoding).collect()), [])
+        self.run_for(20)
+        self.patch(value_metrics, "MAX_VALUES", 3)
+        value, time = ValueCollector(self.gateway.decoding).collect()
+        self.assertEqual((len(value.samples), len(time.samples)), (3, 3))
 
     def test_list_of_what_is_not_known(self) -> None:
         self.build(nodes=0)

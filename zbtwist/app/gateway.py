@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from twisted.logger import Logger
 
 from zbtwist.binding.broadcast import Broadcast
+from zbtwist.binding.events import StreamBroken
 from zbtwist.binding.link_test import LinkTests
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.service import BindingService
@@ -27,9 +28,13 @@ from zbtwist.control.http.health import HealthPage
 from zbtwist.control.http.metrics import GatewayCollector, MetricsPage
 from zbtwist.control.http.service import ControlService
 from zbtwist.control.http.site import ControlRoot, control_site
+from zbtwist.control.http.value_metrics import ValueCollector
 from zbtwist.control.web.console import Console
 from zbtwist.control.web.view import Reachability
+from zbtwist.decoding.service import DecodingService
 from zbtwist.health.service import HealthService
+from zbtwist.network.events import FROM_NODE
+from zbtwist.network.node import Node
 from zbtwist.network.persistence import NodePersister
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.byte_log import ByteLog
@@ -171,6 +176,8 @@ class Gateway(MultiService):
         tests = LinkTests(reactor, coordinator, self.network, self.bindings.turns, bus)
         taps = Taps(reactor, bus)
         self._byte_log = ByteLog(reactor, bus, self.bindings, wall)
+        self.decoding = DecodingService(reactor, bus, self._decoder_of)
+        bus.subscribe(StreamBroken, self._stream_broken)
         self.api = GatewayAPI(
             reactor,
             coordinator,
@@ -182,6 +189,7 @@ class Gateway(MultiService):
             self.store,
             tests,
             taps,
+            self.decoding,
         )
         self._hosts = Hosts(settings.control_host)
         self._door = Door(reactor, settings)
@@ -206,7 +214,7 @@ class Gateway(MultiService):
         streams = EventStreams(reactor, events)
         root.putChild(b"events", streams)
         self._door.changed = [site.end_streams, streams.end_all]
-        root.putChild(b"metrics", MetricsPage(reactor, metrics))
+        root.putChild(b"metrics", MetricsPage(reactor, metrics, ValueCollector(self.decoding)))
         root.putChild(b"healthz", HealthPage(coordinator))
         console = Console(
             reactor,
@@ -236,6 +244,7 @@ class Gateway(MultiService):
             tests,
             taps,
             self._byte_log,
+            self.decoding,
             self.bindings,
             self._broadcast,
             self.network,
@@ -244,6 +253,14 @@ class Gateway(MultiService):
             standstill,
         ):
             service.setServiceParent(self)
+
+    def _decoder_of(self, node: Node) -> str:
+        port = self.bindings.port_of(node)
+        return port.outbound.settings.decoder if port is not None else ""
+
+    def _stream_broken(self, event: StreamBroken) -> None:
+        if event.direction == FROM_NODE:
+            self.decoding.broken(event.node)
 
     def _where(self) -> Reachability:
         settings = self._settings
@@ -264,6 +281,7 @@ class Gateway(MultiService):
         raise_open_files(self.store.mapping_count())
         self.bindings.follow(self._settings)
         self._byte_log.follow(self._settings)
+        self.decoding.follow(self._settings)
         super().startService()
         if self.store.is_new:
             # Behind the line that says where the console is.
@@ -294,7 +312,8 @@ class Gateway(MultiService):
         if changed:
             for part in (
                 *(self.radio, self._control, self._hosts),
-                *(self.bindings, self._broadcast, self.network, self.health, self._trace_file),
+                *(self.bindings, self._broadcast, self.network, self.health),
+                *(self.decoding, self._trace_file),
                 self._byte_log,
             ):
                 part.reconfigure(old, new)

@@ -15,6 +15,7 @@ from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.modbus.units import Units, units
 from zbtwist.binding.modem_lines import ModemLine, modem_lines
 from zbtwist.binding.protocols import PROTOCOLS
+from zbtwist.decoding.makers import all_makers, maker_named
 from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.option import Context, Mistake, choice, flag, number, option, seconds
 from zbtwist.runtime.substitutions import Template, path_template, template
@@ -102,6 +103,14 @@ def _reply_timeout(text: str, context: Context) -> float | None:
         ) from None
 
 
+def _decoder(text: str, context: Context) -> str:
+    """The name of a decoder."""
+    if text and maker_named(text) is None:
+        known = ", ".join(sorted(maker.name for maker in all_makers()))
+        raise Mistake(f"must be one of {known}, or empty for none, not {text!r}.")
+    return text
+
+
 @dataclass(frozen=True)
 class PortSettings:
     """
@@ -145,6 +154,8 @@ class PortSettings:
     @ivar strict: the node's device ends a frame at a pause, and is sent none that would have one.
     @ivar units: which slaves of which nodes are meant by units of Modbus TCP; the others are the
         node's own.
+    @ivar decoder: what makes values of what the node says, of those that
+        `zbtwist.decoding.makers` has; empty for nothing.
     @ivar http: let clients through that speak as browsers do.
     @ivar allow: the networks that clients may connect from; none for all.
     @ivar log_bytes: the absolute path of the file that its bytes are written to; None for none.
@@ -455,6 +466,15 @@ class PortSettings:
         HEX,
         choice({word: word for word in (HEX, TEXT, BOTH)}),
         help="How bytes are written there: hex, text (with escapes), or both",
+        per_node=True,
+    )
+    decoder: str = option(
+        "",
+        _decoder,
+        help="What makes values with names and units of what a node says: ecm1220, ecm1240, gem, "
+        "json, keyvalue, lines, or one of a plugin",
+        more="See `Values <decoders.rst>`_. It changes nothing for the node's clients.",
+        example='"ecm1220"',
         per_node=True,
     )
     backlog: int = option(

@@ -42,6 +42,7 @@ from zbtwist.cli.tables import (
     NO_PROBLEMS,
     STATS_COLUMNS,
     TEMPERATURE_COLUMNS,
+    VALUE_COLUMNS,
     WAITING_COLUMNS,
     new_console,
     show_nodes,
@@ -181,6 +182,13 @@ def temperatures(session: Session) -> None:
     """Ask every node that can measure for its temperature."""
     rows = session.gateway().rows("get_temperatures")
     session.show(rows, lambda: show_rows(TEMPERATURE_COLUMNS, rows, "No node told a temperature."))
+
+
+@main.asking("values", short_help="Show what nodes with a decoder have told.")
+def values(session: Session) -> None:
+    """Show the last value of each name that nodes with a decoder have told."""
+    rows = session.gateway().rows("values")
+    session.show(rows, lambda: show_rows(VALUE_COLUMNS, rows, "No node has told a value."))
 
 
 @main.asking("create_mapping", "bind_using_list", short_help="Give nodes their TCP ports.")

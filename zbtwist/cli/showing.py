@@ -23,12 +23,14 @@ from zbtwist.cli.words import (
     name_of,
     number_of,
     port_of,
+    readings_of,
     seconds_ago,
     signal_of,
     state_of,
     state_style,
     text_of,
     type_of,
+    value_of,
 )
 
 
@@ -80,6 +82,9 @@ def _facts(row: Row) -> Iterable[tuple[str, str, str]]:
     yield "route", _route(row), ""
     if row.get("has_temperature"):
         yield "temperature", f"{number_of(row, 'temperature'):.1f} °C", ""
+    for reading in readings_of(row):
+        said = f"{value_of(reading)}, {seconds_ago(number_of(reading, 'at'))}"
+        yield text_of(reading, "name"), said, ""
     stats = _struct(row, "stats")
     unread = number_of(stats, "bytes_unread")
     yield "from it", _passed(stats, "in") + (f"; {unread:.0f} of them unread" * bool(unread)), ""

@@ -29,12 +29,15 @@ from zbtwist.cli.words import (
     port_of,
     read_at,
     reason_of,
+    seconds_ago,
     short_of,
     signal_of,
     state_of,
     state_style,
     text_of,
     type_of,
+    value_of,
+    values_of,
     whole,
 )
 
@@ -89,6 +92,7 @@ NODE_COLUMNS = (
     Column("signal", lambda row: signal_of(row) or "-", 10, is_number=True, key="signal"),
     Column("hops", hops_of, 11, is_number=True, key="hops"),
     counter("lost", "lost", 12, is_always=False),
+    Column("values", values_of, 6, least=20, key="values"),
 )
 
 WAITING_COLUMNS = (
@@ -107,6 +111,14 @@ TEMPERATURE_COLUMNS = (
     Column("name", lambda row: called(row) or "-", 0, least=12),
     Column("address", address_of, 1),
     Column("°C", lambda row: f"{number_of(row, 'temperature'):.1f}", 0, is_number=True),
+)
+
+VALUE_COLUMNS = (
+    Column("name", lambda row: text_of(row, "node") or text_of(row, "label") or "-", 0, least=12),
+    Column("value of", lambda row: text_of(row, "name"), 0, least=12),
+    Column("value", value_of, 0, least=12, is_number=True),
+    Column("heard", lambda row: seconds_ago(number_of(row, "at")), 2, is_number=True),
+    Column("address", address_of, 1),
 )
 
 STATS_COLUMNS = (

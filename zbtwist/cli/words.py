@@ -94,6 +94,37 @@ def signal_of(row: Row) -> str:
     return f"-{signal:.0f} dBm" if signal else ""
 
 
+def value_of(reading: Row) -> str:
+    """Return a decoded value with its unit."""
+    value, unit = reading.get("value"), text_of(reading, "unit")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return f"{value:.10g} {unit}".rstrip()
+    return text_of(reading, "value")
+
+
+#: The ends of the names of values that a line about a node has, where there are any such.
+_FIRST = ("_power", "_energy")
+
+#: How many values a line about a node has.
+_VALUES_IN_LINE = 6
+
+
+def values_of(row: Row) -> str:
+    """Return what a node has told last, in a line."""
+    readings = readings_of(row)
+    chosen = [each for each in readings if text_of(each, "name").endswith(_FIRST)] or readings
+    said = [f"{text_of(each, 'name')} {value_of(each)}" for each in chosen[:_VALUES_IN_LINE]]
+    return ", ".join(said) + (", …" if len(chosen) > _VALUES_IN_LINE else "")
+
+
+def readings_of(row: Row) -> list[Row]:
+    """Return the decoded values in a row of a list."""
+    values = row.get("values")
+    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+
+
 def hops_of(row: Row) -> str:
     hops = number_of(row, "hops")
     return f"{hops:.0f}" if hops > 0 else "-"

@@ -407,6 +407,12 @@ class Settings:
         """The TCP port of `broadcast`, 0 if there is none."""
         return 0 if self.broadcast is None else _tcp_port_of(self.broadcast)
 
+    @property
+    def has_decoders(self) -> bool:
+        """Whether any node may have a decoder."""
+        own = (node.port_settings for node in self.nodes)
+        return any(each.decoder for each in (self.port_settings, *own) if each is not None)
+
     @cached_property
     def requests(self) -> PortRequests:
         """What is said of single nodes, as the ports are asked for it."""

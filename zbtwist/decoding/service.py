@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
@@ -34,6 +34,13 @@ class Reading:
 
     value: Value
     time: float
+
+
+class DecodingSettings(Protocol):
+    """What is needed of the settings; see `zbtwist.config.settings.Settings`."""
+
+    @property
+    def has_decoders(self) -> bool: ...
 
 
 class _Decoding:
@@ -64,10 +71,17 @@ class DecodingService(Service):
         self._nodes: dict[Node, _Decoding] = {}
         self._observes = False
         self._heard = bus.subscribers(ValuesDecoded)
-        bus.subscribe(NodeForgotten, lambda event: self._nodes.pop(event.node, None))
+        bus.subscribe(NodeForgotten, self._forgotten)
 
-    def observe(self, is_wanted: bool) -> None:
-        """Begin, or end, to observe the streams: whether any node may have a decoder."""
+    def follow(self, settings: DecodingSettings) -> None:
+        """Follow the settings."""
+        self._observe(settings.has_decoders)
+
+    def reconfigure(self, old: DecodingSettings, new: DecodingSettings) -> None:
+        """Follow new settings."""
+        self.follow(new)
+
+    def _observe(self, is_wanted: bool) -> None:
         if is_wanted != self._observes:
             self._observes = is_wanted
             change: Callable[[Any, Any], None] = (
@@ -93,6 +107,9 @@ class DecodingService(Service):
         decoding = self._nodes.get(node)
         if decoding is not None and not decoding.has_failed:
             self._safely(node, decoding, decoding.decoder.broken)
+
+    def _forgotten(self, event: NodeForgotten) -> None:
+        self._nodes.pop(event.node, None)
 
     def _passed(self, event: BytesPassed) -> None:
         if event.direction != FROM_NODE:

@@ -327,6 +327,7 @@ class Introspection(SiteTestCase):
                 "test",
                 "test_result",
                 "trace",
+                "values",
                 "waiting",
                 "walk",
                 "watch",

@@ -34,6 +34,7 @@ class OperationsTests(SynchronousTestCase):
                 "status",
                 "test_result",
                 "trace",
+                "values",
                 "waiting",
                 "watch",
                 "system.listMethods",
@@ -91,7 +92,7 @@ class OperationsTests(SynchronousTestCase):
             found[Harmless.ALWAYS],
             {
                 *("list", "stats", "status", "trace", "traffic", "waiting", "pins", "test_result"),
-                *("show", "clients", "links"),
+                *("show", "clients", "links", "values"),
                 *("system.listMethods", "system.methodHelp", "system.methodSignature"),
                 # It asks again for each of its calls.
                 "system.multicall",
@@ -107,7 +108,7 @@ class OperationsTests(SynchronousTestCase):
     def test_every_key_says_something(self) -> None:
         for name in (
             *("list", "stats", "status", "get_temperatures", "trace", "frames"),
-            *("sample", "pins", "set_pin", "test", "test_result"),
+            *("values", "sample", "pins", "set_pin", "test", "test_result"),
             *("show", "clients", "watch"),
             *("neighbours", "walk", "end_walk", "links"),
             *SETTINGS,

@@ -8,6 +8,7 @@ from zbtwist.binding.link_test import LinkTests
 from zbtwist.binding.service import BindingService
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
 from zbtwist.control.resolver import NodeResolver
+from zbtwist.decoding.service import DecodingService
 from zbtwist.health.service import HealthService
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.event_log import EventLog
@@ -39,6 +40,7 @@ class GatewayOperations:
         store: Store,
         tests: LinkTests,
         taps: Taps,
+        decoding: DecodingService,
     ) -> None:
         self._clock = clock
         self._radio = radio
@@ -50,6 +52,7 @@ class GatewayOperations:
         self._store = store
         self._tests = tests
         self._taps = taps
+        self._decoding = decoding
         self._started = clock.seconds()
         self._resolver = NodeResolver(network.nodes, radio, bindings.labels)
 

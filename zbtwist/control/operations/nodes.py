@@ -6,8 +6,8 @@ from typing import Annotated, TypedDict
 
 from zbtwist.binding.port import NodePort
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
-from zbtwist.control.operations.base import GatewayOperations
 from zbtwist.control.operations.table import Harmless, operation
+from zbtwist.control.operations.values import ReadingRow, ValueOperations
 from zbtwist.network.node import Node
 from zbtwist.radio.errors import RadioError
 from zbtwist.xbee.address import digi_address16, digi_address64
@@ -48,6 +48,11 @@ class NodeRow(TypedDict):
     signal: Annotated[int, "how strongly its last hop was heard, in −dBm; 0 if it is not known"]
     hops: Annotated[int, "radio hops to it, by its last route record; −1 if none is known"]
     lost: Annotated[float, "packets to it that were given up"]
+    values: Annotated[
+        list[ReadingRow],
+        "what it has told last, if it has a decoder, a struct for each: ``name``, ``value``, "
+        "``unit``, ``at``",
+    ]
 
 
 class StatsRow(TypedDict):
@@ -82,7 +87,7 @@ def _by_port(row: NodeRow | StatsRow) -> tuple[int, str]:
     return row["tcp_port"] or 1 << 16, row["addr_extended"]
 
 
-class NodeOperations(GatewayOperations):
+class NodeOperations(ValueOperations):
     """What is known of nodes."""
 
     @operation("list", harmless=Harmless.ALWAYS)
@@ -120,6 +125,7 @@ class NodeOperations(GatewayOperations):
             "signal": node.signal or 0,
             "hops": node.hops,
             "lost": float(port.outbound.failures if port else 0),
+            "values": self._readings_of(node),
         }
 
     def _state(self, node: Node, port: NodePort | None) -> str:
