@@ -209,6 +209,22 @@ class SettingTests(SerialTestCase):
         self.node.reachable = True
         self.assertEqual(self.client.ask((BAUD, 19200)), [(101, 19200)])
 
+    def test_answer_that_is_lost(self) -> None:
+        """How the line is now is read when the next one asks, and it is paced as the slowest."""
+        self.client.ask((BAUD, 9600))
+        execute = self.node.execute
+
+        def set_and_leave(command: str, value: bytes) -> tuple[int, bytes]:
+            if value:
+                self.network.call_later(0.0, setattr, self.node, "reachable", False)
+            return execute(command, value)
+
+        patched = self.patch(self.node, "execute", set_and_leave)
+        self.client.ask((BAUD, 115200), seconds=60.0)
+        patched.restore()
+        self.node.reachable = True
+        self.assertEqual(self.client.ask((BAUD, 0)), [(101, self.node.uart.baud)])
+
     def test_two_clients(self) -> None:
         """The line is one: each is answered, and the last word counts."""
         other = self.connect()
@@ -398,6 +414,21 @@ class StreamTests(SerialTestCase):
         client = self.connect()
         client.open()
         self.assertEqual(client.ask((SIZE, 0)), [(102, 8)])
+
+    def test_turns(self) -> None:
+        """Where clients take turns at the node, its line is set all the same, and each hears its
+        own answers.
+        """
+        self.gateway.stopService()
+        self.start(turns=True)
+        one, other = self.connect(), self.connect()
+        for client in (one, other):
+            client.open()
+        one.say(b"one\xff\xff" + subnegotiation(COM_PORT, b"\1" + (19200).to_bytes(4, "big")), 0.0)
+        other.say(b"other", 3.0)
+        one.read()
+        self.assertEqual((one.take(), other.take()), (b"one\xff", b"other"))
+        self.assertEqual((one.answers, self.node.uart.baud), ([(101, 19200)], 19200))
 
     def test_line_state(self) -> None:
         self.assertEqual(self.client.ask((LINE, 0)), [(106, 0x60)])

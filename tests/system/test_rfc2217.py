@@ -8,6 +8,7 @@ in a thread.
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import tarfile
@@ -28,6 +29,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 from tests.support import present
 from tests.system.support import PATIENCE, free_ports, is_listening, left_out, wait_until
 from zbtwist.app.gateway import Gateway
+from zbtwist.binding.endpoint_wish import listen
 from zbtwist.binding.modem_lines import modem_lines
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.config.settings import Settings
@@ -104,9 +106,16 @@ class RFC2217Tests(TestCase):
     async def setUp(self) -> None:  # type: ignore[override]
         options = SimulatorOptions(kinds=("echo",), nodes=0, discovery_time=0.3)
         endpoint = SimulatorEndpoint(reactor, options)
-        first = free_ports(4)
+        first = free_ports(5)
         lines = modem_lines(Loopback.LINES, Context(None, "/"))
-        port_settings = PortSettings(protocol="rfc2217", modem_lines=lines)
+        self.telnet_port, self.raw_port = first + 3, first + 4
+        endpoints = (
+            f"tcp:{self.telnet_port}:interface=127.0.0.1:protocol=telnet\n"
+            f"tcp:{self.raw_port}:interface=127.0.0.1:protocol=raw"
+        )
+        port_settings = PortSettings(
+            protocol="rfc2217", modem_lines=lines, listen=listen(endpoints, Context(reactor, "/"))
+        )
         settings = Settings(
             serial="sim:", control=str(first), base_port=first + 1, port_settings=port_settings
         )
@@ -221,6 +230,32 @@ class RFC2217Tests(TestCase):
         said = await self.blocking(run)
         self.assertIn(b"hello\xffx", said)
         self.assertIn(b"57600E82", said)
+
+    async def test_telnet_and_raw(self) -> None:
+        """Beside each other, at one node: all hear the same bytes, each as it speaks."""
+        gensiot = needed("gensiot")
+        await self.until(lambda: is_listening(self.telnet_port) and is_listening(self.raw_port))
+
+        def run() -> tuple[bytes, bytes, bytes]:
+            url = f"telnet(rfc2217=false),tcp,127.0.0.1,{self.telnet_port}"
+            with (
+                socket.create_connection(("127.0.0.1", self.raw_port), timeout=PATIENCE) as raw,
+                serial.serial_for_url(self.url, baudrate=19200, timeout=PATIENCE) as port,
+            ):
+                program = subprocess.Popen(
+                    [gensiot, "-i", "stdio(self)", url],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+                assert program.stdin is not None and program.stdout is not None
+                program.stdin.write(BYTES)
+                program.stdin.flush()
+                heard = program.stdout.read(len(BYTES)), port.read(len(BYTES))
+                program.kill()
+                program.communicate()
+                return *heard, raw.recv(len(BYTES), socket.MSG_WAITALL)
+
+        self.assertEqual(await self.blocking(run), (BYTES, BYTES, BYTES))
 
     async def test_ser2net(self) -> None:
         """What a client asks ser2net for it asks the gateway for."""

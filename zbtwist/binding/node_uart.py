@@ -294,6 +294,9 @@ class NodeUart:
         form = self.format
         if form is not None:
             self._outbound.line.told(form.baud, form.bits_of_character, is_set, form.compact)
+        elif is_set:
+            # It may have been set, and the answer was lost.
+            self._outbound.line.changed()
 
     async def _set(self, command: str, value: int) -> None:
         before = self._known.pop(command, None)

@@ -69,8 +69,6 @@ class SerialFormat:
         """The registers of a module by their commands; None if it cannot have that."""
         if self.data_bits == 8:
             nb, sb = _NB[self.parity], self.stop_bits - 1
-        elif self.data_bits != 7 or not (1 <= self.stop_bits <= 2):
-            return None
         elif self.parity is not Parity.NONE:
             # The bit of the parity is the eighth of the module's.
             nb, sb = 0, self.stop_bits - 1
