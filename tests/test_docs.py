@@ -15,6 +15,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.faults.table import documented_rows
+from tests.modbus.runs import fit
 from tests.pages import DOCS, ROOT, blocks_of
 from zbtwist.config.load import load
 from zbtwist.config.settings import OPTIONS
@@ -74,6 +76,31 @@ class DeliveryTests(SynchronousTestCase):
                 "What a reset is",
             ],
         )
+
+
+class ModbusTests(SynchronousTestCase):
+    """docs/modbus.rst"""
+
+    def test_each_row_beside_mbusd_has_its_test(self) -> None:
+        text = (DOCS / "modbus.rst").read_text()
+        rows = documented_rows("mbusd", text)
+        self.assertGreater(len(rows), 20)
+        for what, _, _, test in rows:
+            if test.startswith("(none"):
+                continue
+            name = test.strip("`")
+            if not name.startswith("tests."):
+                name = f"tests.binding.modbus.{name}"
+            self.assertTrue(callable(namedAny(name)), f"{what}: {name}")
+
+    def test_numbers_are_those_that_were_measured(self) -> None:
+        """In short: the first row of each table that ``python -m tests.modbus`` writes."""
+        text = (DOCS / "modbus.rst").read_text()
+        masters = documented_rows("masters", text)
+        self.assertEqual([row[3] for row in masters if "raw" not in row[0]], ["0"] * 8)
+        for row in documented_rows("writes", text)[:5]:
+            payload = int(row[0].partition("(")[2].rstrip(")"))
+            self.assertEqual(row[1], str(fit(payload)))
 
 
 class ConfigurationTests(SynchronousTestCase):

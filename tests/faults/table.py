@@ -50,10 +50,10 @@ def row(fault: Fault, result: Result) -> tuple[str, ...]:
     return (result.name, happened, result.direction, result.verdict, *map(str, numbers), again)
 
 
-def table(rows: Iterable[tuple[str, ...]]) -> str:
+def table(rows: Iterable[tuple[str, ...]], headings: tuple[str, ...] = _HEADINGS) -> str:
     """Return rows as a reStructuredText table."""
-    lines = [_HEADINGS, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
+    lines = [headings, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     rule = "  ".join("=" * width for width in widths)
     texts = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines

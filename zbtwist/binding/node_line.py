@@ -188,6 +188,16 @@ class NodeLine:
         """
         return self._format or (str(self.pace) if self.pace else "?")
 
+    @property
+    def known_rate(self) -> float:
+        """The same, if the node has said it, or a person; else infinite."""
+        return self.rate if self._is_known else inf
+
+    def want_to_know(self) -> None:
+        """Ask the node how fast its line is, if it has not said and was not asked."""
+        if not self._is_known:
+            self._want_to_know(self._clock.seconds())
+
     # --- what is on its way, and in the buffer -------------------------------------------------
 
     def room_at(self, size: int, now: float) -> float:

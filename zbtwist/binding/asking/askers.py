@@ -259,7 +259,7 @@ class Askers:
         if timeout is not None:
             return timeout
         usual = END_DEVICE_TIMEOUT if self._node.role == END_DEVICE else REPLY_TIMEOUT
-        return usual + LINE_BYTES / self._outbound.line.rate
+        return usual + LINE_BYTES / self._outbound.line.known_rate
 
     # --- what the node, and the way to it, do --------------------------------------------------
 

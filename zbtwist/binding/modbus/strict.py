@@ -28,10 +28,11 @@ def refusal(outbound: Outbound, size: int) -> str:
     """
     if not outbound.settings.strict:
         return ""
-    packet = outbound.payload_limit
-    if not 0 < packet < size or comes_without_pause(
-        packet, outbound.line.rate, outbound.radio_line_rate
-    ):
+    packet, line = outbound.payload_limit, outbound.line
+    if not 0 < packet < size:
+        return ""
+    line.want_to_know()
+    if comes_without_pause(packet, line.known_rate, outbound.radio_line_rate):
         return ""
     return (
         f"a request of {size} bytes does not fit into one packet, which has {packet}, and the "
