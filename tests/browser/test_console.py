@@ -254,7 +254,7 @@ class ConsoleTests(ConsoleTestCase):
             ),
             "its name in the picture",
         )
-        page.find("summary")[0].click()
+        page.find("#tree-details summary")[0].click()
         page.wait_text("tree", HOSTILE)
         page.go_to("log")
         page.wait_text("log-lines", HOSTILE)
@@ -265,7 +265,7 @@ class ConsoleTests(ConsoleTestCase):
         page = self.open("network")
         wait_until(lambda: len(page.find(".network .node")) >= 3, "three nodes in the picture")
         page.wait_text("picture-text", "through others")
-        page.find("summary")[0].click()
+        page.find("#tree-details summary")[0].click()
         page.wait_text("tree", "through METER")
         for node in page.find(".network .node"):
             if "ECHO" in node.text:
