@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -37,6 +38,7 @@ from zbtwist.network.events import FROM_NODE
 from zbtwist.network.node import Node
 from zbtwist.network.persistence import NodePersister
 from zbtwist.network.service import NetworkService
+from zbtwist.observing.announcing import Announcer
 from zbtwist.observing.byte_log import ByteLog
 from zbtwist.observing.event_counts import EventCounts
 from zbtwist.observing.event_log import EventLog, EventLogService
@@ -47,6 +49,7 @@ from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.service import RadioService
 from zbtwist.runtime.allowed import Network
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.mdns import Announcements
 from zbtwist.runtime.open_files import raise_open_files
 from zbtwist.runtime.server_endpoint import server_from_string
 from zbtwist.runtime.standstill import Standstill
@@ -171,6 +174,14 @@ class Gateway(MultiService):
             bus,
             settings.health,
         )
+        self._announcer = Announcer(
+            reactor,
+            bus,
+            self.network.nodes,
+            self.bindings,
+            settings,
+            partial(Announcements, reactor),
+        )
         tracer = FrameTracer(bus, events, self.network.nodes)
         self._trace_file = TraceFileService(tracer, settings.trace_file, settings.serial)
         tests = LinkTests(reactor, coordinator, self.network, self.bindings.turns, bus)
@@ -247,6 +258,7 @@ class Gateway(MultiService):
             self.decoding,
             self.bindings,
             self._broadcast,
+            self._announcer,
             self.network,
             self.health,
             self.radio,
@@ -313,7 +325,7 @@ class Gateway(MultiService):
             for part in (
                 *(self.radio, self._control, self._hosts),
                 *(self.bindings, self._broadcast, self.network, self.health),
-                *(self.decoding, self._trace_file),
+                *(self._announcer, self.decoding, self._trace_file),
                 self._byte_log,
             ):
                 part.reconfigure(old, new)

@@ -39,6 +39,7 @@ from zbtwist.radio.line_settings import (
 from zbtwist.radio.service import DEFAULT_HEARTBEAT
 from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.endpoint_option import LAST_PORT
+from zbtwist.runtime.mdns import is_wanted
 from zbtwist.runtime.option import choice, flag, number, option, options_of, seconds, switch
 from zbtwist.runtime.server_endpoint import ENCRYPTED, server_from_string, tcp_endpoint
 from zbtwist.xbee.address import Address64
@@ -107,6 +108,7 @@ class Settings:
     @ivar state: the absolute path of the state file, or `IN_MEMORY`.
     @ivar broadcast: where bytes for all nodes come in, as `control` is written; None for nowhere.
     @ivar broadcast_hears: clients there hear all nodes.
+    @ivar zeroconf: control port and nodes are announced by multicast DNS.
     @ivar in_flight: packets that the radio is given at once, for all nodes together.
     @ivar admit: who becomes a node without a person.
     @ivar max_nodes: how many nodes there may be without a person.
@@ -318,6 +320,13 @@ class Settings:
         flag,
         (bool,),
         "Clients of that port hear what all nodes say",
+    )
+    zeroconf: bool = option(
+        False,
+        is_wanted,
+        (bool,),
+        "Announce the control port and the nodes on the network by multicast DNS",
+        more="It needs ``pip install 'zbtwist[zeroconf]'``. See `Endpoints <endpoints.rst>`_.",
     )
     in_flight: int = option(
         DEFAULT_LIMIT, number(1, 63), (int,), "Packets to all nodes at once, 1 to 63"

@@ -72,6 +72,11 @@ def lets_in(networks: Iterable[Network], peer: object) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+def is_loopback(interface: str) -> bool:
+    """Whether only programs on this computer reach an IP address."""
+    return ip_address(interface).is_loopback
+
+
 class Refusal(Protocol):
     """Resets a connection, and reads nothing of it: an end in good order would say that what the
     client has sent was taken. A factory that has no protocol for a connection leaves the wrappers
