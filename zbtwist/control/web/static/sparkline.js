@@ -37,7 +37,12 @@ export function inWords([received, sent, lost]) {
 export class Sparkline {
   constructor() {
     this.parts = ["received", "sent", "lost"].map((name) => svg("path", { class: name }));
-    this.image = svg("svg", { class: "spark", role: "img" }, ...this.parts);
+    this.image = svg(
+      "svg",
+      // It fills its place, however wide that is.
+      { class: "spark", role: "img", preserveAspectRatio: "none" },
+      ...this.parts,
+    );
     this.shown = null;
   }
 
