@@ -24,7 +24,8 @@ class AxeTestCase(ListTestCase):
 
 class ListStates(AxeTestCase):
     def test_list(self) -> None:
-        page = self.open()
+        # Some of the nodes: those that are alike need not be looked at again and again.
+        page = self.open(q="echo1")
         self.assertUsable(page, "list")
         for width in (800, 390):
             page.size(width, 844)
@@ -39,6 +40,14 @@ class ListStates(AxeTestCase):
         page.id("filter").send_keys("nobody is called that")
         self.assertUsable(page, "nothing matches")
 
+    def test_menus(self) -> None:
+        page = self.open(q="echo1")
+        for menu in ("facts-menu", "columns-menu", "export-menu", "more-menu"):
+            page.unfold(menu)
+            self.assertUsable(page, menu)
+            # A click elsewhere folds it.
+            page.find("h1")[0].click()
+
     def test_empty(self) -> None:
         gateway = Gateway("sim:nodes=0:nt=0.3")
         self.addCleanup(gateway.stop)
@@ -50,6 +59,15 @@ class ListStates(AxeTestCase):
         gateway.stop()
         page.wait_text("banner", "The connection to the gateway is lost")
         self.assertUsable(page, "no connection")
+
+    def test_radio_is_down(self) -> None:
+        gateway = Gateway("/dev/there-is-no-radio")
+        self.addCleanup(gateway.stop)
+        wait_until(lambda: is_listening(gateway.control), "the control port")
+        page = Page(f"http://127.0.0.1:{gateway.control}/")
+        page.size(1280)
+        page.wait_text("radio-problem", "There is no serial port")
+        self.assertUsable(page, "no radio")
 
     def test_log(self) -> None:
         page = self.open(view="log")
