@@ -79,9 +79,9 @@ class _Measurement:
         self._directory = directory
         self._sizes = SIZES[:1] if quick else SIZES
         self._looked_at = 8 if quick else LOOKED_AT
-        self._loads = 2 if quick else 9
-        self._seconds = 0.5 if quick else 30.0
-        self._rounds = 2 if quick else 4
+        self._loads = 2 if quick else 5
+        self._seconds = 0.5 if quick else 15.0
+        self._rounds = 2 if quick else 3
         self._goals: list[list[str]] = []
 
     def tables(self) -> Iterator[Table]:
