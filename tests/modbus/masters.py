@@ -113,10 +113,14 @@ class Master:
 
     def _received(self, data: bytes) -> None:
         self._heard += data
-        # What has the number of an older question is no answer to this one.
-        number = self._number.to_bytes(2, "big")
-        while self._is_tcp and len(self._heard) >= HEADER and self._heard[:2] != number:
-            self._heard = self._heard[HEADER + int.from_bytes(self._heard[4:6], "big") :]
+        if self._is_tcp:
+            # What has the number of an older question is no answer to this one.
+            number, kept, rest = self._number.to_bytes(2, "big"), b"", self._heard
+            while len(rest) >= HEADER:
+                size = HEADER + int.from_bytes(rest[4:6], "big")
+                kept += rest[:size] if rest[:2] == number else b""
+                rest = rest[size:]
+            self._heard = kept + rest
         if self._heard == self._expected:
             self.tally.slowest = max(self.tally.slowest, self._world.now - self._asked_at)
 
@@ -127,7 +131,7 @@ class Master:
 
     @property
     def _is_exception(self) -> bool:
-        return self._is_tcp and len(self._heard) == 9 and self._heard[8] in (0x0A, 0x0B)
+        return self._is_tcp and len(self._heard) == 9 and self._heard[8] in (0x06, 0x0A, 0x0B)
 
     def judge(self) -> str:
         """Return what became of the question, and count it."""

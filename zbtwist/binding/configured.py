@@ -67,6 +67,14 @@ class ConfiguredPorts:
         for request, nodes in self.requests.with_nodes(self._nodes):
             if request.address64 is None and len(nodes) == 1:
                 self._labels.pin(nodes[0], is_only=True)
+        if self.requests.labels:
+            owners: dict[str, list[Node]] = {}
+            for node in self._nodes:
+                if node.label in self.requests.labels:
+                    owners.setdefault(node.label, []).append(node)
+            for nodes in owners.values():
+                if len(nodes) == 1:
+                    self._labels.pin(nodes[0], is_only=True)
 
     # --- asking --------------------------------------------------------------------------------
 

@@ -115,6 +115,8 @@ class Outbound:
         # Bytes of the stream that were cut into packets so far.
         self._offset = 0
         self._in_flight: dict[Packet, Deferred[TransmitStatus]] = {}
+        # What the radio still has, and the node has answered.
+        self._answered: dict[Packet, Deferred[TransmitStatus]] = {}
         # Smaller than the radio says, if it has refused packets of that size.
         self._payload_limit = _ANY_SIZE
         self._wake: IDelayedCall | None = None
@@ -314,7 +316,7 @@ class Outbound:
         self._end_outage()
         self._sleep()
         self.line.stop()
-        for sent in list(self._in_flight.values()):
+        for sent in [*self._in_flight.values(), *self._answered.values()]:
             sent.cancel()
         return lost
 
@@ -454,6 +456,22 @@ class Outbound:
 
     # --- what became of it ---------------------------------------------------------------------
 
+    def answered(self, writer: Writer) -> None:
+        """The node has answered what a writer sent: so it has that, whatever the radio will say,
+        which may be long in saying it where an acknowledgement was lost. Nothing waits for it.
+        """
+        for packet in [packet for packet in self._in_flight if packet.writer is writer]:
+            self._answered[packet] = self._in_flight.pop(packet)
+            self._arrived(packet)
+        self._advance()
+
+    def _arrived(self, packet: Packet) -> None:
+        """The node has a packet."""
+        self.last_delivery = now = self._clock.seconds()
+        self.line.settled(len(packet.data), True, now)
+        self.bytes_sent += len(packet.data)
+        self.packets_sent += 1
+
     def _done(self, result: TransmitStatus | Failure, packet: Packet) -> None:
         """The radio does not have a packet any more."""
         try:
@@ -471,14 +489,13 @@ class Outbound:
             self._quiet.look()
 
     def _settled(self, status: TransmitStatus, packet: Packet) -> None:
-        del self._in_flight[packet]
         self.retries += status.retries
+        if self._answered.pop(packet, None) is not None:
+            return
+        del self._in_flight[packet]
         delivery = status.delivery_status
         if delivery == _DELIVERED:
-            self.last_delivery = now = self._clock.seconds()
-            self.line.settled(len(packet.data), True, now)
-            self.bytes_sent += len(packet.data)
-            self.packets_sent += 1
+            self._arrived(packet)
             address16 = status.address16
             if address16 != self._node.address16 and is_of_one_node(address16):
                 self._nodes.located(self._node, address16)
@@ -493,6 +510,8 @@ class Outbound:
             self._failed(packet, verdict, delivery_status_text(delivery))
 
     def _unsettled(self, failure: Failure, packet: Packet) -> None:
+        if self._answered.pop(packet, None) is not None:
+            return
         del self._in_flight[packet]
         if not self._stopped:
             error = failure.value

@@ -94,6 +94,7 @@ class PortRequests:
     """All of them, in the order of the configuration.
 
     @ivar slots: the ports that are asked for.
+    @ivar labels: of nodes that are named beside those of the requests.
     @ivar pins: whose a label is, where that is known; what is asked for it is for no other.
     @ivar have_settings: whether any has settings of its own.
     """
@@ -103,7 +104,7 @@ class PortRequests:
         @param labels: of nodes that are named beside those.
         """
         self._requests = list(requests)
-        self._labels = frozenset(labels)
+        self.labels = frozenset(labels)
         self.pins: Mapping[str, Address64] = {}
         self._by_address: dict[Address64, list[PortRequest]] = {}
         self._by_label: dict[str, list[PortRequest]] = {}
@@ -133,7 +134,7 @@ class PortRequests:
 
     def names(self, label: str | None) -> bool:
         """Whether the configuration names a node by that label."""
-        return label is not None and (label in self._by_label or label in self._labels)
+        return label is not None and (label in self._by_label or label in self.labels)
 
     def for_node(self, node: Node) -> list[PortRequest]:
         """Return what is asked for a node, by its address first."""

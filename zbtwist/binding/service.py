@@ -407,7 +407,7 @@ class BindingService(MultiService):
 
     def reconfigure(self, old: BindingSettings, new: BindingSettings) -> None:
         """Follow new settings."""
-        if _wishes(new) != _wishes(old):
+        if _wishes(new) != _wishes(old) or new.requests.labels != old.requests.labels:
             self.follow(new)
         else:
             new.requests.pins = self.labels.pins

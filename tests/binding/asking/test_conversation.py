@@ -72,7 +72,7 @@ class ConversationTests(AskingTestCase):
         self.first.dataReceived(b"1?\n")
         self.second.dataReceived(b"2?\n")
         self.arrive()
-        self.clock.advance(END_DEVICE_TIMEOUT - 0.01)
+        self.clock.advance(END_DEVICE_TIMEOUT - 0.02)
         self.assertEqual(self.arrive(), b"")
         self.clock.advance(0.01)
         self.assertEqual(self.arrive(), b"2?\n")

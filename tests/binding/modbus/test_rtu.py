@@ -10,12 +10,13 @@ from twisted.python.failure import Failure
 
 from tests.binding.asking.support import AskingTestCase, Transport
 from tests.binding.modbus.support import answer, read, write
-from tests.radio.support import FACTS
-from zbtwist.binding.asking.askers import LEFT_TIMEOUT, MAX_OWED, REPLY_TIMEOUT
+from tests.radio.support import FACTS, REMOTE16
+from zbtwist.binding.asking.askers import LATE_TIME, LEFT_TIMEOUT, MAX_OWED, REPLY_TIMEOUT
 from zbtwist.binding.connected_client import ConnectedClient
 from zbtwist.binding.modbus.exchange import TURNAROUND
 from zbtwist.binding.modbus.frames import with_crc
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.xbee.frames import TransmitStatus
 from zbtwist.xbee.status import DeliveryStatus
 
 
@@ -202,7 +203,7 @@ class LateTests(RTUTestCase):
         self.arrive()
         self.clock.advance(REPLY_TIMEOUT)
         master.dataReceived(read(1, 10, 2))
-        self.clock.advance(REPLY_TIMEOUT - 0.01)
+        self.clock.advance(LATE_TIME - 0.02)
         self.assertEqual(self.arrive(), b"")
         self.clock.advance(0.01)
         self.assertEqual(self.arrive(), read(1, 10, 2))
@@ -306,8 +307,40 @@ class LateTests(RTUTestCase):
         self.port.deliver(answer(1, 2))
         self.assertEqual((transport.value(), self.port.bytes_unread), (b"", 9))
 
+    def test_answer_that_comes_twice(self) -> None:
+        """It is not taken for that to the next question, which has just been sent."""
+        (first, one), (second, two) = self.masters(2)
+        first.dataReceived(read(1, 0, 2))
+        second.dataReceived(read(1, 10, 2))
+        self.arrive()
+        for _ in range(2):
+            self.port.deliver(answer(1, 2, b"\1"))
+        self.assertEqual(self.arrive(), read(1, 10, 2))
+        self.port.deliver(answer(1, 2, b"\2"))
+        self.assertEqual((one.value(), two.value()), (answer(1, 2, b"\1"), answer(1, 2, b"\2")))
+
 
 class LossTests(RTUTestCase):
+    def test_answer_sooner_than_the_report(self) -> None:
+        """The radio may try for seconds where only acknowledgements are lost. The answer says that
+        the request has arrived, and the next one does not wait; nor is it lost by report 21.
+        """
+        master, transport = self.connect()
+        master.dataReceived(read(1, 0, 2))
+        first = self.wire.last.frame_id
+        self.clock.advance(0.1)
+        self.port.deliver(answer(1, 2))
+        master.dataReceived(read(1, 10, 2))
+        self.assertEqual(self.sent, [read(1, 0, 2), read(1, 10, 2)])
+        self.assertEqual((self.port.outbound.bytes_sent, self.port.outbound.packets_sent), (8, 1))
+        failed = DeliveryStatus.NO_NETWORK_ACKNOWLEDGEMENT
+        self.wire.receive(TransmitStatus(first, REMOTE16, 2, failed, 0))
+        self.assertEqual((self.port.outbound.failures, self.port.outbound.retries), (0, 2))
+        self.clock.advance(0.1)
+        self.port.deliver(answer(1, 2, b"\2"))
+        self.assertEqual(transport.value(), answer(1, 2) + answer(1, 2, b"\2"))
+        self.assertFalse(transport.aborted)
+
     def test_lost_request(self) -> None:
         """Its master has no answer, and its connection; the next one is asked."""
         (first, one), (second, two) = self.masters(2)

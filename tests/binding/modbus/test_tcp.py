@@ -74,6 +74,22 @@ class MessageTests(TCPTestCase):
             b"".join(request(7 + n, answer(1, 2, bytes([n]))) for n in range(5)),
         )
 
+    def test_same_read_again(self) -> None:
+        """A master that has given up asks once more: one answer is for both, and nothing piles up
+        before the slave.
+        """
+        self.master.dataReceived(request(1, read(1, 0, 2)))
+        self.arrive()
+        self.master.dataReceived(request(2, read(1, 0, 2)) + request(3, read(1, 2, 2)))
+        self.port.deliver(answer(1, 2, b"\1"))
+        self.assertEqual(
+            self.transport.take(), request(1, answer(1, 2, b"\1")) + request(2, answer(1, 2, b"\1"))
+        )
+        self.assertEqual(self.arrive(), read(1, 2, 2))
+        self.master.dataReceived(request(4, read(1, 0, 2)))
+        self.port.deliver(answer(1, 2))
+        self.assertEqual(self.arrive(), read(1, 0, 2))
+
     def test_too_many_at_once(self) -> None:
         count = MAX_QUESTIONS + 3
         self.master.dataReceived(b"".join(request(n, read(1, n, 2)) for n in range(count)))
@@ -158,7 +174,7 @@ class MessageTests(TCPTestCase):
         self.assertEqual(two.value(), request(0, answer(1, 2, b"\x09")))
 
     def test_port_that_is_closed(self) -> None:
-        self.master.dataReceived(request(1, read(1, 0, 2)) + request(2, read(1, 0, 2)))
+        self.master.dataReceived(request(1, read(1, 0, 2)) + request(2, read(1, 2, 2)))
         self.arrive()
         self.port.leave("its port has moved")
         self.assertEqual(

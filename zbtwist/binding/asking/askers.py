@@ -43,6 +43,10 @@ LINE_BYTES = 512
 #: time on one line would spoil both.
 LEFT_TIMEOUT = 1.0
 
+#: Seconds for which an answer may still come that did not come in time; or as long as it had, where
+#: that is longer. The node's radio tries a packet three times, 1.6 s apart, and the next one then.
+LATE_TIME = 3.0
+
 #: Questions of one client that wait; more are refused.
 MAX_QUESTIONS = 16
 
@@ -412,4 +416,4 @@ class Askers:
         if question.comes_late:
             if len(self._owed) >= MAX_OWED:
                 del self._owed[next(iter(self._owed))]
-            self._owed[question] = self._clock.seconds() + self.reply_timeout
+            self._owed[question] = self._clock.seconds() + max(LATE_TIME, self.reply_timeout)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 #: line 1.02, 2.4.1: 100 to 200 ms).
 TURNAROUND = 0.2
 
+#: Seconds within which no answer can come: the shortest packet over one hop has the air for 9 ms,
+#: each way (90000976, "Data throughput").
+SOONEST = 0.005
+
 
 class Exchange(Question):
     """
@@ -48,8 +52,10 @@ class Exchange(Question):
         self._outbound = outbound
         self._done = done
         self._heard = b""
+        self._begun_at = 0.0
 
     def begin(self) -> None:
+        self._begun_at = self._askers.now
         why = refusal(self._outbound, len(self.request.frame))
         if why:
             self.is_refused = True
@@ -62,6 +68,10 @@ class Exchange(Question):
         return usual if self.request.has_answer else min(usual, TURNAROUND)
 
     def heard(self, data: bytes) -> None:
+        if self._askers.now - self._begun_at < SOONEST:
+            # It may be the last answer, twice.
+            self._askers.drop(data)
+            return
         data = self._heard + data
         place = self.request.answer_in(data) if self.request.has_answer else None
         if place is None:
@@ -73,6 +83,7 @@ class Exchange(Question):
         start, end = place
         self._heard = b""
         self._askers.drop(data[:start] + data[end:])
+        self._outbound.answered(self.client)
         # The answer first: who has it may ask again at once.
         self._done(self, data[start:end], "")
         self._askers.settled(self)

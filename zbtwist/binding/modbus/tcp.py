@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from zbtwist.binding.asking.askers import MAX_QUESTIONS
 from zbtwist.binding.modbus.exchange import Exchange
 from zbtwist.binding.modbus.frames import EXCEPTION, LAST_SLAVE, Request, is_whole, with_crc
 from zbtwist.binding.port_protocol import Pass, PortProtocol
@@ -28,6 +29,9 @@ _LENGTHS = range(2, 255)
 
 #: Functions that a master of RTU begins with.
 _USUAL = frozenset((1, 2, 3, 4, 5, 6, 15, 16))
+
+#: Functions that change nothing.
+READS = frozenset((1, 2, 3, 4))
 
 #: What a master is told instead of an answer (Modbus application protocol 1.1b3, 7).
 BUSY, NO_PATH, NO_ANSWER = 0x06, 0x0A, 0x0B
@@ -58,6 +62,8 @@ class ModbusTCP(PortProtocol):
         self._open = 0
         # The ports of other nodes that it has asked.
         self._others: dict[NodePort, None] = {}
+        # Reads that are not answered, and who is to have the answers.
+        self._reads: dict[tuple[NodePort, bytes], list[_Answer]] = {}
 
     def started(self, client: NodeClient, port: NodePort) -> None:
         self._client = client
@@ -90,7 +96,7 @@ class ModbusTCP(PortProtocol):
     def _refuse(self, data: bytes) -> None:
         self._data = b""
         self._client.reset(
-            f"it sends {data[:HEADER].hex(' ')}, which is no header of Modbus TCP; for RTU frames "
+            f"it sends {data[:HEADER].hex()}, which is no header of Modbus TCP; for RTU frames "
             "over TCP, say protocol = modbus-rtu"
         )
 
@@ -117,15 +123,21 @@ class ModbusTCP(PortProtocol):
             self._others[found] = None
             found.asker_opened(self._client)
         request = Request(with_crc(bytes([slave]) + message[1:]))
+        if self._open > MAX_QUESTIONS:
+            answer(b"", BUSY)
+            return
         self._open += 1
-        exchange = Exchange(
-            self._client,
-            found.askers,
-            found.outbound,
-            request,
-            partial(self._done, found, answer),
-        )
+        answers: list[_Answer] = [answer]
+        if request.function in READS:
+            answers = self._reads.setdefault((found, request.frame), [])
+            answers.append(answer)
+            if len(answers) > 1:
+                # A master that has given up asks once more: one answer is for both.
+                return
+        done = partial(self._done, found, answers)
+        exchange = Exchange(self._client, found.askers, found.outbound, request, done)
         if not found.askers.ask(exchange):
+            self._reads.pop((found, request.frame), None)
             self._open -= 1
             answer(b"", BUSY)
 
@@ -140,14 +152,16 @@ class ModbusTCP(PortProtocol):
         return unit, self._port
 
     def _done(
-        self, port: NodePort, answer: _Answer, exchange: Exchange, frame: bytes, why: str
+        self, port: NodePort, answers: list[_Answer], exchange: Exchange, frame: bytes, why: str
     ) -> None:
-        self._open -= 1
-        if frame:
-            answer(frame[1:-2], 0)
-        elif exchange.request.has_answer:
-            is_path = not (exchange.is_refused or port.outbound.is_radio_away)
-            answer(b"", NO_ANSWER if is_path else NO_PATH)
+        self._reads.pop((port, exchange.request.frame), None)
+        self._open -= len(answers)
+        is_path = not (exchange.is_refused or port.outbound.is_radio_away)
+        for answer in answers:
+            if frame:
+                answer(frame[1:-2], 0)
+            elif exchange.request.has_answer:
+                answer(b"", NO_ANSWER if is_path else NO_PATH)
 
     def _answer(self, number: bytes, unit: int, function: int, message: bytes, code: int) -> None:
         """
