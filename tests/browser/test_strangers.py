@@ -48,7 +48,7 @@ async function attack(host, port) {
       }
     }
   }
-  for (const path of ["/", "/live", "/terminal/ECHO"]) {
+  for (const path of ["/", "/live", "/terminal/ECHO", "/tap/ECHO"]) {
     quiet(() => new WebSocket("ws://" + place + path));
     quiet(() => new WebSocket("wss://" + place + path));
   }

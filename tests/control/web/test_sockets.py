@@ -37,7 +37,7 @@ class Opening(ConsoleTestCase):
         self.assertEqual(self.open(host="[::1]:1", origin="http://[::1]:1").status, 101)
 
     def test_pages_of_other_sites_are_refused(self) -> None:
-        for path in ("/live", "/terminal/ECHO"):
+        for path in ("/live", "/terminal/ECHO", "/tap/ECHO"):
             for origin in ("http://evil.example", "null", "http://127.0.0.1:1", f"x{HOST}"):
                 page = self.open(path, origin=origin)
                 self.assertEqual(page.status, 403, origin)
@@ -62,7 +62,7 @@ class Opening(ConsoleTestCase):
 
     def test_other_methods(self) -> None:
         """Whatever bytes the address is of."""
-        for path in (b"/live", b"/terminal/ECHO", b"/static/index.html"):
+        for path in (b"/live", b"/terminal/ECHO", b"/tap/ECHO", b"/static/index.html"):
             for method in (b"POST", b"OPTIONS", b"FNORD"):
                 transport = StringTransport()
                 channel = connect(self.factory, transport)
@@ -365,7 +365,7 @@ class SignsOfLife(ConsoleTestCase):
 
 class Ending(ConsoleTestCase):
     def test_page_that_says_goodbye(self) -> None:
-        for path in ("/live", "/terminal/ECHO"):
+        for path in ("/live", "/terminal/ECHO", "/tap/ECHO"):
             page = self.open(path)
             page.texts()
             page.send(CloseConnection(1000))
