@@ -137,6 +137,17 @@ class NodeEndpointsTests(EndpointTestCase):
         self.assertIn("unix:/a is none of 00:13:a2:00:40:00:00:01 any more", self.lines()[-1])
         client.protocol.connectionLost()
 
+    def test_client_that_reads_nothing(self) -> None:
+        """It is not waited for."""
+        self.see(A)
+        self.use(PortRequest(A, settings=listening("unix:/a")))
+        client = self.connect("unix:/a")
+        self.use()
+        self.assertEqual((client.disconnecting, client.disconnected), (True, False))
+        self.wire.clock.advance(1)
+        self.assertTrue(client.disconnected)
+        client.protocol.connectionLost()
+
     def test_passes_from_one_node_to_another(self) -> None:
         self.see(A, B)
         for first, second in ((A, B), (B, A)):

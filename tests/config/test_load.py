@@ -1178,7 +1178,9 @@ listen = [
             ("tcp:{port}:interface=127.0.0.2", True),
             ("tcp:{port}:interface=10.0.0.1", False),
         ):
-            self.assertIs(self.load(listen=text).is_local, is_local, text)
+            settings = self.load(listen=text)
+            self.assertIs(settings.is_local, is_local, text)
+            self.assertEqual(settings.open_place, "" if is_local else f"endpoint {text}")
         of_node = 'serial = "sim:"\n[[node]]\nlabel = "A"\nlisten = "tcp:4001"'
         self.assertFalse(self.load_file(of_node).is_local)
 

@@ -65,9 +65,9 @@ def warn_if_open(settings: Settings) -> None:
     allowed = settings.port_settings.allow
     if settings.has_open_ports:
         log.warn(
-            "Nodes' ports are open to other computers (interface {interface}), and nobody is asked "
-            "for a password there: anyone {who} reaches the nodes.",
-            interface=settings.interface,
+            "Nodes' ports are open to other computers ({place}), and nobody is asked for a "
+            "password there: anyone {who} reaches the nodes.",
+            place=settings.open_place,
             who=f"in {_shown(allowed)}" if allowed else "who reaches this computer",
         )
     if not settings.is_control_open:
@@ -290,7 +290,9 @@ class Gateway(MultiService):
         except StoreError as error:
             log.critical("{problem} The gateway does not start.", problem=str(error))
             raise SystemExit(1) from None
-        raise_open_files(self.store.mapping_count())
+        of_all = self._settings.port_settings
+        sockets = 1 + len(of_all.listen) + len(of_all.connect)
+        raise_open_files(self.store.mapping_count() * sockets)
         self.bindings.follow(self._settings)
         self._byte_log.follow(self._settings)
         self.decoding.follow(self._settings)

@@ -64,14 +64,11 @@ class NodeEndpoint:
         @param reason: a clause.
         """
         port = self._port
-        for client in port.connected:
-            if client.wish is not self.wish:
-                continue
-            if port.outbound.has_bytes_of(client):
-                port.outbound.discard(client)
-                client.reset(reason)
-            else:
-                client.close()
+        leaving = [client for client in port.connected if client.wish is self.wish]
+        for client in leaving:
+            if client.is_under_way:
+                client.give_way(reason)
+        port.close_clients(leaving)
 
 
 class ListeningEndpoint(NodeEndpoint):

@@ -283,7 +283,7 @@ class NodePort(Service):
                 self._askers.stop(why)
             if self.outbound.unconfirmed:
                 self._break_stream(why)
-            self._close(leaving)
+            self.close_clients(leaving)
         return listener
 
     def stopService(self) -> Deferred[Any]:
@@ -297,9 +297,13 @@ class NodePort(Service):
         if lost:
             self.reset_clients(f"{lost} bytes for {self.node} were not sent before the port closed")
         self.node.receiver = None
-        return self._close(list(self._clients))
+        return self.close_clients(list(self._clients))
 
-    def _close(self, clients: list[NodeClient]) -> Deferred[Any]:
+    def close_clients(self, clients: list[NodeClient]) -> Deferred[Any]:
+        """Close clients in order, within a bounded time.
+
+        @return: fires when they are gone.
+        """
         for client in clients:
             client.close()
         gone = DeferredList([client.gone for client in clients])

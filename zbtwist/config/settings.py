@@ -375,14 +375,21 @@ class Settings:
     @property
     def has_open_ports(self) -> bool:
         """Whether programs on other computers can reach nodes' ports."""
+        return bool(self.open_place)
+
+    @property
+    def open_place(self) -> str:
+        """Where they can: the interface, or the first endpoint of a node that lets them in; empty
+        if there is none.
+        """
         if not ipaddress.ip_address(self.interface).is_loopback:
-            return True
+            return f"interface {self.interface}"
         texts = list(filter(None, map(attrgetter("endpoint"), self.nodes)))
         settings = filter(None, map(attrgetter("port_settings"), self.nodes))
         if self.broadcast is not None and not self.broadcast.isdecimal():
             texts.append(self.broadcast)
-        wishes = (wish for each in (self.port_settings, *settings) for wish in each.listen)
-        return any(map(is_open, (*texts, *map(attrgetter("endpoint"), wishes))))
+        texts += [wish.endpoint for each in (self.port_settings, *settings) for wish in each.listen]
+        return next((f"endpoint {text}" for text in texts if is_open(text)), "")
 
     @property
     def is_control_encrypted(self) -> bool:

@@ -6,10 +6,12 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.internet import udp
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import _parse
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
 
 from zbtwist.runtime.endpoint_option import LAST_PORT
 
@@ -23,8 +25,13 @@ MAX_PEERS = 16
 #: need know more.
 READ_SIZE = 2048
 
+#: How many are read in one turn of the reactor.
+DATAGRAMS = 32
+
 #: An IP address and a port.
 Address = tuple[str, int]
+
+log = Logger()
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,27 @@ def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
         raise ValueError(f"{text!r} is no IP address, and a name is not looked up here") from None
 
 
+class UDPPort(udp.Port):
+    """A UDP socket; see `twisted.internet.udp.Port`.
+
+    Twisted's counts the bytes that it reads in one turn, and goes on for as long as empty datagrams
+    come: whoever sends them would have the program alone.
+    """
+
+    def doRead(self) -> None:
+        """Take what has come, some of it."""
+        for _ in range(DATAGRAMS):
+            try:
+                data, address = self.socket.recvfrom(self.maxPacketSize)
+            except OSError:
+                # There is none, or what is said is about one that was sent.
+                return
+            try:
+                self.protocol.datagramReceived(data, address[:2])
+            except Exception:
+                log.failure("A datagram was not taken")
+
+
 class UDPEndpoint:
     """A UDP port of an IP address."""
 
@@ -93,6 +121,11 @@ class UDPEndpoint:
 
         @return: fires with the port, or fails with `CannotListenError`.
         """
-        return execute(
-            self._reactor.listenUDP, self.place.port, protocol, self.place.interface, READ_SIZE
-        )
+        return execute(self._listen, protocol)
+
+    def _listen(self, protocol: DatagramProtocol) -> IListeningPort:
+        place = self.place
+        port = UDPPort(place.port, protocol, place.interface, READ_SIZE, self._reactor)
+        port.startListening()
+        listening: IListeningPort = port
+        return listening
