@@ -11,9 +11,11 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.binding.asking.support import AskingTestCase
+from tests.binding.asking.support import AskingTestCase, Transport
 from tests.binding.modbus.support import answer, read
-from zbtwist.binding.asking.askers import MAX_QUESTIONS, REPLY_TIMEOUT
+from zbtwist.binding.asking.askers import LATE_TIME, MAX_QUESTIONS, REPLY_TIMEOUT
+from zbtwist.binding.connected_client import ConnectedClient
+from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.modbus.frames import with_crc
 from zbtwist.binding.modbus.tcp import ModbusTCP
 from zbtwist.binding.modbus.units import Units, units
@@ -116,6 +118,21 @@ class MessageTests(TCPTestCase):
         self.clock.advance(REPLY_TIMEOUT)
         self.assertEqual(self.transport.value(), exception(5, 1, 3, 0x0B))
 
+    def test_slave_that_is_dead(self) -> None:
+        """What the same master asks another one meanwhile does not wait behind it."""
+        self.follow(reply_timeout=0.5)
+        self.master.dataReceived(b"".join(request(n, read(1, n, 2)) for n in range(3)))
+        self.master.dataReceived(request(9, read(2, 0, 2)))
+        self.arrive()
+        self.clock.advance(0.5)
+        self.assertEqual(self.arrive(), read(2, 0, 2))
+        self.port.deliver(answer(2, 2))
+        self.assertEqual(
+            self.transport.value(), exception(0, 1, 3, 0x0B) + request(9, answer(2, 2))
+        )
+        self.clock.advance(LATE_TIME)
+        self.assertEqual(self.arrive(), read(1, 1, 2))
+
     def test_not_delivered(self) -> None:
         self.master.dataReceived(request(5, read(1, 0, 2)))
         self.status(DeliveryStatus.NO_NETWORK_ACKNOWLEDGEMENT)
@@ -193,6 +210,49 @@ class MessageTests(TCPTestCase):
                 master.dataReceived(part)
         self.assertLess(len(protocol._data), 260)
         master.connectionLost(Failure(ConnectionDone()))
+
+
+class OtherEndpointTests(TCPTestCase):
+    """A node may have endpoints beside its port, each with a protocol of its own."""
+
+    def connect_by(self, protocol: str) -> tuple[ConnectedClient, Transport]:
+        wish = EndpointWish("tcp:4001", "tcp:4001", protocol)
+        client = ConnectedClient(self.port, wish=wish)
+        transport = Transport()
+        client.makeConnection(transport)
+        return client, transport
+
+    def test_masters_of_both_kinds_take_turns(self) -> None:
+        other, two = self.connect_by("modbus-rtu")
+        self.master.dataReceived(request(1, read(1, 0, 2)))
+        other.dataReceived(read(1, 10, 2))
+        self.assertEqual(self.arrive(), read(1, 0, 2))
+        self.port.deliver(answer(1, 2, b"\1"))
+        self.assertEqual(self.arrive(), read(1, 10, 2))
+        self.port.deliver(answer(1, 2, b"\2"))
+        self.assertEqual(self.transport.value(), request(1, answer(1, 2, b"\1")))
+        self.assertEqual(two.value(), answer(1, 2, b"\2"))
+
+    def test_who_only_looks_on(self) -> None:
+        """A raw client hears all that the slave says."""
+        _, two = self.connect_by("raw")
+        self.master.dataReceived(request(1, read(1, 0, 2)))
+        self.arrive()
+        self.port.deliver(answer(1, 2) + b"?")
+        self.assertEqual(two.value(), answer(1, 2) + b"?")
+        self.assertEqual(self.transport.value(), request(1, answer(1, 2)))
+
+    def test_turns_with_whoever_takes_them(self) -> None:
+        self.follow(protocol="raw", turns=True)
+        plain, two = self.connect()
+        self.master.dataReceived(request(1, read(1, 0, 2)))
+        plain.dataReceived(b"hello\n")
+        self.assertEqual(self.arrive(), read(1, 0, 2))
+        self.port.deliver(answer(1, 2))
+        self.assertEqual(self.arrive(), b"hello\n")
+        self.port.deliver(b"world\n")
+        self.assertEqual(two.value(), b"world\n")
+        self.assertEqual(self.transport.value(), request(1, answer(1, 2)))
 
 
 class UnitTests(TCPTestCase):

@@ -358,17 +358,16 @@ class Askers:
         now = self._clock.seconds()
         soonest = inf
         for client, questions in self._waiting.items():
-            question = questions[0]
-            until = self._free_at(question, now)
-            if until > now:
+            for question in questions:
+                until = self._free_at(question, now)
+                if until <= now:
+                    del self._waiting[client]
+                    questions.remove(question)
+                    if questions:
+                        # Behind the others.
+                        self._waiting[client] = questions
+                    return question
                 soonest = min(soonest, until)
-                continue
-            del self._waiting[client]
-            questions.popleft()
-            if questions:
-                # Behind the others.
-                self._waiting[client] = questions
-            return question
         self._timer = self._clock.callLater(soonest - now, self._awake)
         return None
 
