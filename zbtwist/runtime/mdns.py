@@ -159,12 +159,11 @@ class Announcements:
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         while not self._stopping:
-            addresses = _addresses(self._interface)
             problem = ""
             try:
-                await self._while_at(addresses)
-            except OSError as error:
-                problem = error.strerror or str(error)
+                await self._while_at(_addresses(self._interface))
+            except Exception as error:
+                problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
             self._tell(self._say, problem)
             if problem:
                 await self._wait()
@@ -191,15 +190,15 @@ class Announcements:
 
         async def register(service: Announced) -> None:
             kind = f"{service.kind}.local."
-            info = AsyncServiceInfo(
-                kind,
-                f"{service.name}.{kind}",
-                service.port,
-                properties=dict(service.text),
-                server=host,
-                parsed_addresses=addresses,
-            )
             try:
+                info = AsyncServiceInfo(
+                    kind,
+                    f"{service.name}.{kind}",
+                    service.port,
+                    properties=dict(service.text),
+                    server=host,
+                    parsed_addresses=addresses,
+                )
                 # Another gateway of this name may be there: then it is called so with a number.
                 await (await zeroconf.async_register_service(info, allow_name_change=True))
             except Exception as error:
