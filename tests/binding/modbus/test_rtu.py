@@ -79,6 +79,13 @@ class RequestTests(RTUTestCase):
         self.assertIn("no Modbus RTU request whose CRC is right", self.lines()[-1])
         self.assertEqual(self.sent, [])
 
+    def test_spoilt_request(self) -> None:
+        """It is not passed on, and that is said."""
+        master, _ = self.connect()
+        master.dataReceived(read(1, 0, 1)[:-1] + b"\0" + read(1, 10, 1))
+        self.assertEqual(self.arrive(), read(1, 10, 1))
+        self.assertIn("gets none of 8 bytes of ", self.lines()[-1])
+
     def test_unit_22_is_no_handshake_of_TLS(self) -> None:
         master, _ = self.connect()
         for byte in read(0x16, 0x0100, 1):

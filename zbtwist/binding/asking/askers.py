@@ -8,7 +8,7 @@ next question.
 
 Where it can be told which questions an answer may belong to, one that was not answered in time
 holds up those that its late answer could be mistaken for, and no others; see
-`Question.is_confused_with`.
+`zbtwist.binding.asking.question.Question.is_confused_with`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from zbtwist.binding.asking.question import Question
 from zbtwist.network.node import Node
 from zbtwist.runtime.repeats import Repeats
 from zbtwist.xbee.devices import END_DEVICE
@@ -58,62 +59,6 @@ MAX_STRAY = 512
 
 #: Seconds by which a timer may be early, since sums of seconds are not exact to the last bit.
 _EARLY = 1e-6
-
-
-class Question:
-    """What one client asks, until it is settled: answered, lost, or not answered in time. Whoever
-    answers it says `Askers.settled`; of the rest it is told.
-
-    @cvar comes_late: an answer that did not come in time may come later, and can be told then.
-    @ivar client: who asks.
-    @ivar asked_at: since when it waits for its turn, seconds of the clock.
-    """
-
-    comes_late = False
-    asked_at = 0.0
-
-    def __init__(self, client: NodeClient) -> None:
-        self.client = client
-
-    def begin(self) -> None:
-        """It is your turn: send it to the node, by `Askers.send`, or say that it is settled."""
-        raise NotImplementedError
-
-    def patience(self, usual: float) -> float:
-        """Return the seconds that it is to have, now that it has arrived.
-
-        @param usual: those that others have.
-        """
-        return usual
-
-    def heard(self, data: bytes) -> None:
-        """The node says something."""
-        raise NotImplementedError
-
-    def not_answered(self) -> None:
-        """Its time is over, and it is settled."""
-        raise NotImplementedError
-
-    def lost(self, why: str) -> None:
-        """It did not come to the node, or the answer may be lost; and it is settled.
-
-        @param why: a sentence.
-        """
-        raise NotImplementedError
-
-    def stopped(self, why: str) -> None:
-        """It will not be asked, or the answer is not waited for, since the port is closed.
-
-        @param why: a sentence.
-        """
-
-    def is_confused_with(self, other: Question) -> bool:
-        """Whether an answer to one may pass for an answer to the other, and is none."""
-        return False
-
-    def is_answered_by(self, data: bytes) -> bool:
-        """Whether its answer is in these bytes."""
-        return False
 
 
 class Askers:

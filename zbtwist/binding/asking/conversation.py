@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zbtwist.binding.asking.askers import Askers, Question
+from zbtwist.binding.asking.askers import Askers
+from zbtwist.binding.asking.question import Question
 
 if TYPE_CHECKING:
     from zbtwist.binding.client import NodeClient

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from zbtwist.binding.asking.askers import Askers, Question
+from zbtwist.binding.asking.askers import Askers
+from zbtwist.binding.asking.question import Question
 from zbtwist.binding.modbus.frames import MAX_FRAME, Request
 from zbtwist.binding.modbus.strict import refusal
 

@@ -163,6 +163,7 @@ class RequestCutter:
 
     @ivar waiting: the beginning of a request; empty for none.
     @ivar skipped: bytes since the last request, or the beginning, that were no part of one.
+    @ivar skipped_in_all: bytes that were no part of any.
     """
 
     #: Seconds after which the beginning of a request is taken for one whose end never comes, if
@@ -172,7 +173,7 @@ class RequestCutter:
     #: Bytes in a row that may be no part of a request; whoever sends more does not speak Modbus.
     MAX_SKIPPED = 1024
 
-    __slots__ = ("_is_in_step", "_last", "skipped", "waiting")
+    __slots__ = ("_is_in_step", "_last", "skipped", "skipped_in_all", "waiting")
 
     def __init__(self) -> None:
         self.waiting = b""
@@ -180,7 +181,7 @@ class RequestCutter:
         # Whether a request begins at the next byte. Else one of which no length is known is not
         # looked for: at some length the CRC is right by chance.
         self._is_in_step = True
-        self.skipped = 0
+        self.skipped = self.skipped_in_all = 0
 
     @property
     def is_lost(self) -> bool:
@@ -194,7 +195,7 @@ class RequestCutter:
         """
         is_stale = now - self._last > self.STALE
         if is_stale and (self.waiting or not self._is_in_step) and _ends_well(data):
-            self.skipped += len(self.waiting)
+            self._skip(len(self.waiting))
             self._is_in_step = True
         else:
             data = self.waiting + data
@@ -213,10 +214,14 @@ class RequestCutter:
             if start == at:
                 break
             self._is_in_step = False
-            self.skipped += start - at
+            self._skip(start - at)
             at = start
         self.waiting = b"" if self.is_lost else data[at:]
         return found
+
+    def _skip(self, size: int) -> None:
+        self.skipped += size
+        self.skipped_in_all += size
 
 
 def _request_end(data: bytes, at: int, is_in_step: bool) -> int | None:

@@ -51,6 +51,7 @@ class ModbusRTU(PortProtocol):
 
     def from_client(self, data: bytes) -> None:
         cutter = self._cutter
+        before = cutter.skipped_in_all
         frames = cutter.feed(data, self._port.clock.seconds())
         for frame in frames:
             if self._client.may_write(len(frame)):
@@ -62,6 +63,14 @@ class ModbusRTU(PortProtocol):
             )
         elif not frames and _is_of_tcp(data):
             self._client.reset("it speaks Modbus TCP to a port that has protocol = modbus-rtu")
+        elif cutter.skipped_in_all > before:
+            self.log.warn(
+                "{node} gets none of {size} bytes of {peer}: they are no Modbus RTU request, or "
+                "its CRC is wrong.",
+                node=self._port.node,
+                size=cutter.skipped_in_all - before,
+                peer=self._client.peer,
+            )
 
     def from_node(self, data: bytes) -> None:
         """What is kept for the next client is nothing that it has asked."""
