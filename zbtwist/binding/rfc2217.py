@@ -115,8 +115,9 @@ class Rfc2217(Telnet):
         super().__init__(to_node, to_client)
         self._has_com_port = False
         self._line_mask, self._modem_mask = 0, 0xFF
-        # None before the first.
-        self._told: int | None = None
+        # What is on is a change the first time, as pyserial's server and ser2net have it; the
+        # latter passes on nothing but changes.
+        self._told = 0
         # Settings, and bytes behind them, in their order.
         self._waiting: deque[_Asked | bytes] = deque()
         self._asked = 0
@@ -349,7 +350,7 @@ class Rfc2217(Telnet):
         @param is_asked: else only what its mask has is told.
         """
         state = sum(MODEM_BITS[name] for name, is_on in self._uart.inputs().items() if is_on)
-        changes = 0 if self._told is None else state ^ self._told
+        changes = state ^ self._told
         if is_asked or changes & self._modem_mask:
             self._told = state
             # Of the ring only its end is a change (RFC 2217, "NOTIFY-MODEMSTATE").
