@@ -70,6 +70,7 @@ def run(path: str, nodes: int) -> None:
 
     def switch() -> None:
         failing.reachable = not failing.reachable
+        print("the node is", "on" if failing.reachable else "off", flush=True)
 
     threads: Any = reactor
     signal.signal(signal.SIGUSR1, lambda number, frame: threads.callFromThread(join))

@@ -75,7 +75,7 @@ def take_all(directory: Path, nodes: int) -> None:
             page.script("document.getElementById(arguments[0]).open = false", menu)
         page.open_node("ECHO")
         take(page, directory, f"{nodes}-node")
-        page.script("document.getElementById('node-dialog').close()")
+        page.click("panel-close")
         for view in ("network", "log"):
             page.go_to(view)
             take(page, directory, f"{nodes}-{view}")

@@ -217,7 +217,7 @@ class Page:
         self.wait_text("terminal-title", name)
 
     def open_node(self, name: str) -> None:
-        """Open the dialog of a node."""
+        """Open the panel of a node."""
         self.row(name).find_element(By.CSS_SELECTOR, ".name button").click()
         self.wait_text("node-title", name)
 

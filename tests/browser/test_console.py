@@ -168,6 +168,7 @@ class ConsoleTests(ConsoleTestCase):
         page = self.open()
         page.open_node("METER")
         self.addCleanup(self.world.gateway.api.rename, "00:13:a2:00:40:0a:3e:01", "METER")
+        page.click("rename-open")
         page.fill("rename-value", "cellar")
         page.wait_text("rename-result", "Done.")
         page.wait_text("node-title", "cellar")
@@ -177,15 +178,18 @@ class ConsoleTests(ConsoleTestCase):
 
     def test_bind(self) -> None:
         """The gateway's own sentence says why a port cannot be had; then another one is."""
-        taken = str(self.world.port("ECHO"))
         page = self.open()
         page.open_node("METER")
-        page.fill("bind-value", taken)
-        self.assertIn(taken, page.wait_text("bind-result", "ECHO"))
+        page.click("port-change")
+        with socket.create_server(("127.0.0.1", 0)) as other_program:
+            taken = str(other_program.getsockname()[1])
+            page.fill("bind-value", taken)
+            self.assertIn(taken, page.wait_text("bind-result", "another program"))
         self.assertIn("error", page.id("bind-result").get_attribute("class"))
         other = self.world.gateway.control + 6
         page.fill("bind-value", str(other))
         page.wait_text("bind-result", "Done.")
+        page.wait_text("node-port", f"127.0.0.1:{other}")
         page.wait_text("node-facts", f"{other}, chosen by hand")
         page.wait_row("METER", str(other))
 
@@ -194,6 +198,7 @@ class ConsoleTests(ConsoleTestCase):
         self.addCleanup(self.world.gateway.api.create_mapping, "ECHO", self.world.port("ECHO"))
         page = self.open()
         page.open_node("ECHO")
+        page.click("port-change")
         page.click("unbind")
         page.wait_text("unbind-text", "forget")
         page.click("unbind-no")
@@ -237,8 +242,10 @@ class ConsoleTests(ConsoleTestCase):
         page = self.open()
         page.wait_row(HOSTILE)
         page.open_node(HOSTILE)
+        page.click("port-change")
         page.click("unbind")
         page.wait_text("unbind-text", HOSTILE)
+        page.click("tab-terminal")
         page.click("open-terminal")
         page.wait_text("terminal-title", HOSTILE)
         page.wait_text("terminal-state", "open")
@@ -318,6 +325,7 @@ class ConsoleTests(ConsoleTestCase):
         page.wait_text("log-frames", "Trace frames")
         page.go_to("nodes")
         page.open_node("METER")
+        page.click("tab-frames")
         page.click("trace-node")
         page.wait_text("trace-result", "Its frames are in the log")
         page.click("trace-node")
@@ -333,10 +341,11 @@ class ConsoleTests(ConsoleTestCase):
             self.assertTrue(page.id(f"view-{view}").is_displayed(), view)
             self.assertEqual(page.script("return document.documentElement.scrollWidth"), 390, view)
         page.open_node("METER")
+        page.click("rename-open")
         self.assertTrue(page.id("rename-value").is_displayed())
 
     def test_keyboard(self) -> None:
-        """A node's dialog is opened, left, and the focus is back, without a pointer."""
+        """A node's panel is opened, left, and the focus is back, without a pointer."""
         page = self.open()
         page.wait_row("METER")
         body = page.find("body")[0]
@@ -351,7 +360,7 @@ class ConsoleTests(ConsoleTestCase):
         page.driver.switch_to.active_element.send_keys(Keys.ENTER)
         page.wait_text("node-title", name)
         page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
-        self.assertFalse(page.id("node-dialog").is_displayed())
+        self.assertFalse(page.id("panel").is_displayed())
         self.assertEqual(page.script("return document.activeElement.textContent"), name)
 
 

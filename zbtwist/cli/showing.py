@@ -72,6 +72,7 @@ def _facts(row: Row) -> Iterable[tuple[str, str, str]]:
     label = text_of(row, "label")
     yield "label", label if label != called(row) else "", ""
     yield "type", ", ".join(filter(None, (type_of(row), text_of(row, "device")))), ""
+    yield "firmware", text_of(row, "firmware"), ""
     yield "last heard", last_seen(row), ""
     if row.get("missed_search"):
         yield "search", "it did not answer the last one", "yellow"

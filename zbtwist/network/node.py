@@ -19,6 +19,7 @@ class Node:
     @ivar label: its node identifier, None until it is known.
     @ivar role: 0 coordinator, 1 router, 2 end device; None until it is known.
     @ivar device_type_identifier: DD, None until it is known.
+    @ivar firmware_version: VR, None until it was asked for in this run of the gateway.
     @ivar last_seen: when it was last heard of, seconds since 1970; 0 for never. It is for people:
         that clock may be set.
     @ivar heard_at: when that was in this run of the gateway, seconds of the reactor's clock.
@@ -51,6 +52,7 @@ class Node:
     profile_id: int = 0
     manufacturer_id: int = 0
     device_type_identifier: int | None = None
+    firmware_version: int | None = None
     last_seen: float = 0.0
     heard_at: float = -inf
     placed_at: float = -inf

@@ -448,6 +448,8 @@ class NetworkService(Service):
                 self.pins.refused(node, error)
             raise
         self._flash.told(node, command, parameter)
+        if command == "VR" and value:
+            node.firmware_version = int.from_bytes(value, "big")
         if apply or not parameter:
             # What waits for AC is no setting of a line yet; whoever puts it into force reads it.
             self.pins.answered(node, command, parameter, value)

@@ -52,8 +52,12 @@ class OperationsTests(SynchronousTestCase):
                 "rename": "rename",
                 "bind": "create_mapping",
                 "unbind": "remove_mapping",
+                "bind_all": "bind_using_list",
                 **{name: name for name in SETTINGS},
                 **{name: name for name in ("neighbours", "walk", "end_walk", "links")},
+                **{name: name for name in ("show", "disconnect", "trace", "at", "forget")},
+                **{name: name for name in ("test", "test_result", "restart", "identify")},
+                **{name: name for name in ("sample", "set_pin")},
             },
         )
 
@@ -92,7 +96,7 @@ class OperationsTests(SynchronousTestCase):
             found[Harmless.ALWAYS],
             {
                 *("list", "stats", "status", "trace", "traffic", "waiting", "pins", "test_result"),
-                *("show", "clients", "links", "values"),
+                *("show", "clients", "links", "values", "known_settings"),
                 *("system.listMethods", "system.methodHelp", "system.methodSignature"),
                 # It asks again for each of its calls.
                 "system.multicall",

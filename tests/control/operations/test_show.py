@@ -39,7 +39,7 @@ class ShowTests(NodeTestCase):
         self.assertEqual((row["route"], row["clients"], row["pins"]), ([], [], []))
         self.assertEqual((row["settings"], row["settings_read"], row["unwritten"]), ("", 0.0, []))
         self.assertEqual((row["has_temperature"], row["test"]["began"]), (False, 0.0))
-        self.assertEqual(row["device"], "RS-232 adapter")
+        self.assertEqual((row["device"], row["firmware"]), ("RS-232 adapter", ""))
         self.assertIn("node_added", [event["event"] for event in row["events"]])
         self.assertEqual(
             {event["addr_extended"] for event in row["events"]}, {row["addr_extended"]}
@@ -67,11 +67,19 @@ class ShowTests(NodeTestCase):
         )
         self.assertIn("[settings]", row["settings"])
         self.assertGreater(row["settings_read"], 0)
+        self.assertEqual(row["firmware"], "4060")
 
     def network_settings(self) -> None:
         saving = self.call(self.api.save_settings("ECHO"))
         self.run_for(30, 0.05)
         self.successResultOf(saving)
+
+    def test_firmware_is_known_from_its_settings_after_a_restart(self) -> None:
+        self.network_settings()
+        node = next(node for node in self.gateway.network.nodes if node.label == "ECHO")
+        self.assertEqual(node.firmware_version, 0x4060)
+        node.firmware_version = None
+        self.assertEqual(self.api.show("ECHO")["firmware"], "4060")
 
     def test_any_client_can_read_it(self) -> None:
         """No nil, and no whole number beyond 32 bits."""

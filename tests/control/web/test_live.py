@@ -688,16 +688,83 @@ class Calling(LiveTestCase):
         self.assertNotIn("secret", self.sentence)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
-    def test_settings(self) -> None:
-        """What is no number in JavaScript is hexadecimal digits."""
-        page, _ = self.opened()
+    def read_settings(self, page: Page) -> dict[str, dict[str, Any]]:
+        """Return the rows of METER's settings by their commands."""
         page.call("settings", "METER")
         self.run_for(20)
         (answer,) = (one for one in page.messages() if one["type"] == "answer")
-        rows = {row["command"]: row for row in answer["result"]}
+        return {row["command"]: row for row in answer["result"]}
+
+    def test_settings(self) -> None:
+        """What is no number in JavaScript is hexadecimal digits."""
+        page, _ = self.opened()
+        rows = self.read_settings(page)
         self.assertEqual(rows["BD"]["value"], 3)
         self.assertRegex(rows["OP"]["value"], "^[0-9a-f]{16}$")
         self.assertTrue(rows["ID"]["why"])
+
+    def test_settings_that_are_kept(self) -> None:
+        """They are shown without asking the node, and follow what is set."""
+        page, _ = self.opened()
+        self.assertEqual(self.answer(page, "known_settings", "METER"), [])
+        self.read_settings(page)
+        rows = {row["command"]: row for row in self.answer(page, "known_settings", "METER")}
+        self.assertEqual((rows["BD"]["text"], rows["D1"]["stored"]), ("9600 bit/s", True))
+        self.assertNotIn("OP", rows)
+        row = self.answer(page, "set_setting", "METER", "D1", 5)
+        self.assertEqual(
+            (row["command"], row["value"], row["text"], row["stored"]),
+            ("D1", 5, "output high", False),
+        )
+        rows = {row["command"]: row for row in self.answer(page, "known_settings", "METER")}
+        self.assertEqual(rows["D1"], row)
+        self.assertEqual(self.answer(page, "at", "METER", "WR"), "")
+        rows = {row["command"]: row for row in self.answer(page, "known_settings", "METER")}
+        self.assertTrue(rows["D1"]["stored"])
+
+    def test_settings_that_are_no_numbers_in_javascript(self) -> None:
+        page, _ = self.opened()
+        row = self.answer(page, "set_setting", "METER", "ID", "00aabbccddeeff01", True)
+        self.assertEqual(row["value"], "00aabbccddeeff01")
+        self.assertEqual(self.answer(page, "set_setting", "METER", "ID", "xyz", True), BAD_VALUE)
+        self.assertIn("hexadecimal", self.sentence)
+        self.assertEqual(self.answer(page, "set_setting", "METER", "CB", 1), BAD_VALUE)
+        self.assertEqual(
+            self.answer(page, "set_setting", "METER", "NI", "cellar")["text"], "cellar"
+        )
+
+    def test_all_of_a_node(self) -> None:
+        """Its settings are asked for in another way."""
+        page, _ = self.opened()
+        self.read_settings(page)
+        row = self.answer(page, "show", "METER")
+        self.assertNotIn("settings", row)
+        self.assertGreater(row["settings_read"], 0)
+        self.assertEqual((row["firmware"], row["health"]), ("4060", "ok"))
+
+    def test_what_is_done_to_a_node(self) -> None:
+        """What the page calls is what the operations are called for it."""
+        page, _ = self.opened()
+        tested = self.answer(page, "test", "ECHO", 2)
+        self.assertEqual((tested["received"], tested["running"]), (2, False))
+        self.assertEqual(self.answer(page, "test_result", "ECHO"), tested)
+        self.assertEqual(self.answer(page, "identify", "ECHO"), True)
+        self.assertIn("supply", [row["name"] for row in self.answer(page, "sample", "ECHO")])
+        self.assertEqual(self.answer(page, "set_pin", "ECHO", "D1", "high"), BAD_VALUE)
+        row = self.answer(page, "set_pin", "ECHO", "D1", "high", True)
+        self.assertEqual((row["name"], row["text"]), ("DIO1", "high"))
+        self.assertEqual(self.answer(page, "disconnect", "1.2.3.4:5"), BAD_VALUE)
+        self.assertEqual(self.answer(page, "restart", "ECHO"), True)
+        mine, other = self.port("ECHO").number, self.port("METER").number
+        self.assertEqual(self.answer(page, "bind_all", [["ECHO", other], ["METER", mine]]), True)
+        self.assertEqual(self.port("ECHO").number, other)
+        events = self.answer(page, "trace", 0, "ECHO")
+        self.assertEqual({event["addr_extended"][1:-2] for event in events}, {self.address("ECHO")})
+        self.assertEqual(self.answer(page, "forget", "ECHO"), True)
+        self.assertEqual(self.answer(page, "show", "ECHO"), UNKNOWN_NODE)
+
+    def address(self, label: str) -> str:
+        return format_address64(self.node(label).address64)
 
     def test_reading_settings_ends_with_the_page(self) -> None:
         page, _ = self.opened()

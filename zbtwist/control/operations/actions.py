@@ -65,7 +65,7 @@ class Joining(TypedDict):
 class ActionOperations(CommandOperations):
     """What is done with a node."""
 
-    @operation("restart")
+    @operation("restart", page="restart")
     async def restart(self, address: str) -> bool:
         """Restart a node's radio (FR); returns true.
 
@@ -79,7 +79,7 @@ class ActionOperations(CommandOperations):
         await self._command(self._resolver.node(address), "FR", None)
         return True
 
-    @operation("identify")
+    @operation("identify", page="identify")
     async def identify(self, address: str) -> bool:
         """Have a node say who it is, as if its commissioning button had been pressed once (CB1);
         returns true.
@@ -132,7 +132,7 @@ class ActionOperations(CommandOperations):
             await self._command(None, "CB", 2)
         return {"seconds": seconds, "always": False}
 
-    @operation("test", ends_with_asker=True)
+    @operation("test", ends_with_asker=True, page="test")
     async def test(self, address: str, count: int = 10, size: int = 64) -> LinkTestRow:
         """Test the way to a node: packets that its radio sends back are counted and timed.
 
@@ -173,7 +173,7 @@ class ActionOperations(CommandOperations):
         except RadioError as error:
             raise ControlFault(NO_ANSWER, str(error)) from None
 
-    @operation("test_result", harmless=Harmless.ALWAYS)
+    @operation("test_result", harmless=Harmless.ALWAYS, page="test_result")
     def test_result(self, address: str) -> LinkTestRow:
         """Tell how the test of a node goes that is running, or what came of the last one.
 

@@ -75,7 +75,7 @@ class ClientOperations(GatewayOperations):
             for client in port.connected
         ]
 
-    @operation("disconnect")
+    @operation("disconnect", page="disconnect")
     def disconnect(self, peer: str) -> bool:
         """Reset a client, of whichever node; returns true.
 

@@ -62,7 +62,7 @@ class CommandOperations(GatewayOperations):
             ) from None
         return True
 
-    @operation("at")
+    @operation("at", page="at")
     async def at(
         self, address: str, command: str, value: int | str | bytes | None = None
     ) -> int | str | bytes:

@@ -50,7 +50,7 @@ class MappingOperations(GatewayOperations):
         await self._change([(address, _number(tcp_port))], "")
         return True
 
-    @operation("bind_using_list", changes=True)
+    @operation("bind_using_list", changes=True, page="bind_all")
     async def bind_using_list(self, rows: Sequence[object]) -> bool:
         """Do ``create_mapping`` for many nodes, or for none of them if one cannot be; returns true.
 
@@ -78,7 +78,7 @@ class MappingOperations(GatewayOperations):
         await self._done(self._bindings.remove(self._resolver.node(address)))
         return True
 
-    @operation("forget", changes=True)
+    @operation("forget", changes=True, page="forget")
     async def forget(self, address: str) -> bool:
         """Close a node's TCP port, with its clients, and forget the node: its mapping, its name and
         its counters; returns true.

@@ -51,7 +51,7 @@ class PinOperations(CommandOperations):
         """
         return _rows(self._resolver.node(address))
 
-    @operation("sample")
+    @operation("sample", page="sample")
     async def sample(self, address: str) -> list[PinRow]:
         """Have a node read its lines (IS) and its supply voltage (%V), and list them as ``pins``.
 
@@ -84,7 +84,7 @@ class PinOperations(CommandOperations):
             if not (isinstance(error, ATRefused) and error.status in _MISSING):
                 raise fault_of(error) from None
 
-    @operation("set_pin")
+    @operation("set_pin", page="set_pin")
     async def set_pin(
         self, address: str, pin: str, value: bool | int | str, make_output: bool = False
     ) -> PinRow:

@@ -33,7 +33,7 @@ from zbtwist.xbee.address import (
     parse_address64,
 )
 from zbtwist.xbee.at import encode_as
-from zbtwist.xbee.at_table import Kind, Parameter, rows_of
+from zbtwist.xbee.at_table import PARAMETERS, Kind, Parameter, rows_of
 from zbtwist.xbee.description import label_text
 from zbtwist.xbee.modules import Module
 
@@ -127,23 +127,39 @@ class SettingsOperations(CommandOperations):
         """
         node = self._resolver.node(address) if address else None
         table = await self._table(node)
-        unwritten = node.unwritten if node is not None else frozenset()
-        return [
-            {
-                "command": command,
-                "name": setting.row.meaning,
-                "group": setting.row.group,
-                "value": _value(setting),
-                "text": _text(setting.row, setting.value),
-                "unit": setting.row.unit_text,
-                "range": setting.row.range_text,
-                "words": [[number, text] for number, text in setting.row.words.items()],
-                "stored": command not in unwritten,
-                "read_only": setting.row.read_only,
-                "why": setting.row.why,
-            }
-            for command, setting in table.settings.items()
-        ]
+        return [_row(node, setting) for setting in table.settings.values()]
+
+    def known_settings(self, address: str) -> list[SettingRow]:
+        """Return the settings of a node as they were read last, or set since, as `settings` does it
+        and without asking it; none if they never were. What can only be read is not among them.
+
+        @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL.
+        """
+        node = self._resolver.node(address)
+        with suppress(StoreError, FileError, ValueError):
+            table = self._kept_table(node)
+            if table is not None:
+                return [_row(node, setting) for setting in table.settings.values()]
+        return []
+
+    async def set_setting(self, address: str, command: str, value: int | str | bytes) -> SettingRow:
+        """Set a setting of a node as `at` does, and read it back.
+
+        @return: its row in `settings`.
+        @raise ControlFault: as `at`; BAD_VALUE also if it is no setting.
+        """
+        node = self._resolver.node(address)
+        row = PARAMETERS.get(command)
+        with suppress(StoreError, FileError, ValueError):
+            # Another protocol's may be another one.
+            table = self._kept_table(node)
+            if table is not None and command in table.settings:
+                row = table.settings[command].row
+        if row is None or not row.is_setting:
+            raise ControlFault(BAD_VALUE, f"{shown(command)} is no setting: it was not sent.")
+        await self.at(address, command, value)
+        answer = await self._command(node, command, None)
+        return _row(node, Setting(row, answer))
 
     @operation("save_settings", ends_with_asker=True, page="save_settings")
     async def save_settings(self, address: str, form: str = TOML) -> str:
@@ -348,19 +364,33 @@ class SettingsOperations(CommandOperations):
     def _keep_change(self, node: Node, command: str, value: int | str | bytes) -> None:
         """Let the settings that are kept of a node follow one that was set."""
         with suppress(StoreError, FileError, ValueError):
-            kept = self._store.settings_of(node.address64)
-            if kept is None:
-                return
-            file = read(kept.text)
-            if command in file.values and file.hardware is not None and file.firmware is not None:
-                file.values[command] = value
-                module = Module(file.hardware, file.firmware)
-                rows = rows_of(module)
-                settings = {
-                    name: Setting(rows[name], encode_as(rows[name], name, one))
-                    for name, one in file.values.items()
-                }
-                self._keep(node, SettingsTable(module, settings))
+            table = self._kept_table(node)
+            if table is not None and command in table.settings:
+                row = table.settings[command].row
+                changed = Setting(row, encode_as(row, command, value))
+                self._keep(node, replace(table, settings={**table.settings, command: changed}))
+
+    def _kept_table(self, node: Node) -> SettingsTable | None:
+        """Return the settings that are kept of a node; None if there are none.
+
+        @raise StoreError: they cannot be had.
+        @raise FileError: they make no sense.
+        @raise ValueError: likewise.
+        """
+        kept = self._store.settings_of(node.address64)
+        if kept is None:
+            return None
+        file = read(kept.text)
+        if file.hardware is None or file.firmware is None:
+            return None
+        module = Module(file.hardware, file.firmware)
+        rows = rows_of(module)
+        settings = {
+            name: Setting(rows[name], encode_as(rows[name], name, value))
+            for name, value in file.values.items()
+            if name in rows
+        }
+        return SettingsTable(module, settings)
 
     async def _make_changes(
         self,
@@ -388,6 +418,23 @@ class SettingsOperations(CommandOperations):
                 node.label = label_text(change.after)
                 self._network.nodes.changed(node)
         self._keep(node, replace(table, settings=settings))
+
+
+def _row(node: Node | None, setting: Setting) -> SettingRow:
+    row = setting.row
+    return {
+        "command": row.name,
+        "name": row.meaning,
+        "group": row.group,
+        "value": _value(setting),
+        "text": _text(row, setting.value),
+        "unit": row.unit_text,
+        "range": row.range_text,
+        "words": [[number, text] for number, text in row.words.items()],
+        "stored": node is None or row.name not in node.unwritten,
+        "read_only": row.read_only,
+        "why": row.why,
+    }
 
 
 def _value(setting: Setting) -> int | str | bytes:

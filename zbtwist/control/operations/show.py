@@ -13,8 +13,10 @@ from zbtwist.control.operations.nodes import NodeOperations, NodeRow, StatsRow
 from zbtwist.control.operations.pins import PinOperations, PinRow
 from zbtwist.control.operations.table import Harmless, operation
 from zbtwist.control.operations.tracing import EventRow, TracingOperations
+from zbtwist.control.settings_file import FileError, read
 from zbtwist.network.node import Node
 from zbtwist.store.errors import StoreError
+from zbtwist.store.records import StoredSettings
 from zbtwist.xbee.address import Address16, digi_address16, digi_address64
 from zbtwist.xbee.devices import product_name
 
@@ -52,6 +54,7 @@ class ShowRow(NodeRow):
     why: Annotated[str, "as ``health_text``"]
     since: Annotated[float, "as ``health_since``"]
     device: Annotated[str, "what ``device_type`` is called; empty if that is not known"]
+    firmware: Annotated[str, "VR, four hexadecimal digits; empty if it was not asked for yet"]
     route: Annotated[
         list[HopRow],
         "a struct for each node between it and the radio, by its last route record, the radio's "
@@ -92,7 +95,7 @@ class ShowOperations(
 ):
     """One node."""
 
-    @operation("show", harmless=Harmless.ALWAYS)
+    @operation("show", harmless=Harmless.ALWAYS, page="show")
     def show(self, address: str) -> ShowRow:
         """Show all that is known of a node, without asking it.
 
@@ -111,6 +114,7 @@ class ShowOperations(
             "why": row["health_text"],
             "since": row["health_since"],
             "device": (product_name(dd) or "") if dd is not None else "",
+            "firmware": _firmware(node, stored),
             "route": [self._hop(hop) for hop in node.route or ()],
             "has_temperature": node.temperature is not None,
             "temperature": node.temperature or 0.0,
@@ -154,3 +158,12 @@ def _endpoints_of(port: NodePort) -> list[EndpointRow]:
         }
         for wish, endpoint in port.endpoints.items()
     ]
+
+
+def _firmware(node: Node, stored: StoredSettings | None) -> str:
+    """Return what is known of a node's firmware: by its own word, or by its settings."""
+    firmware = node.firmware_version
+    if firmware is None and stored is not None:
+        with suppress(FileError):
+            firmware = read(stored.text).firmware
+    return "" if firmware is None else f"{firmware:04x}"

@@ -52,7 +52,7 @@ def _row(event: Entry) -> EventRow:
 class TracingOperations(GatewayOperations):
     """Events, and whose frames are among them."""
 
-    @operation("trace", harmless=Harmless.ALWAYS)
+    @operation("trace", harmless=Harmless.ALWAYS, page="trace")
     def trace(self, seq: int, address: str = "") -> list[EventRow]:
         """List the gateway's events (what its log has, from level info up) after the one with the
         number ``seq``, oldest first.

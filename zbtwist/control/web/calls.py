@@ -21,12 +21,20 @@ def _same(result: Any) -> Any:
     return result
 
 
-def _in_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _in_json(result: Any) -> Any:
     """JSON has no bytes: they become hexadecimal digits."""
-    return [
-        {key: one.hex() if isinstance(one, bytes) else one for key, one in row.items()}
-        for row in rows
-    ]
+    if isinstance(result, bytes):
+        return result.hex()
+    if isinstance(result, list):
+        return [_in_json(one) for one in result]
+    if isinstance(result, dict):
+        return {key: _in_json(one) for key, one in result.items()}
+    return result
+
+
+def _without_settings(row: dict[str, Any]) -> dict[str, Any]:
+    """The page asks for them in another way, and for the rest every few seconds."""
+    return {key: one for key, one in row.items() if key != "settings"}
 
 
 #: What becomes of results, by the name of the operation.
@@ -35,6 +43,10 @@ _TOLD: dict[str, Callable[[Any], Any]] = {
     "discover": len,
     "get_temperatures": len,
     "settings": _in_json,
+    "known_settings": _in_json,
+    "set_setting": _in_json,
+    "at": _in_json,
+    "show": _without_settings,
 }
 
 
@@ -55,6 +67,33 @@ class PageOperations:
         @param address: of a node; "" for all together.
         """
         return self._traffic.of(self._resolver.address(address) if address else None)
+
+    @operation("known_settings", harmless=Harmless.ALWAYS, page="known_settings")
+    def known_settings(self, address: str) -> list[dict[str, Any]]:
+        """Tell the settings of a node as they are kept, without asking it.
+
+        @param address: of a node.
+        """
+        return [dict(row) for row in self._operations.known_settings(address)]
+
+    @operation("set_setting", changes=True, page="set_setting")
+    async def set_setting(
+        self, address: str, command: str, value: int | str, is_hex: bool = False
+    ) -> dict[str, Any]:
+        """Set a setting of a node and tell how it is then, as a row of ``settings``.
+
+        @param is_hex: the value is hexadecimal digits: bytes, or a number that is none in
+            JavaScript.
+        """
+        given: int | str | bytes = value
+        if is_hex:
+            try:
+                given = bytes.fromhex(str(value))
+            except ValueError:
+                raise ControlFault(
+                    BAD_VALUE, f"{shown(str(value))} are no hexadecimal digits."
+                ) from None
+        return dict(await self._operations.set_setting(address, command, given))
 
     @operation("frames", harmless=Harmless.WITHOUT_ARGUMENTS, page="frames")
     def frames(self, switch: str | None = None, address: str = "") -> Traced:

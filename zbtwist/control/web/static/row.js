@@ -43,7 +43,7 @@ export class Row {
   make(columns) {
     const { handlers } = this;
     this.shows = new Map();
-    this.line = element("tr", { role: "row" });
+    this.line = element("tr", { role: "row", "data-address": this.node.address });
     this.line.addEventListener("click", (event) => {
       const isMarking = !document.getSelection().isCollapsed;
       if (!isMarking && !event.target.closest(OWN_CLICK)) handlers.onOpen(this.node.address);

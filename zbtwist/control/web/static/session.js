@@ -35,6 +35,8 @@ async function post(path, authorization) {
 export class Session {
   constructor() {
     this.token = "";
+    /** Whether who looks may do nothing else. */
+    this.readOnly = false;
     this.asking = null;
     this.dialog = byId("login-dialog");
     // It is of no use without.
@@ -104,6 +106,7 @@ export class Session {
   }
 
   show({ user, read_only: readOnly }) {
+    this.readOnly = Boolean(readOnly);
     const shown = byId("user");
     setText(shown, readOnly ? `${user} (may only look)` : user);
     shown.hidden = !user;

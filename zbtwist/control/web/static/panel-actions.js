@@ -1,0 +1,188 @@
+// What can be tried with a node: test the way to it, restart it, have it say who it is, forget it.
+
+import { ask, resultLine, say, work } from "./asking.js";
+import { element, Facts } from "./dom.js";
+import * as format from "./format.js";
+import { place } from "./place.js";
+
+/** Milliseconds from one look at a test to the next. */
+const LOOK = 400;
+
+/** Packets of a test. */
+const COUNTS = [3, 10, 50, 200];
+const USUAL = 10;
+
+export class PanelActions {
+  constructor(subject) {
+    this.subject = subject;
+    this.test = new LinkTest(subject);
+    this.questions = element("div");
+    this.result = resultLine("action-result");
+    this.restart = this.button("restart", "Restart…", () => this.askRestart());
+    this.identify = this.button("identify", "Identify", () => this.doIdentify());
+    this.sample = this.button("go-sample", "Sample", () => place.set({ tab: "io" }));
+    this.forget = this.button("forget", "Forget…", () => this.askForget());
+    this.forget.classList.add("danger");
+    this.element = element(
+      "div",
+      { class: "actions" },
+      element(
+        "div",
+        { class: "buttons" },
+        this.test.button,
+        this.test.count,
+        this.restart,
+        this.identify,
+        this.sample,
+        this.forget,
+      ),
+      this.test.element,
+      this.questions,
+      this.result,
+    );
+  }
+
+  button(id, text, action) {
+    const button = element("button", { type: "button", id }, text);
+    button.addEventListener("click", action);
+    return button;
+  }
+
+  update() {
+    const { isReadOnly, values } = this.subject;
+    for (const button of [this.restart, this.identify, this.forget]) {
+      button.disabled = isReadOnly || !values;
+    }
+    this.test.update();
+  }
+
+  async askRestart() {
+    const { subject } = this;
+    const dropped = subject.clientsText;
+    const unwritten = subject.details?.unwritten || [];
+    const parts = [`Restart the radio of ${subject.name}?`];
+    if (dropped) parts.push(`${dropped} of its port will be disconnected.`);
+    if (unwritten.length) {
+      parts.push(`What is not in flash is lost: ${unwritten.join(", ")}.`);
+    }
+    // What costs nobody anything is not asked for.
+    if (parts.length > 1) {
+      const isMeant = await ask(this.questions, parts.join(" "), "Restart", { id: "restart" });
+      if (!isMeant) return;
+    }
+    await work(this.restart, this.result, "Telling it to restart…", async () => {
+      await subject.call("restart");
+      subject.restarted();
+      return "It restarts, and is back within seconds.";
+    });
+  }
+
+  doIdentify() {
+    work(this.identify, this.result, "Telling it to say who it is…", async () => {
+      await this.subject.call("identify");
+      return "It says who it is: the associate LEDs of all modules that hear it blink.";
+    });
+  }
+
+  async askForget() {
+    const { subject } = this;
+    const dropped = subject.clientsText;
+    const port = subject.values?.port;
+    const text =
+      `Forget ${subject.name}: its name, its counters` +
+      (port ? `, and that port ${port} is its own?` : "?") +
+      (dropped ? ` ${dropped} will be disconnected.` : "") +
+      " If it is heard again, it is a new node.";
+    if (!(await ask(this.questions, text, "Forget it", { no: "Keep it", id: "forget" }))) return;
+    const isDone = await work(this.forget, this.result, "Forgetting it…", () =>
+      subject.call("forget").then(() => "It is forgotten."),
+    );
+    if (isDone && place.get("node") === subject.address) {
+      place.set({ node: null, tab: null });
+    }
+  }
+}
+
+/** The test of the way to a node, with what came of the last one. */
+class LinkTest {
+  constructor(subject) {
+    this.subject = subject;
+    this.isOn = false;
+    this.button = element("button", { type: "button", class: "primary", id: "test" }, "Test the link");
+    this.button.addEventListener("click", () => this.run());
+    this.count = element(
+      "select",
+      { id: "test-count", "aria-label": "Packets of a test" },
+      ...COUNTS.map((count) =>
+        element("option", { value: count, selected: count === USUAL }, `${count} packets`),
+      ),
+    );
+    this.progress = element("progress", { id: "test-progress", "aria-label": "Test of the link" });
+    this.progress.hidden = true;
+    this.result = resultLine("test-result");
+    const facts = element("dl", { class: "facts", id: "test-facts" });
+    this.facts = new Facts(facts);
+    this.element = element("div", {}, this.progress, this.result, facts);
+  }
+
+  update() {
+    const { isReadOnly, values, details } = this.subject;
+    this.button.disabled = isReadOnly || !values;
+    this.count.disabled = isReadOnly || !values;
+    // Also one that somebody else began.
+    if (details?.test && !this.isOn && !this.result.classList.contains("error")) {
+      this.show(details.test);
+    }
+  }
+
+  async run() {
+    const count = Number(this.count.value);
+    this.isOn = true;
+    this.facts.show([]);
+    const looking = setInterval(() => this.look(), LOOK);
+    this.progress.max = count;
+    this.progress.value = 0;
+    this.progress.hidden = false;
+    let last = null;
+    await work(this.button, this.result, "Testing the way to it…", async () => {
+      last = await this.subject.call("test", count);
+      return last.text;
+    });
+    clearInterval(looking);
+    this.isOn = false;
+    this.progress.hidden = true;
+    if (last) this.show(last);
+    this.subject.refresh();
+  }
+
+  async look() {
+    try {
+      const test = await this.subject.call("test_result");
+      if (this.isOn && test.running) this.show(test);
+    } catch {
+      // What is wrong the test itself says.
+    }
+  }
+
+  show(test) {
+    this.progress.hidden = !test.running && !this.isOn;
+    if (!test.began) return;
+    if (test.running) {
+      this.progress.max = test.count;
+      this.progress.value = test.sent;
+      say(this.result, `${test.sent} of ${test.count} sent, ${test.received} came back.`);
+    } else {
+      const when = this.isOn ? "" : ` (${format.ago(test.began)})`;
+      say(this.result, test.text + when);
+    }
+    const lost = test.sent ? Math.round((100 * (test.sent - test.received)) / test.sent) : 0;
+    const times = [test.fastest, test.average, test.slowest].map((one) => one.toFixed(0));
+    this.facts.show([
+      ["Lost", test.sent && !test.running ? `${lost} %` : ""],
+      ["There and back", test.received ? `${times.join(" / ")} ms` : ""],
+      ["Sent again", test.retries ? format.count(test.retries) : ""],
+      ["Signal here", test.signal ? format.signal(test.signal) : ""],
+      ["Signal there", test.signal_there ? format.signal(test.signal_there) : ""],
+    ]);
+  }
+}
