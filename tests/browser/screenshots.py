@@ -67,7 +67,7 @@ def take_all(directory: Path, nodes: int) -> None:
             write_to(failing)
             time.sleep(1)
         take(page, directory, f"{nodes}-terminal")
-        page.script("document.getElementById('terminal-dialog').close()")
+        page.click("panel-close")
         take(page, directory, f"{nodes}-nodes")
         for menu in ("facts-menu", "columns-menu"):
             page.script("document.getElementById(arguments[0]).open = true", menu)
@@ -117,7 +117,7 @@ def take_for_readme(path: Path) -> None:
             page.fill("terminal-input", "some text " * chance.randrange(1, 18))
             time.sleep(chance.uniform(1, 4))
         page.script(
-            "document.getElementById('terminal-dialog').close(); document.activeElement.blur();"
+            "document.getElementById('panel-close').click(); document.activeElement.blur();"
             "document.getElementById('discover-text').textContent = ''; scrollTo(0, 0)"
         )
         time.sleep(2)

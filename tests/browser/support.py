@@ -132,8 +132,11 @@ class Page:
         return element
 
     def text(self, name: str) -> str:
-        """What is to be read in an element; "" while it is hidden."""
-        return str(self.id(name).text)
+        """What is to be read in an element; "" while it is hidden, or not there."""
+        try:
+            return "".join(str(each.text) for each in self.find(f"#{name}"))
+        except StaleElementReferenceException:
+            return ""
 
     def wait_text(self, name: str, words: str) -> str:
         """Wait until an element says these words; return all it says."""
@@ -190,7 +193,8 @@ class Page:
         return wait_until(found, f"the row of {name!r}")
 
     def click(self, name: str) -> None:
-        """Click a button, as soon as it can be clicked."""
+        """Click a button, as soon as it is there and can be clicked."""
+        wait_until(lambda: self.find(f"#{name}"), f"#{name}")
         _click(self.id(name), f"#{name}")
 
     def go_to(self, view: str) -> None:
@@ -211,10 +215,10 @@ class Page:
         self.click("measure")
 
     def open_terminal(self, name: str) -> None:
-        """Open a terminal to a node, by the button in its row."""
+        """Open the terminal in the panel of a node, by the button in its row."""
         button = self.row(name).find_element(By.CSS_SELECTOR, "td.do button")
         _click(button, f"the terminal of {name!r}")
-        self.wait_text("terminal-title", name)
+        self.wait_text("node-title", name)
 
     def open_node(self, name: str) -> None:
         """Open the panel of a node."""

@@ -80,7 +80,7 @@ class LoginTests(SynchronousTestCase):
         page.wait_text("terminal-state", "open")
         page.fill("terminal-input", "hello")
         page.wait_text("terminal-output", "hello\nhello")
-        page.driver.find_element("css selector", "#terminal-dialog .close").click()
+        page.click("panel-close")
         page.go_to("log")
         page.wait_text("log-lines", "ECHO")
         # Nothing that stands for the password is anywhere but in the page's memory.

@@ -85,8 +85,8 @@ class TerminalTests(TerminalTestCase):
         page.click("terminal-times")
         time = r"\d\d:\d\d:\d\d\.\d\d\d"
         self.assertRegex(page.text("terminal-output"), rf"{time} ?at noon\n{time} ?at noon")
+        # The address says what is open, and the browser how it is to look.
         page.driver.refresh()
-        page.open_terminal("ECHO")
         page.wait_text("terminal-state", "open")
         self.assertRegex(page.wait_text("terminal-output", "is open"), time)
         page.script("localStorage.clear()")
@@ -109,7 +109,7 @@ class TerminalTests(TerminalTestCase):
         page.wait_text("terminal-found", "not found")
         field.send_keys(Keys.ESCAPE)
         self.assertEqual(page.text("terminal-found"), "")
-        self.assertTrue(page.id("terminal-dialog").is_displayed())
+        self.assertTrue(page.id("panel").is_displayed())
 
     def test_save(self) -> None:
         """What came from the node to a file, as it came; and all of it, with times, to another."""
@@ -182,13 +182,15 @@ class TerminalTests(TerminalTestCase):
         # The browser itself reports it of what is open then.
         self.expected_in_console = "Back-Forward Cache"
         page = self.terminal()
+        page.script("window.kept = true")
         page.driver.get("about:blank")
         wait_until(lambda: not self.world.gateway.api.clients("ECHO"), "its end at the gateway")
         page.driver.back()
         # It may have been kept, or is loaded anew.
-        if page.id("terminal-dialog").is_displayed():
+        wait_until(lambda: page.find("#terminal-output"), "the terminal")
+        if page.script("return Boolean(window.kept)"):
             page.wait_text("terminal-output", "The page was left. It opens again by itself.")
-            page.wait_text("terminal-state", "open")
+        page.wait_text("terminal-state", "open")
 
     def test_narrow(self) -> None:
         """On a phone a dump has eight bytes a line, and nothing sticks out."""
@@ -202,7 +204,7 @@ class TerminalTests(TerminalTestCase):
             "const { scrollWidth, clientWidth } = document.getElementById(arguments[0]);"
             "return scrollWidth - clientWidth"
         )
-        for name in ("terminal-output", "terminal-dialog", "terminal-room"):
+        for name in ("terminal-output", "panel", "terminal-room"):
             self.assertEqual(page.script(widths, name), 0, name)
         self.assertTrue(page.id("terminal-input").is_displayed())
 
@@ -274,7 +276,6 @@ class ComponentTests(TerminalTestCase):
 
     def mount(self) -> Page:
         page = self.open()
-        page.script("document.getElementById('terminal-dialog').remove()")
         page.driver.execute_async_script(MOUNTED)
         return page
 

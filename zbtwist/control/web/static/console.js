@@ -12,15 +12,15 @@ import { Session } from "./session.js";
 import { State } from "./state.js";
 import { Strip } from "./strip.js";
 import { NodeTable } from "./table.js";
-import { TerminalDialog } from "./terminal-dialog.js";
+import { TerminalView } from "./terminal.js";
 import { makeToolbar } from "./toolbar.js";
 import { Tracing } from "./tracing.js";
 
 const session = new Session();
 const link = new Link("live", session);
 const state = new State();
-const terminal = new TerminalDialog({ state, session, link });
-const openTerminal = (address) => terminal.open(address);
+const terminal = new TerminalView({ state, session, link });
+const openTerminal = (address) => place.set({ node: address, tab: "terminal" }, { push: true });
 const tracing = new Tracing(link);
 const openNode = (address) => place.set({ node: address }, { push: true });
 new Head(state, link);
@@ -88,10 +88,6 @@ place.addEventListener("change", (event) => {
   if (event.detail.has("view")) showView();
 });
 addEventListener("resize", () => picture.update());
-for (const button of document.querySelectorAll("dialog .close")) {
-  button.addEventListener("click", () => button.closest("dialog").close());
-}
-
 showView();
 table.arrange(true);
 link.open();

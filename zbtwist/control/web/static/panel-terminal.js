@@ -1,23 +1,28 @@
-// The terminal of a node, in its panel.
+// The terminal of a node in its panel. It stays open while another tab is looked at; what closes the
+// panel, or shows another node, closes the connection, too.
 
 import { element } from "./dom.js";
 
 export class TerminalTab {
   constructor(subject, { terminal }) {
     this.subject = subject;
-    this.open = element(
-      "button",
-      { type: "button", class: "primary", id: "open-terminal" },
-      "Open a terminal",
-    );
-    this.open.addEventListener("click", () => terminal.open(subject.address));
-    const text = "A terminal is one more client of the node's port: what it says comes to all.";
-    this.element = element("div", {}, element("p", { class: "muted" }, text), this.open);
-    subject.addEventListener("change", () => this.update());
-    this.update();
+    this.terminal = terminal;
+    this.element = element("div", { id: "terminal-room" });
   }
 
-  update() {
-    this.open.disabled = !this.subject.values?.port || this.subject.isReadOnly;
+  show() {
+    this.terminal.mount(this.element, this.subject.address);
+  }
+
+  hide() {
+    this.terminal.unmount();
+  }
+
+  focus() {
+    this.terminal.focus();
+  }
+
+  close() {
+    this.terminal.leave();
   }
 }

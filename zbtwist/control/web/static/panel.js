@@ -147,8 +147,10 @@ export class Panel {
       this.close();
       return;
     }
-    if (address !== this.node?.subject.address) this.open(address, isAsked);
+    const isOther = address !== this.node?.subject.address;
+    if (isOther) this.open(address, isAsked);
     this.node.show(place.get("tab"), this.frame);
+    if (isOther && isAsked) this.takeFocus();
   }
 
   open(address, isAsked) {
@@ -161,8 +163,14 @@ export class Panel {
     this.frame.scrollTop = 0;
     document.body.classList.add("with-panel");
     this.showReach();
-    // Not into a field: on a phone that would open the keyboard over what is to be read.
-    if (isAsked) byId("node-title").focus({ preventScroll: true });
+  }
+
+  /** Not into a field, unless that is what was asked for: on a phone that would open the keyboard over
+   * what is to be read. */
+  takeFocus() {
+    const { part } = this.node.parts.get(this.node.shown);
+    if (part.focus && !phone.matches) part.focus();
+    else byId("node-title").focus({ preventScroll: true });
   }
 
   close() {
