@@ -2,7 +2,7 @@
 and ``python -m tests.browser.screenshots --readme docs/images/console.png``.
 
 With 8, with 60 and with 300 simulated nodes, one of which is switched off; 1280, 800 and 390 pixels
-wide, light and dark: each view, a node's dialog, a terminal, the menus. Some traffic runs for a
+wide, light and dark: each view, a node's panel, a terminal, the menus. Some traffic runs for a
 while before, so that the graphs show something.
 """
 
@@ -75,6 +75,16 @@ def take_all(directory: Path, nodes: int) -> None:
             page.script("document.getElementById(arguments[0]).open = false", menu)
         page.open_node("ECHO")
         take(page, directory, f"{nodes}-node")
+        page.click("tab-settings")
+        page.click("settings-read")
+        page.wait_text("settings", "DIO1")
+        take(page, directory, f"{nodes}-settings")
+        page.click("tab-io")
+        page.click("sample")
+        page.wait_text("pins", "supply")
+        for tab in ("io", "frames", "happened"):
+            page.click(f"tab-{tab}")
+            take(page, directory, f"{nodes}-{tab}")
         page.click("panel-close")
         for view in ("network", "log"):
             page.go_to(view)

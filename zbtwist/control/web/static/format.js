@@ -75,6 +75,11 @@ export function bars(value) {
 
 export const STRENGTHS = ["unknown", "weak", "fair", "good", "strong"];
 
+/** An address as the feed writes it, of one as programs get it: "[00:13:a2:…]!". */
+export function plainAddress(extended) {
+  return extended.replace(/^\[|\]!$/g, "");
+}
+
 export function temperature(value) {
   return value === null || value === undefined ? "" : `${value.toFixed(1)} °C`;
 }

@@ -97,9 +97,7 @@ export class PanelActions {
     const isDone = await work(this.forget, this.result, "Forgetting it…", () =>
       subject.call("forget").then(() => "It is forgotten."),
     );
-    if (isDone && place.get("node") === subject.address) {
-      place.set({ node: null, tab: null });
-    }
+    if (isDone) subject.leave();
   }
 }
 
@@ -138,7 +136,8 @@ class LinkTest {
   async run() {
     const count = Number(this.count.value);
     this.isOn = true;
-    this.facts.show([]);
+    // What the one before has shown.
+    this.facts.list.hidden = true;
     const looking = setInterval(() => this.look(), LOOK);
     this.progress.max = count;
     this.progress.value = 0;
@@ -177,6 +176,7 @@ class LinkTest {
     }
     const lost = test.sent ? Math.round((100 * (test.sent - test.received)) / test.sent) : 0;
     const times = [test.fastest, test.average, test.slowest].map((one) => one.toFixed(0));
+    this.facts.list.hidden = !test.sent;
     this.facts.show([
       ["Lost", test.sent && !test.running ? `${lost} %` : ""],
       ["There and back", test.received ? `${times.join(" / ")} ms` : ""],

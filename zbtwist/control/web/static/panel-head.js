@@ -5,7 +5,6 @@ import { element, setAttribute, setText } from "./dom.js";
 import * as format from "./format.js";
 import { boxOf, healthWords } from "./health.js";
 import { PanelPort } from "./panel-port.js";
-import { place } from "./place.js";
 
 /** How each box of nodes looks. */
 const LOOKS = { attention: "bad", weak: "fair", ok: "good" };
@@ -29,7 +28,7 @@ export class PanelHead {
       { type: "button", class: "close", id: "panel-close", "aria-label": "Close" },
       "×",
     );
-    close.addEventListener("click", () => place.set({ node: null, tab: null }));
+    close.addEventListener("click", () => subject.leave());
     this.note = element("p", { id: "node-read-only", class: "note" }, "You may only look.");
     this.problem = element("p", { id: "node-problem", class: "problem" });
     this.health = element("strong", { class: "health" });

@@ -4,13 +4,9 @@ import { ask, resultLine, work } from "./asking.js";
 import { element, Facts, setText } from "./dom.js";
 import * as format from "./format.js";
 import { PanelActions } from "./panel-actions.js";
+import { Neighbours } from "./panel-neighbours.js";
 import { signalBars } from "./signal.js";
 import { TrafficGraph, TrafficWatch } from "./traffic.js";
-
-/** "[00:13:…]!" as the feed writes it. */
-function plainAddress(extended) {
-  return extended.replace(/^\[|\]!$/g, "");
-}
 
 /** How long something has been so, in words. */
 function duration(seconds) {
@@ -27,7 +23,15 @@ export class OverviewTab {
     this.facts = new Facts(facts);
     this.way = new Way(subject);
     this.clients = new Clients(subject);
+    this.neighbours = new Neighbours(subject);
     this.actions = new PanelActions(subject);
+    this.told = new Facts(element("dl", { class: "facts", id: "node-values" }));
+    this.toldPart = element(
+      "section",
+      { "aria-label": "What it has told" },
+      element("h3", {}, "What it has told"),
+      this.told.list,
+    );
     const traffic = element("div", { id: "node-traffic" });
     this.graph = new TrafficGraph(traffic, "Traffic of this node");
     this.element = element(
@@ -40,6 +44,8 @@ export class OverviewTab {
       this.actions.element,
       element("h3", {}, "Clients"),
       this.clients.element,
+      this.toldPart,
+      this.neighbours.element,
       element("h3", {}, "Traffic"),
       traffic,
     );
@@ -76,7 +82,15 @@ export class OverviewTab {
     ]);
     this.way.update();
     this.clients.update();
+    this.neighbours.update();
+    this.showTold(details?.values || []);
     this.actions.update();
+  }
+
+  /** What its decoder has made of what it said. */
+  showTold(values) {
+    this.toldPart.hidden = values.length === 0;
+    this.told.show(values.map(({ name, value, unit }) => [name, `${value} ${unit}`.trim()]));
   }
 
   signalText(node) {
@@ -136,8 +150,8 @@ class Way {
   }
 
   relay(hop) {
-    const address = plainAddress(hop.addr_extended);
-    const name = hop.name || hop.label || address || plainAddress(hop.addr_short);
+    const address = format.plainAddress(hop.addr_extended);
+    const name = hop.name || hop.label || address || format.plainAddress(hop.addr_short);
     return address && this.subject.state.nodes.has(address)
       ? this.subject.nodeLink(address, name)
       : element("span", {}, name);

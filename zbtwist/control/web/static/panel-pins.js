@@ -92,7 +92,7 @@ export class PinsTab {
   }
 
   makeRow() {
-    const cells = ["name", "value", "mode", "read"].map((name) => element("td", { class: name }));
+    const cells = Array.from({ length: 4 }, () => element("td"));
     const dot = element("span", { class: "dot", "aria-hidden": "true" });
     const text = element("span");
     cells[1].append(dot, text);
@@ -103,7 +103,7 @@ export class PinsTab {
     row.high.addEventListener("click", () => this.set(row, row.high, "high"));
     row.low.addEventListener("click", () => this.set(row, row.low, "low"));
     row.make.addEventListener("click", () => this.makeOutput(row));
-    const doing = element("td", { class: "do" }, row.high, row.low, row.make);
+    const doing = element("td", { class: "setting" }, row.high, row.low, row.make);
     row.line = element("tr", {}, ...cells, doing);
     return row;
   }

@@ -202,7 +202,7 @@ export class Panel {
     if (!isInPanel && event.target.closest?.("input, select, textarea, dialog")) return;
     if (document.querySelector("dialog[open]")) return;
     event.preventDefault();
-    place.set({ node: null, tab: null });
+    this.node.subject.leave();
   }
 
   /** On a phone the rest of the page is not there, for a keyboard and a screen reader either. */

@@ -2,6 +2,7 @@
 // knows, which is asked for every few seconds while somebody looks.
 
 import * as format from "./format.js";
+import { place } from "./place.js";
 
 /** Milliseconds from one question to the next. */
 const REFRESH = 3000;
@@ -94,6 +95,11 @@ export class Subject extends EventTarget {
   applied() {
     this.dispatchEvent(new Event("applied"));
     this.refresh();
+  }
+
+  /** Close its panel. */
+  leave() {
+    if (place.get("node") === this.address) place.set({ node: null, tab: null, tap: null });
   }
 
   close() {
