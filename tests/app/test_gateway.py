@@ -131,7 +131,14 @@ class ReconfigureTests(GatewayTestCase):
         self.change(interface="0.0.0.0")
         self.assertEqual(sorted(self.listened()), [27000, *ports])
         self.assertTrue(all(server[3] == "0.0.0.0" for server in self.reactor.tcpServers))
-        self.assertTrue(any("open to other computers" in line for line in self.lines()))
+        opens = "open to other computers (interface 0.0.0.0)"
+        self.assertTrue(any(opens in line for line in self.lines()))
+
+    def test_endpoint_that_other_computers_reach(self) -> None:
+        self.start()
+        self.change(nodes=(NodeSettings(METER, endpoint="tcp:4001"),))
+        opens = "open to other computers (endpoint tcp:4001)"
+        self.assertTrue(any(opens in line for line in self.lines()))
 
     def test_users(self) -> None:
         """Nobody is asked at first, then everybody is, at once."""

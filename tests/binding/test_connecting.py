@@ -244,6 +244,15 @@ class ConnectingTests(BindingTestCase):
         self.hear(b"again")
         self.assertEqual(self.server.connections[0].value(), b"again")
 
+    def test_server_that_hangs_up_when_it_has_it(self) -> None:
+        """It is there: it need not be waited for longer and longer."""
+        self.use("tcp:10.0.0.1:4001:open=data")
+        for number in range(20):
+            self.hear(b"%d" % number)
+            self.after(1)
+            self.assertEqual(self.server.connections[0].value(), b"%d" % number)
+            self.server.lose()
+
     def test_what_comes_meanwhile_is_kept(self) -> None:
         self.server.error = ConnectionRefusedError()
         self.use("tcp:10.0.0.1:4001:open=data")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.address import IPv4Address
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 
 from tests.binding.support import A, B, BindingTestCase
+from tests.support import connect
 from zbtwist.binding import endpoint_wish, protocols
 from zbtwist.binding.port_protocol import PortProtocol
 from zbtwist.binding.port_settings import PortSettings
@@ -147,6 +148,55 @@ class NodeEndpointsTests(EndpointTestCase):
         self.wire.clock.advance(1)
         self.assertTrue(client.disconnected)
         client.protocol.connectionLost()
+
+    def test_what_waits_for_its_turn_is_not_lost_in_silence(self) -> None:
+        self.see(A)
+        self.use(PortRequest(A, settings=listening("unix:/a", turns=True)))
+        asks, waits = self.connect("unix:/a"), self.connect("unix:/a")
+        for client in (asks, waits):
+            client.protocol.dataReceived(b"question")
+        self.use()
+        self.assertEqual((asks.disconnected, waits.disconnected), (True, True))
+        for client in (asks, waits):
+            client.protocol.connectionLost()
+
+    def test_other_protocol(self) -> None:
+        """Nobody goes on with the old one, but those of an endpoint that has one of its own."""
+        self.see(A)
+        self.use(PortRequest(A, settings=listening("unix:/a", "unix:/b:protocol=raw")))
+        clients = [self.connect(slot) for slot in (27001, "unix:/a", "unix:/b", 27001)]
+        clients[3].protocol.dataReceived(b"for the node")
+        self.use(
+            PortRequest(A, settings=listening("unix:/a", "unix:/b:protocol=raw", protocol="telnet"))
+        )
+        self.assertEqual([each.disconnecting for each in clients], [True, True, False, True])
+        self.assertEqual([each.disconnected for each in clients], [False, False, False, True])
+        for client in clients:
+            client.protocol.connectionLost()
+
+    def test_other_turns(self) -> None:
+        self.see(A)
+        client = self.connect(27001)
+        for turns in (True, False):
+            self.use(PortRequest(A, settings=PortSettings(turns=turns)))
+            self.assertTrue(client.disconnecting)
+            client.protocol.connectionLost()
+            client = self.connect(27001)
+        self.use(PortRequest(A, settings=PortSettings(retries=1)))
+        self.assertFalse(client.disconnecting)
+        client.protocol.connectionLost()
+
+    def test_clients_without_an_address(self) -> None:
+        """Each has a name, by which it can be disconnected."""
+        self.see(A)
+        self.use(PortRequest(A, settings=listening("unix:/a")))
+        transports = [StringTransport(peerAddress=UNIXAddress(None)) for _ in range(2)]
+        clients: Any = [connect(self.computer.open["unix:/a"], each) for each in transports]
+        first, second = (client.peer for client in clients)
+        self.assertNotEqual(first, second)
+        self.assertTrue(first.startswith("unix:"), first)
+        for client in clients:
+            client.connectionLost()
 
     def test_passes_from_one_node_to_another(self) -> None:
         self.see(A, B)

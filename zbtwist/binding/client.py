@@ -22,6 +22,7 @@ from zbtwist.binding.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from zbtwist.binding.port import NodePort
+    from zbtwist.binding.port_settings import PortSettings
 
 #: Bytes kept for a client whose socket takes no more, on top of what the socket's own buffers hold.
 MAX_UNSENT = 262144
@@ -200,6 +201,12 @@ class NodeClient:
             self.wrote_at = self._port.clock.seconds()
             self._protocol.lead_to(self._way_to_node(self._port))
             self.received = self._protocol.from_client
+
+    def manner(self, settings: PortSettings) -> tuple[str, bool]:
+        """Return the protocol that it speaks by these settings, and whether it takes turns."""
+        if self.is_raw:
+            return "", False
+        return self.protocol or settings.protocol, settings.turns
 
     @property
     def asks(self) -> bool:

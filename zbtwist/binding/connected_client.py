@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ from zbtwist.runtime.write_at_once import WriteAtOnce
 
 if TYPE_CHECKING:
     from zbtwist.binding.port import NodePort
+
+#: Numbers of those that come by Unix sockets, in the order in which they come.
+_unix_clients = count(1)
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -67,7 +71,9 @@ class ConnectedClient(NodeClient, Protocol):
         self._connection = connection
         peer = connection.getPeer()
         host, number = getattr(peer, "host", None), getattr(peer, "port", None)
-        self.peer = f"{host}:{number}" if host else str(peer)
+        # At the other end of a Unix socket is mostly no name, and whoever is to be disconnected
+        # needs one.
+        self.peer = f"{host}:{number}" if host else f"unix:{next(_unix_clients)}"
         # A Unix socket has no such thing.
         getattr(connection, "setTcpNoDelay", bool)(True)
         self._socket = socket_of(connection)

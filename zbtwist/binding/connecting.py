@@ -225,8 +225,10 @@ class ConnectingEndpoint(NodeEndpoint):
         if not client.was_there:
             self._failed(client.why)
         else:
-            is_steady = self._port.clock.seconds() - client.opened_at >= STEADY
-            self._failures = 1 if is_steady else self._failures + 1
+            lasted = self._port.clock.seconds() - client.opened_at
+            # A server may hang up when it has what it was called for.
+            is_good = self.wish.is_on_data or lasted >= STEADY
+            self._failures = 1 if is_good else self._failures + 1
 
     def make_client(self) -> OutgoingClient:
         """Make what a connection is to be."""

@@ -65,10 +65,7 @@ class NodeEndpoint:
         """
         port = self._port
         leaving = [client for client in port.connected if client.wish is self.wish]
-        for client in leaving:
-            if client.is_under_way:
-                client.give_way(reason)
-        port.close_clients(leaving)
+        port.dismiss(leaving, reason)
 
 
 class ListeningEndpoint(NodeEndpoint):

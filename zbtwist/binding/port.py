@@ -312,6 +312,16 @@ class NodePort(Service):
             gone.addCallback(lambda _: timer.cancel() if timer.active() else None)
         return gone
 
+    def dismiss(self, clients: list[NodeClient], reason: str) -> None:
+        """End clients: in order those of whom all has arrived and is answered.
+
+        @param reason: for the others, a clause.
+        """
+        for client in clients:
+            if client.is_under_way:
+                client.give_way(reason)
+        self.close_clients(clients)
+
     def reset_clients(self, reason: str) -> None:
         """The stream has a hole: end the connection of everybody who hears it, so that its other
         end notices. Whoever asks is told that the question is lost.
@@ -493,7 +503,10 @@ class NodePort(Service):
         """Have these settings from now on."""
         if settings == self.outbound.settings:
             return
-        self.outbound.settings = settings
+        before, self.outbound.settings = self.outbound.settings, settings
+        # In the middle of a protocol a client cannot begin with another one.
+        leaving = [each for each in self.connected if each.manner(before) != each.manner(settings)]
+        self.dismiss(leaving, f"{self.node} has other settings of protocol or turns now")
         for client in self.connected:
             client.settings_changed()
         self.presence.look_soon()
