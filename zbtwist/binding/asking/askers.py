@@ -360,4 +360,9 @@ class Askers:
         if question.comes_late:
             if len(self._owed) >= MAX_OWED:
                 del self._owed[next(iter(self._owed))]
-            self._owed[question] = self._clock.seconds() + max(LATE_TIME, self.reply_timeout)
+            timeout = self.reply_timeout
+            late = max(LATE_TIME, timeout)
+            if question.client not in self.clients:
+                # It was not waited for as long as others are.
+                late += timeout
+            self._owed[question] = self._clock.seconds() + late
