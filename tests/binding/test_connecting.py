@@ -154,6 +154,18 @@ class ConnectingTests(BindingTestCase):
         port.interrupted("Bytes may be lost")
         self.assertTrue(self.server.connections[0].disconnected)
 
+    def test_it_takes_no_place(self) -> None:
+        """The configuration wants it: it is not kicked for others, nor for its silence."""
+        self.use("tcp:10.0.0.1:4001", max_clients=1, when_full="kick-oldest", idle_timeout=5.0)
+        guests = [self.connect(27001) for _ in range(2)]
+        self.assertEqual([guest.disconnected for guest in guests], [True, False])
+        self.wire.clock.pump([1] * 30)
+        (server,) = self.server.connections
+        self.assertTrue(guests[1].disconnecting)
+        self.assertFalse(server.disconnecting or server.disconnected)
+        for guest in guests:
+            guest.protocol.connectionLost()
+
     def test_new_settings(self) -> None:
         self.use("tcp:10.0.0.1:4001", "tcp:10.0.0.2:4001")
         first, second = self.server.connections
