@@ -180,7 +180,8 @@ class RFC2217Tests(TestCase):
             flow = [self.node.registers.number(pin) for pin in ("D6", "D7")]
             port.rtscts = False
             # The mask that there is anyway; ser2net now and then forgets that of a new client.
-            port.rfc2217_send_subnegotiation(bytes([SET_MODEMSTATE_MASK]), b"\xff")
+            telnet: Any = port
+            telnet.rfc2217_send_subnegotiation(bytes([SET_MODEMSTATE_MASK]), b"\xff")
             for is_on in (False, True):
                 port.rts = is_on
                 wait_until(lambda is_on=is_on: lines(port)[:1] == (is_on,), "CTS follows RTS")  # type: ignore[misc]
