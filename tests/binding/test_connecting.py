@@ -154,6 +154,22 @@ class ConnectingTests(BindingTestCase):
         port.interrupted("Bytes may be lost")
         self.assertTrue(self.server.connections[0].disconnected)
 
+    def test_endpoint_that_cannot_be_made(self) -> None:
+        """The files that it names may be gone since they were checked."""
+        make = self.bindings.endpoints.make_client
+
+        def fail_to(text: str) -> Any:
+            raise OSError(2, "No such file or directory")
+
+        self.bindings.endpoints.make_client = fail_to
+        self.use("tcp:10.0.0.1:4001", "tcp:10.0.0.2:4001")
+        self.assertIn("is not connected: [Errno 2] No such file", self.problem(A))
+        self.bindings.endpoints.make_client = make
+        self.use("tcp:10.0.0.1:4001")
+        self.assertEqual(self.after(60), 0)
+        self.use("tcp:10.0.0.3:4001")
+        self.assertEqual((self.problem(A), self.bindings.clients), ("", 1))
+
     def test_it_takes_no_place(self) -> None:
         """The configuration wants it: it is not kicked for others, nor for its silence."""
         self.use("tcp:10.0.0.1:4001", max_clients=1, when_full="kick-oldest", idle_timeout=5.0)

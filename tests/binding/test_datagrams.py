@@ -205,6 +205,15 @@ class DatagramTests(BindingTestCase):
         self.say(b"x")
         self.assertEqual(self.bindings.clients, 1)
 
+    def test_endpoint_that_cannot_be_made(self) -> None:
+        """The others are there all the same."""
+        texts = ("udp:99999", "udp:4001")
+        wishes = tuple(endpoint_wish.EndpointWish(text, text, "raw") for text in texts)
+        self.bindings.configure([PortRequest(A, settings=PortSettings(listen=wishes))], 27001)
+        self.wire.clock.advance(0)
+        self.assertEqual(list(self.net.sockets), ["udp:4001"])
+        self.assertIn("udp:99999 does not open: '99999' is no UDP port", self.problem(A))
+
     def test_not_to_be_sent(self) -> None:
         self.use("udp:4001:10.0.0.1:5001")
         self.net.error = OSError(101, "Network is unreachable")

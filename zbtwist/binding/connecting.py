@@ -143,9 +143,18 @@ class ConnectingEndpoint(NodeEndpoint):
     log = Logger()
     is_announced = False
 
-    def __init__(self, port: NodePort, wish: EndpointWish, endpoint: IStreamClientEndpoint) -> None:
+    def __init__(
+        self,
+        port: NodePort,
+        wish: EndpointWish,
+        make_endpoint: Callable[[str], IStreamClientEndpoint],
+    ) -> None:
+        """
+        @param make_endpoint: returns the client endpoint for an endpoint string, or fails as it
+            likes: the files that it names may be gone.
+        """
         super().__init__(port, wish)
-        self._endpoint = endpoint
+        self._make_endpoint = make_endpoint
         self._factory = _Factory(self)
         self._client: OutgoingClient | None = None
         self._keeping: Deferred[None] | None = None
@@ -206,7 +215,7 @@ class ConnectingEndpoint(NodeEndpoint):
 
     async def _connect(self) -> None:
         """Have a connection, and wait until it is gone."""
-        connecting: Any = self._endpoint.connect(self._factory)
+        connecting: Any = self._make_endpoint(self.wish.endpoint).connect(self._factory)
         try:
             await connecting
             client = self._client

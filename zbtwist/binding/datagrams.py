@@ -174,9 +174,15 @@ class DatagramEndpoint(NodeEndpoint):
     @ivar heard_at: when the last datagram came, seconds of the clock.
     """
 
-    def __init__(self, port: NodePort, wish: EndpointWish, endpoint: UDPEndpoint) -> None:
+    def __init__(
+        self, port: NodePort, wish: EndpointWish, make_endpoint: Callable[[str], UDPEndpoint]
+    ) -> None:
+        """
+        @param make_endpoint: returns the endpoint for a string, or raises `ValueError`.
+        """
         super().__init__(port, wish)
-        self._udp = endpoint
+        self._make_endpoint = make_endpoint
+        self._named: tuple[Address, ...] = ()
         self._socket = _Socket(self._received)
         self._listening: IListeningPort | None = None
         self._stopped = False
@@ -196,7 +202,8 @@ class DatagramEndpoint(NodeEndpoint):
 
     async def open(self) -> None:
         try:
-            listening = await self._udp.listen(self._socket)
+            endpoint = self._make_endpoint(self.wish.endpoint)
+            listening = await endpoint.listen(self._socket)
         except CancelledError:
             raise
         except Exception as error:
@@ -207,7 +214,8 @@ class DatagramEndpoint(NodeEndpoint):
         if self._stopped:
             await self.stop()
             return
-        for address in self._udp.place.peers:
+        self._named = endpoint.place.peers
+        for address in self._named:
             self._meet(address, is_named=True)
 
     def stop(self) -> Deferred[None]:
@@ -230,7 +238,7 @@ class DatagramEndpoint(NodeEndpoint):
         if not port.lets_in(_shown(address), self.wish):
             return
         self.heard_at = port.clock.seconds()
-        named = self._udp.place.peers
+        named = self._named
         if named:
             place = next((each for each in named if each == address), None) or next(
                 (each for each in named if each[0] == address[0]), None

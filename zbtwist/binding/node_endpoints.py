@@ -137,9 +137,9 @@ class NodeEndpoints:
 
     def _make(self, port: NodePort, wish: EndpointWish) -> NodeEndpoint:
         if wish.connects:
-            return ConnectingEndpoint(port, wish, self.make_client(wish.endpoint))
+            return ConnectingEndpoint(port, wish, self.make_client)
         if wish.endpoint.startswith(UDP):
-            return DatagramEndpoint(port, wish, self.make_datagrams(wish.endpoint))
+            return DatagramEndpoint(port, wish, self.make_datagrams)
         return ListeningEndpoint(port, wish, self._make_endpoint)
 
     async def try_again(self, pace: Pace) -> None:
