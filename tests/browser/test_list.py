@@ -119,6 +119,49 @@ class ListTestCase(SynchronousTestCase):
 
 
 class HealthTests(ListTestCase):
+    def test_failing_node_among_many(self) -> None:
+        """The strip counts it, the first row is it and says since when; a click leaves only it.
+
+        When it is back it is well at once.
+        """
+        world = self.world
+        page = self.open()
+        wait_until(lambda: self.count(page, "ok") > NODES / 2, "most are well")
+        self.assertEqual(self.count(page, "attention"), 0)
+        world.switch()
+        try:
+
+            def is_found() -> bool:
+                # It may have been heard a moment ago: then what was lost meanwhile says little.
+                world.write(DEAD)
+                return "Not answering" in page.rows()[DEAD]
+
+            wait_until(is_found, "it is found not to answer")
+            wait_until(lambda: self.count(page, "attention") == 1, "one needs attention")
+            # Nobody points at a row, so it comes to the top by itself.
+            wait_until(lambda: self.names(page)[0] == DEAD, "it is the first")
+            state = page.find("#table tbody tr:first-child td.state")[0]
+            self.assertIn("packets got no acknowledgement", state.get_attribute("title"))
+            page.wait_row(DEAD, " of ")
+            page.find(".box.attention")[0].click()
+            self.assertEqual(self.names(page), [DEAD])
+            self.assertEqual(self.query(page), {"health": "attention"})
+            self.assertEqual(page.text("shown"), f"1 of {NODES} nodes: need attention")
+            lost = "#table td.lately .lost[d], #all-traffic .lost[d]"
+            wait_until(lambda: len(page.find(lost)) == 2, "its losses in both pictures")
+        finally:
+            world.switch()
+        page.driver.back()
+        self.assertEqual(len(self.names(page)), NODES)
+
+        def is_well() -> bool:
+            # It answers at once, and is well when ten in a row have arrived.
+            world.write(DEAD)
+            return "OK" in page.rows()[DEAD]
+
+        wait_until(is_well, "it is well again")
+        wait_until(lambda: self.count(page, "attention") == 0, "none needs attention")
+
     def test_all_are_in_one_box(self) -> None:
         page = self.open()
         boxes = ("attention", "weak", "unknown", "asleep", "ok")
@@ -275,6 +318,14 @@ class ReadingTests(ListTestCase):
             """
         )
         return found
+
+    def test_widths(self) -> None:
+        page = self.open()
+        page.wait_row(LONG)
+        for width in (1280, 1100, 1024, 800, 390, 320):
+            page.size(width, 900)
+            wait_until(lambda: page.script("return innerWidth") == width, "the width")  # noqa: B023
+            self.assertEqual(self.sticking_out(page), [], width)
 
     def test_two_lines_on_a_phone(self) -> None:
         page = self.open()
