@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 from twisted.internet.task import Clock
@@ -29,8 +30,9 @@ class PagesTestCase(SynchronousTestCase):
         # A clock of its own, so that nothing waits in the reactor behind the test.
         self.site = control_site(FakeOperations(), Clock())
         root = self.site.resource
-        root.front_page = FrontPage(root.front_page, self.folder)
-        root.putChild(b"static", StaticFiles(self.folder))
+        files = Files(self.folder)
+        root.front_page = FrontPage(root.front_page, files)
+        root.putChild(b"static", StaticFiles(files))
 
     def get(
         self, path: str, method: str = "GET", **headers: str
@@ -44,7 +46,7 @@ class PagesTestCase(SynchronousTestCase):
         return parse_response(transport.value())
 
 
-class Shell(PagesTestCase):
+class Front(PagesTestCase):
     def test_browsers_get_the_page(self) -> None:
         status, headers, body = self.get("/", **BROWSER)
         self.assertEqual((status, body), (200, PAGE))
@@ -154,6 +156,39 @@ class Served(PagesTestCase):
         self.assertIsNotNone(files.content(path))
         path.unlink()
         self.assertIsNone(files.content(path))
+
+    def shell(self) -> str:
+        (self.folder / "theme.js").write_bytes(b"show()\n")
+        (self.folder / "index.html").write_bytes(
+            b'<script src="static/theme.js"></script>\n'
+            b'<script type="module" src="static/console.js"></script>\n'
+        )
+        return self.get("/", **BROWSER)[2].decode()
+
+    def test_page_names_its_files_by_their_edition(self) -> None:
+        """They are kept, and another edition has other names."""
+        said = self.shell()
+        [edition] = set(re.findall(r"static/([0-9a-f]{16})/", said))
+        modules = re.findall(r'rel="modulepreload" href="([^"]+)"', said)
+        self.assertEqual(modules, [f"static/{edition}/console.js"])
+        self.assertNotIn('"static/theme', said)
+        path = f"/static/{edition}/console.js"
+        status, headers, body = self.get(path)
+        self.assertEqual((status, body), (200, b"export const x = 1;\n"))
+        self.assertIn("immutable", headers["cache-control"])
+        (self.folder / "console.js").write_bytes(b"export const x = 22;\n")
+        # Nobody keeps another edition's file under this name.
+        _, headers, body = self.get(path)
+        self.assertEqual((body, headers["cache-control"]), (b"export const x = 22;\n", "no-cache"))
+        again = self.get("/", **BROWSER)[2].decode()
+        self.assertNotIn(edition, again)
+
+    def test_folders_that_are_no_edition(self) -> None:
+        self.shell()
+        for path in ("/static/abc/console.js", f"/static/{'a' * 16}/below/deep.js"):
+            self.assertEqual(self.get(path)[0], 404, path)
+        _, headers, _ = self.get(f"/static/{'a' * 16}/console.js")
+        self.assertEqual(headers["cache-control"], "no-cache")
 
     def test_update_is_seen_at_once(self) -> None:
         _, headers, _ = self.get("/static/console.js")

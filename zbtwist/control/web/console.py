@@ -19,7 +19,7 @@ from zbtwist.control.resolver import NodeResolver
 from zbtwist.control.web.calls import Calls
 from zbtwist.control.web.handshake import SocketResource
 from zbtwist.control.web.live import Feed, LiveSession
-from zbtwist.control.web.pages import FrontPage, StaticFiles
+from zbtwist.control.web.pages import STATIC, Files, FrontPage, StaticFiles
 from zbtwist.control.web.sockets import Session
 from zbtwist.control.web.tap import TapSession
 from zbtwist.control.web.terminal import TerminalSession
@@ -86,8 +86,9 @@ class Console(MultiService):
         """Put the console beside the other interfaces: ``/``, ``/static``, ``/live``,
         ``/terminal`` and ``/tap``.
         """
-        root.front_page = FrontPage(root.front_page)
-        root.putChild(b"static", StaticFiles())
+        files = Files(STATIC)
+        root.front_page = FrontPage(root.front_page, files)
+        root.putChild(b"static", StaticFiles(files))
         root.putChild(b"live", SocketResource(self._live_session))
         for name, make in (("terminal", self._terminal_session), ("tap", self._tap_session)):
             resource = SocketResource(make)
