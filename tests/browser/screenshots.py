@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.browser.radio import FAILING, address
-from tests.browser.support import Page, missing, wait_until
+from tests.browser.support import Keys, Page, missing, wait_until
 from tests.system.support import Gateway, Program
 
 #: Widths and heights of the windows, in CSS pixels.
@@ -93,6 +93,21 @@ def take_all(directory: Path, nodes: int) -> None:
         page.wait_text("picture-text", "nodes")
         page.click("zoom-fit")
         take(page, directory, f"{nodes}-fit")
+        page.script(
+            "document.querySelector(`.network [data-address='${arguments[0]}']`).focus()",
+            address(min(FAILING, nodes - 1)),
+        )
+        take(page, directory, f"{nodes}-way")
+        gateway.api.walk(0.25)
+        page.click("neighbours-on")
+        wait_until(lambda: gateway.api.links()["told"] > 2, "neighbours", 60)
+        take(page, directory, f"{nodes}-neighbours")
+        gateway.api.end_walk()
+        page.click("neighbours-on")
+        page.id("picture-frame").send_keys(Keys.ESCAPE)
+        page.click("only-problems")
+        take(page, directory, f"{nodes}-only-problems")
+        page.click("only-problems")
         gateway.stop()
         page.wait_text("banner", "lost")
         take(page, directory, f"{nodes}-lost")

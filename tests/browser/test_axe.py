@@ -78,6 +78,9 @@ class ListStates(AxeTestCase):
         page = self.open(view="network")
         page.wait_text("picture-text", "nodes")
         self.assertUsable(page, "network")
+        page.click("neighbours-on")
+        page.script("document.querySelector('.network .node').focus()")
+        self.assertUsable(page, "network, a way and neighbours")
 
 
 class Login(AxeTestCase):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
-import random
 import signal
 import socket
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -253,8 +251,8 @@ class ConsoleTests(ConsoleTestCase):
             lambda: any(
                 name.startswith(HOSTILE)
                 for name in page.script(
-                    "return [...document.querySelectorAll('.network title')]"
-                    ".map(title => title.textContent)"
+                    "return [...document.querySelectorAll('.network .node')]"
+                    ".map(node => node.getAttribute('aria-label'))"
                 )
             ),
             "its name in the picture",
@@ -442,110 +440,3 @@ class ChangeTests(ConsoleTestCase):
         page.click("discover")
         page.wait_text("discover-text", "There is no serial port")
         page.wait_text("no-nodes", "No node is known yet")
-
-
-class LayoutTests(ConsoleTestCase):
-    """Where the nodes stand in the picture, computed by the page's own module."""
-
-    def arrange(self, nodes: list[dict[str, object]]) -> dict[str, Any]:
-        """Return the parents of all nodes, and the places."""
-        page = self.open()
-        answer: dict[str, Any] = page.driver.execute_async_script(
-            """
-            const [nodes, done] = arguments;
-            import("/static/layout.js").then(({ arrange, childrenOf, tree }) => {
-              const links = tree(nodes);
-              const shape = { width: 66, height: 36, start: 62, step: 44, aspect: 1.5 };
-              const { places } = arrange(childrenOf(links), shape);
-              done({ links: Object.fromEntries(links), places: [...places.values()] });
-            });
-            """,
-            nodes,
-        )
-        return answer
-
-    def node(self, number: int, **more: object) -> dict[str, object]:
-        return {
-            "address": str(number),
-            "short": f"{number:04x}",
-            "parent": "fffe",
-            "type": "router",
-            "route": [],
-            **more,
-        }
-
-    def test_parents(self) -> None:
-        """An end device hangs on its parent, a router on its neighbour; what is not known, and a
-        circle, is with the coordinator.
-        """
-        links = self.arrange(
-            [
-                self.node(1),
-                self.node(2, route=["0001"]),
-                self.node(3, type="end", parent="0002", route=["0001"]),
-                self.node(4, type="end", parent="0000", route=None),
-                self.node(5, route=None),
-                self.node(6, route=["abcd"]),
-                self.node(7, route=["0008"]),
-                self.node(8, route=["0007"]),
-            ]
-        )["links"]
-        self.assertEqual(links["1"], {"parent": "", "known": True})
-        self.assertEqual(links["2"], {"parent": "1", "known": True})
-        self.assertEqual(links["3"], {"parent": "2", "known": True})
-        self.assertEqual(links["4"], {"parent": "", "known": True})
-        self.assertEqual(links["5"], {"parent": "", "known": False})
-        self.assertEqual(links["6"], {"parent": "", "known": False})
-        self.assertEqual({links["7"]["parent"], links["8"]["parent"]} & {""}, {""})
-
-    def test_room(self) -> None:
-        """No two of 500 nodes, in a tree of several hops, stand in each other's place."""
-        chance = random.Random(5)
-        nodes: list[dict[str, object]] = []
-        for number in range(1, 501):
-            relay = chance.randrange(1, number) if number > 5 and chance.random() < 0.6 else 0
-            nodes.append(self.node(number, route=[f"{relay:04x}"] if relay else []))
-        places = self.arrange(nodes)["places"]
-        self.assertEqual(len(places), 501)
-        for number, one in enumerate(places):
-            for other in places[:number]:
-                self.assertTrue(
-                    abs(one["x"] - other["x"]) >= 66 or abs(one["y"] - other["y"]) >= 36,
-                    (one, other),
-                )
-
-    def test_fit(self) -> None:
-        """All of a large network is seen at once, and nothing of it is cut off."""
-        nodes: list[dict[str, object]] = []
-        for number in range(1, 301):
-            relay = number % 12 + 1 if number > 12 and number % 3 == 2 else 0
-            nodes.append(self.node(number, route=[f"{relay:04x}"] if relay else []))
-            nodes[-1]["label"] = f"NODE-{number}"
-        page = self.open()
-        for width, height in ((1280, 900), (390, 844)):
-            page.size(width, height)
-            cut_off = page.driver.execute_async_script(
-                """
-                const [nodes, done] = arguments;
-                Promise.all(["picture", "state"].map((name) => import(`/static/${name}.js`))).then(
-                  ([{ Picture }, { State }]) => {
-                    document.getElementById("view-network").hidden = false;
-                    const state = new State();
-                    const picture = new Picture(state, () => {});
-                    state.take({ type: "snapshot", gateway: {}, radio: {}, nodes });
-                    picture.show(true);
-                    document.getElementById("zoom-fit").click();
-                    const seen = document.getElementById("picture-frame").getBoundingClientRect();
-                    const all = [...document.querySelectorAll(".network .node")];
-                    const cutOff = all.filter((part) => {
-                      const { left, right, top, bottom } = part.getBoundingClientRect();
-                      return left < seen.left || right > seen.right || top < seen.top
-                        || bottom > seen.bottom || top < 0 || bottom > innerHeight;
-                    });
-                    done([all.length, cutOff.map((part) => part.textContent)]);
-                  },
-                );
-                """,
-                nodes,
-            )
-            self.assertEqual(cut_off, [300, []], (width, height))

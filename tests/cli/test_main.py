@@ -386,6 +386,10 @@ class Commands(CtlTestCase):
             missed_search=True,
             queued=17.0,
             kept=4.0,
+            neighbours={
+                "at": 1795000000.0,
+                "neighbours": [{"label": "E3", "lqi": 90}, {"label": "E2", "lqi": 200}],
+            },
         )
         self.answers["show"] = row
         shown = self.done("show", "E1", columns=200)
@@ -398,6 +402,7 @@ class Commands(CtlTestCase):
             r"^search +it did not answer the last one$",
             r"^signal +-61 dBm$",
             r"^route +3 hops, by E2 \(-50 dBm\), abcd$",
+            r"^hears +E2 \(200\), E3 \(90\), as it told .* ago$",
             r"^temperature +21\.5 °C$",
             r"^from it +5 bytes in 5 packets; 5 of them unread$",
             r"^to it +5 bytes in 0 packets; 0 sent again, 0 given up, 0 bytes lost$",

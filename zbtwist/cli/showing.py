@@ -81,6 +81,7 @@ def _facts(row: Row) -> Iterable[tuple[str, str, str]]:
         yield what, address16 if address16 != "fffe" else "", ""
     yield "signal", signal_of(row), ""
     yield "route", _route(row), ""
+    yield "hears", _hears(_struct(row, "neighbours")), ""
     if row.get("has_temperature"):
         yield "temperature", f"{number_of(row, 'temperature'):.1f} °C", ""
     for reading in readings_of(row):
@@ -120,6 +121,16 @@ def _route(row: Row) -> str:
         if "signal" in hop
     ]
     return f"{hops:.0f} hop{'s' * (hops != 1)}" + (f", by {', '.join(through)}" if through else "")
+
+
+def _hears(told: Row) -> str:
+    """Say whom it hears and how well, the best first."""
+    at, neighbours = number_of(told, "at"), _rows(told, "neighbours")
+    if not at:
+        return ""
+    neighbours.sort(key=lambda one: -number_of(one, "lqi"))
+    names = [f"{name_of(one)} ({number_of(one, 'lqi'):.0f})" for one in neighbours]
+    return f"{', '.join(names) or 'nobody'}, as it told {seconds_ago(at)}"
 
 
 def _passed(stats: Row, way: str) -> str:

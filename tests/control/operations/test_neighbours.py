@@ -11,6 +11,7 @@ from zbtwist.health.questions import PAUSE as HEALTH_PAUSE
 from zbtwist.network.events import BytesPassed, WalkBegan, WalkEnded
 from zbtwist.network.walk import AWAY_PAUSE, PAUSE
 from zbtwist.runtime.event_bus import Event
+from zbtwist.simulator.channel import DIGI_RATE, ChannelAir
 from zbtwist.simulator.packet import Packet
 from zbtwist.xbee.address import digi_address64
 
@@ -104,6 +105,25 @@ class NeighbourTests(ActionTestCase):
         object.__setattr__(facts, "is_zigbee", False)
         for operation in (self.api.neighbours("ECHO"), self.api.walk()):
             self.assertIn("DigiMesh", self.fault(operation, faults.NODE_REFUSED))
+
+
+class AirTests(ActionTestCase):
+    def test_air(self) -> None:
+        """What docs/nodes.rst says of it, on a channel with Digi's rates."""
+        for pause, seconds, share in ((60.0, 3930, 0.0008), (1.0, 80, 0.039)):
+            self.start(nodes=20, hops=(1, 2, 2, 3), rate=DIGI_RATE)
+            self.run_for(7)
+            air = self.network.air
+            assert isinstance(air, ChannelAir)
+            busy, began = air.busy_seconds, self.reactor.seconds()
+            self.done(self.api.walk(pause), 0.1)
+            while self.api.links()["running"]:
+                self.run_for(10, 0.1 if pause > 1 else 0.02)
+            took = self.reactor.seconds() - began
+            self.assertLess(abs(took / seconds - 1), 0.05)
+            self.assertLess(abs((air.busy_seconds - busy) / took / share - 1), 0.1)
+            self.assertEqual(self.api.links()["told"], 21)
+            self.stop_now()
 
 
 class WalkTests(ActionTestCase):

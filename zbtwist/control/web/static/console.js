@@ -29,7 +29,7 @@ new Panel({ link, state, session, tracing, terminal });
 const table = new NodeTable(state, { onOpen: openNode, onTerminal: openTerminal });
 makeToolbar(table, state);
 new Searches(state, link);
-const picture = new Picture(state, openNode);
+const picture = new Picture(state, openNode, link);
 const log = new LogView(link, tracing, session);
 
 // --- The connection ----------------------------------------------------------------------------

@@ -1,8 +1,45 @@
 // Where each node stands in the picture of the network: pure computation.
 //
-// The coordinator is in the middle. Each node has an angle: those under one node share its part of
-// the circle. Depth by depth a node is put on its ray, as near to the middle as it has room for
-// itself and its name. So three nodes make a small picture, and hundreds fill an ellipse evenly.
+// The coordinator is in the middle. A node is on the ring of its hops, at an angle that belongs to
+// its address: so it stays where it is whatever becomes of the others, and moves along its ray when
+// it has another way. Each node has an angle of its own, on whichever ring it is; where many share
+// a circle the ring is a band of some lanes.
+
+/** More nodes than this have no place of their own. */
+export const MAXIMUM_NODES = 500;
+
+/** How many angles there are, for up to how many nodes; how many lanes a ring has then, and how far
+ * from the middle the first one is. With these, no two nodes are nearer than `APART`. */
+const CIRCLES = [
+  { slots: 64, nodes: 40, lanes: 1, start: 150, step: 112 },
+  { slots: 128, nodes: 80, lanes: 2, start: 168, step: 112 },
+  { slots: 256, nodes: 160, lanes: 3, start: 220, step: 116 },
+  { slots: 512, nodes: 320, lanes: 4, start: 316, step: 122 },
+  { slots: 1024, nodes: MAXIMUM_NODES, lanes: 6, start: 436, step: 150 },
+];
+const LANE = 15;
+export const APART = 14;
+
+/** The most hops that a packet is let through (90000976, "NH"). */
+const MAXIMUM_HOPS = 31;
+
+/** The way of each node, as 16-bit addresses from its neighbour to the coordinator's: by its own
+ * route record, and where it has sent none by the record of somebody whose packets it passes on.
+ *
+ * @return a Map by address; who is not in it has told no way.
+ */
+export function routesOf(nodes) {
+  const routes = new Map();
+  const byShort = new Map(nodes.map((node) => [node.short, node.address]));
+  for (const node of nodes) if (node.route) routes.set(node.address, node.route);
+  for (const { route } of nodes) {
+    for (const [index, short] of (route || []).entries()) {
+      const address = byShort.get(short);
+      if (address && !routes.has(address)) routes.set(address, route.slice(index + 1));
+    }
+  }
+  return routes;
+}
 
 /** Whom a node hangs on.
  *
@@ -10,10 +47,10 @@
  *
  * @return the address of a node, or "" for the coordinator, and whether this is known.
  */
-function neighbour(node, byShort) {
+function neighbour(node, route, byShort) {
   const named = node.type === "end" && node.parent && node.parent !== "fffe" ? node.parent : null;
-  const short = named ?? (node.route && node.route.length ? node.route[0] : null);
-  if (short === null) return { parent: "", known: node.route !== null && node.route !== undefined };
+  const short = named ?? (route?.length ? route[0] : null);
+  if (short === null) return { parent: "", known: route !== undefined };
   if (short === "0000") return { parent: "", known: true };
   const other = byShort.get(short);
   return other && other.address !== node.address
@@ -26,9 +63,11 @@ function neighbour(node, byShort) {
  * @return a Map from each node's address to {parent, known}; following the parents always ends at
  *     "", the coordinator.
  */
-export function tree(nodes) {
+export function tree(nodes, routes = routesOf(nodes)) {
   const byShort = new Map(nodes.map((node) => [node.short, node]));
-  const links = new Map(nodes.map((node) => [node.address, neighbour(node, byShort)]));
+  const links = new Map(
+    nodes.map((node) => [node.address, neighbour(node, routes.get(node.address), byShort)]),
+  );
   for (const address of links.keys()) {
     // News of different age may contradict each other: cut a circle where it is found.
     const seen = new Set([address]);
@@ -56,123 +95,151 @@ export function childrenOf(links) {
   return children;
 }
 
-/** The numbers below a limit, so that any first part of them is spread evenly. */
-function spread(limit) {
-  const bits = Math.max(1, Math.ceil(Math.log2(limit)));
-  const numbers = [];
-  for (let number = 0; number < 2 ** bits; number += 1) {
-    let mirrored = 0;
-    for (let bit = 0; bit < bits; bit += 1) {
-      if (number & (1 << bit)) mirrored |= 1 << (bits - 1 - bit);
+/** How many hops away each node is: by its own way, and if it has told none by its parent's. */
+function hopsOf(links, routes) {
+  const hops = new Map([["", 0]]);
+  const find = (address) => {
+    let number = hops.get(address);
+    if (number === undefined) {
+      const route = routes.get(address);
+      number = route ? route.length + 1 : find(links.get(address).parent) + 1;
+      number = Math.min(number, MAXIMUM_HOPS);
+      hops.set(address, number);
     }
-    if (mirrored < limit) numbers.push(mirrored);
-  }
-  return numbers;
+    return number;
+  };
+  for (const address of links.keys()) find(address);
+  return hops;
 }
 
-/** Finds out quickly whether a place is free: places are kept by the cell that they are in. */
-class Room {
-  constructor(width, height) {
-    this.width = width;
-    this.height = height;
-    this.cells = new Map();
+/** Who hangs on whom, how far away each node is, and by which way.
+ *
+ * @ivar links: as `tree` gives them. @ivar hops: by address; 0 for "", the coordinator.
+ */
+export class Ways {
+  constructor(nodes = []) {
+    this.routes = routesOf(nodes);
+    this.links = tree(nodes, this.routes);
+    this.hops = hopsOf(this.links, this.routes);
+    this.owners = new Map(nodes.map((node) => [node.short, node.address]));
   }
 
-  cell(x, y) {
-    return [Math.floor(x / this.width), Math.floor(y / this.height)];
+  /** Return what a node's packets go through, from the coordinator's neighbour to the node itself:
+   * `short`, and `address` if it is known whose that is. */
+  of(address) {
+    const route = this.routes.get(address);
+    const way = [{ address }];
+    if (route) {
+      for (const short of route) way.unshift({ short, address: this.owners.get(short) });
+    } else {
+      let at = this.links.get(address)?.parent;
+      while (at) {
+        way.unshift({ address: at });
+        at = this.links.get(at).parent;
+      }
+    }
+    return way;
+  }
+}
+
+/** Return 32 bits that have to do with an address, and look like chance: addresses of one
+ * delivery differ in their last digits only. */
+function mixed(address) {
+  let bits = 0x811c9dc5;
+  for (let index = 0; index < address.length; index += 1) {
+    bits = Math.imul(bits ^ address.charCodeAt(index), 0x01000193);
+  }
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
+}
+
+/** Gives each node its angle, and remembers it. */
+export class Places {
+  constructor() {
+    this.circle = CIRCLES[0];
+    /** Which angle a node has, by its address, and which are taken. */
+    this.slots = new Map();
+    this.taken = new Set();
   }
 
-  isFree(x, y) {
-    const [column, row] = this.cell(x, y);
-    for (let i = column - 1; i <= column + 1; i += 1) {
-      for (let j = row - 1; j <= row + 1; j += 1) {
-        for (const other of this.cells.get(`${i} ${j}`) || []) {
-          if (Math.abs(other.x - x) < this.width && Math.abs(other.y - y) < this.height) {
-            return false;
-          }
+  /** Have these nodes and no others. Those that stay, stay where they are. Only when there are so
+   * many that the circle has to be larger are all angles given anew; each is nearly as it was. */
+  keep(addresses) {
+    const wanted = new Set(addresses);
+    const isFull = wanted.size > this.circle.nodes;
+    const isEmpty = wanted.size < this.circle.nodes / 4;
+    if (isFull || isEmpty) {
+      const circle = CIRCLES.find(({ nodes }) => wanted.size <= nodes);
+      if (circle !== this.circle) {
+        this.circle = circle;
+        this.slots.clear();
+        this.taken.clear();
+      }
+    }
+    for (const [address, slot] of this.slots) {
+      if (!wanted.has(address)) {
+        this.slots.delete(address);
+        this.taken.delete(slot);
+      }
+    }
+    // In the order of the addresses: who comes to the page later sees the same.
+    for (const address of [...wanted].sort()) {
+      if (!this.slots.has(address)) this.take(address);
+    }
+  }
+
+  take(address) {
+    const { slots } = this.circle;
+    const wish = Math.floor((mixed(address) / 2 ** 32) * slots);
+    for (let distance = 0; ; distance += 1) {
+      for (const slot of [wish + distance, wish - distance]) {
+        const free = (slot + slots) % slots;
+        if (!this.taken.has(free)) {
+          this.taken.add(free);
+          this.slots.set(address, free);
+          return;
         }
       }
     }
-    return true;
   }
 
-  take(x, y) {
-    const key = this.cell(x, y).join(" ");
-    if (!this.cells.has(key)) this.cells.set(key, []);
-    this.cells.get(key).push({ x, y });
+  /** Return where a node stands on a ring: x, y, and the same as angle and radius. */
+  of(address, ring) {
+    const { slots, lanes } = this.circle;
+    const slot = this.slots.get(address);
+    const angle = ((slot + 0.5) / slots) * 2 * Math.PI - Math.PI / 2;
+    const radius = this.radius(ring) + ((slot % lanes) - (lanes - 1) / 2) * LANE;
+    return { x: radius * Math.cos(angle), y: radius * Math.sin(angle), angle, radius };
+  }
+
+  /** Return how far the middle of a ring is from the middle of all. */
+  radius(ring) {
+    return ring ? this.circle.start + (ring - 1) * this.circle.step : 0;
   }
 }
 
-/** Arrange a tree.
- *
- * @param children: as `childrenOf` gives it, in the order wanted.
- * @param shape: {width, height} of a node with its name, {start, step} from the middle to the first
- *     nodes and from a node to those that hang on it, and the {aspect} of the picture.
- * @return {places: Map from address to {x, y}, width, height}; the coordinator is in the middle.
- */
-export function arrange(children, shape) {
-  const weights = new Map();
-  const order = [];
-  const visit = (address, depth) => {
-    let weight = 0;
-    order.push({ address, depth });
-    for (const child of children.get(address) || []) weight += visit(child, depth + 1);
-    weights.set(address, Math.max(1, weight));
-    return Math.max(1, weight);
-  };
-  visit("", 0);
+/** The middle. */
+export const MIDDLE = { x: 0, y: 0, angle: 0, radius: 0 };
 
-  const angles = new Map();
-  const divide = (address, from, to) => {
-    angles.set(address, (from + to) / 2);
-    const part = (to - from) / weights.get(address);
-    let at = from;
-    for (const child of children.get(address) || []) {
-      const end = at + part * weights.get(child);
-      divide(child, at, end);
-      at = end;
-    }
-  };
-  // So one node is above the coordinator, and two are at its sides: its name is below it.
-  divide("", -Math.PI * 1.5, Math.PI * 0.5);
+/** Points between two places, from the first to the second: straight to the middle, else around it,
+ * so that no line seems to end at the coordinator that goes on behind it. */
+export function between(from, to) {
+  if (!from.radius || !to.radius) return [from, to];
+  const whole = 2 * Math.PI;
+  const turn = ((((to.angle - from.angle + Math.PI) % whole) + whole) % whole) - Math.PI;
+  const steps = Math.max(1, Math.ceil(Math.abs(turn) / 0.1));
+  return Array.from({ length: steps + 1 }, (_, step) => {
+    const share = step / steps;
+    const radius = from.radius + (to.radius - from.radius) * share;
+    const angle = from.angle + turn * share;
+    return { x: radius * Math.cos(angle), y: radius * Math.sin(angle) };
+  });
+}
 
-  const parents = new Map();
-  for (const [address, list] of children) for (const child of list) parents.set(child, address);
-  const room = new Room(shape.width, shape.height);
-  const places = new Map([["", { x: 0, y: 0, radius: 0 }]]);
-  room.take(0, 0);
-  const deepest = order.reduce((depth, entry) => Math.max(depth, entry.depth), 0);
-  for (let depth = 1; depth <= deepest; depth += 1) {
-    const level = order.filter((entry) => entry.depth === depth);
-    for (const index of spread(level.length)) {
-      const { address } = level[index];
-      const angle = angles.get(address);
-      let radius = depth === 1 ? shape.start : places.get(parents.get(address)).radius + shape.step;
-      let x;
-      let y;
-      for (;;) {
-        x = shape.aspect * radius * Math.cos(angle);
-        y = radius * Math.sin(angle);
-        if (room.isFree(x, y)) break;
-        radius += shape.height / 4;
-      }
-      room.take(x, y);
-      places.set(address, { x, y, radius });
-    }
-  }
-  let [left, right, top, bottom] = [0, 0, 0, 0];
-  for (const { x, y } of places.values()) {
-    left = Math.min(left, x);
-    right = Math.max(right, x);
-    top = Math.min(top, y);
-    bottom = Math.max(bottom, y);
-  }
-  const margin = { x: shape.width / 2 + 24, y: shape.height / 2 + 24 };
-  return {
-    places,
-    left: left - margin.x,
-    top: top - margin.y,
-    width: right - left + 2 * margin.x,
-    height: bottom - top + 2 * margin.y,
-  };
+/** Write points as the path of a line. */
+export function pathOf(points) {
+  return points
+    .map(({ x, y }, index) => `${index ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`)
+    .join("");
 }

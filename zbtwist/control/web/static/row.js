@@ -9,7 +9,7 @@ import { healthReason, healthWords } from "./health.js";
 const OWN_CLICK = "button, a, input";
 
 /** What a search is looked for in. */
-function haystack(node) {
+export function haystack(node) {
   const parts = [node.label, node.name, node.address, node.address.replaceAll(":", "")];
   parts.push(format.typeText(node), node.device, String(node.port || ""), node.short);
   parts.push(healthWords(node), healthReason(node), node.unbound ? "unbound" : "");
