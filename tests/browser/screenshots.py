@@ -67,6 +67,13 @@ def take_all(directory: Path, nodes: int) -> None:
             write_to(failing)
             time.sleep(1)
         take(page, directory, f"{nodes}-terminal")
+        page.click("terminal-times")
+        page.choose("terminal-view", "hex")
+        page.choose("terminal-mode", "tap")
+        page.wait_text("terminal-state", "only looking on")
+        take(page, directory, f"{nodes}-tap")
+        page.choose("terminal-mode", "terminal")
+        page.click("terminal-times")
         page.click("panel-close")
         take(page, directory, f"{nodes}-nodes")
         for menu in ("facts-menu", "columns-menu"):

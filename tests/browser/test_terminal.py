@@ -231,6 +231,36 @@ class TapTests(TerminalTestCase):
             self.assertIn("The tap was closed.", page.text("terminal-output"))
 
 
+class PanelTests(TerminalTestCase):
+    """In the panel of the page."""
+
+    def test_lives_on(self) -> None:
+        """It stays open behind other tabs; what has come is there yet when one comes back from
+        another node; and it ends with the panel, since nobody would know of it any more.
+        """
+        page = self.terminal()
+        with socket.create_connection(("127.0.0.1", self.world.port("ECHO"))) as client:
+            page.click("tab-overview")
+            client.sendall(b"behind another tab\n")
+            page.click("tab-terminal")
+            page.wait_text("terminal-output", "behind another tab")
+            self.assertEqual(page.text("terminal-output").count("The terminal is open"), 1)
+        page.open_node("METER")
+        page.open_node("ECHO")
+        page.click("tab-terminal")
+        page.wait_text("terminal-state", "open")
+        page.wait_text("terminal-output", "behind another tab")
+        page.find("#panel .close")[0].click()
+        wait_until(lambda: not self.world.gateway.api.clients("ECHO"), "its end at the gateway")
+
+    def test_address_of_a_tap(self) -> None:
+        """A page that is loaded with it looks on, and is no client."""
+        page = self.terminal("tap")
+        page.driver.get(page.driver.current_url)
+        page.wait_text("terminal-state", "only looking on")
+        self.assertEqual(self.world.gateway.api.clients("ECHO"), [])
+
+
 class UsableTests(TerminalTestCase):
     """axe-core finds nothing in any state of it, light or dark."""
 

@@ -45,8 +45,6 @@ export class TerminalView {
     }
     this.showHow();
     place.addEventListener("change", ({ detail }) => {
-      // Nobody looks at any node: what would be open yet is a client that nobody knows of.
-      if (detail.has("node") && !place.get("node")) this.leave();
       if (this.current && detail.has("tap")) this.setMode(place.get("tap") ? TAP : TERMINAL);
     });
   }
