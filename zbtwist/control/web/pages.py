@@ -89,6 +89,7 @@ class Files:
         self.folder = folder
         #: What they were called by when they were looked at last, and of what that was made.
         self.edition = ""
+        self.known: dict[str, Path] = {}
         self.etags: dict[str, str] = {}
         self._read: dict[Path, _Content] = {}
 
@@ -117,7 +118,8 @@ class Files:
 
     def take_edition(self) -> str:
         """Look at all of them, and return what they are called by."""
-        contents = {name: self.content(path) for name, path in sorted(self.listed().items())}
+        self.known = self.listed()
+        contents = {name: self.content(path) for name, path in sorted(self.known.items())}
         self.etags = {name: one.etag for name, one in contents.items() if one is not None}
         self.edition = sha256(repr(self.etags).encode()).hexdigest()[:16]
         return self.edition
@@ -224,7 +226,11 @@ class StaticFiles(Resource):
         if _EDITION.fullmatch(path) and len(rest) == 1:
             edition = path.decode()
             path = rest.pop()
-        found = {} if rest else self._files.listed()
+        if rest:
+            return not_found(request)
+        files = self._files
+        # A page has asked for them a moment ago; to list them for each takes longer than the rest.
+        found = files.known if edition and edition == files.edition else files.listed()
         file = found.get(path.decode("utf-8", "replace"))
         return not_found(request) if file is None else PageFile(self._files, file, edition)
 
