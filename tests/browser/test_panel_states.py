@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from tests.browser.support import Page
 from tests.browser.test_axe import AxeTestCase
-from tests.browser.test_console import ConsoleTestCase
 from tests.browser.test_panel import PanelWorld
 
 
 class PanelStates(AxeTestCase):
     def setUp(self) -> None:
-        self.world = PanelWorld.get()
-        self.control = self.world.gateway.control
-        self.expected_in_console = ""
+        world = PanelWorld.get()
+        world.port("ECHO")
+        self.control = world.gateway.control
 
     def open_node(self, tab: str = "") -> Page:
-        page = ConsoleTestCase.open(self)
+        page = self.open()
         page.open_node("ECHO")
         if tab:
             page.click(f"tab-{tab}")
