@@ -372,6 +372,19 @@ class GreetingsTests(ClientsTestCase):
         self.connect()
         self.assertEqual(self.sent(), b"\x03on\r")
 
+    def test_string_behind_what_was_written(self) -> None:
+        """The last client is gone, and some of what it wrote waits."""
+        self.use(close_string=Template("off"))
+        client, _ = self.connect()
+        written = bytes(range(200))
+        client.dataReceived(written)
+        client.connectionLost()
+        sent = b""
+        while part := self.sent():
+            sent += part
+            self.clock.advance(1)
+        self.assertEqual(sent, written + b"off")
+
     def test_no_string_when_the_gateway_stops(self) -> None:
         self.use(close_string=Template("off"))
         client, _ = self.connect()

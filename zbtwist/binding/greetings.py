@@ -14,21 +14,6 @@ if TYPE_CHECKING:
     from zbtwist.binding.port import NodePort
 
 
-class _Farewell:
-    """Whose bytes those are that go to a device when no client is there any more."""
-
-    share = ""
-    writes_no_more = True
-
-    def pause(self) -> None:
-        """It has nothing more to say."""
-
-    resume = pause
-
-
-_FAREWELL = _Farewell()
-
-
 def greet(port: NodePort, client: NodeClient) -> None:
     """A client has come, and hears the node; nothing was said to it yet."""
     settings = port.outbound.settings
@@ -38,11 +23,13 @@ def greet(port: NodePort, client: NodeClient) -> None:
         port.outbound.write(client, _filled(settings.open_string, port, client.peer))
 
 
-def take_leave(port: NodePort) -> None:
+def take_leave(port: NodePort, client: NodeClient) -> None:
     """The last client is gone."""
     string = port.outbound.settings.close_string
     if string is not None:
-        port.outbound.write(_FAREWELL, _filled(string, port, ""))
+        # As if it had written that: it comes behind what it has, and not in the middle.
+        port.outbound.write(client, _filled(string, port, ""))
+        port.outbound.closed(client)
 
 
 def about(node: Node, port: NodePort | None, peer: str, when: float) -> About:

@@ -563,7 +563,7 @@ class NodePort(Service):
         else:
             self.outbound.closed(client)
         if self.running and not self._clients:
-            take_leave(self)
+            take_leave(self, client)
         where, again = self.where(client.wish), self.losses.goes_on
         self.bus.publish(ClientClosed(self.node, where, client.peer, goes_on=again))
 
