@@ -125,7 +125,7 @@ export class SettingsFiles {
     this.third.hidden = true;
     this.applying = element(
       "details",
-      { id: "apply-part", class: "fold" },
+      { id: "apply-part", class: "unfolding" },
       element("summary", {}, "Apply a file"),
       element("label", { for: "apply-file" }, "A file of settings: TOML, or a profile of XCTU"),
       element("div", { class: "field" }, this.file, this.own),

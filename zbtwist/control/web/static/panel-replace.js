@@ -18,7 +18,7 @@ export class Replacement {
     this.result = resultLine("replace-result");
     this.element = element(
       "details",
-      { id: "replace-part", class: "fold" },
+      { id: "replace-part", class: "unfolding" },
       element("summary", {}, "Replace by another module"),
       element(
         "p",
