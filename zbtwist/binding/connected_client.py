@@ -17,6 +17,7 @@ from zbtwist.binding.client import NodeClient
 from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.port_protocol import Raw
 from zbtwist.binding.request_line import HOLD_TIME, opening_of
+from zbtwist.runtime.host_port import host_and_port
 from zbtwist.runtime.read_to_end import ReadToEnd, unread_in
 from zbtwist.runtime.tcp import (
     buffered_by,
@@ -70,10 +71,10 @@ class ConnectedClient(NodeClient, Protocol):
         connection: Any = self.transport
         self._connection = connection
         peer = connection.getPeer()
-        host, number = getattr(peer, "host", None), getattr(peer, "port", None)
+        host, number = getattr(peer, "host", None), getattr(peer, "port", 0)
         # At the other end of a Unix socket is mostly no name, and whoever is to be disconnected
         # needs one.
-        self.peer = f"{host}:{number}" if host else f"unix:{next(_unix_clients)}"
+        self.peer = host_and_port(host, number) if host else f"unix:{next(_unix_clients)}"
         # A Unix socket has no such thing.
         getattr(connection, "setTcpNoDelay", bool)(True)
         self._socket = socket_of(connection)

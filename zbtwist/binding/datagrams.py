@@ -23,6 +23,7 @@ from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.events import DatagramsLost
 from zbtwist.binding.node_endpoint import NodeEndpoint
 from zbtwist.binding.send_buffer import HIGH_WATER
+from zbtwist.runtime.host_port import host_and_port
 from zbtwist.runtime.listen_errors import advice
 from zbtwist.runtime.repeats import Repeats
 from zbtwist.runtime.shares import peer_of
@@ -80,8 +81,7 @@ class DatagramPeer(NodeClient):
     def move_to(self, address: Address) -> None:
         """It is somewhere else, or another one."""
         self.address = address
-        host, number = address
-        self.peer = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
+        self.peer = host_and_port(*address)
         self.share = peer_of(_shown(address))
 
     def send(self, data: bytes) -> None:

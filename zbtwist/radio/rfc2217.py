@@ -57,6 +57,7 @@ from zbtwist.runtime.com_port import (
     SUSPEND,
     TO_CLIENT,
 )
+from zbtwist.runtime.host_port import host_and_port
 from zbtwist.runtime.telnet_codec import (
     BINARY,
     DO,
@@ -376,7 +377,7 @@ class Rfc2217Endpoint(LineEndpoint):
         """
         super().__init__(line or LineSettings())
         self._reactor = reactor
-        self._where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._where = host_and_port(host, port)
         # What checks an endpoint's port looks for it here.
         self._port = port
         self._endpoint = endpoint or HostnameEndpoint(reactor, host, port)

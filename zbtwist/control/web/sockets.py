@@ -27,6 +27,7 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessa
 from zope.interface import implementer
 
 from zbtwist.control.http.channel import UpgradedProtocol
+from zbtwist.runtime.host_port import host_and_port
 from zbtwist.runtime.work_turns import Turn, WorkTurns
 
 #: The longest message that is taken, in bytes or characters.
@@ -97,8 +98,8 @@ class Session(UpgradedProtocol):
         self.over = False
         self.gone: Deferred[None] = Deferred()
         address = request.getClientAddress()
-        host, port = getattr(address, "host", None), getattr(address, "port", None)
-        self.peer = f"{host}:{port}" if host else str(address)
+        host, port = getattr(address, "host", None), getattr(address, "port", 0)
+        self.peer = host_and_port(host, port) if host else str(address)
 
     # --- for subclasses ------------------------------------------------------------------------
 
