@@ -327,6 +327,30 @@ class ReadingTests(ListTestCase):
             wait_until(lambda: page.script("return innerWidth") == width, "the width")  # noqa: B023
             self.assertEqual(self.sticking_out(page), [], width)
 
+    def test_all_columns_in_a_small_window(self) -> None:
+        """Also when a node fails for long, and the end of an address is seen, not its beginning."""
+        page = self.open()
+        page.size(800, 900)
+        page.wait_row(LONG)
+        over, cut = page.script(
+            """
+            const row = document.querySelector("#table tbody tr");
+            row.querySelector("td.state .pill").textContent = "▲ Not answering · 44 min";
+            row.querySelector("td.lost").textContent = "173 of 173";
+            row.querySelector("td.heard").textContent = "44 min";
+            const frame = document.getElementById("table-frame");
+            const text = row.querySelector("td.name .address");
+            const range = document.createRange();
+            const letters = document.createTreeWalker(text, NodeFilter.SHOW_TEXT).nextNode();
+            range.setStart(letters, letters.length - 5);
+            range.setEnd(letters, letters.length);
+            const box = text.getBoundingClientRect(), end = range.getBoundingClientRect();
+            return [frame.scrollWidth - frame.clientWidth, end.right - box.right];
+            """
+        )
+        self.assertLessEqual(over, 0)
+        self.assertLessEqual(cut, 0.5)
+
     def test_two_lines_on_a_phone(self) -> None:
         page = self.open()
         page.size(390, 844)

@@ -38,10 +38,11 @@ function stateCell(cell) {
 function nameCell(cell, { onOpen }) {
   const open = element("button", { type: "button", class: "link", dir: "auto" });
   const alias = element("bdi", { class: "alias muted" });
-  const address = element("span", { class: "address muted" });
+  const address = element("bdi", { dir: "ltr" });
+  const below = element("span", { class: "address muted" }, address);
   let shown = null;
   open.addEventListener("click", () => onOpen(shown.address));
-  cell.append(element("div", { class: "who" }, open, alias), address);
+  cell.append(element("div", { class: "who" }, open, alias), below);
   return (node) => {
     shown = node;
     const isNamed = Boolean(node.label || node.name);
