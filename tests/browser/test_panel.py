@@ -170,6 +170,22 @@ class FaultTests(PanelTestCase):
         wait_until(lambda: list(page.rows()) == ["ECHO"], "the end of its row")
         self.assertEqual([row["label"] for row in gateway.api.list()], ["ECHO"])
 
+    def test_forgotten_by_another(self) -> None:
+        """What is known of it stays to be read; what would reach it is off."""
+        gateway = Gateway("sim:nodes=2:kinds=echo:nt=0.3:interval=0")
+        self.addCleanup(gateway.stop)
+        gateway.nodes(2)
+        self.control = gateway.control
+        page = self.load()
+        page.open_node("ECHO2")
+        page.click("forget")
+        page.wait_text("forget-text", "Forget ECHO2")
+        gateway.api.forget("ECHO2")
+        page.wait_text("node-problem", "does not know this node any more")
+        self.is_gone(page, "forget-text")
+        for name in ("test", "restart", "identify", "forget"):
+            self.assertFalse(page.id(name).is_enabled(), name)
+
 
 class PortTests(PanelTestCase):
     def test_exchange(self) -> None:

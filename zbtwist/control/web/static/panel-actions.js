@@ -53,6 +53,8 @@ export class PanelActions {
     for (const button of [this.restart, this.identify, this.forget]) {
       button.disabled = isReadOnly || !values;
     }
+    // Somebody else has forgotten it: there is nothing left to be asked.
+    if (!values && this.subject.link.up) this.questions.asked?.(false);
     this.test.update();
   }
 

@@ -64,6 +64,8 @@ export class OverviewTab {
 
   update() {
     const { values: node, details } = this.subject;
+    // What was known of a node that is forgotten stays to be read.
+    this.actions.update();
     if (!node) return;
     this.facts.show([
       ["Signal", this.signalText(node)],
@@ -84,7 +86,6 @@ export class OverviewTab {
     this.clients.update();
     this.neighbours.update();
     this.showTold(details?.values || []);
-    this.actions.update();
   }
 
   /** What its decoder has made of what it said. */
