@@ -215,10 +215,16 @@ class Page:
         self.click("measure")
 
     def open_terminal(self, name: str) -> None:
-        """Open the terminal in the panel of a node, by the button in its row."""
+        """Open the terminal in the panel of a node, by the button in its row where there is room
+        for it.
+        """
         button = self.row(name).find_element(By.CSS_SELECTOR, "td.do button")
-        _click(button, f"the terminal of {name!r}")
-        self.wait_text("node-title", name)
+        if button.is_displayed():
+            _click(button, f"the terminal of {name!r}")
+            self.wait_text("node-title", name)
+        else:
+            self.open_node(name)
+            self.click("tab-terminal")
 
     def open_node(self, name: str) -> None:
         """Open the panel of a node."""

@@ -122,14 +122,19 @@ class ConsoleTests(ConsoleTestCase):
     def test_updates_leave_the_reader_alone(self) -> None:
         """While values change, the focus and the marked text stay where they are."""
         page = self.open()
-        before = page.wait_row("METER", "OK")
+        page.wait_row("METER", "OK")
+        drawn = (
+            "return [...document.querySelectorAll('#table tbody tr')].find(row =>"
+            " row.querySelector('.name button').textContent === 'METER').innerHTML"
+        )
+        before = page.script(drawn)
         page.script(
             "const row = [...document.querySelectorAll('#table tbody tr')].find(row =>"
             " row.querySelector('.name button').textContent === 'METER');"
             "row.querySelector('.name button').focus();"
             "document.getSelection().selectAllChildren(row.querySelector('.name .address'))"
         )
-        wait_until(lambda: page.rows()["METER"] != before, "a change in the row of the meter")
+        wait_until(lambda: page.script(drawn) != before, "a change in the row of the meter")
         self.assertEqual(page.script("return document.activeElement.textContent"), "METER")
         self.assertIn("00:13:a2", page.script("return String(document.getSelection())"))
 
