@@ -10,13 +10,14 @@ TRIAL := -m twisted.trial -j4
 # Without --quiet: it may take a while, and who waits wants to know for what.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test axe coverage lint types imports news audit package bench clean
+.PHONY: help demo test browser axe coverage lint types imports news audit package bench clean
 
 help:
 	@echo "make demo      run the gateway in the foreground on a simulated network"
-	@echo "make test      run all tests"
+	@echo "make test      run all tests but those of the console in a browser"
+	@echo "make browser   run those, in Chromium"
 	@echo "make axe       get axe-core from npm, with which the tests look who can use the console"
-	@echo "make coverage  run them, and check how much of the gateway they run"
+	@echo "make coverage  run all of them, and check how much of the gateway they run"
 	@echo "make lint      check format and style"
 	@echo "make types     check types"
 	@echo "make imports   check which room imports which"
@@ -31,8 +32,17 @@ help:
 demo: $(VENV)/installed
 	@exec $(BIN)/zbgate --serial sim:
 
+# All but the console's page in a browser, which takes as long as everything else, and is the same
+# with every Python.
+TESTS := $(filter-out tests.browser, \
+    $(patsubst tests/%/__init__.py,tests.%,$(wildcard tests/*/__init__.py)) \
+    $(patsubst tests/%.py,tests.%,$(wildcard tests/test_*.py)))
+
 test: $(VENV)/installed-test
-	$(BIN)/python $(TRIAL) tests
+	$(BIN)/python $(TRIAL) $(TESTS)
+
+browser: $(VENV)/installed-test
+	$(BIN)/python $(TRIAL) tests.browser
 
 axe: $(VENV)/node/installed
 
