@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 BENCH ?= .venv-bench
 # More at a time than there are cores: many tests wait for a program that starts.
 TRIAL := -m twisted.trial -j4
+# Each has a browser, which keeps a core busy.
+BROWSER := -m twisted.trial -j2
 # Without --quiet: it may take a while, and who waits wants to know for what.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -42,14 +44,15 @@ test: $(VENV)/installed-test
 	$(BIN)/python $(TRIAL) $(TESTS)
 
 browser: $(VENV)/installed-test
-	$(BIN)/python $(TRIAL) tests.browser
+	$(BIN)/python $(BROWSER) tests.browser
 
 axe: $(VENV)/node/installed
 
 # Takes longer than the tests alone.
 coverage: $(VENV)/installed-dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run $(TRIAL) tests
+	$(BIN)/coverage run $(TRIAL) $(TESTS)
+	$(BIN)/coverage run $(BROWSER) tests.browser
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

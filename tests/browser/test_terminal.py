@@ -62,8 +62,13 @@ class TerminalTests(TerminalTestCase):
     def test_binary_is_hexadecimal_by_itself(self) -> None:
         """And can be had as text; text stays text, with a byte here and there that is none."""
         page = self.terminal()
+        # Each when the answer is there: what comes together is shown together.
         page.fill("terminal-input", "some text")
+        page.wait_text("terminal-output", "some text\nsome text")
         self.send_hex(page, FRAME)
+        wait_until(
+            lambda: page.text("terminal-output").count(f"0000  {FRAME}") == 2, "the frame, twice"
+        )
         self.send_hex(page, "74 65 6d 70 20 fc 20 31 37 02 0a")
         shown = page.wait_text("terminal-output", "temp \\xfc 17␂\ntemp \\xfc 17␂")
         self.assertIn("some text\nsome text", shown)

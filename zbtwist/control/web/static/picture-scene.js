@@ -126,7 +126,6 @@ export class Scene {
     const parentName = parent ? format.nodeName(parent.node) : "";
     const signal = measured(node, link);
     const box = boxOf(node);
-    setAttribute(part.group, "aria-label", `${name}: ${describe(node, link, parentName)}`);
     part.short = shortened(name, LETTERS);
     setText(part.name, part.short);
     part.end = signal === null || signal === undefined ? "" : ` −${signal}`;
@@ -136,6 +135,9 @@ export class Scene {
     }
     setText(part.level, part.end);
     part.label = part.short + part.end;
+    // Whoever says what is seen is understood by who hears (WCAG 2.1, 2.5.3).
+    const called = part.short === name ? part.label : `${part.label} (${name})`;
+    setAttribute(part.group, "aria-label", `${called}: ${describe(node, link, parentName)}`);
     part.width = widthOf(part.label);
     part.kind = node.type === "end" ? "end" : "router";
     part.box = box;
