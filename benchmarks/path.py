@@ -361,7 +361,11 @@ class Comparison:
             result = measure(subject)
         except (OSError, IndexError, subprocess.TimeoutExpired) as error:
             subject.program.check()
-            raise ProgramError(f"{subject.name} does not answer: {error}") from error
+            # Such as that it stood still, since the computer had no time for it.
+            said = "\n".join(subject.program.output.splitlines()[-5:])
+            raise ProgramError(
+                f"{subject.name} does not answer: {error}. It said:\n{said}"
+            ) from error
         finally:
             timer.cancel()
         if line.was_woken:

@@ -254,7 +254,7 @@ class ConsoleTests(ConsoleTestCase):
         page.go_to("network")
         wait_until(
             lambda: any(
-                name.startswith(HOSTILE)
+                HOSTILE in name
                 for name in page.script(
                     "return [...document.querySelectorAll('.network .node')]"
                     ".map(node => node.getAttribute('aria-label'))"
