@@ -228,7 +228,16 @@ class Page:
 
     def open_node(self, name: str) -> None:
         """Open the panel of a node."""
-        self.row(name).find_element(By.CSS_SELECTOR, ".name button").click()
+
+        def clicked() -> bool:
+            try:
+                self.row(name).find_element(By.CSS_SELECTOR, ".name button").click()
+            except StaleElementReferenceException:
+                # The rows were drawn anew meanwhile.
+                return False
+            return True
+
+        wait_until(clicked, f"{name!r}, to be clicked")
         self.wait_text("node-title", name)
 
     def new_tab(self, view: str = "") -> None:
