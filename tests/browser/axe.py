@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import SkipTest
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.browser.support import Page, wait_until
 
@@ -44,3 +44,17 @@ def violations(page: Page) -> list[str]:
         for rule in found
         for node in rule["nodes"]
     ]
+
+
+def check(test: SynchronousTestCase, page: Page, state: str) -> None:
+    """Fail a test unless axe-core finds nothing in the page as it is now, light and dark.
+
+    @param state: what the page shows, for whoever reads that it failed.
+    """
+    test.addCleanup(page.scheme, "light")
+    for scheme in ("light", "dark"):
+        page.scheme(scheme)
+        theme = "return document.documentElement.dataset.theme"
+        wait_until(lambda: page.script(theme) == scheme, scheme)  # noqa: B023
+        test.assertEqual(violations(page), [], f"{state}, {scheme}")
+    page.scheme("light")

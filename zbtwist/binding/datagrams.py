@@ -14,17 +14,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import DatagramProtocol
 
 from zbtwist.binding.client import NodeClient
 from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.events import DatagramsLost
-from zbtwist.binding.node_endpoint import NodeEndpoint
+from zbtwist.binding.node_endpoint import OpenedEndpoint
 from zbtwist.binding.send_buffer import HIGH_WATER
 from zbtwist.runtime.host_port import host_and_port
-from zbtwist.runtime.listen_errors import advice
 from zbtwist.runtime.repeats import Repeats
 from zbtwist.runtime.shares import peer_of
 from zbtwist.runtime.udp import Address, UDPEndpoint
@@ -168,7 +167,7 @@ class _Socket(DatagramProtocol):
             self.transport.write(data, address)
 
 
-class DatagramEndpoint(NodeEndpoint):
+class DatagramEndpoint(OpenedEndpoint):
     """A UDP socket.
 
     @ivar heard_at: when the last datagram came, seconds of the clock.
@@ -184,49 +183,30 @@ class DatagramEndpoint(NodeEndpoint):
         self._make_endpoint = make_endpoint
         self._named: tuple[Address, ...] = ()
         self._socket = _Socket(self._received)
-        self._listening: IListeningPort | None = None
-        self._stopped = False
         # The named ones that there are, or the one that has sent last.
         self._peers: dict[Address, DatagramPeer] = {}
         self._drops = Repeats(port.clock, self._say_dropped)
         self._last_drop = ("", "")
         self.heard_at = 0.0
 
-    @property
-    def state(self) -> str:
-        return "listening" if self._listening is not None else "taken"
-
-    @property
-    def is_to_be_tried(self) -> bool:
-        return self._listening is None
-
-    async def open(self) -> None:
-        try:
-            endpoint = self._make_endpoint(self.wish.endpoint)
-            listening = await endpoint.listen(self._socket)
-        except CancelledError:
-            raise
-        except Exception as error:
-            self.problem = f"{self.wish.endpoint} does not open: {advice(error)}."
-            return
-        self.problem = ""
-        self._listening = listening
-        if self._stopped:
-            await self.stop()
-            return
+    async def listen(self) -> IListeningPort:
+        endpoint = self._make_endpoint(self.wish.endpoint)
+        listening = await endpoint.listen(self._socket)
         self._named = endpoint.place.peers
+        return listening
+
+    def is_open(self) -> None:
         for address in self._named:
             self._meet(address, is_named=True)
 
     def stop(self) -> Deferred[None]:
-        self._stopped = True
         for peer in list(self._peers.values()):
             peer.close()
         self._drops.stop()
-        listening, self._listening = self._listening, None
-        if listening is None:
-            return succeed(None)
-        return maybeDeferred(listening.stopListening).addCallback(lambda _: None)
+        return super().stop()
+
+    def close(self, opened: IListeningPort) -> Deferred[None]:
+        return maybeDeferred(opened.stopListening).addCallback(lambda _: None)
 
     def end_clients(self, reason: str) -> None:
         """They are those of the socket alone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IStreamServerEndpoint
@@ -68,7 +68,56 @@ class NodeEndpoint:
         port.dismiss(leaving, reason)
 
 
-class ListeningEndpoint(NodeEndpoint):
+class OpenedEndpoint(NodeEndpoint):
+    """One that others come to, through a socket that is opened.
+
+    @ivar opened: what `listen` returned while it is open; None while it is not.
+    """
+
+    opened: Any = None
+    _stopped = False
+
+    @property
+    def state(self) -> str:
+        return "taken" if self.is_to_be_tried else "listening"
+
+    @property
+    def is_to_be_tried(self) -> bool:
+        return self.opened is None
+
+    async def open(self) -> None:
+        try:
+            self.opened = await self.listen()
+        except CancelledError:
+            raise
+        except Exception as error:
+            # Endpoints fail as they like, and one that does must not stop the others.
+            self.problem = f"{self.wish.endpoint} does not open: {advice(error)}."
+            return
+        self.problem = ""
+        if self._stopped:
+            await self.stop()
+        else:
+            self.is_open()
+
+    async def listen(self) -> Any:
+        """Open the socket."""
+        raise NotImplementedError
+
+    def is_open(self) -> None:
+        """It is."""
+
+    def stop(self) -> Deferred[None]:
+        self._stopped = True
+        opened, self.opened = self.opened, None
+        return succeed(None) if opened is None else self.close(opened)
+
+    def close(self, opened: Any) -> Deferred[None]:
+        """Close what `listen` returned."""
+        raise NotImplementedError
+
+
+class ListeningEndpoint(OpenedEndpoint):
     """A socket that listens."""
 
     def __init__(
@@ -82,36 +131,15 @@ class ListeningEndpoint(NodeEndpoint):
         """
         super().__init__(port, wish)
         self._make_endpoint = make_endpoint
-        self._listener: Listener | None = None
-        self._stopped = False
 
-    @property
-    def state(self) -> str:
-        return "listening" if self._listener is not None else "taken"
-
-    @property
-    def is_to_be_tried(self) -> bool:
-        return self._listener is None
-
-    async def open(self) -> None:
+    async def listen(self) -> Listener:
         text = self.wish.endpoint
-        try:
-            listener = Listener(text, self._make_endpoint(text), self.wish)
-            await listener.open()
-        except CancelledError:
-            raise
-        except Exception as error:
-            # Endpoints fail as they like, and one that does must not stop the others.
-            self.problem = f"{text} does not open: {advice(error)}."
-            return
-        self.problem = ""
-        if self._stopped:
-            await listener.close()
-            return
-        listener.server = self._port
-        self._listener = listener
+        listener = Listener(text, self._make_endpoint(text), self.wish)
+        await listener.open()
+        return listener
 
-    def stop(self) -> Deferred[None]:
-        self._stopped = True
-        listener, self._listener = self._listener, None
-        return listener.close() if listener is not None else succeed(None)
+    def is_open(self) -> None:
+        self.opened.server = self._port
+
+    def close(self, opened: Listener) -> Deferred[None]:
+        return opened.close()

@@ -6,6 +6,7 @@ only when it is used.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.endpoints import clientFromString
@@ -23,28 +24,24 @@ def server_endpoint(text: str, context: Context, verdict: str) -> Any:
     @param verdict: what is said of one that is none: the middle of a sentence.
     @raise Mistake: it is none.
     """
-    try:
-        return _checked(server_from_string(context.reactor, text))
-    except ImportError as error:
-        raise _missing(text, error) from error
-    except Exception as error:
-        raise Mistake(f"{text} is {verdict}: {reason_of(error)}.") from error
+    return _endpoint(server_from_string, text, context, verdict)
 
 
 def client_endpoint(text: str, context: Context, verdict: str) -> Any:
     """Return the client endpoint of a string; see `server_endpoint`."""
+    return _endpoint(clientFromString, text, context, verdict)
+
+
+def _endpoint(parse: Callable[[Any, str], Any], text: str, context: Context, verdict: str) -> Any:
     try:
-        return _checked(clientFromString(context.reactor, text))
+        return _checked(parse(context.reactor, text))
     except ImportError as error:
-        raise _missing(text, error) from error
+        raise Mistake(
+            f"{text} needs a package that is not installed ({error.name}): pip install "
+            "'zbtwist[tls]'."
+        ) from error
     except Exception as error:
         raise Mistake(f"{text} is {verdict}: {reason_of(error)}.") from error
-
-
-def _missing(text: str, error: ImportError) -> Mistake:
-    return Mistake(
-        f"{text} needs a package that is not installed ({error.name}): pip install 'zbtwist[tls]'."
-    )
 
 
 def _checked(endpoint: Any) -> Any:

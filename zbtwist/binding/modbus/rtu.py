@@ -13,11 +13,11 @@ from twisted.logger import Logger
 
 from zbtwist.binding.modbus.exchange import Exchange
 from zbtwist.binding.modbus.frames import Request, RequestCutter
-from zbtwist.binding.port_protocol import Pass, PortProtocol
+from zbtwist.binding.modbus.master import ModbusMaster
+from zbtwist.binding.port_protocol import Pass
 
 if TYPE_CHECKING:
-    from zbtwist.binding.client import NodeClient
-    from zbtwist.binding.port import NodePort
+    pass
 
 
 def _is_of_tcp(data: bytes) -> bool:
@@ -26,11 +26,9 @@ def _is_of_tcp(data: bytes) -> bool:
     return len(data) >= 8 and data[2:4] == b"\0\0" and len(data) == 6 + length
 
 
-class ModbusRTU(PortProtocol):
-    """What one master asks, and is answered."""
+class ModbusRTU(ModbusMaster):
+    """One master."""
 
-    is_framed = True
-    hears_all = False
     log = Logger()
 
     def __init__(self, to_node: Pass, to_client: Pass) -> None:
@@ -38,16 +36,6 @@ class ModbusRTU(PortProtocol):
         self._cutter = RequestCutter()
         # What it waits for; None for nothing.
         self._asked: Exchange | None = None
-        # How many of its requests are neither answered nor given up.
-        self._open = 0
-
-    def started(self, client: NodeClient, port: NodePort) -> None:
-        self._client = client
-        self._port = port
-
-    @property
-    def is_busy(self) -> bool:
-        return self._open > 0
 
     def from_client(self, data: bytes) -> None:
         cutter = self._cutter
@@ -71,9 +59,6 @@ class ModbusRTU(PortProtocol):
                 size=cutter.skipped_in_all - before,
                 peer=self._client.peer,
             )
-
-    def from_node(self, data: bytes) -> None:
-        """What is kept for the next client is nothing that it has asked."""
 
     def _ask(self, request: Request) -> None:
         askers, before = self._port.askers, self._asked

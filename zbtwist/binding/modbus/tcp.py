@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from zbtwist.binding.asking.askers import MAX_QUESTIONS
 from zbtwist.binding.modbus.exchange import Exchange
 from zbtwist.binding.modbus.frames import EXCEPTION, LAST_SLAVE, Request, is_whole, with_crc
-from zbtwist.binding.port_protocol import Pass, PortProtocol
+from zbtwist.binding.modbus.master import ModbusMaster
+from zbtwist.binding.port_protocol import Pass
 
 if TYPE_CHECKING:
-    from zbtwist.binding.client import NodeClient
     from zbtwist.binding.port import NodePort
 
 #: Bytes of the header, the unit with them, and of the part that its length does not count.
@@ -48,30 +48,17 @@ def _is_of_rtu(data: bytes) -> bool:
 _Answer = Callable[[bytes, int], None]
 
 
-class ModbusTCP(PortProtocol):
-    """What one master asks, and is answered."""
-
-    is_framed = True
-    hears_all = False
+class ModbusTCP(ModbusMaster):
+    """One master."""
 
     def __init__(self, to_node: Pass, to_client: Pass) -> None:
         super().__init__(to_node, to_client)
         self._data = b""
         self._is_first = True
-        # How many of its requests are not answered yet.
-        self._open = 0
         # The ports of other nodes that it has asked.
         self._others: dict[NodePort, None] = {}
         # Reads that are not answered, and who is to have the answers.
         self._reads: dict[tuple[NodePort, bytes], list[_Answer]] = {}
-
-    def started(self, client: NodeClient, port: NodePort) -> None:
-        self._client = client
-        self._port = port
-
-    @property
-    def is_busy(self) -> bool:
-        return self._open > 0
 
     def from_client(self, data: bytes) -> None:
         if self._is_first:
@@ -99,9 +86,6 @@ class ModbusTCP(PortProtocol):
             f"it sends {data[:HEADER].hex()}, which is no header of Modbus TCP; for RTU frames "
             "over TCP, say protocol = modbus-rtu"
         )
-
-    def from_node(self, data: bytes) -> None:
-        """What is kept for the next client is nothing that it has asked."""
 
     def ended(self) -> None:
         for port in self._others:

@@ -20,18 +20,14 @@ class ReadingRow(TypedDict):
     at: Annotated[float, "when it came, seconds since 1970"]
 
 
-class ValueRow(TypedDict):
+class ValueRow(ReadingRow):
     """A value in ``values()``."""
 
     addr_extended: Annotated[str, "of its node, as in ``list()``"]
     label: Annotated[str, "the same"]
     node: Annotated[str, "``name`` there"]
-    name: Annotated[str, "what its decoder calls it, such as ``ch1_power``"]
-    value: Annotated[float | str | bool, "the last one"]
-    unit: Annotated[str, "such as ``W``; empty if it has none"]
     kind: Annotated[str, "what it measures, such as ``power``; empty if that is not known"]
     total: Annotated[bool, "it only grows, until its counter begins anew"]
-    at: Annotated[float, "when it came, seconds since 1970"]
 
 
 def _plain(value: float | str | bool) -> float | str | bool:
@@ -47,15 +43,12 @@ class ValueOperations(GatewayOperations):
         """List the last value of each name that nodes have told, of those with a decoder."""
         return [
             {
+                **_reading_row(reading),
                 "addr_extended": digi_address64(node.address64),
                 "label": node.label or "",
                 "node": node.name,
-                "name": reading.value.name,
-                "value": _plain(reading.value.value),
-                "unit": reading.value.unit,
                 "kind": reading.value.kind,
                 "total": reading.value.is_total,
-                "at": reading.time,
             }
             for node in self._decoding
             for reading in self._decoding.readings_of(node)
