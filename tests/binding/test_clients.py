@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.address import IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.testing import StringTransport
@@ -353,6 +354,15 @@ class GreetingsTests(ClientsTestCase):
         self.assertEqual(first.value(), banner + b"kept!")
         self.assertEqual(second.value(), banner + b"!")
         self.assertEqual(self.port.bytes_received, 5)
+
+    def test_banner_for_an_address_of_ipv6(self) -> None:
+        self.use(banner=Template(r"\I"))
+        client = self.listener.buildProtocol(None)
+        assert isinstance(client, ConnectedClient)
+        transport = StringTransport(peerAddress=IPv6Address("TCP", "2001:db8::7", 50312))
+        client.makeConnection(transport)
+        self.assertEqual(client.peer, "[2001:db8::7]:50312")
+        self.assertEqual(transport.value(), b"2001:db8::7")
 
     def test_what_a_node_calls_itself_obeys_nobody(self) -> None:
         self.use(banner=Template(r"\N"))

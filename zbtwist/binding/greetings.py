@@ -41,7 +41,7 @@ def about(node: Node, port: NodePort | None, peer: str, when: float) -> About:
     """
     device = f"{node.address64:016x}"
     # Of a client its address alone; the port of its end is another each time.
-    host = peer.rpartition(":")[0] or peer
+    host = (peer.rpartition(":")[0] or peer).strip("[]")
     name = node.name or node.label or device
     if port is None:
         return About(device, name, 0, "", host, when)
