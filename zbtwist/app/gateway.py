@@ -35,7 +35,6 @@ from zbtwist.control.web.view import Reachability
 from zbtwist.decoding.service import DecodingService
 from zbtwist.health.service import HealthService
 from zbtwist.network.events import FROM_NODE
-from zbtwist.network.node import Node
 from zbtwist.network.persistence import NodePersister
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.announcing import Announcer
@@ -187,7 +186,9 @@ class Gateway(MultiService):
         tests = LinkTests(reactor, coordinator, self.network, self.bindings.turns, bus)
         taps = Taps(reactor, bus)
         self._byte_log = ByteLog(reactor, bus, self.bindings, wall)
-        self.decoding = DecodingService(reactor, bus, self._decoder_of)
+        self.decoding = DecodingService(
+            reactor, bus, lambda node: self.bindings.settings_of(node).decoder
+        )
         bus.subscribe(StreamBroken, self._stream_broken)
         self.api = GatewayAPI(
             reactor,
@@ -265,10 +266,6 @@ class Gateway(MultiService):
             standstill,
         ):
             service.setServiceParent(self)
-
-    def _decoder_of(self, node: Node) -> str:
-        port = self.bindings.port_of(node)
-        return port.outbound.settings.decoder if port is not None else ""
 
     def _stream_broken(self, event: StreamBroken) -> None:
         if event.direction == FROM_NODE:

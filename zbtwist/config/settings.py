@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -385,10 +386,9 @@ class Settings:
         if not ipaddress.ip_address(self.interface).is_loopback:
             return f"interface {self.interface}"
         texts = list(filter(None, map(attrgetter("endpoint"), self.nodes)))
-        settings = filter(None, map(attrgetter("port_settings"), self.nodes))
         if self.broadcast is not None and not self.broadcast.isdecimal():
             texts.append(self.broadcast)
-        texts += [wish.endpoint for each in (self.port_settings, *settings) for wish in each.listen]
+        texts += [wish.endpoint for each in self.every_port_settings for wish in each.listen]
         return next((f"endpoint {text}" for text in texts if is_open(text)), "")
 
     @property
@@ -424,16 +424,20 @@ class Settings:
         return 0 if self.broadcast is None else _tcp_port_of(self.broadcast)
 
     @property
+    def every_port_settings(self) -> Iterator[PortSettings]:
+        """What is said of the ports of all nodes, and then of those that have their own word."""
+        yield self.port_settings
+        yield from filter(None, map(attrgetter("port_settings"), self.nodes))
+
+    @property
     def has_decoders(self) -> bool:
         """Whether any node may have a decoder."""
-        own = (node.port_settings for node in self.nodes)
-        return any(each.decoder for each in (self.port_settings, *own) if each is not None)
+        return any(each.decoder for each in self.every_port_settings)
 
     @cached_property
     def requests(self) -> PortRequests:
         """What is said of single nodes, as the ports are asked for it."""
-        settings = (self.port_settings, *(node.port_settings for node in self.nodes))
-        labels = chain.from_iterable(labels_of(each.units) for each in settings if each is not None)
+        labels = chain.from_iterable(labels_of(each.units) for each in self.every_port_settings)
         return PortRequests(map(PortRequest.of, self.nodes), labels)
 
     @property

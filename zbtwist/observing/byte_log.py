@@ -11,9 +11,9 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -29,7 +29,6 @@ from zbtwist.binding.events import (
 from zbtwist.binding.greetings import about
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import HEX, TEXT, PortSettings
-from zbtwist.binding.requests import NodeWish
 from zbtwist.network.events import TO_NODE, BytesPassed
 from zbtwist.network.node import Node
 from zbtwist.runtime.bounded_log_file import BoundedLogFile
@@ -61,16 +60,12 @@ class ByteLogSettings(Protocol):
     """What it needs of the settings; see `zbtwist.config.settings.Settings`."""
 
     @property
-    def port_settings(self) -> PortSettings: ...
-    @property
-    def nodes(self) -> Any: ...
+    def every_port_settings(self) -> Iterator[PortSettings]: ...
 
 
 def is_wanted(settings: ByteLogSettings) -> bool:
     """Whether any node has such a file."""
-    nodes: tuple[NodeWish, ...] = settings.nodes
-    own = (node.port_settings for node in nodes)
-    return any(each is not None and each.log_bytes for each in (settings.port_settings, *own))
+    return any(each.log_bytes for each in settings.every_port_settings)
 
 
 def shown(data: bytes, form: str) -> str:
