@@ -12,6 +12,9 @@ BROWSER := -m twisted.trial -j2
 # Without --quiet: it may take a while, and who waits wants to know for what.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+# Each of the many programs that the tests start would compile the whole gateway again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test browser axe coverage lint types imports news audit package bench clean
 
 help:
@@ -36,7 +39,9 @@ demo: $(VENV)/installed
 
 # All but the console's page in a browser, which takes as long as everything else, and is the same
 # with every Python.
-TESTS := $(filter-out tests.browser, \
+# Those that take long begin first, so that at the end no test keeps the others waiting.
+LONG := tests.system tests.test_benchmarks tests.faults
+TESTS := $(LONG) $(filter-out tests.browser $(LONG), \
     $(patsubst tests/%/__init__.py,tests.%,$(wildcard tests/*/__init__.py)) \
     $(patsubst tests/%.py,tests.%,$(wildcard tests/test_*.py)))
 

@@ -20,6 +20,8 @@ START = b"\x7e"
 OVERHEAD = 4
 #: What stands before the payload in a frame of type 10.
 HEADER = 14
+#: The type of that frame. What the gateway asks the radio by itself meanwhile is left unanswered.
+TRANSMIT_REQUEST = 0x10
 
 
 def write(descriptor: int, stream: bytes, count: int, seconds: float, piece: int) -> None:
@@ -47,8 +49,9 @@ def answer(descriptor: int, answers: list[bytes], count: int, api_mode: int) -> 
             size = OVERHEAD + frame[2] if len(frame) > 2 else OVERHEAD
             if len(frame) < size:
                 break
-            os.write(descriptor, answers[frame[4]])
-            count -= size - OVERHEAD - HEADER
+            if frame[3] == TRANSMIT_REQUEST:
+                os.write(descriptor, answers[frame[4]])
+                count -= size - OVERHEAD - HEADER
             # What follows in mode 2 begins at the next start byte.
             came = came[came.find(START, 1) :] if START in came[1:] else b""
             if api_mode == 1:

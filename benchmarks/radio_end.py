@@ -1,8 +1,9 @@
 """The radio's end of a serial line: a pseudoterminal that a gateway takes for an XBee.
 
-While the gateway sets its radio up, a thread answers it. After that the line belongs to the
-measurement, which writes frames that were made before and looks at no more than the sizes of what
-comes, so that this end costs next to nothing.
+While the gateway sets its radio up, and between measurements, a thread answers it. Meanwhile the
+line belongs to the measurement, which writes frames that were made before and looks at no more than
+the sizes of what comes, so that this end costs next to nothing; but the gateway also asks by itself
+now and then, and that is answered here too.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class RadioEnd:
         }
         self.packets = 0
         self.was_woken = False
+        self._decoder = decoder_for(api_mode or 1)
         self._thread: threading.Thread | None = None
         self._wake = os.pipe()
 
@@ -110,17 +112,25 @@ class RadioEnd:
             with suppress(OSError):
                 os.close(descriptor)
 
+    def answer(self, came: bytes) -> int:
+        """Answer what the gateway has written.
+
+        @return: how many packets for nodes were answered.
+        """
+        before = self.packets
+        for frame_data in self._decoder.feed(came):
+            answer = self._answer(parse_frame(frame_data))
+            if answer is not None:
+                os.write(self.master, encode(answer.to_bytes(), self.api_mode))
+        return self.packets - before
+
     def _answer_all(self) -> None:
-        decoder = decoder_for(self.api_mode)
         wake = self._wake[0]
         while True:
             ready, _, _ = select.select([self.master, wake], [], [])
             if wake in ready:
                 return
-            for frame_data in decoder.feed(os.read(self.master, 4096)):
-                answer = self._answer(parse_frame(frame_data))
-                if answer is not None:
-                    os.write(self.master, encode(answer.to_bytes(), self.api_mode))
+            self.answer(os.read(self.master, 4096))
 
     def _answer(self, frame: Frame) -> Frame | None:
         if isinstance(frame, ATCommand):

@@ -1,7 +1,10 @@
-"""What tests of every room need: the log, connections in memory, and what must be there by now."""
+"""What tests of every room need: the log, connections in memory, what must be there by now, and
+which are left out.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import NoReturn, TypeVar
 
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IPushProducer
@@ -11,6 +14,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 T = TypeVar("T")
+
+
+def left_out() -> str:
+    """Return why a test that takes long, and is the same with every Python, is left out; "" if it
+    is not. `.ci/run` runs those with one Python only.
+    """
+    return "it was run with another Python" if os.environ.get("ZBTWIST_SHORT_TESTS") else ""
 
 
 def present(value: T | None) -> T:

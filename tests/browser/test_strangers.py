@@ -17,7 +17,8 @@ from urllib.request import urlopen
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.support import missing, start_browser, wait_until
-from tests.system.support import Gateway, left_out
+from tests.support import left_out
+from tests.system.support import Gateway
 
 #: What the page does to a port; then it says in its title that it has.
 PAGE = """<!doctype html><title>waiting</title><body><script>

@@ -7,7 +7,7 @@ from collections import Counter
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.random_run import RandomRun
-from tests.support import without_log_of_the_runner
+from tests.support import left_out, without_log_of_the_runner
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.retransmits import Retransmits
 
@@ -17,6 +17,8 @@ WITHOUT = ("bit errors", "bytes lost", "garbage", "asleep without clock")
 
 
 class RandomRunTests(SynchronousTestCase):
+    skip = left_out() or None
+
     def setUp(self) -> None:
         without_log_of_the_runner(self)
 

@@ -36,13 +36,6 @@ QUICK = "sim:nt=0.3:interval=0.2:node_baud=230400"
 ZBCTL = ("-m", "zbtwist.cli.main")
 
 
-def left_out() -> str:
-    """Return why a test that takes long, and is the same with every Python, is left out; "" if it
-    is not. `.ci/run` runs those with one Python only.
-    """
-    return "it was run with another Python" if os.environ.get("ZBTWIST_SHORT_TESTS") else ""
-
-
 def wait_until(question: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
     """Ask again and again until the answer is true; return it."""
     end = time.monotonic() + patience

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support import left_out
 from tests.system.attacks import Target
 from tests.system.churn import gateway_with_a_log, watch
-from tests.system.support import left_out
 from tests.system.test_strangers import GROWTH, LONGEST
 from zbtwist.observing.log_rate import OF_ONE
 

@@ -9,6 +9,7 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pages import ROOT
+from tests.support import left_out
 from tests.system.support import ZBCTL, ZBGATE
 
 COMMANDS = (
@@ -24,6 +25,8 @@ COMMANDS = (
 
 
 class ClosedPipeTests(SynchronousTestCase):
+    skip = left_out() or None
+
     def said(self, *arguments: str, is_buffered: bool) -> tuple[int, str]:
         """Return the exit status, and what was said on stderr."""
         read_end, write_end = os.pipe()

@@ -17,6 +17,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support import left_out
 from tests.system.support import (
     PATIENCE,
     PROMPT,
@@ -79,6 +80,8 @@ class CtlTestCase(SynchronousTestCase):
 
 class EveryCommand(CtlTestCase):
     """Each command once, on a network of three nodes."""
+
+    skip = left_out() or None
 
     def setUp(self) -> None:
         self.nodes = self.start(QUICK).nodes(3)

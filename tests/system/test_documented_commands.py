@@ -39,6 +39,7 @@ from tests.pages import (
     dialogue_of,
     is_dialogue,
 )
+from tests.support import left_out
 from tests.system.support import PATIENCE, Program, free_ports, wait_until
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.options import SimulatorOptions
@@ -368,6 +369,8 @@ class Session:
 
 
 class PageTestCase(SynchronousTestCase):
+    skip = left_out() or None
+
     def check(self, page: Page) -> None:
         """Paste the whole page."""
         self.page = page

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support import left_out
 from tests.system.invented import LATE, Run
-from tests.system.support import left_out
 
 
 class InventedTests(SynchronousTestCase):

@@ -16,7 +16,7 @@ from tests.modbus.programs import (
     two_pollers,
     write_and_read,
 )
-from tests.system.support import left_out
+from tests.support import left_out
 
 try:
     import pymodbus  # noqa: F401

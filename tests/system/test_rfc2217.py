@@ -26,8 +26,8 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.support import present
-from tests.system.support import PATIENCE, free_ports, is_listening, left_out, wait_until
+from tests.support import left_out, present
+from tests.system.support import PATIENCE, free_ports, is_listening, wait_until
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.endpoint_wish import listen
 from zbtwist.binding.modem_lines import modem_lines

@@ -8,8 +8,9 @@ import time
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from tests.support import left_out
 from tests.system.attacks import ATTACKS, FORM, SIMULATED, Target, run
-from tests.system.support import Gateway, left_out, wait_until
+from tests.system.support import Gateway, wait_until
 
 #: Seconds that each attack takes here.
 SECONDS = 1.5
