@@ -1,0 +1,62 @@
+"""What the parts of this room ask of the connection to a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zope.interface import Attribute, Interface
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One that is published, or was heard; MQTT 5, section 3.3.
+
+    @ivar retained: to be kept by the broker for whoever subscribes later; or heard, it was kept.
+    @ivar user_properties: pairs of name and value, in their order.
+    @ivar response_topic: where an answer is expected, empty for none.
+    @ivar correlation_data: what an answer to it must carry.
+    @ivar expires_after: seconds after which the broker hands it on to nobody, None for never. Of
+        one that was heard, what is left of them.
+    """
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+    content_type: str = ""
+    user_properties: tuple[tuple[str, str], ...] = ()
+    response_topic: str = ""
+    correlation_data: bytes | None = None
+    expires_after: int | None = None
+
+
+class IBroker(Interface):
+    """A broker, whether there is a connection to it or not.
+
+    A session ends with its connection: whoever has retained messages there publishes them each time
+    in `connected`, and what was published meanwhile is not made up for.
+    """
+
+    is_connected: bool = Attribute("Whether messages can be published now.")
+    connected: list[Callable[[], None]] = Attribute(
+        "Called in their order each time that a connection is made, after all was subscribed to."
+    )
+    lost: list[Callable[[], None]] = Attribute("Called each time that a connection is lost.")
+
+    def publish(message: Message, at_least_once: bool = False) -> bool:
+        """Hand a message to the broker.
+
+        @param at_least_once: with QoS 1, else with QoS 0. Within one connection it is the same: all
+            arrive once and in order, since TCP does that.
+        @return: whether it is on its way. It is dropped, and counted, if there is no connection, or
+            if more than the bound waits already.
+        """
+
+    def subscribe(topic_filter: str, heard: Callable[[Message], None]) -> None:
+        """Call `heard` with each message whose topic fits, on this connection and those to come.
+
+        What this client publishes itself is not heard. A filter has one hearer.
+        """
+
+    def unsubscribe(topic_filter: str) -> None:
+        """Hear no more of it."""
