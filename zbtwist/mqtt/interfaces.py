@@ -12,7 +12,8 @@ from zope.interface import Attribute, Interface
 class Message:
     """One that is published, or was heard; MQTT 5, section 3.3.
 
-    @ivar retained: to be kept by the broker for whoever subscribes later; or heard, it was kept.
+    @ivar retained: to be kept by the broker for whoever subscribes later; or heard, it was kept. An
+        empty payload that is to be kept removes what is.
     @ivar user_properties: pairs of name and value, in their order.
     @ivar response_topic: where an answer is expected, empty for none.
     @ivar correlation_data: what an answer to it must carry.
@@ -43,6 +44,16 @@ class IBroker(Interface):
     )
     lost: list[Callable[[], None]] = Attribute("Called each time that a connection is lost.")
 
+    def identify(client_id: str, will: Message | None = None) -> None:
+        """Say who this client is, without which no connection is made.
+
+        To be said again when it has changed: then the connection is made anew.
+
+        @param client_id: the broker knows one client by this name. A second one ends the connection
+            of the first. Access lists of brokers go by it.
+        @param will: what the broker publishes with QoS 1 when the connection ends, however it ends.
+        """
+
     def publish(message: Message, at_least_once: bool = False) -> bool:
         """Hand a message to the broker.
 
@@ -50,12 +61,17 @@ class IBroker(Interface):
             arrive once and in order, since TCP does that.
         @return: whether it is on its way. It is dropped, and counted, if there is no connection, or
             if more than the bound waits already.
+        @raise ValueError: what it says cannot be a topic.
         """
 
     def subscribe(topic_filter: str, heard: Callable[[Message], None]) -> None:
         """Call `heard` with each message whose topic fits, on this connection and those to come.
 
-        What this client publishes itself is not heard. A filter has one hearer.
+        What this client publishes itself is not heard. A filter has one hearer; a message that fits
+        two filters of one client is heard by both, once or twice, as the broker has it. The
+        messages that the broker has kept are heard on each connection anew, after `connected`.
+
+        @raise ValueError: it cannot be a filter.
         """
 
     def unsubscribe(topic_filter: str) -> None:

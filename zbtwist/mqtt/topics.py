@@ -1,0 +1,62 @@
+"""Names of topics, and the filters that stand for many of them; MQTT 5, section 4.7."""
+
+from __future__ import annotations
+
+#: Bytes of a topic or a filter, in UTF-8; section 1.5.4.
+MAX_LENGTH = 65535
+
+_SHARED = "$share/"
+
+
+def is_topic(text: str) -> bool:
+    """Return whether messages can be published under this name."""
+    return _is_text(text) and "+" not in text and "#" not in text
+
+
+def is_filter(text: str) -> bool:
+    """Return whether it can be subscribed to."""
+    if text.startswith(_SHARED):
+        group, _, text = text.removeprefix(_SHARED).partition("/")
+        if not group or "+" in group or "#" in group:
+            return False
+    levels = text.split("/")
+    return (
+        _is_text(text)
+        and all(level == "+" or "+" not in level for level in levels)
+        and all("#" not in level for level in levels[:-1])
+        and (levels[-1] == "#" or "#" not in levels[-1])
+    )
+
+
+def is_shared(topic_filter: str) -> bool:
+    """Return whether each message that fits goes to one of the group only; section 4.8.2."""
+    return topic_filter.startswith(_SHARED)
+
+
+def fits(topic_filter: str, topic: str) -> bool:
+    """Return whether messages of a topic are for those who subscribed to a filter."""
+    if is_shared(topic_filter):
+        topic_filter = topic_filter.split("/", 2)[2]
+    wanted = topic_filter.split("/")
+    levels = topic.split("/")
+    # What the broker says of itself is for those who ask for it by name.
+    if topic.startswith("$") and wanted[0] in ("+", "#"):
+        return False
+    if wanted[-1] == "#":
+        # It stands for the level above it as well.
+        del wanted[-1]
+        if len(levels) < len(wanted):
+            return False
+        del levels[len(wanted) :]
+    return len(levels) == len(wanted) and all(
+        want in ("+", level) for want, level in zip(wanted, levels)
+    )
+
+
+def _is_text(text: str) -> bool:
+    if not text or "\0" in text:
+        return False
+    try:
+        return len(text.encode()) <= MAX_LENGTH
+    except UnicodeEncodeError:
+        return False
