@@ -17,7 +17,6 @@ from typing import cast
 
 from twisted.trial import unittest
 
-from benchmarks import browser
 from benchmarks.__main__ import main
 from benchmarks.awake import kept_awake
 from benchmarks.codec_peers import Handle, Ours, Packets, Stream, WrongResultError
@@ -37,7 +36,7 @@ from zbtwist.xbee.frames import (
 from zbtwist.xbee.framing import decoder_for, encode
 
 
-class RunTests(unittest.SynchronousTestCase):
+class BenchmarkTestCase(unittest.SynchronousTestCase):
     skip = left_out() or None
 
     def run_with(self, *arguments: str) -> tuple[int, str, str]:
@@ -68,6 +67,8 @@ class RunTests(unittest.SynchronousTestCase):
                 rows.append(line.split())
         return rows
 
+
+class RunTests(BenchmarkTestCase):
     def test_quick(self) -> None:
         """Every table is there, and every speed of ours is a number."""
         status, output, errors = self.run_with("codec", "--quick")
@@ -186,17 +187,6 @@ class RunTests(unittest.SynchronousTestCase):
         rows = self.rows(output, "The console")
         expected = [["20", "0", "0"], ["20", "1", "0"], ["20", "10", "1"]]
         self.assertEqual([row[:3] for row in rows], expected)
-
-    def test_browser_quick(self) -> None:
-        if browser.missing():
-            self.skipTest(browser.missing())
-        status, output, errors = self.run_with("browser", "--quick")
-        self.assertEqual((status, errors), (0, ""))
-        [(nodes, *times)] = self.rows(output, "Loading the list")
-        self.assertEqual(nodes, "8")
-        self.assertGreater(float(times[0]), 0)
-        shares = self.rows(output, "Looking on")
-        self.assertEqual([number for number, *_ in shares], ["0", "1", "3"])
 
     def test_air_quick(self) -> None:
         """That one is on a clock of its own, so that its numbers can be checked."""
