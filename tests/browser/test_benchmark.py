@@ -1,4 +1,4 @@
-"""The benchmark of the console runs and prints its tables. How fast anything is, is not asserted."""
+"""The benchmark of the console runs and prints its tables. How fast it is, is not asserted."""
 
 from __future__ import annotations
 
