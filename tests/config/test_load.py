@@ -27,6 +27,7 @@ from zbtwist.config.load import load
 from zbtwist.config.settings import (
     NODE_KEYS,
     OPTIONS,
+    SECTIONS,
     NodeSettings,
     Settings,
     difference,
@@ -537,7 +538,9 @@ class FileTests(ConfigTestCase):
     def test_example_shows_the_defaults(self) -> None:
         """What is commented out there can be put in, and changes nothing."""
         text, changed = re.subn(r"(?m)^# (?=[a-z-]+ = )", "", EXAMPLE.read_text("utf-8"))
-        shown = [option for option in OPTIONS.values() if option.default or option.is_flag]
+        known = (OPTIONS, *map(rows.options_of, SECTIONS.values()))
+        every = [option for options in known for option in options.values()]
+        shown = [option for option in every if option.default or option.is_flag]
         self.assertEqual(changed, len(shown))
         self.patch(os, "environ", {})
         self.patch(os, "geteuid", lambda: 0)

@@ -6,9 +6,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pages import DOCS
 from zbtwist.config.reference import COLUMNS, PAGES, with_options
-from zbtwist.config.settings import OPTIONS
+from zbtwist.config.settings import OPTIONS, SECTIONS
+from zbtwist.runtime.option import options_of
 
 PAGE = DOCS / "configuration.rst"
+EXAMPLE = DOCS / "examples" / "zbtwist.toml"
 
 
 class ReferenceTests(SynchronousTestCase):
@@ -26,6 +28,16 @@ class ReferenceTests(SynchronousTestCase):
             self.assertTrue(option.help, name)
             # One that is longer makes no table of it.
             self.assertLessEqual(len(f"``{name}``"), COLUMNS[0])
+
+    def test_every_option_of_a_section(self) -> None:
+        """Its page has them, and the file of examples."""
+        for section, kind in SECTIONS.items():
+            page = (DOCS / f"{section}.rst").read_text()
+            file = EXAMPLE.read_text().partition(f"\n[{section}]\n")[2]
+            for name, option in options_of(kind).items():
+                self.assertIn(f"\n``{name}``", page)
+                self.assertIn(f" {name} = ", file)
+                self.assertTrue(option.help, name)
 
     def test_no_line_is_too_long(self) -> None:
         self.assertLessEqual(max(map(len, PAGE.read_text().splitlines())), 103)

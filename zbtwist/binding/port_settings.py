@@ -16,6 +16,7 @@ from zbtwist.binding.modbus.units import Units, units
 from zbtwist.binding.modem_lines import ModemLine, modem_lines
 from zbtwist.binding.protocols import PROTOCOLS
 from zbtwist.decoding.makers import all_makers, maker_named
+from zbtwist.mqtt.settings import VALUES, what_is_said
 from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.option import Context, Mistake, choice, flag, number, option, seconds
 from zbtwist.runtime.substitutions import Template, path_template, template
@@ -156,6 +157,8 @@ class PortSettings:
         node's own.
     @ivar decoder: what makes values of what the node says, of those that
         `zbtwist.decoding.makers` has; empty for nothing.
+    @ivar mqtt: what is said of the node at the broker: one of `VALUES`, `STREAM` and `NOTHING` of
+        `zbtwist.mqtt.settings`.
     @ivar http: let clients through that speak as browsers do.
     @ivar allow: the networks that clients may connect from; none for all.
     @ivar log_bytes: the absolute path of the file that its bytes are written to; None for none.
@@ -485,6 +488,13 @@ class PortSettings:
         unit="bytes",
         more=f"The last ones are, at most {MAX_BACKLOG}.",
         per_node=True,
+    )
+    mqtt: str = option(
+        VALUES,
+        what_is_said,
+        help="What is said of the node at the MQTT broker: values, stream or off",
+        per_node=True,
+        of_all=("mqtt", "nodes"),
     )
     http: bool = option(
         False,

@@ -88,10 +88,15 @@ def load(reactor: Any, options: Mapping[str, str | None]) -> Settings:
     values, of_ports = _attributes({**known, **said})
     values.setdefault("state", _default_state(values["serial"]))
     values.setdefault("last_port", _default_last_port(values.get("base_port", DEFAULT_BASE_PORT)))
+    made = {name: kind(**sections[name]) for name, kind in sections_of(Settings).items()}
+    for option in _OF_PORTS.values():
+        if option.of_all is not None:
+            section, attribute = option.of_all
+            of_ports[option.attribute] = getattr(made[section], attribute)
     port_settings = PortSettings(**of_ports)
     settings = Settings(
         **values,
-        **{name: kind(**sections[name]) for name, kind in sections_of(Settings).items()},
+        **made,
         port_settings=port_settings,
         nodes=tuple(_node(row, port_settings) for row in rows),
         config=None if path is None else os.path.abspath(path),
@@ -180,7 +185,13 @@ def _check_section(
         return {}
     known = options_of(kind)
     values = _check_table(known, table, (name,), context, mistakes)
-    return {known[key].attribute: value for key, value in values.items()}
+    said = {known[key].attribute: value for key, value in values.items()}
+    check = getattr(kind, "check", None)
+    # A wrong one is not blamed twice.
+    if check is not None and len(values) == len(table):
+        for key, sentence in check(said):
+            mistakes.add((name, key) if key else (name,), sentence)
+    return said
 
 
 def _suggestion(key: str, names: Sequence[str]) -> str:

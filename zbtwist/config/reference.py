@@ -1,8 +1,9 @@
-"""The options in docs/configuration.rst and in docs/examples/zbtwist.toml, made from the settings.
+"""The options in docs/configuration.rst and in docs/examples/zbtwist.toml, and those of a section
+in the page of its subject, made from the settings.
 
     python -m zbtwist.config.reference docs
 
-writes them into both, between the two lines that say so.
+writes them into all, between the two lines that say so.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
-from zbtwist.config.settings import OPTIONS
-from zbtwist.runtime.option import Option
+from zbtwist.config.settings import OPTIONS, SECTIONS
+from zbtwist.runtime.option import Option, options_of
 
 _BEGIN = " made by python -m zbtwist.config.reference\n\n"
 _END = " end of what is made\n"
@@ -25,11 +28,11 @@ COLUMNS = (22, 15, 61)
 _MAX_DEFAULT = 15
 
 
-def table() -> str:
-    """Return the table, in reStructuredText."""
+def table(options: Mapping[str, Option] = OPTIONS) -> str:
+    """Return a table of options, in reStructuredText."""
     edge = " ".join("=" * width for width in COLUMNS)
     rows = [edge, _line("option", "default", "what it is"), edge]
-    for name, option in OPTIONS.items():
+    for name, option in options.items():
         rows += _row(name, option)
     return "\n".join([*rows, edge, ""])
 
@@ -52,7 +55,7 @@ def _row(name: str, option: Option) -> list[str]:
 def _marked(text: str) -> str:
     """Return a text of the command line with its literal words as such."""
     return re.sub(
-        r"(?<!\S)(--[a-z-]+|:memory:|sim:|tcp:\S+?|/\w\S*?|\$[A-Z_]+)(?=[,;.)]?(?:\s|$))",
+        r"(?<!\S)(--[a-z-]+|:memory:|sim:|(?:tcp|tls):\S+?|/\w\S*?|\$[A-Z_]+)(?=[,;.)]?(?:\s|$))",
         r"``\1``",
         text,
     )
@@ -64,7 +67,11 @@ def _line(*cells: str) -> str:
 
 def example() -> str:
     """Return the options as a file has them, all but the one that must be said commented out."""
-    return "\n".join(map(_example_of, OPTIONS.items()))
+    parts = [_example_of(item) for item in OPTIONS.items()]
+    for name, kind in SECTIONS.items():
+        parts.append(f"# What [{name}] has must stand behind this line.\n[{name}]\n")
+        parts += map(_example_of, options_of(kind).items())
+    return "\n".join(parts)
 
 
 def _example_of(item: tuple[str, Option]) -> str:
@@ -103,7 +110,11 @@ def with_options(page: str, mark: str, options: str) -> str:
 
 
 #: Where the options stand, how the lines around them begin, and what makes them.
-PAGES = (("configuration.rst", "..", table), ("examples/zbtwist.toml", "#", example))
+PAGES: tuple[tuple[str, str, Callable[[], str]], ...] = (
+    ("configuration.rst", "..", table),
+    ("examples/zbtwist.toml", "#", example),
+    *((f"{name}.rst", "..", partial(table, options_of(kind))) for name, kind in SECTIONS.items()),
+)
 
 
 def main(docs: Path) -> None:

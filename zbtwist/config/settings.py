@@ -27,6 +27,7 @@ from zbtwist.config import values
 from zbtwist.config.values import IN_MEMORY, is_path
 from zbtwist.control import DEFAULT_PORT
 from zbtwist.health.service import ACTIVE, PASSIVE
+from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.network.admission import DEFAULT_MAX_NODES, Admit
 from zbtwist.network.table import MAX_NODES
 from zbtwist.radio.endpoints import SerialEndpoint
@@ -41,7 +42,19 @@ from zbtwist.radio.service import DEFAULT_HEARTBEAT
 from zbtwist.runtime.allowed import Network, networks
 from zbtwist.runtime.endpoint_option import LAST_PORT
 from zbtwist.runtime.mdns import is_wanted
-from zbtwist.runtime.option import choice, flag, number, option, options_of, seconds, switch
+from zbtwist.runtime.option import (
+    choice,
+    file_path,
+    flag,
+    number,
+    option,
+    options_of,
+    printable,
+    seconds,
+    section,
+    sections_of,
+    switch,
+)
 from zbtwist.runtime.server_endpoint import ENCRYPTED, server_from_string, tcp_endpoint
 from zbtwist.xbee.address import Address64
 
@@ -75,7 +88,7 @@ class NodeSettings:
     """
 
     address64: Address64 | None = option(None, values.address, name="address", is_unique=True)
-    label: str | None = option(None, values.printable(MAX_LABEL), is_unique=True)
+    label: str | None = option(None, printable(MAX_LABEL), is_unique=True)
     port: int | None = option(None, values.port, (int,), is_unique=True)
     endpoint: str | None = option(None, values.endpoint, is_unique=True)
     name: str | None = option(None, values.name(MAX_NAME), is_unique=True)
@@ -115,6 +128,7 @@ class Settings:
     @ivar max_nodes: how many nodes there may be without a person.
     @ivar health: whether nodes may be asked if they are there; see `zbtwist.health.service`.
     @ivar trace_file: the absolute path of the file that frames are written to, None for none.
+    @ivar mqtt: the MQTT broker, and what is said there.
     @ivar port_settings: those of all ports, unless a node has its own word on something.
     @ivar nodes: what the file says about single nodes, in its order.
     @ivar config: the absolute path of the file, None if there is none.
@@ -359,11 +373,12 @@ class Settings:
     )
     trace_file: str | None = option(
         None,
-        values.file_path,
+        file_path,
         help="File that every frame is written to, for Wireshark (pcapng)",
         more="See `events <events.rst>`_.",
         example='"/var/log/zbtwist/frames.pcapng"',
     )
+    mqtt: MQTTSettings = section(MQTTSettings)
     port_settings: PortSettings = PortSettings()
     nodes: tuple[NodeSettings, ...] = ()
     config: str | None = None
@@ -504,8 +519,14 @@ def is_open(endpoint: str) -> bool:
 _OF_GATEWAY = options_of(Settings)
 _OF_PORTS = options_of(PortSettings)
 
-#: The options of the gateway, by name, in the order in which they are shown.
-OPTIONS = options_of(Settings, PortSettings)
+#: The options of the gateway, by name, in the order in which they are shown; those of its sections
+#: are not among them.
+OPTIONS = {
+    name: each for name, each in options_of(Settings, PortSettings).items() if not each.of_all
+}
+
+#: Its sections, by name.
+SECTIONS = sections_of(Settings)
 
 #: The keys of a ``[[node]]`` table.
 NODE_KEYS = {
@@ -515,7 +536,9 @@ NODE_KEYS = {
 
 
 def difference(old: Settings, new: Settings) -> set[str]:
-    """Return the names of the options that differ, and "nodes" if what is said of nodes does."""
+    """Return the names of the options and sections that differ, and "nodes" if what is said of
+    nodes does.
+    """
     changed = set()
     for options, before, after in (
         (_OF_GATEWAY, old, new),
@@ -524,6 +547,7 @@ def difference(old: Settings, new: Settings) -> set[str]:
         for name, each in options.items():
             if getattr(before, each.attribute) != getattr(after, each.attribute):
                 changed.add(name)
-    if old.nodes != new.nodes:
-        changed.add("nodes")
+    for name in ("nodes", *SECTIONS):
+        if getattr(old, name) != getattr(new, name):
+            changed.add(name)
     return changed

@@ -13,7 +13,16 @@ from twisted.internet.endpoints import quoteStringArgument
 
 from zbtwist.control.http.login import FILE_KINDS, checker_of
 from zbtwist.runtime.endpoint_option import LAST_PORT, client_endpoint, server_endpoint
-from zbtwist.runtime.option import Context, Mistake, Parser, choice, number
+from zbtwist.runtime.option import (
+    Context,
+    Mistake,
+    Parser,
+    absolute,
+    choice,
+    file_path,
+    number,
+    printable,
+)
 from zbtwist.xbee.address import (
     BROADCAST64,
     COORDINATOR64,
@@ -52,7 +61,7 @@ def serial(text: str, context: Context) -> str:
     if is_path(text):
         if not text.isprintable():
             raise Mistake(f"must be printable, not {text!r}.")
-        return text if text.startswith("/") else _absolute(text, context)
+        return text if text.startswith("/") else absolute(text, context)
     if "://" in text:
         text = _endpoint_of_url(text)
     if ":" not in text:
@@ -159,16 +168,6 @@ def state(text: str, context: Context) -> str:
     return file_path(text, context, f"the path of a file, or {IN_MEMORY}")
 
 
-def file_path(text: str, context: Context, wanted: str = "the path of a file") -> str:
-    if not text or "\0" in text or text.endswith("/"):
-        raise Mistake(f"must be {wanted}, not {text!r}.")
-    return _absolute(text, context)
-
-
-def _absolute(path: str, context: Context) -> str:
-    return os.path.normpath(os.path.join(context.directory, os.path.expanduser(path)))
-
-
 def address(text: str, context: Context) -> Address64:
     try:
         address = parse_address64(text)
@@ -190,18 +189,6 @@ def name(longest: int) -> Parser:
         except AddressError:
             return parsed
         raise Mistake(f"{text} reads as an address, perhaps another node's: write a name.")
-
-    return parse
-
-
-def printable(longest: int) -> Parser:
-    def parse(text: str, context: Context) -> str:
-        if text == text.strip() and text.isprintable() and 0 < len(text.encode()) <= longest:
-            return text
-        raise Mistake(
-            f"must have 1 to {longest} bytes of UTF-8, printable and with no blank at either end, "
-            f"not {text!r}."
-        )
 
     return parse
 

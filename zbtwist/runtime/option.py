@@ -7,6 +7,7 @@ the configuration file, and the tables of the documentation are made from `optio
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
@@ -70,6 +71,8 @@ class Option:
     @ivar per_node: whether a ``[[node]]`` table may have it, too.
     @ivar is_unique: whether no two nodes may have the same value.
     @ivar example: what it may be, as the file has it, where the default says nothing.
+    @ivar of_all: where it is said for all nodes, if not under its own name: a section of the file
+        and an attribute there.
     @ivar is_list: whether there may be several: a list in the file, and on the command line the
         option again and again. The parser is given them as the lines of its text.
     @ivar at_start: what it is about, if it counts only from the next start of the gateway on: the
@@ -89,6 +92,7 @@ class Option:
     is_unique: bool = False
     example: str = ""
     at_start: str = ""
+    of_all: tuple[str, str] | None = None
     is_list: bool = False
 
     @property
@@ -151,7 +155,10 @@ def _as_written(value: object) -> str:
 def section(kind: type) -> Any:
     """Return a field of the settings that is a table of the file of its own: ``[mqtt]``.
 
-    @param kind: the dataclass of its options, which are said in the file only.
+    @param kind: the dataclass of its options, which are said in the file only. If it has a
+        ``check``, that is given those that are said, by attribute and without mistakes, and yields
+        what is wrong between them: the name of an option, or nothing for the section, and the rest
+        of the sentence.
     """
     return field(default_factory=kind, metadata={_SECTION: kind})
 
@@ -223,5 +230,31 @@ def choice(meanings: dict[str, Any]) -> Parser:
             words = f"{', '.join(others)} or {last}" if others else last
             raise Mistake(f"must be {words}, not {text!r}.")
         return meanings[text]
+
+    return parse
+
+
+def file_path(text: str, context: Context, wanted: str = "the path of a file") -> str:
+    """A file, which need not be there, as an absolute path."""
+    if not text or "\0" in text or text.endswith("/"):
+        raise Mistake(f"must be {wanted}, not {text!r}.")
+    return absolute(text, context)
+
+
+def absolute(path: str, context: Context) -> str:
+    """Return the absolute path that a path stands for."""
+    return os.path.normpath(os.path.join(context.directory, os.path.expanduser(path)))
+
+
+def printable(longest: int) -> Parser:
+    """A text of some bytes, without anything strange in it."""
+
+    def parse(text: str, context: Context) -> str:
+        if text == text.strip() and text.isprintable() and 0 < len(text.encode()) <= longest:
+            return text
+        raise Mistake(
+            f"must have 1 to {longest} bytes of UTF-8, printable and with no blank at either end, "
+            f"not {text!r}."
+        )
 
     return parse
