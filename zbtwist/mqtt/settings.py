@@ -119,6 +119,10 @@ def base(text: str, context: Context) -> str:
     return text
 
 
+#: Home Assistant's prefix may be what ours may.
+prefix = base
+
+
 def site(text: str, context: Context) -> str:
     """The name of this gateway: one level of a topic."""
     if not text:
@@ -142,6 +146,7 @@ class MQTTSettings:
     @ivar key: that of its private key; None: it is in the file of the certificate.
     @ivar keepalive: seconds of silence after which the broker is asked whether it is there.
     @ivar home_assistant: nodes are announced to Home Assistant.
+    @ivar discovery_prefix: the topic that it looks for devices below.
     @ivar nodes: what is said of nodes that have no word of their own: `VALUES`, `STREAM` or
         `NOTHING`.
     """
@@ -210,7 +215,19 @@ class MQTTSettings:
         more="A broker that does not answer in time is left and connected to anew. It does the "
         "same with a gateway that is silent for one and a half times as long.",
     )
-    home_assistant: bool = option(False, flag, (bool,), "Announce nodes to Home Assistant")
+    home_assistant: bool = option(
+        False,
+        flag,
+        (bool,),
+        "Announce nodes to Home Assistant, as devices with entities",
+        more="See `Home Assistant <home-assistant.rst>`_.",
+    )
+    discovery_prefix: str = option(
+        "homeassistant",
+        prefix,
+        help="The topic that Home Assistant looks for devices below",
+        more="It is that of its MQTT integration, which calls it the discovery prefix.",
+    )
     nodes: str = option(
         VALUES,
         what_is_said,

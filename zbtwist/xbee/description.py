@@ -24,6 +24,9 @@ NO_RSSI = 0x04
 #: was switched on (90000976, "Node Identification Indicator", source event).
 BUTTON, JOINED, SWITCHED_ON = 1, 2, 3
 
+#: Digi's manufacturer identifier, which its modules say of themselves (90000976, "ND").
+DIGI = 0x101E
+
 #: Bytes of a node identifier.
 MAX_NODE_IDENTIFIER = 20
 
@@ -55,7 +58,7 @@ class NodeDescription:
     role: int = 1
     event: int = 0
     profile_id: int = 0xC105
-    manufacturer_id: int = 0x101E
+    manufacturer_id: int = DIGI
     device_type_identifier: int | None = None
     rssi: int | None = None
 

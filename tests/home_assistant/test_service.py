@@ -1,0 +1,391 @@
+"""Which devices are told, when, and what becomes of those that go."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.home_assistant.support import (
+    METER,
+    OF_GATEWAY,
+    OF_METER,
+    TOPICS,
+    HomeAssistantTestCase,
+    Wanted,
+    lines,
+    power,
+)
+from tests.support import present
+from zbtwist.decoding.value import Value
+from zbtwist.home_assistant.service import (
+    BIRTH_PAUSE,
+    BIRTH_REST,
+    LISTEN,
+    MAX_BYTES,
+    MAX_LISTEN,
+    MAX_MESSAGES,
+    MAX_STRANGE,
+    PATIENCE,
+    REST,
+)
+from zbtwist.mqtt.interfaces import Message
+from zbtwist.mqtt.site_topics import SiteTopics
+from zbtwist.xbee.address import Address64
+from zbtwist.xbee.pins import INPUT, OFF, OUTPUT_LOW
+
+STATUS = "homeassistant/status"
+
+
+class TellingTests(HomeAssistantTestCase):
+    def test_gateway_and_node(self) -> None:
+        self.up()
+        self.assertEqual([each.topic for each in self.broker.published], [OF_GATEWAY, OF_METER])
+        self.assertTrue(all(each.retained for each in self.broker.published))
+        gateway, meter = self.kept(OF_GATEWAY)["device"], self.kept()["device"]
+        self.assertEqual(gateway["identifiers"], ["zbtwist_house-7"])
+        self.assertEqual(meter["identifiers"], ["zbtwist_0013a200400a3e01"])
+        self.assertEqual((meter["name"], meter["via_device"]), ("METER", "zbtwist_house-7"))
+
+    def test_nothing_is_said_again(self) -> None:
+        self.says(power())
+        self.up()
+        self.broker.published.clear()
+        self.says(power(3000.0))
+        self.run_for(300)
+        self.assertEqual(self.broker.published, [])
+
+    def test_site_that_is_not_known_yet(self) -> None:
+        self.stop()
+        self.topics = None
+        self.start()
+        self.up()
+        self.assertEqual(self.broker.published, [])
+        self.topics = TOPICS
+        self.run_for(LISTEN + 6)
+        self.assertEqual(len(self.told()), 1)
+
+    def test_site_that_has_another_name(self) -> None:
+        self.up()
+        self.topics = SiteTopics("zbtwist", "house-8")
+        self.run_for(LISTEN + 6)
+        self.assertEqual(self.told()[-1], {})
+        self.assertEqual(self.told(OF_GATEWAY)[-1], {})
+        self.assertIn(OF_METER.replace("-7", "-8"), self.broker.kept)
+
+    def test_name_that_is_new(self) -> None:
+        """It is the same device, and the same entities."""
+        self.up()
+        before = self.kept()
+        self.meter.label = "KITCHEN"
+        self.run_for(REST + 6)
+        after = self.kept()
+        self.assertEqual(after["device"].pop("name"), "KITCHEN")
+        self.assertEqual(before["device"].pop("name"), "METER")
+        self.assertEqual(before, after)
+
+    def test_rate_of_one_device(self) -> None:
+        self.up()
+        for number in range(60):
+            self.meter.label = f"N{number}"
+            self.run_for(1)
+        self.assertLessEqual(len(self.told()), 1 + 60 / REST)
+        self.run_for(REST + 5)
+        self.assertEqual(self.kept()["device"]["name"], "N59")
+
+    def test_rate_of_many(self) -> None:
+        for number in range(500):
+            self.nodes.add(Address64(METER + 1 + number))
+        self.client.join()
+        self.run_for(LISTEN - 1)
+        counts, before = [], 0
+        for _ in range(40):
+            self.run_for(1)
+            counts.append(len(self.broker.published) - before)
+            before = len(self.broker.published)
+        self.assertEqual(max(counts), MAX_MESSAGES)
+        self.assertEqual(len({each.topic for each in self.broker.published}), 502)
+        self.assertEqual(len(self.broker.published), 502)
+        self.assertEqual(self.broker.published[0].topic, OF_GATEWAY)
+
+    def test_bytes_at_once(self) -> None:
+        for number in range(30):
+            node = present(self.nodes.add(Address64(METER + 1 + number)))
+            self.says(*(power(name=f"ch{each}_power") for each in range(256)), node=node)
+        self.client.join()
+        self.run_for(LISTEN - 1)
+        before = 0
+        for _ in range(40):
+            self.run_for(1)
+            sizes = [len(each.payload) for each in self.broker.published[before:]]
+            before += len(sizes)
+            self.assertLess(sum(sizes[:-1]), MAX_BYTES)
+        self.assertEqual(before, 32)
+
+    def test_broker_that_takes_no_more(self) -> None:
+        self.client.join()
+        publish, self.client.publish = self.client.publish, lambda *_, **__: False  # type: ignore[method-assign]
+        self.run_for(30)
+        self.client.publish = publish  # type: ignore[method-assign]
+        self.run_for(6)
+        self.assertEqual(len(self.told()), 1)
+
+
+class KeptTests(HomeAssistantTestCase):
+    """What the broker has kept of what was told before."""
+
+    def test_gateway_that_starts_anew(self) -> None:
+        """A meter that has said nothing yet keeps its entities, and nothing is told again."""
+        self.meter.pins = lines({"D1": OUTPUT_LOW, "D2": INPUT})
+        self.meter.signal, self.meter.temperature = 40, 21.5
+        self.says(power(), Value("ch1_energy", 1.5, "kWh", True), Value("note", "ok"))
+        self.up()
+        before = dict(self.broker.kept)
+        self.meter.pins, self.meter.signal, self.meter.temperature = None, None, None
+        self.restart()
+        self.run_for(60)
+        self.assertEqual(self.broker.published, [])
+        self.assertEqual(self.broker.kept, before)
+
+    def test_decoder_that_is_another_then(self) -> None:
+        self.says(power())
+        self.up()
+        self.decoders[self.meter] = "lines"
+        self.restart()
+        self.run_for(REST)
+        self.assertEqual(
+            [each["components"].get("value_ch1_power") for each in self.told()],
+            [{"platform": "sensor"}, None],
+        )
+
+    def test_node_that_was_forgotten_meanwhile(self) -> None:
+        self.up()
+        self.nodes.remove(self.meter)
+        self.restart()
+        self.run_for(PATIENCE - 60)
+        self.assertEqual(self.told(), [])
+        self.run_for(70)
+        self.assertEqual(self.told(), [{}])
+
+    def test_node_that_is_found_later(self) -> None:
+        """As all are, without a state file."""
+        self.says(power())
+        self.up()
+        self.nodes.remove(self.meter)
+        self.restart()
+        self.run_for(30)
+        self.meter = present(self.nodes.add(METER))
+        self.meter.label = "METER"
+        self.decoders[self.meter] = "ecm1220"
+        self.run_for(2 * PATIENCE)
+        self.assertEqual(self.told(), [])
+
+    def test_node_of_which_nothing_is_said_now(self) -> None:
+        self.up()
+        self.unsaid.add(self.meter)
+        self.restart()
+        self.assertEqual(self.told(), [{}])
+
+    def test_removal_that_was_not_finished(self) -> None:
+        self.meter.pins = lines({"D1": OUTPUT_LOW})
+        self.up()
+        self.meter.pins.modes["D1"] = OFF
+        self.run_for(REST + 5)
+        while "output_D1" not in self.components():
+            self.run_for(1)
+        self.restart()
+        self.run_for(REST)
+        self.assertNotIn("output_D1", self.components())
+
+    def test_broker_that_has_lost_all(self) -> None:
+        self.up()
+        self.client.cut()
+        self.broker.kept.clear()
+        self.up()
+        self.assertEqual(len(self.told()), 2)
+        self.assertEqual(len(self.told(OF_GATEWAY)), 2)
+
+    def test_broker_that_has_lost_nothing(self) -> None:
+        self.up()
+        self.client.cut()
+        self.up()
+        self.assertEqual(len(self.told()), 1)
+
+    def test_what_others_have_put_there(self) -> None:
+        """It is nobody's device, or makes no sense."""
+        stranger = self.broker.joined()
+        root = "homeassistant/device/zbtwist_house-7"
+        for payload in (b"", b"{", b"[]", b"null", b"{}", b'{"components":[]}', b"\xff"):
+            stranger.publish(Message(OF_METER, payload, retained=True))
+            self.restart()
+            self.assertIn("health", self.components(), payload)
+        odd: dict[str, Any] = {
+            "value_": {"platform": "sensor", "x": 1},
+            "value_No Name": {"platform": "sensor", "x": 1},
+            "input_D99": {"platform": "binary_sensor", "x": 1},
+            "output_D1": {"platform": "sensor", "x": 1},
+            "x" * 10000: {"platform": "sensor"},
+            "y": {"platform": 5},
+            "z": None,
+        }
+        stranger.publish(Message(OF_METER, json.dumps({"components": odd}).encode(), retained=True))
+        stranger.publish(Message(f"{root}/nobody/config", b"{}", retained=True))
+        self.restart()
+        self.run_for(REST)
+        self.assertEqual({*self.components()} & {*odd}, set())
+
+    def test_bound_of_strange_devices(self) -> None:
+        stranger = self.broker.joined()
+        root = "homeassistant/device/zbtwist_house-7"
+        for number in range(3 * MAX_STRANGE):
+            stranger.publish(Message(f"{root}/{number:016x}/config", b"{}", retained=True))
+        self.up(LISTEN + PATIENCE + 60)
+        left = [topic for topic in self.broker.kept if topic.startswith(root)]
+        self.assertLessEqual(abs(len(left) - 2 * MAX_STRANGE - 2), 2)
+        self.assertIn(OF_METER, left)
+
+    def test_broker_that_goes_on_saying_what_it_has(self) -> None:
+        self.client.join()
+        for _ in range(int(MAX_LISTEN)):
+            self.run_for(1)
+            self.client.arrival(
+                "homeassistant/device/zbtwist_house-7/+/config",
+                Message(OF_METER, b"{}", retained=True),
+            )()
+        self.run_for(6)
+        self.assertEqual(len(self.told()), 1)
+
+
+class GoingTests(HomeAssistantTestCase):
+    def test_component(self) -> None:
+        """It is said to be removed once, and then left out."""
+        self.meter.pins = lines({"D1": OUTPUT_LOW})
+        self.up()
+        self.assertEqual(self.components()["output_D1"]["platform"], "switch")
+        self.meter.pins.modes["D1"] = INPUT
+        self.run_for(REST + 6)
+        self.assertEqual(self.components()["output_D1"], {"platform": "switch"})
+        self.assertEqual(self.components()["input_D1"]["platform"], "binary_sensor")
+        self.run_for(REST)
+        self.assertNotIn("output_D1", self.components())
+        self.run_for(60)
+        self.assertEqual(len(self.told()), 3)
+
+    def test_component_while_the_broker_takes_nothing(self) -> None:
+        self.meter.pins = lines({"D1": OUTPUT_LOW})
+        self.up()
+        publish, self.client.publish = self.client.publish, lambda *_, **__: False  # type: ignore[method-assign]
+        self.meter.pins.modes["D1"] = OFF
+        self.run_for(30)
+        self.client.publish = publish  # type: ignore[method-assign]
+        self.run_for(5)
+        self.assertEqual(self.components()["output_D1"], {"platform": "switch"})
+
+    def test_node_that_is_forgotten(self) -> None:
+        self.up()
+        self.nodes.remove(self.meter)
+        self.run_for(REST + 1)
+        self.assertNotIn(OF_METER, self.broker.kept)
+        self.assertEqual(self.told()[1:], [{}])
+
+    def test_node_that_is_forgotten_and_found(self) -> None:
+        """Home Assistant has its time to remove it."""
+        self.up()
+        self.run_for(REST)
+        self.nodes.remove(self.meter)
+        self.run_for(2)
+        self.meter = present(self.nodes.add(METER))
+        self.run_for(REST - 3)
+        self.assertNotIn(OF_METER, self.broker.kept)
+        self.run_for(8)
+        self.assertEqual(self.kept()["device"]["name"], "00:13:a2:00:40:0a:3e:01")
+
+    def test_node_of_which_nothing_is_to_be_said(self) -> None:
+        self.up()
+        self.unsaid.add(self.meter)
+        self.run_for(REST + 1)
+        self.assertNotIn(OF_METER, self.broker.kept)
+        self.unsaid.clear()
+        self.run_for(REST + 6)
+        self.assertIn(OF_METER, self.broker.kept)
+
+    def test_home_assistant_is_switched_off(self) -> None:
+        self.up()
+        self.service.reconfigure(self.settings, Wanted(False))
+        self.run_for(2)
+        self.assertEqual(self.broker.kept, {})
+        self.assertEqual(self.client.filters, {})
+        self.service.reconfigure(Wanted(False), Wanted())
+        self.run_for(LISTEN + 6)
+        self.assertIn(OF_METER, self.broker.kept)
+
+    def test_switched_off_while_the_broker_is_away(self) -> None:
+        self.up()
+        self.client.cut()
+        self.service.reconfigure(self.settings, Wanted(False))
+        self.run_for(5)
+        self.client.join()
+        self.run_for(2)
+        self.assertEqual(self.broker.kept, {})
+
+    def test_another_prefix(self) -> None:
+        self.up()
+        self.service.reconfigure(self.settings, Wanted(discovery_prefix="ha/x"))
+        self.run_for(LISTEN + 6)
+        self.assertEqual(
+            {*self.broker.kept},
+            {each.replace("homeassistant", "ha/x") for each in (OF_GATEWAY, OF_METER)},
+        )
+
+    def test_end_of_the_gateway(self) -> None:
+        """Its state says that it is offline; the devices stay."""
+        self.up()
+        self.stop()
+        self.assertEqual({*self.broker.kept}, {OF_GATEWAY, OF_METER})
+
+
+class BirthTests(HomeAssistantTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.up()
+        self.run_for(REST)
+        self.broker.published.clear()
+        self.home_assistant = self.broker.joined()
+
+    def is_born(self, payload: bytes = b"online") -> None:
+        self.home_assistant.publish(Message(STATUS, payload))
+
+    def test_all_is_told_again(self) -> None:
+        self.is_born()
+        self.run_for(BIRTH_PAUSE - 1)
+        self.assertEqual(self.told(), [])
+        self.run_for(2)
+        self.assertEqual(len(self.told()), 1)
+        self.assertEqual(len(self.told(OF_GATEWAY)), 1)
+
+    def test_birth_after_birth(self) -> None:
+        for _ in range(200):
+            self.is_born()
+            self.run_for(1)
+        self.assertLessEqual(len(self.told()), 1 + 200 / BIRTH_REST)
+        self.run_for(BIRTH_REST)
+        self.assertGreater(len(self.told()), 3)
+
+    def test_what_is_no_birth(self) -> None:
+        self.is_born(b"offline")
+        self.is_born(b"")
+        self.home_assistant.publish(Message(STATUS, b"online", retained=True))
+        self.run_for(10)
+        self.broker.published.clear()
+        # One that is kept is no news.
+        self.client.cut()
+        self.up(30)
+        self.assertEqual(self.told(), [])
+
+    def test_device_that_a_person_removes(self) -> None:
+        """It is there again when Home Assistant starts, and not sooner."""
+        self.home_assistant.publish(Message(OF_METER, b"", retained=True))
+        self.run_for(60)
+        self.assertNotIn(OF_METER, self.broker.kept)
+        self.is_born()
+        self.run_for(BIRTH_PAUSE + 1)
+        self.assertIn(OF_METER, self.broker.kept)

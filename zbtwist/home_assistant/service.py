@@ -1,0 +1,320 @@
+"""Tells Home Assistant which devices there are, and follows as they change.
+
+The nodes are looked at in turn. A message is made only when the shape of its node is another one,
+and a device is told at most every `REST` seconds: Home Assistant drops the rest of a message of
+which it still works at a part of the last one (``discovery.py`` there, "queuing update").
+
+What this gateway has told is kept by the broker and heard on each connection: so it is known which
+components and devices are to be removed, also after a restart, and nothing is said again that is
+there already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import Protocol
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from zbtwist.decoding.service import Reading
+from zbtwist.home_assistant.kept import Kept
+from zbtwist.home_assistant.messages import Device, DeviceMessages
+from zbtwist.home_assistant.shape import NodeShape, shape_of
+from zbtwist.mqtt.interfaces import IBroker, Message
+from zbtwist.mqtt.site_topics import SiteTopics
+from zbtwist.network.node import Node
+from zbtwist.network.table import NodeTable
+
+#: Seconds between two looks at the same node, and between two parts of such a round.
+ROUND = 5.0
+TICK = 1.0
+
+#: Messages of one tick, and their bytes: no other is begun when there are so many.
+MAX_MESSAGES = 20
+MAX_BYTES = 128 * 1024
+
+#: Seconds between two messages of one device.
+REST = 10.0
+
+#: Seconds without a message that the broker has kept, after which all of those are heard; and of
+#: all these seconds together.
+LISTEN = 3.0
+MAX_LISTEN = 60.0
+
+#: Seconds after Home Assistant has started until it is told all again, and between two such times.
+BIRTH_PAUSE = 5.0
+BIRTH_REST = 60.0
+
+#: Seconds until a device is removed that the broker has kept and that is no node: after a start
+#: without a state file nodes are found one by one.
+PATIENCE = 600.0
+
+#: How many such devices are kept in mind: others are heard of again on the next connection.
+MAX_STRANGE = 500
+
+#: What Home Assistant says when it has started.
+_BIRTH = b"online"
+
+
+class HomeAssistantSettings(Protocol):
+    """What this needs of the settings; see `zbtwist.mqtt.settings.MQTTSettings`."""
+
+    @property
+    def home_assistant(self) -> bool: ...
+    @property
+    def discovery_prefix(self) -> str: ...
+
+
+class _Told:
+    """What was told of a device.
+
+    @ivar shape: what it was like when it was looked at last.
+    @ivar platforms: those of the components that Home Assistant may have, by identifier.
+    @ivar kept: a digest of what the broker has; None if that is nothing, or is not known.
+    @ivar leaves_at: when it is to be removed, seconds of the clock; infinite while it is not.
+    @ivar has_left: it was removed.
+    @ivar at: when it was told last.
+    """
+
+    __slots__ = ("at", "has_left", "kept", "leaves_at", "platforms", "shape")
+
+    def __init__(self) -> None:
+        self.shape: NodeShape | None = None
+        self.platforms: dict[str, str] = {}
+        self.kept: bytes | None = None
+        self.leaves_at = inf
+        self.has_left = False
+        self.at = -inf
+
+
+class HomeAssistantService(Service):
+    """Tells of all nodes that the settings say, and of the gateway, while there is a broker."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        broker: IBroker,
+        nodes: NodeTable,
+        settings: HomeAssistantSettings,
+        topics: Callable[[], SiteTopics | None],
+        is_said: Callable[[Node], bool],
+        readings_of: Callable[[Node], Iterable[Reading]],
+        decoder_of: Callable[[Node], str],
+    ) -> None:
+        """
+        @param topics: returns where the gateway speaks at the broker, None while that is not known.
+        @param is_said: returns whether anything is said of a node there.
+        @param readings_of: returns the last values of a node.
+        @param decoder_of: returns what makes them, empty for nothing.
+        """
+        self._clock = clock
+        self._broker = broker
+        self._nodes = nodes
+        self._settings = settings
+        self._topics = topics
+        self._is_said = is_said
+        self._readings_of = readings_of
+        self._decoder_of = decoder_of
+        self._place: tuple[str, SiteTopics] | None = None
+        self._messages: DeviceMessages | None = None
+        self._told: dict[Device, _Told] = {}
+        # Those that are to be told or removed, whoever waits longest first.
+        self._due: dict[Device, None] = {}
+        # What removes devices from where they are told no more.
+        self._farewells: list[Message] = []
+        self._part = 0
+        self._listens_until = inf
+        self._listens_from = 0.0
+        self._was_born = False
+        self._birth_at = -inf
+        self._ticking = LoopingCall(self._tick)
+        self._ticking.clock = clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._broker.connected.append(self._connected)
+        self._ticking.start(TICK, now=True)
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._broker.connected.remove(self._connected)
+        if self._ticking.running:
+            self._ticking.stop()
+        if self._place is not None:
+            self._unsubscribe()
+
+    def reconfigure(self, old: HomeAssistantSettings, new: HomeAssistantSettings) -> None:
+        """Follow new settings."""
+        self._settings = new
+
+    # --- where it is told ------------------------------------------------------------------------
+
+    def _follow_place(self) -> None:
+        topics = self._topics() if self._settings.home_assistant else None
+        place = None if topics is None else (self._settings.discovery_prefix, topics)
+        if place == self._place:
+            return
+        if self._messages is not None:
+            self._farewells += map(self._messages.removal, self._told)
+            self._unsubscribe()
+        self._told.clear()
+        self._due.clear()
+        self._place, self._messages = place, None
+        if place is not None:
+            self._messages = DeviceMessages(*place)
+            self._listen()
+            self._broker.subscribe(self._messages.every_topic, self._heard)
+            self._broker.subscribe(f"{place[0]}/status", self._heard_status)
+            self._device(None)
+
+    def _unsubscribe(self) -> None:
+        assert self._messages is not None and self._place is not None
+        self._broker.unsubscribe(self._messages.every_topic)
+        self._broker.unsubscribe(f"{self._place[0]}/status")
+
+    # --- what the broker says --------------------------------------------------------------------
+
+    def _connected(self) -> None:
+        self._tell_all_again()
+        self._listen()
+
+    def _listen(self) -> None:
+        self._listens_from = self._clock.seconds()
+        self._listens_until = self._listens_from + LISTEN
+
+    def _heard(self, message: Message) -> None:
+        assert self._messages is not None
+        try:
+            device = self._messages.device_of(message.topic)
+        except ValueError:
+            return
+        told = self._told.get(device)
+        if not message.retained:
+            # Somebody says it just now. Who removes a device in Home Assistant does not want it:
+            # it comes again when Home Assistant or the gateway starts.
+            if told is not None:
+                told.kept = None
+            return
+        now = self._clock.seconds()
+        self._listens_until = min(
+            max(self._listens_until, now + LISTEN), self._listens_from + MAX_LISTEN
+        )
+        if told is None:
+            if len(self._told) > len(self._nodes) + MAX_STRANGE:
+                return
+            told = self._device(device)
+            if device is not None and device not in self._nodes:
+                told.leaves_at = now + PATIENCE
+        kept = Kept(message)
+        told.kept, told.has_left = _digest(message), False
+        told.platforms.update(kept.platforms)
+        former = kept.shape
+        told.shape = former if told.shape is None else told.shape.with_former(former)
+
+    def _heard_status(self, message: Message) -> None:
+        if message.payload == _BIRTH and not message.retained and not self._was_born:
+            self._was_born = True
+            self._birth_at = max(self._birth_at, self._clock.seconds() + BIRTH_PAUSE)
+
+    # --- what is told ----------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._follow_place()
+        if not self._broker.is_connected:
+            return
+        while self._farewells:
+            if not self._broker.publish(self._farewells[-1], at_least_once=True):
+                return
+            self._farewells.pop()
+        now = self._clock.seconds()
+        if self._messages is None or now < self._listens_until:
+            return
+        if self._was_born and now >= self._birth_at:
+            self._was_born, self._birth_at = False, now + BIRTH_REST
+            self._tell_all_again()
+        self._look(now)
+        self._tell(self._messages, now)
+
+    def _tell_all_again(self) -> None:
+        for device, told in self._told.items():
+            told.kept = None
+            self._due[device] = None
+
+    def _device(self, device: Device) -> _Told:
+        self._due[device] = None
+        return self._told.setdefault(device, _Told())
+
+    def _is_wanted(self, device: Device) -> bool:
+        node = None if device is None else self._nodes.get(device)
+        return device is None or (node is not None and self._is_said(node))
+
+    def _look(self, now: float) -> None:
+        """Look at some of the nodes, and at who has come and gone."""
+        for device, told in self._told.items():
+            if self._is_wanted(device):
+                told.leaves_at = told.leaves_at if told.has_left else inf
+            elif told.leaves_at == inf:
+                told.leaves_at = now
+                self._due[device] = None
+        parts = int(ROUND / TICK)
+        self._part = (self._part + 1) % parts
+        for node in list(self._nodes)[self._part :: parts]:
+            known = self._told.get(node.address64)
+            if known is None:
+                if self._is_said(node):
+                    self._device(node.address64)
+            elif known.leaves_at == inf and known.shape != self._shape_of(node, known):
+                self._due[node.address64] = None
+
+    def _shape_of(self, node: Node, told: _Told) -> NodeShape:
+        return shape_of(node, self._readings_of(node), self._decoder_of(node), told.shape)
+
+    def _tell(self, messages: DeviceMessages, now: float) -> None:
+        """Tell what is to be told, as far as that is not too much at once."""
+        count = size = 0
+        for device in list(self._due):
+            told = self._told[device]
+            if now - told.at < REST or now < told.leaves_at < inf:
+                continue
+            if told.has_left:
+                del self._told[device], self._due[device]
+                continue
+            if count >= MAX_MESSAGES or size >= MAX_BYTES:
+                return
+            has: dict[str, str] = {}
+            if told.leaves_at < inf:
+                message = messages.removal(device)
+            else:
+                message, has = self._message(messages, device, told)
+            if told.kept != (kept := _digest(message)):
+                if not self._broker.publish(message, at_least_once=True):
+                    return
+                told.kept, told.at = kept, now
+                count, size = count + 1, size + len(message.payload)
+            told.has_left = not message.payload
+            # What is removed now is to be left out of the next one.
+            if not told.has_left and told.platforms.keys() <= has.keys():
+                del self._due[device]
+            told.platforms = has
+
+    def _message(
+        self, messages: DeviceMessages, device: Device, told: _Told
+    ) -> tuple[Message, dict[str, str]]:
+        """Return what is to be told of a device now, and the platforms of what it consists of."""
+        node = None if device is None else self._nodes.get(device)
+        if node is not None:
+            told.shape = self._shape_of(node, told)
+        shape = told.shape or NodeShape()
+        components = messages.components(device, shape)
+        has = {name: str(each["platform"]) for name, each in components.items()}
+        gone = {name: each for name, each in told.platforms.items() if name not in has}
+        return messages.message(device, shape, components, gone), has
+
+
+def _digest(message: Message) -> bytes:
+    said = repr(message.user_properties).encode() + message.payload
+    return hashlib.blake2b(said, digest_size=16).digest()
