@@ -118,14 +118,16 @@ class MemoryClient:
 
     @ivar client_id: as was said last; it is connected also if none was.
     @ivar will: what is published when it is cut.
+    @ivar is_full: as a test says.
     @ivar published: what it has published itself.
     @ivar dropped: messages that it could not publish.
     """
 
     def __init__(self, broker: MemoryBroker) -> None:
-        self.is_connected = False
+        self.is_connected = self.is_full = False
         self.connected: list[Callable[[], None]] = []
         self.lost: list[Callable[[], None]] = []
+        self.drained: list[Callable[[], None]] = []
         self.client_id = ""
         self.will: Message | None = None
         self.published: list[Message] = []

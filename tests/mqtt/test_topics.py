@@ -42,7 +42,7 @@ class TopicsTests(SynchronousTestCase):
     def test_names(self) -> None:
         for topic in ("a", "/", "a b/c", "$SYS/x", "é"):
             self.assertTrue(is_topic(topic), topic)
-        for topic in ("", "a/+", "a#", "a\0", "\ud800", "x" * (MAX_LENGTH + 1)):
+        for topic in ("", "a/+", "a#", "a\0", "\ud800", "a\x01", "\ufffe", "x" * (MAX_LENGTH + 1)):
             self.assertFalse(is_topic(topic), topic)
 
     def test_filters(self) -> None:

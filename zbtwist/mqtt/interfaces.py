@@ -39,10 +39,17 @@ class IBroker(Interface):
     """
 
     is_connected: bool = Attribute("Whether messages can be published now.")
+    is_full: bool = Attribute(
+        "Whether more than half of what may wait does: whoever has much to say waits for `drained`."
+    )
     connected: list[Callable[[], None]] = Attribute(
-        "Called in their order each time that a connection is made, after all was subscribed to."
+        "Called in their order each time that a connection is made, when all was subscribed to and "
+        "before anything is heard."
     )
     lost: list[Callable[[], None]] = Attribute("Called each time that a connection is lost.")
+    drained: list[Callable[[], None]] = Attribute(
+        "Called when nothing waits any more, after it was full."
+    )
 
     def identify(client_id: str, will: Message | None = None) -> None:
         """Say who this client is, without which no connection is made.
@@ -51,7 +58,8 @@ class IBroker(Interface):
 
         @param client_id: the broker knows one client by this name. A second one ends the connection
             of the first. Access lists of brokers go by it.
-        @param will: what the broker publishes with QoS 1 when the connection ends, however it ends.
+        @param will: what is published when the connection ends, however it ends: by the broker, or
+            by this client before it ends it itself.
         """
 
     def publish(message: Message, at_least_once: bool = False) -> bool:

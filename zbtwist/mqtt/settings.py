@@ -109,7 +109,7 @@ def _is_address(text: str) -> bool:
 def base(text: str, context: Context) -> str:
     """What stands before all topics."""
     levels = text.split("/")
-    if not is_topic(text) or not text.isprintable() or "" in levels or text.startswith("$"):
+    if not is_topic(text) or "" in levels or text.startswith("$"):
         raise Mistake(
             "must be a topic of MQTT, without +, # and $, and without / at either end, not "
             f"{text!r}."

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-#: Bytes of a topic or a filter, in UTF-8; section 1.5.4.
-MAX_LENGTH = 65535
+#: Characters of a text in a packet, so that its UTF-8 has no more than 65,535 bytes; section 1.5.4.
+MAX_LENGTH = 65535 // 4
 
 _SHARED = "$share/"
 
 
 def is_topic(text: str) -> bool:
     """Return whether messages can be published under this name."""
-    return _is_text(text) and "+" not in text and "#" not in text
+    return bool(text) and is_text(text) and "+" not in text and "#" not in text
 
 
 def is_filter(text: str) -> bool:
@@ -21,11 +21,17 @@ def is_filter(text: str) -> bool:
             return False
     levels = text.split("/")
     return (
-        _is_text(text)
+        bool(text)
+        and is_text(text)
         and all(level == "+" or "+" not in level for level in levels)
         and all("#" not in level for level in levels[:-1])
         and (levels[-1] == "#" or "#" not in levels[-1])
     )
+
+
+def has_wildcards(topic_filter: str) -> bool:
+    """Return whether it stands for more than one topic."""
+    return "+" in topic_filter or "#" in topic_filter
 
 
 def is_shared(topic_filter: str) -> bool:
@@ -53,10 +59,8 @@ def fits(topic_filter: str, topic: str) -> bool:
     )
 
 
-def _is_text(text: str) -> bool:
-    if not text or "\0" in text:
-        return False
-    try:
-        return len(text.encode()) <= MAX_LENGTH
-    except UnicodeEncodeError:
-        return False
+def is_text(text: str) -> bool:
+    """Return whether it can be in a packet. Brokers may hang up on whoever sends control characters
+    and the like, and some do; section 1.5.4.
+    """
+    return text.isprintable() and len(text) <= MAX_LENGTH

@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from zbtwist.radio.errors import SerialOpenError
+from zbtwist.runtime.one_try import connect_within
 
 #: Seconds between two tries to open the radio. An open that fails costs next to nothing.
 OPEN_RETRY = 0.3
@@ -55,7 +56,7 @@ class RetryingEndpoint:
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         while True:
             try:
-                return await self._try(factory)
+                return await connect_within(OPEN_TIMEOUT, self._clock, self._endpoint, factory)
             except CancelledError:
                 raise
             except TimeoutError:
@@ -65,18 +66,6 @@ class RetryingEndpoint:
             except Exception as error:
                 self._failed(_sentence(str(error) or type(error).__name__))
             await deferLater(self._clock, OPEN_RETRY)
-
-    async def _try(self, factory: IProtocolFactory) -> IProtocol:
-        connecting = self._endpoint.connect(factory)
-        # What an endpoint fails with when it is cancelled is its own affair: that of TCP has an
-        # error of its own for it, which would look like one more try that failed.
-        connected: Deferred[IProtocol] = Deferred()
-        connecting.addBoth(connected.callback)
-        try:
-            return await connected.addTimeout(OPEN_TIMEOUT, self._clock)
-        except (CancelledError, TimeoutError):
-            connecting.cancel()
-            raise
 
 
 def _sentence(text: str) -> str:
