@@ -1,5 +1,5 @@
-"""Takes pictures of the console, to be looked at: ``python -m tests.browser.screenshots DIRECTORY``
-and ``python -m tests.browser.screenshots --readme docs/images/console.png``.
+"""Takes pictures of the console to look at: ``python -m tests.browser.screenshots DIRECTORY``.
+With ``--readme docs/images/console.png`` or ``--docs docs/images`` it takes those that are shown.
 
 With 8, with 60 and with 300 simulated nodes, one of which is switched off; 1280, 800 and 390 pixels
 wide, light and dark: each view, a node's panel, a terminal, the menus. Some traffic runs for a
@@ -27,9 +27,24 @@ SIZES = {1280: 900, 800: 900, 390: 844}
 #: How many nodes there are.
 NETWORKS = (8, 60, 300)
 
+#: How many nodes there are in the pictures of docs/console.rst.
+DOCUMENTED = 60
+
 #: Seconds of traffic before the pictures.
 TRAFFIC = 40.0
 README_TRAFFIC = 300.0
+
+
+#: Lights the way of a node in the picture that others relay: of that which is the farthest away.
+LIGHT_A_LONG_WAY = """
+    const { left, top, width, height } = document.querySelector(".network").getBoundingClientRect();
+    const away = (node) => {
+      const dot = node.querySelector(".dot").getBoundingClientRect();
+      return Math.hypot(dot.left - left - width / 2, dot.top - top - height / 2);
+    };
+    const nodes = [...document.querySelectorAll(".network .node[aria-label*='through ECHO']")];
+    nodes.sort((one, other) => away(other) - away(one))[0].focus();
+"""
 
 
 def take(page: Page, directory: Path, name: str) -> None:
@@ -38,6 +53,7 @@ def take(page: Page, directory: Path, name: str) -> None:
         for scheme in ("light", "dark"):
             page.size(width, height)
             page.scheme(scheme)
+            page.script("scrollTo(0, 0)")
             # Sizes and colours are taken over with the next frame of the screen.
             time.sleep(0.3)
             page.driver.save_screenshot(str(directory / f"{name}-{width}-{scheme}.png"))
@@ -46,26 +62,15 @@ def take(page: Page, directory: Path, name: str) -> None:
 
 def take_all(directory: Path, nodes: int) -> None:
     """Take the pictures of one network."""
-    link = str(directory.resolve() / "radio")
-    radio = Program("-m", "tests.browser.radio", link, str(nodes))
-    radio.wait_for("ready")
-    gateway = Gateway(link)
+    radio, gateway = start(nodes)
     try:
-        wait_until(lambda: is_complete(gateway, nodes), f"{nodes} nodes", 120)
-        radio.process.send_signal(signal.SIGUSR2)
         ports = {row["addr_extended"].strip("[]!"): row["tcp_port"] for row in gateway.api.list()}
         failing = ports[address(min(FAILING, nodes - 1))]
         page = Page(f"http://127.0.0.1:{gateway.control}/")
         page.size(1280)
         page.wait_row("METER")
         page.measure()
-        page.open_terminal("ECHO")
-        page.wait_text("terminal-state", "open")
-        for number in range(int(TRAFFIC / 2)):
-            page.fill("terminal-input", f"line {number} of {'some ' * (number % 7)}text")
-            write_to(list(ports.values())[number * 7 % nodes])
-            write_to(failing)
-            time.sleep(1)
+        let_talk(page, list(ports.values()), failing, TRAFFIC)
         take(page, directory, f"{nodes}-terminal")
         page.click("terminal-times")
         page.choose("terminal-view", "hex")
@@ -123,6 +128,33 @@ def take_all(directory: Path, nodes: int) -> None:
         radio.stop()
 
 
+def start(nodes: int) -> tuple[Program, Gateway]:
+    """Start a radio and a gateway, wait until all nodes are known, and switch one off."""
+    # A name that says nothing of this computer.
+    radio = Program("-m", "tests.browser.radio", "./ttyXBee", str(nodes))
+    radio.wait_for("ready")
+    gateway = Gateway("./ttyXBee", directory=radio.directory)
+    try:
+        wait_until(lambda: is_complete(gateway, nodes), f"{nodes} nodes", 120)
+    except BaseException:
+        gateway.stop()
+        radio.stop()
+        raise
+    radio.process.send_signal(signal.SIGUSR2)
+    return radio, gateway
+
+
+def let_talk(page: Page, ports: list[int], failing: int, seconds: float) -> None:
+    """Send something to many nodes, one of which is switched off, and write in a terminal."""
+    page.open_terminal("ECHO")
+    page.wait_text("terminal-state", "open")
+    for number in range(int(seconds / 2)):
+        page.fill("terminal-input", f"line {number} of {'some ' * (number % 7)}text")
+        write_to(ports[number * 7 % len(ports)])
+        write_to(failing)
+        time.sleep(1)
+
+
 def write_to(port: int) -> None:
     """Send something to a node, and wait a moment for what comes back, or for the port's end."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as client:
@@ -159,6 +191,47 @@ def take_for_readme(path: Path) -> None:
         gateway.stop()
 
 
+def take_for_docs(directory: Path) -> None:
+    """Take the pictures that stand in docs/console.rst."""
+    radio, gateway = start(DOCUMENTED)
+    try:
+        rows = gateway.api.list()
+        ports = [row["tcp_port"] for row in rows]
+        failing = next(row for row in rows if address(FAILING) in row["addr_extended"])
+        page = Page(f"http://127.0.0.1:{gateway.control}/")
+        page.size(1280, 800)
+        page.scheme("light")
+        page.wait_row("METER")
+        let_talk(page, ports, failing["tcp_port"], README_TRAFFIC)
+        page.click("panel-close")
+        page.open_node(failing["label"])
+        page.select("test-count", "3")
+        page.click("test")
+        page.wait_text("test-result", "0 of 3 packets came back")
+        shoot(page, directory / "panel.png")
+        page.click("panel-close")
+        page.scheme("dark")
+        page.go_to("network")
+        page.wait_text("picture-text", "nodes")
+        page.script(LIGHT_A_LONG_WAY)
+        shoot(page, directory / "network.png")
+        page.scheme("light")
+        page.go_to("nodes")
+        page.size(390, 700)
+        shoot(page, directory / "phone.png")
+    finally:
+        gateway.stop()
+        radio.stop()
+
+
+def shoot(page: Page, path: Path) -> None:
+    """Take one picture, with nothing that only the one who takes it would see."""
+    page.script("scrollTo(0, 0)")
+    # The screen follows with its next frame.
+    time.sleep(1)
+    page.driver.save_screenshot(str(path))
+
+
 def is_complete(gateway: Gateway, nodes: int) -> bool:
     """Whether all nodes have names and ports."""
     try:
@@ -180,13 +253,20 @@ def main() -> None:
     parser.add_argument(
         "--readme", metavar="FILE", type=Path, help="take just the picture of the README, to FILE"
     )
+    parser.add_argument(
+        "--docs", metavar="DIRECTORY", type=Path, help="take just those of docs/console.rst"
+    )
     arguments = parser.parse_args()
-    if (arguments.directory is None) == (arguments.readme is None):
-        parser.error("name the directory that the pictures go to, or --readme FILE")
+    wishes = (arguments.directory, arguments.readme, arguments.docs)
+    if sum(wish is not None for wish in wishes) != 1:
+        parser.error("name the directory that the pictures go to, or --readme FILE, or --docs")
     if missing():
         parser.error(missing())
     if arguments.readme is not None:
         take_for_readme(arguments.readme)
+        return
+    if arguments.docs is not None:
+        take_for_docs(arguments.docs)
         return
     arguments.directory.mkdir(parents=True, exist_ok=True)
     for nodes in arguments.nodes or NETWORKS:

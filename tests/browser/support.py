@@ -218,27 +218,35 @@ class Page:
         """Open the terminal in the panel of a node, by the button in its row where there is room
         for it.
         """
-        button = self.row(name).find_element(By.CSS_SELECTOR, "td.do button")
-        if button.is_displayed():
-            _click(button, f"the terminal of {name!r}")
-            self.wait_text("node-title", name)
-        else:
-            self.open_node(name)
+        if self._click_in_row(name, "td.do button", ".name button") == ".name button":
             self.click("tab-terminal")
 
     def open_node(self, name: str) -> None:
         """Open the panel of a node."""
+        self._click_in_row(name, ".name button")
 
-        def clicked() -> bool:
+    def _click_in_row(self, name: str, *selectors: str) -> str:
+        """Click what opens the panel of a node: the first of these that is to be seen in its row.
+
+        @return: which it was.
+        """
+
+        def clicked() -> str:
             try:
-                self.row(name).find_element(By.CSS_SELECTOR, ".name button").click()
+                row = self.row(name)
+                for selector in selectors:
+                    button = row.find_element(By.CSS_SELECTOR, selector)
+                    if button.is_displayed():
+                        button.click()
+                        return selector
             except StaleElementReferenceException:
                 # The rows were drawn anew meanwhile.
-                return False
-            return True
+                pass
+            return ""
 
-        wait_until(clicked, f"{name!r}, to be clicked")
+        selector = wait_until(clicked, f"{name!r}, to be clicked")
         self.wait_text("node-title", name)
+        return selector
 
     def new_tab(self, view: str = "") -> None:
         """Load it once more, in a tab of its own: the others are no longer seen."""
@@ -258,6 +266,15 @@ class Page:
         button = self.find(f"[name={name}][value={value}]")[0]
         button.find_element(By.XPATH, "..").click()
         wait_until(button.is_selected, f"{value!r} of {name!r}")
+
+    def select(self, name: str, value: str) -> None:
+        """Choose an option of a select element, also while it is folded away."""
+        self.script(
+            "const choice = document.getElementById(arguments[0]); choice.value = arguments[1];"
+            "choice.dispatchEvent(new Event('change'))",
+            name,
+            value,
+        )
 
     def fill(self, name: str, text: str) -> None:
         """Write into a field in place of what is there, and press Enter."""

@@ -351,6 +351,25 @@ class ReadingTests(ListTestCase):
         self.assertLessEqual(over, 0)
         self.assertLessEqual(cut, 0.5)
 
+    def test_titles_are_in_line(self) -> None:
+        """Also where columns are as narrow as their titles, and one is sorted by."""
+        page = self.open(columns="state,name,port,signal,hops,lost,heard,temperature", sort="hops")
+        page.wait_row(LONG)
+        for width in (1280, 1000, 800):
+            page.size(width, 900)
+            wait_until(lambda: page.script("return innerWidth") == width, "the width")  # noqa: B023
+            middles = page.script(
+                """
+                return [...document.querySelectorAll("#table thead button")].map((title) => {
+                  const range = document.createRange();
+                  range.selectNodeContents(title);
+                  const { top, bottom } = range.getBoundingClientRect();
+                  return Math.round((top + bottom) / 2);
+                });
+                """
+            )
+            self.assertEqual(len(set(middles)), 1, (width, middles))
+
     def test_two_lines_on_a_phone(self) -> None:
         page = self.open()
         page.size(390, 844)

@@ -47,7 +47,7 @@ class World:
         return cls.one
 
 
-class LoginTests(SynchronousTestCase):
+class LoginTestCase(SynchronousTestCase):
     if missing():
         skip = missing()
 
@@ -66,6 +66,8 @@ class LoginTests(SynchronousTestCase):
             page.id(field).send_keys(text)
         page.id("login-send").click()
 
+
+class LoginTests(LoginTestCase):
     def test_login(self) -> None:
         page = self.page()
         self.assertEqual(page.text("nodes-count"), "")
@@ -90,30 +92,6 @@ class LoginTests(SynchronousTestCase):
         # Not even another load of the page has it.
         page.id("logout").click()
         wait_until(lambda: self.is_asked(page), "it is out")
-
-    def test_who_may_only_look(self) -> None:
-        page = self.page()
-        self.log_in(page, "viewer", "look")
-        page.wait_text("user", "viewer (may only look)")
-        page.row("ECHO")
-        page.id("discover").click()
-        page.wait_text("discover-text", "The user 'viewer' may only look, and discover changes")
-        page.open_node("ECHO")
-        page.wait_text("node-read-only", "You may only look")
-        for hidden in ("rename-open", "port-change"):
-            self.assertFalse(page.id(hidden).is_displayed(), hidden)
-        for button in ("test", "restart", "identify", "forget"):
-            self.assertFalse(page.id(button).is_enabled(), button)
-        page.click("tab-settings")
-        self.assertFalse(page.id("settings-read").is_enabled())
-        page.click("tab-io")
-        self.assertFalse(page.id("sample").is_enabled())
-        page.click("tab-happened")
-        page.wait_text("happened-lines", "is on port")
-        page.click("panel-close")
-        page.open_terminal("ECHO")
-        page.wait_text("terminal-output", "The user 'viewer' may only look, and a terminal")
-        self.assertIn("ECHO", page.text("table"))
 
     def test_no_ticket_is_of_use_again(self) -> None:
         """What stands in the addresses that a proxy would log opens nothing more."""

@@ -45,14 +45,6 @@ class PanelTestCase(ConsoleTestCase):
         query = parse_qs(urlsplit(page.driver.current_url).query)
         return {name: values[0] for name, values in query.items()}
 
-    def select(self, page: Page, name: str, value: str) -> None:
-        page.script(
-            "const choice = document.getElementById(arguments[0]); choice.value = arguments[1];"
-            "choice.dispatchEvent(new Event('change'))",
-            name,
-            value,
-        )
-
     def answers(self, name: str) -> bool:
         try:
             return bool(self.api.at(name, "HV"))
@@ -96,7 +88,7 @@ class FaultTests(PanelTestCase):
         why = page.wait_text("node-why", "Not answering")
         self.assertIn("got no acknowledgement", why)
         self.assertIn("since", why)
-        self.select(page, "test-count", "3")
+        page.select("test-count", "3")
         page.click("test")
         page.wait_text("test-result", "0 of 3 packets came back")
         page.wait_text("test-facts", "100 %")
@@ -246,7 +238,7 @@ class SettingsTests(PanelTestCase):
 
     def set(self, page: Page, command: str, value: str) -> None:
         self.edit(page, command)
-        self.select(page, f"set-{command}-choice", value)
+        page.select(f"set-{command}-choice", value)
         page.find(f"[data-command={command}] form button.primary")[0].click()
 
     def test_change_one_that_is_not_in_flash_then(self) -> None:

@@ -452,6 +452,24 @@ class WayTests(PictureTestCase):
         wait_until(lambda: not self.lit(page), "nothing is lit")
         self.assertEqual(page.text("picture-card"), "")
 
+    def test_card_leaves_its_node_in_sight(self) -> None:
+        """Wherever the node stands, also on a phone, where the card is as wide as the picture."""
+        page = self.make([node(number, health="losing") for number in range(1, 30)])
+        for width in (1280, 390):
+            page.size(width, 844)
+            page.script("window.picture.fit()")
+            for number in range(1, 30):
+                self.point_at(page, number)
+                covered = page.script(
+                    "const card = document.getElementById('picture-card').getBoundingClientRect();"
+                    "const dot = document.querySelector('.network .node[data-address=\"' +"
+                    " arguments[0] + '\"] .dot').getBoundingClientRect();"
+                    "return card.width > 0 && dot.left < card.right && dot.right > card.left"
+                    " && dot.top < card.bottom && dot.bottom > card.top",
+                    address_of(number),
+                )
+                self.assertFalse(covered, (width, number))
+
     def test_signal_of_a_neighbour(self) -> None:
         """What our radio does not hear, a neighbour may have told: the worse way of both."""
         page = self.make(self.nodes())

@@ -263,7 +263,8 @@ class Lists(CtlTestCase):
         self.answers["list"] = [
             node(1, label='=SUM(A1),"x"', state="listening", health="weak", health_text="It is so.")
             | {"signal": 85, "hops": 2, "lost": 123456.0, "last_seen": 1795000000.0},
-            node(2, label="Küche", tcp_port=0, state="none", hops=-1),
+            node(2, label="Küche", tcp_port=0, state="none", hops=-1)
+            | {"addr_short": "[fffe]!", "addr_parent": "[fffe]!"},
         ]
         first, *rows = csv.reader(io.StringIO(self.done("list", "--csv")))
         self.assertEqual(first[:5], ["name", "address", "port", "state", "why"])
@@ -277,6 +278,11 @@ class Lists(CtlTestCase):
         self.assertEqual(
             [two[key] for key in ("name", "port", "signal", "hops", "last heard")],
             ["Küche", "", "", "", ""],
+        )
+        # What stands for no address is none.
+        self.assertEqual(
+            [[row[key] for key in ("short", "parent")] for row in (one, two)],
+            [["1234", ""], ["", ""]],
         )
         for arguments in (("--csv", "--json"), ("--waiting", "--csv"), ("--waiting", "--problems")):
             self.misused_after_calls("list", *arguments)
@@ -595,6 +601,12 @@ class Commands(CtlTestCase):
         self.assertEqual(self.calls, [("test", "E2", 10, 64), ("test", "E2", 3, 84)])
         self.answers["test"] = {"sent": 0, "text": "Gone."}
         self.assertEqual(self.done("test", "E2"), "Gone.\n")
+        self.calls.clear()
+        self.answers["end_test"] = {"began": 1795000000.0, "sent": 0, "text": "It was ended."}
+        self.assertEqual(self.done("test", "E2", "--end"), "It was ended.\n")
+        self.answers["end_test"] = {"began": 0.0, "sent": 0, "text": ""}
+        self.assertEqual(self.done("test", "E2", "--end"), "E2 was never tested.\n")
+        self.assertEqual(self.calls, [("end_test", "E2")] * 2)
         self.calls.clear()
         self.misused("test", "E2", "--count", "0")
         self.misused("test", "E2", "--size", "85")

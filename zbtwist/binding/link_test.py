@@ -139,7 +139,7 @@ class LinkTests(Service):
         return self._latest.get(node.address64)
 
     async def test(self, node: Node, count: int, size: int) -> LinkTest:
-        """Test the way to a node; cancel it to end it.
+        """Test the way to a node, until it is done or ended; cancelled, it is ended as well.
 
         @param count: packets.
         @param size: bytes of each, see `zbtwist.network.loopback`.
@@ -166,6 +166,12 @@ class LinkTests(Service):
                     LinkTested(node, test.sent, test.delivered, test.received, test.text)
                 )
         return test
+
+    def end(self, node: Node) -> None:
+        """End the test of a node, if one is running: whoever waits for it gets what came of it."""
+        run = self._running.get(node.address64)
+        if run is not None:
+            run.end()
 
     def _forget(self, node: Node) -> None:
         self._latest.pop(node.address64, None)
@@ -200,11 +206,17 @@ class _Run:
         self._work: Deferred[None] | None = None
         self._sent: Deferred[TransmitStatus] | None = None
         self._pause = MIN_PAUSE
+        self._is_ended = False
 
     def stop(self) -> None:
-        """End it, if it still goes on."""
+        """Give it up, if it still goes on."""
         if self._work is not None:
             self._work.cancel()
+
+    def end(self) -> None:
+        """Let it be over now, with what it has found so far."""
+        self._is_ended = True
+        self.stop()
 
     async def until_done(self) -> None:
         """Run it to its end."""
@@ -214,7 +226,8 @@ class _Run:
             await work
         except CancelledError:
             self._test.ended = "It was ended before all were sent."
-            raise
+            if not self._is_ended:
+                raise
         finally:
             self._work = None
             del self._network.echoes[self._name]

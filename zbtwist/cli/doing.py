@@ -152,7 +152,7 @@ def permit_join(session: Session, seconds: int) -> None:
     session.show(answer, lambda: click.echo(line))
 
 
-@main.asking("test", "test_result", short_help="Test the way to a node.")
+@main.asking("test", "test_result", "end_test", short_help="Test the way to a node.")
 @click.argument("node", type=NodeName())
 @click.option(
     "--count", "-c", type=click.IntRange(1, 1000), default=10, help="Packets; 10 by default."
@@ -160,11 +160,17 @@ def permit_join(session: Session, seconds: int) -> None:
 @click.option(
     "--size", "-s", type=click.IntRange(24, 84), default=64, help="Bytes of each; 64 by default."
 )
-def test(session: Session, node: str, count: int, size: int) -> None:
+@click.option("--end", is_flag=True, help="End the test of NODE that somebody else has begun.")
+def test(session: Session, node: str, count: int, size: int, end: bool) -> None:
     """Test the way to NODE: packets that its radio sends back are counted and timed.
 
     They do not reach its serial line, and streams go on meanwhile. Control-C ends the test.
     """
+    if end:
+        answer = session.gateway().struct("end_test", node)
+        lines = link_test_lines(answer) if answer.get("began") else [f"{node} was never tested."]
+        session.show(answer, lambda: click.echo("\n".join(lines)))
+        return
     gateway = session.gateway(TEST_TIMEOUT)
     console = error_console()
     if console.is_terminal:

@@ -16,6 +16,7 @@ from zbtwist.cli.words import (
     device_of,
     number_of,
     reason_of,
+    short_of,
     state_of,
     text_of,
 )
@@ -103,8 +104,9 @@ NODES: Table = {
     "signal": _number("signal", -1),
     "hops": _number("hops"),
     "lost": _number("lost", least=-1),
-    "short": lambda row: address_of(row, "addr_short"),
-    "parent": lambda row: address_of(row, "addr_parent"),
+    # A blank where the list has a dash.
+    "short": lambda row: short_of(row, "addr_short").strip("-"),
+    "parent": lambda row: short_of(row, "addr_parent").strip("-"),
 }
 
 

@@ -297,6 +297,7 @@ class Introspection(SiteTestCase):
                 "create_mapping",
                 "disconnect",
                 "discover",
+                "end_test",
                 "end_walk",
                 "forget",
                 "forget_silent",

@@ -300,6 +300,40 @@ class LinkTestTests(ActionTestCase):
         self.assertEqual(self.gateway.bindings.turns.in_flight, 0)
         self.assertEqual(self.done(self.api.test("ECHO", 1))["received"], 1)
 
+    def test_ended_by_another(self) -> None:
+        """Who asked for it gets what came of it so far, and so does who ended it, or is late."""
+        self.start()
+        test = self.call(self.api.test("ECHO", 500))
+        self.run_for(0.5)
+        row = self.api.end_test("ECHO")
+        self.assertEqual(self.successResultOf(test), row)
+        self.assertEqual((row["running"], row["count"]), (False, 500))
+        self.assertTrue(1 < row["received"] == row["sent"] < 10, row)
+        self.assertIn(f"{row['sent']} of {row['sent']} packets came back", row["text"])
+        self.assertIn("It was ended before all were sent.", row["text"])
+        self.assertEqual(self.api.end_test("ECHO"), row)
+        self.assertEqual(self.gateway.network.echoes, {})
+        self.run_for(5)
+        self.assertEqual(self.gateway.bindings.turns.in_flight, 0)
+        self.assertEqual(self.done(self.api.test("ECHO", 1))["received"], 1)
+
+    def test_nothing_to_end(self) -> None:
+        self.start()
+        self.assertEqual(self.api.end_test("ECHO")["began"], 0.0)
+
+    def test_ended_before_anything_came(self) -> None:
+        """Also while a packet waits for its turn, or for a node that is not there."""
+        self.start()
+        self.device.reachable = False
+        for seconds in (0.0, 0.1, 3.0):
+            test = self.call(self.api.test("ECHO", 5))
+            self.run_for(seconds)
+            row = self.api.end_test("ECHO")
+            self.assertEqual((row["running"], row["received"]), (False, 0))
+            self.assertIn("ended", self.successResultOf(test)["text"])
+        self.run_for(30)
+        self.assertEqual(self.gateway.bindings.turns.in_flight, 0)
+
     def test_cancelled_at_every_moment(self) -> None:
         self.start(rate=35_000.0)
         for step in range(40):

@@ -24,6 +24,7 @@ class OperationsTests(SynchronousTestCase):
             {
                 "clients",
                 "disconnect",
+                "end_test",
                 "end_walk",
                 "frames",
                 "links",
@@ -56,7 +57,8 @@ class OperationsTests(SynchronousTestCase):
                 **{name: name for name in SETTINGS},
                 **{name: name for name in ("neighbours", "walk", "end_walk", "links")},
                 **{name: name for name in ("show", "disconnect", "trace", "at", "forget")},
-                **{name: name for name in ("test", "test_result", "restart", "identify")},
+                **{name: name for name in ("test", "test_result", "end_test")},
+                **{name: name for name in ("restart", "identify")},
                 **{name: name for name in ("sample", "set_pin")},
             },
         )
@@ -112,7 +114,7 @@ class OperationsTests(SynchronousTestCase):
     def test_every_key_says_something(self) -> None:
         for name in (
             *("list", "stats", "status", "get_temperatures", "trace", "frames"),
-            *("values", "sample", "pins", "set_pin", "test", "test_result"),
+            *("values", "sample", "pins", "set_pin", "test", "test_result", "end_test"),
             *("show", "clients", "watch"),
             *("neighbours", "walk", "end_walk", "links"),
             *SETTINGS,

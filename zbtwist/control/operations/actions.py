@@ -139,7 +139,8 @@ class ActionOperations(CommandOperations):
         They do not reach the node's serial line, nor what clients read; streams go on meanwhile. A
         packet follows when the last is back, or is not to be expected any more: up to 25 seconds;
         120 to a node that sleeps. After 120 seconds no more are sent. The test ends when whoever
-        asked for it is gone. Only one of a node runs at a time, and four in all.
+        asked for it is gone, or by ``end_test()``. Only one of a node runs at a time, and four in
+        all.
 
         The radio can measure how strongly it hears its neighbour: with hops in between that is not
         the node.
@@ -180,6 +181,17 @@ class ActionOperations(CommandOperations):
         @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL.
         """
         node = self._resolver.node(address)
+        return _row(node, self._tests.latest(node))
+
+    @operation("end_test", page="end_test")
+    def end_test(self, address: str) -> LinkTestRow:
+        """End the test of a node that is running, whoever asked for it, and tell what came of it so
+        far: that is also what who asked for it gets. If none is running nothing changes.
+
+        @raise ControlFault: BAD_ADDRESS, UNKNOWN_NODE, AMBIGUOUS_LABEL.
+        """
+        node = self._resolver.node(address)
+        self._tests.end(node)
         return _row(node, self._tests.latest(node))
 
 

@@ -49,12 +49,11 @@ export class PanelActions {
   }
 
   update() {
-    const { isReadOnly, values } = this.subject;
-    for (const button of [this.restart, this.identify, this.forget]) {
-      button.disabled = isReadOnly || !values;
+    for (const button of [this.restart, this.identify, this.sample, this.forget]) {
+      button.disabled = this.subject.isOff;
     }
     // Somebody else has forgotten it: there is nothing left to be asked.
-    if (!values && this.subject.link.up) this.questions.asked?.(false);
+    if (!this.subject.values && this.subject.link.up) this.questions.asked?.(false);
     this.test.update();
   }
 
@@ -118,17 +117,21 @@ class LinkTest {
       ),
     );
     this.progress = element("progress", { id: "test-progress", "aria-label": "Test of the link" });
-    this.progress.hidden = true;
+    this.end = element("button", { type: "button", class: "small", id: "test-end" }, "End the test");
+    this.end.addEventListener("click", () => this.endIt());
+    this.running = element("div", { class: "running" }, this.progress, this.end);
+    this.running.hidden = true;
     this.result = resultLine("test-result");
     const facts = element("dl", { class: "facts", id: "test-facts" });
     this.facts = new Facts(facts);
-    this.element = element("div", {}, this.progress, this.result, facts);
+    this.element = element("div", {}, this.running, this.result, facts);
   }
 
   update() {
-    const { isReadOnly, values, details } = this.subject;
-    this.button.disabled = isReadOnly || !values;
-    this.count.disabled = isReadOnly || !values;
+    const { isOff, details } = this.subject;
+    this.button.disabled = isOff;
+    this.count.disabled = isOff;
+    this.end.hidden = isOff;
     // Also one that somebody else began.
     if (details?.test && !this.isOn && !this.result.classList.contains("error")) {
       this.show(details.test);
@@ -143,7 +146,7 @@ class LinkTest {
     const looking = setInterval(() => this.look(), LOOK);
     this.progress.max = count;
     this.progress.value = 0;
-    this.progress.hidden = false;
+    this.showRunning(true);
     let last = null;
     await work(this.button, this.result, "Testing the way to it…", async () => {
       last = await this.subject.call("test", count);
@@ -151,9 +154,24 @@ class LinkTest {
     });
     clearInterval(looking);
     this.isOn = false;
-    this.progress.hidden = true;
+    this.showRunning(false);
     if (last) this.show(last);
     this.subject.refresh();
+  }
+
+  /** End it, also one that somebody else began. What came of it says the test itself. */
+  endIt() {
+    work(this.end, this.result, "Ending the test…", async () => {
+      const test = await this.subject.call("end_test");
+      if (!this.isOn) this.show(test);
+      return test.text;
+    });
+  }
+
+  showRunning(isRunning) {
+    // The focus would be lost with the button.
+    if (!isRunning && this.end === document.activeElement) this.button.focus();
+    this.running.hidden = !isRunning;
   }
 
   async look() {
@@ -166,7 +184,7 @@ class LinkTest {
   }
 
   show(test) {
-    this.progress.hidden = !test.running && !this.isOn;
+    this.showRunning(test.running || this.isOn);
     if (!test.began) return;
     if (test.running) {
       this.progress.max = test.count;

@@ -12,13 +12,22 @@ const MAXIMUM_LINES = 500;
 
 const WORDS = { info: "", warn: "warning" };
 
+/** What is shown of what happened: those of which level, and all that matter more. */
+const LEVELS = ["debug", "info", "warn", "error", "critical"];
+const CHOICES = [
+  ["debug", "all"],
+  ["info", "info and above"],
+  ["warn", "warnings and errors"],
+];
+
 /** Asks for the events of one kind, as long as somebody looks. */
 class EventsTab {
   constructor(subject, kind) {
     this.subject = subject;
     this.kind = kind;
-    /** The last event that is known. */
+    /** The last event that is known, and those that are kept. */
     this.last = null;
+    this.events = [];
     this.lines = element("div", {
       class: "log-lines",
       id: `${kind}-lines`,
@@ -60,15 +69,42 @@ class EventsTab {
 
   begin() {
     this.last = null;
+    this.events = [];
     this.lines.replaceChildren();
   }
 
   take(events) {
     this.last = events.at(-1) ?? this.last;
-    const wanted = events.filter((event) => (event.kind === "frame") === (this.kind === "frames"));
+    const fresh = events.filter((event) => (event.kind === "frame") === (this.kind === "frames"));
+    this.events.push(...fresh);
+    this.forget();
+    this.draw(fresh);
+  }
+
+  /** Keep a bounded number of them: what matters least, and is oldest, goes first. */
+  forget() {
+    while (this.events.length > MAXIMUM_LINES) {
+      const least = this.events.findIndex(({ level }) => level === LEVELS[0]);
+      this.events.splice(Math.max(0, least), 1);
+    }
+  }
+
+  /** Whether a line is made of it. */
+  isWanted() {
+    return true;
+  }
+
+  drawAll() {
+    this.lines.replaceChildren();
+    this.draw(this.events);
+    this.lines.scrollTop = this.lines.scrollHeight;
+  }
+
+  draw(events) {
     const { lines } = this;
     const isAtEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 24;
-    lines.append(...wanted.slice(-MAXIMUM_LINES).map((event) => this.line(event)));
+    const wanted = events.filter((event) => this.isWanted(event)).slice(-MAXIMUM_LINES);
+    lines.append(...wanted.map((event) => this.line(event)));
     while (lines.childElementCount > MAXIMUM_LINES) lines.firstChild.remove();
     this.update();
     if (wanted.length && isAtEnd) lines.scrollTop = lines.scrollHeight;
@@ -107,10 +143,40 @@ export class HappenedTab extends EventsTab {
   constructor(subject) {
     super(subject, "happened");
     this.lines.setAttribute("aria-label", "What happened to this node");
-    setText(this.none, "The log has nothing of this node.");
     this.none.hidden = true;
     this.lines.hidden = true;
-    this.element = element("div", {}, this.error, this.lines, this.none);
+    const options = CHOICES.map(([level, words]) => element("option", { value: level }, words));
+    this.level = element("select", { id: "happened-level" }, ...options);
+    // A node that goes on losing has hundreds of others.
+    this.level.value = "info";
+    this.level.addEventListener("change", () => this.drawAll());
+    this.count = element("p", { class: "grow muted", role: "status", id: "happened-count" });
+    this.element = element(
+      "div",
+      {},
+      element(
+        "div",
+        { class: "bar" },
+        this.count,
+        element("label", { class: "beside" }, "Level ", this.level),
+      ),
+      this.error,
+      this.lines,
+      this.none,
+    );
+  }
+
+  isWanted({ level }) {
+    return LEVELS.indexOf(level) >= LEVELS.indexOf(this.level.value);
+  }
+
+  update() {
+    super.update();
+    const shown = this.lines.childElementCount;
+    const all = this.events.length;
+    const left = all - shown;
+    setText(this.count, left > 0 ? `${counted(left, "event")} of less weight left out.` : "");
+    setText(this.none, `The log has nothing${all ? " of that level" : ""} of this node.`);
   }
 }
 

@@ -36,9 +36,8 @@ export class SettingsFiles {
   }
 
   update() {
-    const { isReadOnly, values } = this.subject;
-    this.saving.hidden = isReadOnly || !values;
-    this.applying.hidden = isReadOnly || !values;
+    this.saving.hidden = this.subject.isOff;
+    this.applying.hidden = this.subject.isOff;
   }
 
   // --- Saving ----------------------------------------------------------------------------------

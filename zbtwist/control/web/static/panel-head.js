@@ -114,7 +114,8 @@ export class PanelHead {
       isReadOnly ? "You may only look: what changes something, or reaches a node, is off." : "",
     );
     this.note.hidden = !isReadOnly;
-    this.renameOpen.hidden = !values || isReadOnly;
+    this.renameOpen.hidden = subject.isOff;
+    if (subject.isOff) this.rename.hidden = true;
     const isGone = !values && subject.link.up;
     const problem = isGone ? "The gateway does not know this node any more." : values?.problem;
     setText(this.problem, problem || "");

@@ -10,6 +10,8 @@ const BEST = 255;
 export class Neighbours {
   constructor(subject) {
     this.subject = subject;
+    /** When it told what is shown, in seconds since 1970; 0 for never. */
+    this.at = 0;
     this.ask = element("button", { type: "button", id: "neighbours-ask" }, "Ask whom it hears");
     this.ask.addEventListener("click", () => this.askIt());
     this.result = resultLine("neighbours-result");
@@ -23,13 +25,14 @@ export class Neighbours {
       element("div", { class: "buttons" }, this.ask, this.age),
       this.result,
     );
+    this.element.hidden = true;
   }
 
   update() {
-    const { values, details, isReadOnly } = this.subject;
+    const { values, details, isOff } = this.subject;
     // An end device hears nobody but its parent, which the facts say.
-    this.element.hidden = !values || values.type === "end";
-    this.ask.disabled = isReadOnly;
+    if (values) this.element.hidden = values.type === "end";
+    this.ask.disabled = isOff;
     if (details) this.show(details.neighbours);
   }
 
@@ -37,11 +40,15 @@ export class Neighbours {
     work(this.ask, this.result, "Asking it, a few answers one after the other…", async () => {
       const told = await this.subject.call("neighbours");
       this.show(told);
+      this.subject.refresh();
       return told.text || (told.neighbours.length ? "" : "It hears nobody.");
     });
   }
 
   show({ at, neighbours }) {
+    // What was asked for before may come after what it has told since.
+    if (at < this.at) return;
+    this.at = at;
     setText(this.age, at ? `told ${format.ago(at)}` : "");
     const said = JSON.stringify(neighbours);
     if (said === this.said) return;

@@ -66,6 +66,8 @@ export class OverviewTab {
     const { values: node, details } = this.subject;
     // What was known of a node that is forgotten stays to be read.
     this.actions.update();
+    this.clients.update();
+    this.neighbours.update();
     if (!node) return;
     this.facts.show([
       ["Signal", this.signalText(node)],
@@ -83,8 +85,6 @@ export class OverviewTab {
       ["Parent", this.parentText(node)],
     ]);
     this.way.update();
-    this.clients.update();
-    this.neighbours.update();
     this.showTold(details?.values || []);
   }
 
@@ -194,7 +194,7 @@ class Clients {
       const unsent = client.unsent ? `, ${format.bytes(client.unsent)} not read yet` : "";
       const ended = client.ended ? ", writes no more" : "";
       setText(row.text, `for ${duration(client.seconds)}${unsent}${ended}`);
-      row.button.hidden = this.subject.isReadOnly;
+      row.button.hidden = this.subject.isOff;
     }
     for (const peer of gone) {
       this.rows.get(peer).line.remove();

@@ -59,8 +59,8 @@ export class PinsTab {
   }
 
   update() {
-    const { details, isReadOnly, values } = this.subject;
-    this.sample.disabled = isReadOnly || !values;
+    const { details, isOff } = this.subject;
+    this.sample.disabled = isOff;
     if (details) this.lay(details.pins);
     else this.table.hidden = true;
   }
@@ -119,7 +119,7 @@ export class PinsTab {
     setText(mode, pin.mode);
     setText(read, pin.at ? format.ago(pin.at) : "");
     setAttribute(read, "title", pin.at ? format.moment(pin.at) : null);
-    const maySet = !this.subject.isReadOnly && Boolean(this.subject.values);
+    const maySet = !this.subject.isOff;
     row.high.hidden = row.low.hidden = !(pin.output && maySet);
     row.make.hidden = !(isDigital && !pin.output && pin.pin && maySet);
     setAttribute(row.high, "aria-label", `Set ${pin.name} high`);

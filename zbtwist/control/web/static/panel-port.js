@@ -56,13 +56,13 @@ export class PanelPort {
   }
 
   update() {
-    const { values, isReadOnly, state } = this.subject;
+    const { values, isOff, state } = this.subject;
     const port = values?.port;
     const idle = values?.unbound ? "No port: its mapping was removed" : "No port";
     setText(this.where, port ? format.portPlace(values, state.gateway) : values ? idle : "");
     this.where.classList.toggle("none", !port);
     this.copy.hidden = !port;
-    this.change.hidden = !values || isReadOnly;
+    this.change.hidden = isOff;
     setText(this.change, port ? "Change…" : "Give it one…");
     this.unbind.disabled = !port;
     this.element.hidden = !values;

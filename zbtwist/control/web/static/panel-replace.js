@@ -37,7 +37,7 @@ export class Replacement {
   }
 
   update() {
-    this.element.hidden = this.subject.isReadOnly || !this.subject.values;
+    this.element.hidden = this.subject.isOff;
   }
 
   offer() {

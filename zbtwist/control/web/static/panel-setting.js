@@ -49,7 +49,7 @@ export class SettingRow {
     this.flag.hidden = true;
     this.value = element("td", { class: "value" }, this.open, this.fixed, " ", this.flag);
     this.line = element("tr", {}, this.command, this.name, this.value);
-    this.isReadOnly = true;
+    this.isOff = true;
   }
 
   get haystack() {
@@ -71,15 +71,16 @@ export class SettingRow {
   }
 
   /** @param isUnwritten: it was set, and is not in flash.
-   *  @param isReadOnly: who looks may change nothing. */
-  mark(isUnwritten, isReadOnly) {
+   *  @param isOff: nobody can change it now. */
+  mark(isUnwritten, isOff) {
     this.flag.hidden = !isUnwritten;
-    this.isReadOnly = isReadOnly;
+    this.isOff = isOff;
+    if (this.form) this.button.disabled = isOff;
     this.showWhether();
   }
 
   showWhether() {
-    const mayChange = !this.values.read_only && !this.isReadOnly;
+    const mayChange = !this.values.read_only && !this.isOff;
     this.open.hidden = !mayChange || Boolean(this.form);
     this.fixed.hidden = mayChange || Boolean(this.form);
   }
@@ -177,7 +178,7 @@ export class SettingRow {
     });
     if (!row) return;
     this.show(row);
-    this.mark(!row.stored, this.isReadOnly);
+    this.mark(!row.stored, this.isOff);
     if (this.form === form) this.leave();
     subject.refresh();
   }

@@ -104,13 +104,13 @@ export class SettingsTab {
   }
 
   update() {
-    const { details, isReadOnly, values } = this.subject;
+    const { details, isOff } = this.subject;
     const read = details?.settings_read;
     const age = read ? `Read ${format.ago(read)}.` : "Never read.";
     setText(this.age, details ? age : "");
     this.age.title = read ? format.moment(read) : "";
     setText(this.read, this.rows.size ? "Read again" : "Read the settings");
-    this.read.disabled = isReadOnly || !values;
+    this.read.disabled = isOff;
     const unwritten = details?.unwritten || [];
     this.unwritten.hidden = unwritten.length === 0;
     const what = unwritten.length === 1 ? "is" : "are";
@@ -118,8 +118,8 @@ export class SettingsTab {
       this.unwrittenText,
       `${unwritten.join(", ")} ${what} set and not in flash: lost when the node restarts.`,
     );
-    this.write.hidden = isReadOnly;
-    for (const [command, row] of this.rows) row.mark(unwritten.includes(command), isReadOnly);
+    this.write.hidden = isOff;
+    for (const [command, row] of this.rows) row.mark(unwritten.includes(command), isOff);
     const nothing = this.rows.size === 0;
     this.table.hidden = nothing;
     this.filterLine.hidden = nothing;

@@ -14,14 +14,15 @@ import { TerminalTab } from "./panel-terminal.js";
 import { place } from "./place.js";
 import { Subject } from "./subject.js";
 
-/** What of a node is shown: its name in the address, its title, and what shows it. */
+/** What of a node is shown: its name in the address, its title, what shows it, and a shorter title
+ * where there is no room for that one. */
 const TABS = [
   ["overview", "Overview", OverviewTab],
   ["terminal", "Terminal", TerminalTab],
   ["settings", "Settings", SettingsTab],
   ["io", "I/O", PinsTab],
   ["frames", "Frames", FramesTab],
-  ["happened", "What happened", HappenedTab],
+  ["happened", "What happened", HappenedTab, "Events"],
 ];
 
 /** Windows in which it is the whole page; panel.css has the same. */
@@ -41,7 +42,7 @@ class NodePanel {
     this.tabs = new Map();
     const list = element("div", { class: "tabs", role: "tablist", "aria-label": "About this node" });
     this.body = element("div", { class: "panel-body" });
-    for (const [name, title] of TABS) {
+    for (const [name, title, , short] of TABS) {
       const tab = element(
         "button",
         {
@@ -52,7 +53,9 @@ class NodePanel {
           "aria-selected": "false",
           tabindex: "-1",
         },
-        title,
+        ...(short
+          ? [element("span", { class: "long" }, title), element("span", { class: "short" }, short)]
+          : [title]),
       );
       tab.addEventListener("click", () => place.set({ tab: name === "overview" ? null : name }));
       this.tabs.set(name, tab);

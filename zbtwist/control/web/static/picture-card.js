@@ -58,6 +58,19 @@ export class Card {
     byId("card-ask").hidden = node.type === "end";
   }
 
+  /** Stand elsewhere if it stands on the node that it is about.
+   *
+   * @param dot: that node, in the picture. */
+  giveWay(dot) {
+    this.box.classList.remove("away");
+    if (this.box.hidden || !dot) return;
+    const own = this.box.getBoundingClientRect();
+    const { left, top, right, bottom } = dot.getBoundingClientRect();
+    const isOnIt =
+      left < own.right && right > own.left && top < own.bottom && bottom > own.top;
+    this.box.classList.toggle("away", isOnIt);
+  }
+
   showWay(address, ways) {
     const levels = this.levels(address, ways);
     const parts = ["coordinator"];

@@ -214,6 +214,7 @@ export class Picture {
     this.scene.light(address, levels);
     if (address) this.card.show(address, this.ways);
     else this.card.hide();
+    this.card.giveWay(this.scene.parts.get(address)?.group);
     this.neighbours.draw(this.scene);
   }
 

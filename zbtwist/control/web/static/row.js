@@ -64,7 +64,7 @@ export class Row {
     }
     this.terminal = element(
       "button",
-      { type: "button", class: "small sign", title: "Terminal" },
+      { type: "button", class: "small sign doing", title: "Terminal" },
       ">_",
     );
     this.terminal.addEventListener("click", () => handlers.onTerminal(this.node.address));

@@ -107,6 +107,7 @@ export class Session {
 
   show({ user, read_only: readOnly }) {
     this.readOnly = Boolean(readOnly);
+    document.body.classList.toggle("read-only", this.readOnly);
     const shown = byId("user");
     setText(shown, readOnly ? `${user} (may only look)` : user);
     shown.hidden = !user;

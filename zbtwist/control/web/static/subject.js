@@ -54,6 +54,11 @@ export class Subject extends EventTarget {
     return this.session.readOnly;
   }
 
+  /** Whether nothing can be asked of it: nobody knows it any more, or who looks may only look. */
+  get isOff() {
+    return this.isReadOnly || !this.values;
+  }
+
   changed() {
     this.dispatchEvent(new Event("change"));
   }

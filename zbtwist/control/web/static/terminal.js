@@ -247,9 +247,10 @@ export class TerminalView {
   update() {
     if (!this.current) return;
     const { connection, mode } = this.current;
+    const { readOnly } = this.parts.session;
     setText(this.status, connection.words);
-    this.openNow.hidden = connection.isOpen || connection.words === "opening…";
-    this.sendForm.hidden = mode === TAP;
+    this.openNow.hidden = readOnly || connection.isOpen || connection.words === "opening…";
+    this.sendForm.hidden = readOnly || mode === TAP;
   }
 
   say(text, isError = true) {
