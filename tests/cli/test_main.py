@@ -481,6 +481,24 @@ class Commands(CtlTestCase):
             ],
         )
 
+    def test_status_of_a_broker(self) -> None:
+        mqtt: dict[str, object] = {
+            "broker": "h:1883",
+            "site": "home",
+            "connected": True,
+            "reason": "",
+            "published": 1234.0,
+            "dropped": 0.0,
+        }
+        self.answers["status"] = {"link": "up", "mqtt": mqtt}
+        self.assertIn("mqtt  h:1883, as home (1,234 published)\n", self.done("status"))
+        mqtt["published"] = 0.0
+        self.assertIn("mqtt  h:1883, as home\n", self.done("status"))
+        mqtt.update(connected=False, reason="It is away.")
+        self.assertIn("mqtt  It is away.\n", self.done("status"))
+        self.answers["status"] = {"link": "up", "mqtt": {}}
+        self.assertNotIn("mqtt", self.done("status"))
+
     def test_bind_one(self) -> None:
         self.answers["create_mapping"] = True
         self.assertEqual(self.done("bind", "E2", "27005"), "E2 has port 27005 now.\n")

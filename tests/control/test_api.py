@@ -251,6 +251,7 @@ class APITests(GatewayTestCase):
                 },
                 "store": ":memory:",
                 "store_text": "",
+                "mqtt": {},
             },
         )
 

@@ -71,7 +71,9 @@ class ServiceTestCase(SynchronousTestCase):
         self.service = self.make(PLACE)
 
     def make(self, settings: MQTTSettings) -> BrokerService:
-        service = BrokerService(self.clock, settings, Pauses(lambda: 0.0))
+        service = BrokerService(
+            self.clock, settings, Pauses(lambda: 0.0), lambda: 1000 + self.clock.seconds()
+        )
         service.connected.append(lambda: self.said.append("connected"))
         service.lost.append(lambda: self.said.append("lost"))
         service.drained.append(lambda: self.said.append("drained"))
@@ -137,7 +139,7 @@ class ConnectingTests(ServiceTestCase):
         self.clock.advance(100)
         self.lose()
         self.assertFalse(self.service.is_connected)
-        self.assertEqual(self.service.since, 100.0)
+        self.assertEqual(self.service.since, 1100.0)
         self.network.outcome = ConnectionRefusedError()
         self.clock.advance(FIRST)
         self.network.outcome = None
@@ -456,8 +458,10 @@ class MessagesTests(ServiceTestCase):
         producer.pauseProducing()
         while not self.service.is_full:
             self.service.publish(Message("a", bytes(10_000)))
+        self.assertGreater(self.service.waiting, 50)
         producer.resumeProducing()
         self.assertFalse(self.service.is_full)
+        self.assertEqual(self.service.waiting, 0)
         self.assertEqual(self.said, ["connected", "drained"])
 
     def test_refusals_are_said_now_and_then(self) -> None:

@@ -5,16 +5,17 @@ changes. The one room that knows all the others.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 
+from zbtwist.app.brokerage import Brokerage, BrokerPart
 from zbtwist.binding.broadcast import Broadcast
 from zbtwist.binding.events import StreamBroken
 from zbtwist.binding.link_test import LinkTests
@@ -22,6 +23,7 @@ from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.service import BindingService
 from zbtwist.config.settings import OPTIONS, Settings, difference
 from zbtwist.control.api import GatewayAPI
+from zbtwist.control.http.broker_metrics import BrokerCollector
 from zbtwist.control.http.door import Door
 from zbtwist.control.http.event_stream import EventStreams
 from zbtwist.control.http.guards import Hosts
@@ -34,6 +36,7 @@ from zbtwist.control.web.console import Console
 from zbtwist.control.web.view import Reachability
 from zbtwist.decoding.service import DecodingService
 from zbtwist.health.service import HealthService
+from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.network.events import FROM_NODE
 from zbtwist.network.persistence import NodePersister
 from zbtwist.network.service import NetworkService
@@ -55,6 +58,9 @@ from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.store.errors import StoreError
 from zbtwist.store.store import Store
+
+if TYPE_CHECKING:
+    from zbtwist.mqtt.service import BrokerService
 
 log = Logger()
 
@@ -202,7 +208,9 @@ class Gateway(MultiService):
             tests,
             taps,
             self.decoding,
+            lambda: self._brokerage.broker,
         )
+        self._brokerage = Brokerage(reactor, settings.mqtt, self._parts_at_broker, wall)
         self._hosts = Hosts(settings.control_host)
         self._door = Door(reactor, settings)
         self._site = site = control_site(self.api, reactor, self._hosts, self._door)
@@ -226,7 +234,9 @@ class Gateway(MultiService):
         streams = EventStreams(reactor, events)
         root.putChild(b"events", streams)
         self._door.changed = [site.end_streams, streams.end_all]
-        root.putChild(b"metrics", MetricsPage(reactor, metrics, ValueCollector(self.decoding)))
+        broker = BrokerCollector(lambda: self._brokerage.broker)
+        values = ValueCollector(self.decoding)
+        root.putChild(b"metrics", MetricsPage(reactor, metrics, values, broker))
         root.putChild(b"healthz", HealthPage(coordinator))
         console = Console(
             reactor,
@@ -260,6 +270,7 @@ class Gateway(MultiService):
             self.bindings,
             self._broadcast,
             self._announcer,
+            self._brokerage,
             self.network,
             self.health,
             self.radio,
@@ -279,6 +290,12 @@ class Gateway(MultiService):
         if isinstance(slot, int):
             return self._settings.port_endpoint(self._reactor, slot)
         return server_from_string(self._reactor, slot)
+
+    def _parts_at_broker(
+        self, broker: BrokerService, settings: MQTTSettings
+    ) -> Iterable[BrokerPart]:
+        """Return who speaks at the MQTT broker."""
+        return ()
 
     def startService(self) -> None:
         # Not sooner: twistd forks before, and an open SQLite file does not survive that.
@@ -328,9 +345,13 @@ class Gateway(MultiService):
                 self._byte_log,
             ):
                 part.reconfigure(old, new)
+            # Behind what the others make of it.
+            self._brokerage.reconfigure(new.mqtt)
             log.info("The configuration has changed: {what}.", what=", ".join(sorted(changed)))
         else:
             log.info("The configuration is as it was.")
+            # What its files have may be something else.
+            self._brokerage.reconfigure(new.mqtt)
         warn_if_open(new)
 
     def _without_what_cannot_be(self, settings: Settings) -> Settings:

@@ -50,6 +50,7 @@ from zbtwist.cli.tables import (
 )
 from zbtwist.cli.watching import AUTO, HEX, TEXT, watch_node
 from zbtwist.cli.words import (
+    broker_state,
     duration,
     name_of,
     number_of,
@@ -288,6 +289,8 @@ def _show_status(answer: Row) -> None:
             shown = duration(number_of(answer, key))
         elif isinstance(value, float):
             shown = f"{value:g}"
+        elif key == "mqtt":
+            shown = broker_state(value) if isinstance(value, dict) else ""
         elif isinstance(value, dict):
             # How many there are of what; what there is none of says nothing.
             counts = ((clean(str(name)).replace("-", " "), value[name]) for name in value)

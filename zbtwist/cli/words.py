@@ -204,6 +204,21 @@ def client_state(row: Row) -> str:
     return "" if row.get("writes", True) else "may only listen"
 
 
+def broker_state(row: Row) -> str:
+    """How the MQTT broker is; empty if there is none."""
+    if not row:
+        return ""
+    if not row.get("connected"):
+        return text_of(row, "reason")
+    counts = ", ".join(
+        f"{number_of(row, key):,.0f} {key}"
+        for key in ("published", "dropped", "refused", "received")
+        if number_of(row, key)
+    )
+    where = f"{text_of(row, 'broker')}, as {text_of(row, 'site')}"
+    return f"{where} ({counts})" if counts else where
+
+
 def link_test_lines(row: Row) -> list[str]:
     """Return what came of a test of the way to a node."""
     lines = [text_of(row, "text")]

@@ -111,6 +111,11 @@ class Outbox:
             self._last_id = packet_id - 1
 
     @property
+    def waiting(self) -> int:
+        """How many messages wait."""
+        return len(self._waiting)
+
+    @property
     def is_filling(self) -> bool:
         """Whether more than half of what may wait does."""
         return self._waiting_bytes > MAX_WAITING_BYTES // 2 or len(self._waiting) > MAX_WAITING // 2

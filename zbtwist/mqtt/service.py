@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -87,7 +88,7 @@ class BrokerService(Service):
     """
     @ivar counters: what has passed.
     @ivar reason: why there is no connection, a clause; empty if there is one.
-    @ivar since: when that came to be, by the clock.
+    @ivar client_id: what this client is called there; empty while that is not known.
     """
 
     log = Logger()
@@ -97,20 +98,23 @@ class BrokerService(Service):
         reactor: Any,
         settings: MQTTSettings,
         pauses: Pauses | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """
         @param settings: those of the broker; who this client is, `identify` says.
         @param pauses: those between tries.
+        @param wall: says the seconds since 1970.
         """
         self.clock = reactor
         self._settings = settings
         self._pauses = pauses or Pauses()
+        self._wall = wall
         self.counters = Counters()
         self.connected: list[Callable[[], None]] = []
         self.lost: list[Callable[[], None]] = []
         self.drained: list[Callable[[], None]] = []
         self.reason = NAMELESS
-        self.since: float = reactor.seconds()
+        self._since: float = reactor.seconds()
         self.client_id = ""
         self._will: Message | None = None
         self._subscriptions = Subscriptions()
@@ -134,6 +138,18 @@ class BrokerService(Service):
     def is_full(self) -> bool:
         connection = self._connection
         return connection is not None and connection.outbox.is_filling
+
+    @property
+    def waiting(self) -> int:
+        """Messages that wait to be sent."""
+        connection = self._connection
+        return 0 if connection is None else connection.outbox.waiting
+
+    @property
+    def since(self) -> float:
+        """When it was connected, or was no more: seconds since 1970."""
+        now: float = self.clock.seconds()
+        return self._wall() - (now - self._since)
 
     @property
     def place(self) -> str:
@@ -275,7 +291,7 @@ class BrokerService(Service):
         lasted = 0.0
         if opened_at is not None:
             self._said.clear()
-            self.since = now
+            self._since = now
             lasted = now - opened_at
         if self._is_stale:
             return 0.0
@@ -306,7 +322,7 @@ class BrokerService(Service):
         connection = self._connection
         assert connection is not None
         self.reason = ""
-        self.since = self.clock.seconds()
+        self._since = self.clock.seconds()
         self._keeps, self._confirms = connection.keeps, connection.confirms
         self.log.info(
             "The MQTT broker {place} is connected; this gateway is {client_id} there.",

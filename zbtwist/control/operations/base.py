@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from twisted.internet.interfaces import IReactorTime
 
 from zbtwist.binding.link_test import LinkTests
@@ -16,6 +19,9 @@ from zbtwist.observing.taps import Taps
 from zbtwist.observing.tracer import FrameTracer
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.store.store import Store
+
+if TYPE_CHECKING:
+    from zbtwist.mqtt.service import BrokerService
 
 #: Seconds that an operation waits for a radio that is being brought up.
 BRING_UP_PATIENCE = 5.0
@@ -41,7 +47,11 @@ class GatewayOperations:
         tests: LinkTests,
         taps: Taps,
         decoding: DecodingService,
+        broker: Callable[[], BrokerService | None],
     ) -> None:
+        """
+        @param broker: returns the MQTT broker, None if there is none.
+        """
         self._clock = clock
         self._radio = radio
         self._network = network
@@ -53,6 +63,7 @@ class GatewayOperations:
         self._tests = tests
         self._taps = taps
         self._decoding = decoding
+        self._broker = broker
         self._started = clock.seconds()
         self._resolver = NodeResolver(network.nodes, radio, bindings.labels)
 

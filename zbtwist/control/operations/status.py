@@ -38,6 +38,12 @@ class Status(TypedDict):
     ]
     store: Annotated[str, "the file that keeps nodes and mappings; ``:memory:`` is none"]
     store_text: Annotated[str, "why they are not being saved, in a sentence; empty if they are"]
+    mqtt: Annotated[
+        dict[str, str | bool | float],
+        "the MQTT broker: ``broker``, ``site`` (what the gateway is called there), ``connected``, "
+        "``reason`` (why not, in a sentence), ``since`` (seconds since 1970), and how many "
+        "messages were ``published``, ``dropped``, ``refused`` and ``received``; empty if there is none",
+    ]
 
 
 class StatusOperations(GatewayOperations):
@@ -69,4 +75,23 @@ class StatusOperations(GatewayOperations):
             "health": {health.value: count for health, count in self._health.counts().items()},
             "store": self._bindings.store_path,
             "store_text": self._bindings.store_problem,
+            "mqtt": self._mqtt(),
+        }
+
+    def _mqtt(self) -> dict[str, str | bool | float]:
+        broker = self._broker()
+        if broker is None:
+            return {}
+        counters = broker.counters
+        why = broker.reason
+        return {
+            "broker": broker.place,
+            "site": broker.client_id,
+            "connected": broker.is_connected,
+            "reason": f"The broker is not connected: {why}." if why else "",
+            "since": broker.since,
+            "published": float(counters.published),
+            "dropped": float(counters.dropped),
+            "refused": float(counters.refused),
+            "received": float(counters.received),
         }
