@@ -31,6 +31,10 @@ from zbtwist.runtime.option import (
 #: What is said of a node: all but its stream; its stream as well; nothing.
 VALUES, STREAM, NOTHING = "values", "stream", "off"
 
+#: What clients of the broker may have done: everything; what changes nothing and reaches no node;
+#: nothing.
+ALL_COMMANDS, LOOK, NO_COMMANDS = "all", "look", "none"
+
 #: An option that is one of them.
 what_is_said = choice({word: word for word in (VALUES, STREAM, NOTHING)})
 
@@ -149,6 +153,8 @@ class MQTTSettings:
     @ivar discovery_prefix: the topic that it looks for devices below.
     @ivar nodes: what is said of nodes that have no word of their own: `VALUES`, `STREAM` or
         `NOTHING`.
+    @ivar commands: what clients of the broker may have done: `ALL_COMMANDS`, `LOOK` or
+        `NO_COMMANDS`.
     """
 
     broker: str = option(
@@ -234,6 +240,14 @@ class MQTTSettings:
         help="What is said of nodes: values (all but their bytes), stream (their bytes as well, "
         "and bytes to them are taken) or off",
         more="A node may have its own: ``mqtt`` in its ``[[node]]`` table.",
+    )
+    commands: str = option(
+        ALL_COMMANDS,
+        choice({word: word for word in (ALL_COMMANDS, LOOK, NO_COMMANDS)}),
+        help="What others at the broker may have done by requests and settings: all, look (what "
+        "changes nothing and reaches no node) or none",
+        more="Whom the broker lets publish there may do all of that: see `Who may what`_. Bytes to "
+        "nodes are for ``nodes`` to say.",
     )
 
     @property

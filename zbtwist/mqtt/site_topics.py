@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+#: The first levels below a site.
+_OF_GATEWAYS = frozenset(("state", "info", "nodes", "events", "request"))
+
 _ADDRESS = re.compile(r"[0-9a-f]{16}")
 
 
@@ -130,6 +133,14 @@ def node_of(base: str, topic: str) -> tuple[str, int, list[str]] | None:
         return None
     address64 = address_of_level(levels[2])
     return None if address64 is None else (levels[0], address64, levels[3:])
+
+
+def is_of_gateways(base: str, topic: str) -> bool:
+    """Return whether gateways say or hear something under a topic, so that nobody else may let them
+    say something there.
+    """
+    levels = _below(base, topic)
+    return levels is not None and len(levels) > 1 and levels[1] in _OF_GATEWAYS
 
 
 def _below(base: str, topic: str) -> list[str] | None:

@@ -84,6 +84,22 @@ class Entry:
     values: Mapping[str, Plain] = field(default_factory=dict)
     address: str = ""
 
+    def told(self) -> dict[str, object]:
+        """Return what programs that follow are told of it; see docs/events.rst."""
+        told: dict[str, object] = {
+            "seq": self.seq,
+            "time": self.time,
+            "level": self.level,
+            "text": self.text,
+        }
+        return {**told, "event": self.name, **self.values} if self.name else told
+
+
+def told_of_gap(lost: int) -> dict[str, object]:
+    """Return what they are told in place of events that they have missed."""
+    events = f"{lost} event{'s' * (lost != 1)}"
+    return {"lost": lost, "text": f"{events} came too quickly, or too long ago, and are forgotten."}
+
 
 @implementer(ILogObserver)
 class EventLog:

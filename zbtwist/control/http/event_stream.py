@@ -24,7 +24,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from zbtwist.control.http.answers import header_of, not_found, refuse_method, text_answer
-from zbtwist.observing.event_log import Entry, EventLog, Follower
+from zbtwist.observing.event_log import Entry, EventLog, Follower, told_of_gap
 from zbtwist.runtime.shares import who_gives_way
 
 #: How many streams may be open at once.
@@ -186,7 +186,7 @@ class _Stream:
             lost, events = self._follower.take(MAX_BATCH)
             if not events:
                 break
-            gap = _message("gap", {"lost": lost, "text": _gap_text(lost)}) if lost else ""
+            gap = _message("gap", told_of_gap(lost)) if lost else ""
             self._write(gap + "".join(map(self._event, events)))
         now = self._clock.seconds()
         if self._paused_at is None:
@@ -196,15 +196,7 @@ class _Stream:
             self.abort()
 
     def _event(self, entry: Entry) -> str:
-        data: dict[str, object] = {
-            "seq": entry.seq,
-            "time": entry.time,
-            "level": entry.level,
-            "text": entry.text,
-        }
-        if entry.name:
-            data = {**data, "event": entry.name, **entry.values}
-        return f"id: {entry.seq}-{self._run}\n" + _message(entry.kind, data)
+        return f"id: {entry.seq}-{self._run}\n" + _message(entry.kind, entry.told())
 
     def _write(self, text: str) -> None:
         self._written = self._clock.seconds()
@@ -228,7 +220,3 @@ class _Stream:
 def _message(name: str, data: dict[str, object]) -> str:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return f"event: {name}\ndata: {text}\n\n"
-
-
-def _gap_text(lost: int) -> str:
-    return f"{lost} event{'s' * (lost != 1)} came too quickly, or too long ago, and are forgotten."

@@ -11,7 +11,7 @@ Types are called as in XML-RPC, whose words the documentation has, whatever the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -31,7 +31,7 @@ from typing import (
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from zbtwist.control.faults import GATEWAY_FAILED, ControlFault, bad_request
+from zbtwist.control.faults import GATEWAY_FAILED, ControlFault, bad_request, shown
 
 _MARK = "_zbtwist_operation"
 
@@ -71,11 +71,13 @@ class Parameter:
     """
     @ivar types: what an argument may be, in the order of the hint.
     @ivar is_optional: whether it may be left out.
+    @ivar default: what it is then.
     """
 
     name: str
     types: tuple[str, ...]
     is_optional: bool
+    default: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,30 @@ class Operation:
         # Signatures may differ in their results only.
         ways = dict.fromkeys(_in_brackets(signature[1:]) for signature in self.signatures)
         raise bad_request(f"{self.name} takes {' or '.join(ways)}, not {shown_types(arguments)}.")
+
+    def arranged(self, named: Mapping[str, object]) -> list[object]:
+        """Return named arguments in their order, as they are called with.
+
+        @raise ControlFault: with `BAD_REQUEST`, if one is missing, or is none of this operation's.
+        """
+        names = [parameter.name for parameter in self.parameters]
+        strange = sorted(named.keys() - set(names))
+        if strange:
+            takes = f"takes {', '.join(names)}" if names else "takes none"
+            raise bad_request(f"{self.name} has no argument {shown(strange[0])}: it {takes}.")
+        arguments: list[object] = []
+        left = len(named)
+        for parameter in self.parameters:
+            if not left:
+                break
+            if parameter.name in named:
+                left -= 1
+                arguments.append(named[parameter.name])
+            elif not parameter.is_optional or parameter.default is None:
+                raise bad_request(f"{self.name} lacks its argument {parameter.name}.")
+            else:
+                arguments.append(parameter.default)
+        return arguments
 
     async def call(
         self,
@@ -241,7 +267,12 @@ def _made_of(method: Callable[..., object]) -> Operation:
     takes_request = getattr(method, "withRequest", False)
     _, *arguments = inspect.signature(method).parameters.values()
     parameters = tuple(
-        Parameter(one.name, _types_of(hints[one.name]), one.default is not one.empty)
+        Parameter(
+            one.name,
+            _types_of(hints[one.name]),
+            one.default is not one.empty,
+            None if one.default is one.empty else one.default,
+        )
         for one in arguments[takes_request:]
     )
     text, _, _ = f"\n{inspect.getdoc(method) or ''}".partition("\n@")
