@@ -145,7 +145,10 @@ class MovingTests(SiteTestCase):
             sorted(self.client.filters),
             sorted(
                 f"zbtwist/s19/{rest}"
-                for rest in ("nodes/+", "nodes/+/values/+", "nodes/+/set/+", "request/+")
+                for rest in (
+                    *("nodes/+", "nodes/+/values/+", "nodes/+/set/+", "nodes/+/tx"),
+                    *("request/+", "streams"),
+                )
             ),
         )
 

@@ -34,7 +34,7 @@ from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.events import LinkDown, LinkUp, NetworkAway
 from zbtwist.radio.info import DEFAULT_PAYLOAD_LIMIT, RadioInfo
-from zbtwist.radio.interfaces import IRadio
+from zbtwist.radio.interfaces import IRadio, IWay
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.address import BROADCAST64, UNKNOWN16, Address16, Address64
@@ -192,7 +192,7 @@ class Broadcast(Service):
         node.name = ALL_NODES
         outbound = Outbound(
             self._clock,
-            cast(IRadio, BroadcastRadio(self._clock, self._radio, self._turns)),
+            cast(IWay, BroadcastRadio(self._clock, self._radio, self._turns)),
             self._nodes,
             node,
             settings=self._settings_of_port(),

@@ -29,7 +29,7 @@ from zbtwist.binding.serial_format import SerialFormat
 from zbtwist.network.node import Node
 from zbtwist.radio.buffers import RECEIVE_BUFFER
 from zbtwist.radio.errors import ATRefused, RadioError, RadioOffline, TooManyRequests
-from zbtwist.radio.interfaces import IRadio
+from zbtwist.radio.interfaces import IWay
 from zbtwist.xbee.at import BAUD_RATES, baud_rate_of, bits_of_character
 from zbtwist.xbee.status import ATStatus
 
@@ -132,7 +132,7 @@ class NodeLine:
     def __init__(
         self,
         clock: IReactorTime,
-        radio: IRadio,
+        radio: IWay,
         node: Node,
         turns: TransmitScheduler,
         has_room: Callable[[], object],

@@ -5,7 +5,7 @@ They share the radio, and so the turns at it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -20,7 +20,7 @@ from zbtwist.binding.port import NodePort, Noted
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.presence import Presence
 from zbtwist.binding.requests import PortRequests
-from zbtwist.binding.scheduler import DEFAULT_LIMIT, TransmitScheduler
+from zbtwist.binding.scheduler import DEFAULT_LIMIT, UNLIMITED, TransmitScheduler
 from zbtwist.network.events import NodeIdentified
 from zbtwist.network.node import Node
 from zbtwist.network.settings import Asks
@@ -44,6 +44,8 @@ class NodePorts(MultiService):
 
     @ivar turns: whose packet the radio gets next.
     @ivar endpoints: what else leads to the nodes.
+    @ivar added: called with each port that is new, and
+    @ivar removed: with each that is one no more.
     """
 
     def __init__(
@@ -81,6 +83,8 @@ class NodePorts(MultiService):
         self._requests = PortRequests()
         self._in_flight = DEFAULT_LIMIT
         self.endpoints = endpoints
+        self.added: list[Callable[[NodePort], object]] = []
+        self.removed: list[Callable[[NodePort], object]] = []
         bus.subscribe(MappingChanged, self._mapping_changed)
         bus.subscribe(LinkUp, self._radio_up)
         bus.subscribe(NodeIdentified, self._identified)
@@ -151,7 +155,7 @@ class NodePorts(MultiService):
         if port is None:
             outbound = Outbound(
                 self._clock,
-                self._radio,
+                self._radio.way_to(node.address64),
                 self._nodes,
                 node,
                 self.turns,
@@ -173,6 +177,8 @@ class NodePorts(MultiService):
             self._noted.awake[port] = None
             self._by_address[node.address64] = port
             self.endpoints.look_at(port)
+            for added in self.added:
+                added(port)
         return port
 
     def remove(self, port: NodePort) -> None:
@@ -182,6 +188,8 @@ class NodePorts(MultiService):
         del self._by_address[port.node.address64]
         self._noted.forget(port)
         self.endpoints.end(port)
+        for removed in self.removed:
+            removed(port)
         port.disownServiceParent()
 
     def stopService(self) -> Deferred[Any]:
@@ -222,6 +230,11 @@ class NodePorts(MultiService):
     def _limit_turns(self) -> None:
         """Give the radio no more at once than the settings say, and than its buffers hold."""
         facts = self._radio.facts
+        if facts is not None and facts.is_fleet:
+            # There is no buffer to be spared: each site's gateway gives turns at its radio, and no
+            # node has more than its window under way.
+            self.turns.most = self.turns.limit = UNLIMITED
+            return
         most = packets_at_once(facts) if facts is not None else None
         limit = self._in_flight if most is None else min(self._in_flight, most)
         if limit != self.turns.limit:

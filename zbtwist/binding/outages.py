@@ -15,7 +15,16 @@ from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.port import NodePort
 from zbtwist.network.events import SenderUnknown
 from zbtwist.radio.damage import Sender
-from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp, NetworkAway
+from zbtwist.radio.events import (
+    FramesDamaged,
+    LinkDown,
+    LinkHeard,
+    LinkSilent,
+    LinkUp,
+    NetworkAway,
+    StreamHole,
+    WaysChanged,
+)
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.standstill import StoodStill
@@ -39,6 +48,8 @@ class Outages:
         bus.subscribe(FramesDamaged, self._damaged)
         bus.subscribe(StoodStill, self._stood_still)
         bus.subscribe(SenderUnknown, self._unknown)
+        bus.subscribe(StreamHole, self._hole)
+        bus.subscribe(WaysChanged, self._ways_changed)
 
     def _up(self, event: LinkUp) -> None:
         self._deaf_since = None
@@ -48,6 +59,10 @@ class Outages:
             port.outbound.radio_up()
 
     def _down(self, event: LinkDown) -> None:
+        if event.is_counted:
+            for port in self._ports:
+                port.outbound.radio_down()
+            return
         since = self._radio.down_since
         # Noise while the radio is looked for says it again and again, each time since now.
         awake = self._ports.take_awake()
@@ -89,6 +104,17 @@ class Outages:
                     "A frame was damaged on the way from the radio, and bytes of "
                     f"{port.node} may be lost"
                 )
+
+    def _hole(self, event: StreamHole) -> None:
+        port = self._ports.get(event.address64)
+        if port is not None:
+            port.interrupted(f"Bytes of {port.node} are lost: {event.reason}")
+
+    def _ways_changed(self, event: WaysChanged) -> None:
+        for address64 in event.addresses:
+            port = self._ports.get(address64)
+            if port is not None:
+                port.outbound.way_changed()
 
     def _port_of(self, sender: Sender) -> NodePort | None:
         """Return whose a damaged frame is for certain. One bit may make a node's address another's,

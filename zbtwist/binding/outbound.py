@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from zbtwist.binding.node_line import NodeLine
-from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_settings import OFF, PortSettings
 from zbtwist.binding.quiet import Quiet
 from zbtwist.binding.retransmits import REPEATED, Packet, Retransmits
 from zbtwist.binding.scheduler import TransmitScheduler
@@ -33,7 +33,7 @@ from zbtwist.network.events import TO_NODE, BytesPassed
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
-from zbtwist.radio.interfaces import IRadio
+from zbtwist.radio.interfaces import IWay
 from zbtwist.runtime.standstill import Standstill
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, is_of_one_node
@@ -84,7 +84,7 @@ class Outbound:
     def __init__(
         self,
         clock: IReactorTime,
-        radio: IRadio,
+        radio: IWay,
         nodes: NodeTable,
         node: Node,
         turns: TransmitScheduler | None = None,
@@ -92,6 +92,7 @@ class Outbound:
         standstill: Standstill | None = None,
     ) -> None:
         """
+        @param radio: what brings packets to this node.
         @param turns: shared by all that use the radio; one for this node alone if None.
         @param standstill: looks whether the program stood still before what comes was read.
         """
@@ -106,6 +107,7 @@ class Outbound:
         self.lost: Callable[[int, str], None] = _nobody
         self.lost_later: Callable[[int, str], None] = _nobody
         self.arrived: Callable[[Writer], None] | None = None
+        self._arrivals: tuple[Callable[[Writer], None], ...] = ()
         self._waiting = SendBuffer()
         # What is written while the way is held, which goes when it is released; None while it is
         # not. And who waits until nothing is on its way.
@@ -138,8 +140,9 @@ class Outbound:
     @settings.setter
     def settings(self, settings: PortSettings) -> None:
         self._settings = settings
-        if settings.pace != self.line.pace:
-            self.line.follow(settings.pace)
+        pace = OFF if self._radio.has_its_pace else settings.pace
+        if pace != self.line.pace:
+            self.line.follow(pace)
 
     @property
     def wall(self) -> Callable[[], float]:
@@ -188,6 +191,35 @@ class Outbound:
             return True
         packets = (*self._in_flight, *self._retransmits.packets)
         return any(packet.writer is writer for packet in packets)
+
+    def goes_on_with(self, writer: Writer) -> bool:
+        """The same, and it may still get it: the stream has not broken since that was sent."""
+        if any(writer in buffer.parts for buffer in self._buffers):
+            return True
+        return any(
+            packet.writer is writer and not packet.is_void
+            for packet in (*self._in_flight, *self._retransmits.packets)
+        )
+
+    def tell_arrivals(self, arrived: Callable[[Writer], None]) -> None:
+        """Call `arrived` with the writer of each packet that the node has, as others that want to
+        know it.
+        """
+        self._tell_arrivals(*self._arrivals, arrived)
+
+    def tell_arrivals_no_more(self, arrived: Callable[[Writer], None]) -> None:
+        """End that."""
+        self._tell_arrivals(*(one for one in self._arrivals if one != arrived))
+
+    def _tell_arrivals(self, *arrivals: Callable[[Writer], None]) -> None:
+        self._arrivals = arrivals
+        self.arrived = None
+        if arrivals:
+            self.arrived = arrivals[0] if len(arrivals) == 1 else self._tell_all
+
+    def _tell_all(self, writer: Writer) -> None:
+        for arrived in self._arrivals:
+            arrived(writer)
 
     # --- what comes from the writers -----------------------------------------------------------
 
@@ -295,6 +327,7 @@ class Outbound:
         """
         for packet in self._in_flight:
             packet.is_void = True
+        self._radio.stream_broken()
 
     def _clear(self) -> None:
         """Drop all that waits to be sent."""
@@ -566,6 +599,13 @@ class Outbound:
             # It is in no network.
             self.radio_down()
         self._advance()
+
+    def way_changed(self) -> None:
+        """The node can be sent to again, or cannot any more."""
+        if self._radio.is_away:
+            self.radio_down()
+        else:
+            self.radio_up()
 
     def radio_down(self) -> None:
         """The radio is away; what waits for it has a limited time."""

@@ -24,6 +24,9 @@ SLOW = 1.0
 #: Packets that the radio may have at once, the slow ones among them.
 MAX_IN_FLIGHT = IDS_FOR_DATA
 
+#: For a radio that has no such bounds.
+UNLIMITED = 1 << 30
+
 #: Packets that fit into a module's buffers for sure, by default.
 DEFAULT_LIMIT = 4
 
@@ -40,10 +43,12 @@ class Sender(Protocol):
 class TransmitScheduler:
     """
     @ivar are_free: whether a sender may send a packet without asking, since nobody waits.
+    @ivar most: packets that the radio is given at once, the slow ones among them.
     """
 
     def __init__(self, clock: IReactorTime, limit: int = DEFAULT_LIMIT) -> None:
         self._clock = clock
+        self.most = MAX_IN_FLIGHT
         self.are_free = True
         self._limit = limit
         self._queue: deque[Sender] = deque()
@@ -84,7 +89,7 @@ class TransmitScheduler:
 
     def _look(self) -> None:
         quick = len(self._quick)
-        has_place = quick < self._limit and quick + len(self._slow) < MAX_IN_FLIGHT
+        has_place = quick < self._limit and quick + len(self._slow) < self.most
         self.are_free = has_place and not self._queue
 
     def done(self, packet: object) -> None:
@@ -101,7 +106,7 @@ class TransmitScheduler:
             return
         self._going = True
         try:
-            while self._queue and len(self._quick) < self._limit and self.in_flight < MAX_IN_FLIGHT:
+            while self._queue and len(self._quick) < self._limit and self.in_flight < self.most:
                 sender = self._queue.popleft()
                 self._queued.discard(sender)
                 sender.send_next()

@@ -135,6 +135,24 @@ class BindingService(MultiService):
 
     # --- asking --------------------------------------------------------------------------------
 
+    def watch_ports(
+        self, added: Callable[[NodePort], object], removed: Callable[[NodePort], object]
+    ) -> None:
+        """Call `added` with each port that there is, and with each that is new, and `removed` with
+        each that is one no more.
+        """
+        for port in self._ports:
+            added(port)
+        self._ports.added.append(added)
+        self._ports.removed.append(removed)
+
+    def watch_ports_no_more(
+        self, added: Callable[[NodePort], object], removed: Callable[[NodePort], object]
+    ) -> None:
+        """End that."""
+        self._ports.added.remove(added)
+        self._ports.removed.remove(removed)
+
     def port_of(self, node: Node) -> NodePort | None:
         """Return a node's port, None if it has none (yet)."""
         return self._ports.get(node.address64)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 #: The first levels below a site.
-_OF_GATEWAYS = frozenset(("state", "info", "nodes", "events", "request"))
+_OF_GATEWAYS = frozenset(("state", "info", "nodes", "events", "request", "streams"))
 
 _ADDRESS = re.compile(r"[0-9a-f]{16}")
 
@@ -55,6 +55,11 @@ class SiteTopics:
     def events(self) -> str:
         """What happens."""
         return f"{self.root}/events"
+
+    @property
+    def streams(self) -> str:
+        """Where it is asked how many packets of which nodes it has counted."""
+        return f"{self.root}/streams"
 
     def node(self, address64: int) -> str:
         """What it says of a node."""

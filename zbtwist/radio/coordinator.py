@@ -18,7 +18,7 @@ from zbtwist.radio.damage import Sender
 from zbtwist.radio.errors import ATRefused, RadioOffline
 from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent, LinkUp, NetworkAway
 from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME
-from zbtwist.radio.interfaces import IRadio
+from zbtwist.radio.interfaces import IRadio, IWay
 from zbtwist.radio.line_health import LineHealth
 from zbtwist.radio.requests import RemoteCommand, Request, Requests
 from zbtwist.runtime.event_bus import EventBus
@@ -60,6 +60,8 @@ class Coordinator(Requests):
 
     @ivar line: how the line to it is.
     """
+
+    has_its_pace = False
 
     def __init__(self, clock: IReactorTime, bus: EventBus, first_id: int | None = None) -> None:
         """
@@ -197,6 +199,19 @@ class Coordinator(Requests):
         super().close()
         self._is_expected = False
         self._expect_no_more()
+
+    # --- the nodes -----------------------------------------------------------------------------
+
+    def way_to(self, address64: Address64) -> IWay:
+        """See `zbtwist.radio.interfaces.IRadio`: there is one for all."""
+        return self
+
+    def site_of(self, address64: Address64) -> str | None:
+        """The same: there is none."""
+        return None
+
+    def stream_broken(self) -> None:
+        """What the radio has it cannot be told to forget."""
 
     # --- requests ------------------------------------------------------------------------------
 

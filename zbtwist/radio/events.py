@@ -71,12 +71,15 @@ class LinkDown(Event):
     @ivar reason: a sentence.
     @ivar is_noise: it is only a damaged frame that makes it so, which a noisy line brings many
         times a second: for subscribers alone.
+    @ivar is_counted: what nodes say meanwhile is counted by others, and `StreamHole` tells whose
+        was lost.
     """
 
     name: ClassVar = "link_down"
     severity: ClassVar = LogLevel.debug
     reason: str
     is_noise: bool = False
+    is_counted: bool = False
 
     @property
     def level(self) -> LogSeverity | None:
@@ -340,6 +343,40 @@ class FramesDamaged(Event):
     def values(self) -> dict[str, Plain]:
         senders = self.senders
         return {"senders": None if senders is None else [str(one) for one in senders]}
+
+
+@dataclass(frozen=True)
+class StreamHole(Event):
+    """Bytes of one node were lost on the way here.
+
+    @ivar reason: why, a clause.
+    """
+
+    name: ClassVar = "stream_hole"
+    severity: ClassVar = None
+    address64: Address64
+    reason: str
+
+    def __str__(self) -> str:
+        return f"Bytes of {format_address64(self.address64)} are lost: {self.reason}."
+
+
+@dataclass(frozen=True)
+class WaysChanged(Event):
+    """Nodes can be sent to that could not, or cannot any more, while others can.
+
+    @ivar addresses: they.
+    """
+
+    name: ClassVar = "ways_changed"
+    severity: ClassVar = None
+    addresses: tuple[Address64, ...]
+
+    def __str__(self) -> str:
+        return f"The ways to {len(self.addresses)} nodes have changed."
+
+    def values(self) -> dict[str, Plain]:
+        return {"addresses": [format_address64(one) for one in self.addresses]}
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class RadioInfo:
     @ivar answer_time: seconds that its last answer took when it was set up.
     @ivar line: the endpoint at which it is, as the user wrote it.
     @ivar baud_rate: bits per second of its serial line; None where there is none.
+    @ivar is_fleet: it stands for the radios of many gateways, each of which gives packets their
+        turns, knows who is in its network, and searches it.
     """
 
     address64: Address64
@@ -46,6 +48,7 @@ class RadioInfo:
     answer_time: float = 0.0
     line: str = ""
     baud_rate: int | None = None
+    is_fleet: bool = False
 
     @property
     def joined(self) -> bool:

@@ -24,22 +24,54 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Frame)
 
 
-class IRadio(Interface):
+class IWay(Interface):
+    """What brings packets to a node: the radio; or, where that stands for many, what is between us
+    and the one that the node is heard by.
+    """
+
+    facts: RadioInfo | None = Attribute("What is known of that radio; None while it is down.")
+    offline_reason: str = Attribute("A sentence: why nothing can be sent; empty if it can.")
+    is_away: bool = Attribute(
+        "Whether nothing can be sent to the node: the link is down, or the radio in no network."
+    )
+    offline_since: float = Attribute(
+        "Since when that is so, or was the last time: since the link went down, the radio left its "
+        "network, or the gateway started. Seconds of the clock."
+    )
+    has_its_pace: bool = Attribute(
+        "Whether it sends no faster than the node's own line takes it, without being told."
+    )
+
+    def transmit(
+        address64: Address64,
+        data: bytes,
+        address16: Address16 = UNKNOWN16,
+        sleeps: bool = False,
+    ) -> Deferred[TransmitStatus]:
+        """Send `data`, at most `facts.payload_limit` bytes, to the node's serial line.
+
+        @param sleeps: the node may be asleep, and is waited for longer.
+        """
+
+    def remote_at(
+        address64: Address64,
+        command: str,
+        parameter: bytes = b"",
+        address16: Address16 = UNKNOWN16,
+    ) -> Awaitable[bytes]:
+        """Read, set or execute an AT command of the node; returns the answer's value."""
+
+    def stream_broken() -> None:
+        """What is on its way to the node is not wanted any more: it is not to be sent again."""
+
+
+class IRadio(IWay):
     """The local XBee, whether its link is up or not.
 
     Every request fails with `zbtwist.radio.errors.RadioOffline` while the link is down, and with
     `zbtwist.radio.errors.NoAnswer` when its time is up.
     """
 
-    facts: RadioInfo | None = Attribute("What bring-up read from the radio; None while down.")
-    offline_reason: str = Attribute("A sentence: why the link is down; empty while it is up.")
-    is_away: bool = Attribute(
-        "Whether nothing can be sent to any node: the link is down, or the radio in no network."
-    )
-    offline_since: float = Attribute(
-        "Since when that is so, or was the last time: since the link went down, the radio left its "
-        "network, or the gateway started. Seconds of the clock."
-    )
     line: LineHealth = Attribute("How the line to the radio is.")
     down_since: float = Attribute(
         "Since when the link was down, the last time; or if that is not known, such as of a radio "
@@ -78,15 +110,12 @@ class IRadio(Interface):
         @param apply: what is set has effect at once; else when the node gets AC.
         """
 
-    def transmit(
-        address64: Address64,
-        data: bytes,
-        address16: Address16 = UNKNOWN16,
-        sleeps: bool = False,
-    ) -> Deferred[TransmitStatus]:
-        """Send `data`, at most `facts.payload_limit` bytes, to a node's serial line.
+    def way_to(address64: Address64) -> IWay:
+        """Return what brings packets to a node."""
 
-        @param sleeps: the node may be asleep, and is waited for longer.
+    def site_of(address64: Address64) -> str | None:
+        """Return the site at which a node is heard, empty for none; None if there are no sites,
+        since the radio stands for itself.
         """
 
     def transmit_loopback(

@@ -8,6 +8,7 @@ it may let nobody else say so.
 
 from __future__ import annotations
 
+import secrets
 from typing import Protocol
 
 from twisted.application.service import Service
@@ -38,6 +39,7 @@ from zbtwist.site.nodes import NodesSaid
 from zbtwist.site.requests import Requests
 from zbtwist.site.retained import Retained
 from zbtwist.site.settings import NodeSettings
+from zbtwist.site.streams import Streams
 from zbtwist.site.values import ValuesSaid
 
 ONLINE, OFFLINE = b"online", b"offline"
@@ -112,6 +114,7 @@ class SiteService(Service):
             EventFeed(clock, broker, events),
             Requests(broker, self._desk, OPERATIONS),
             NodeSettings(broker, self._desk, OPERATIONS, nodes, self.is_said),
+            Streams(clock, broker, secrets.token_hex(8), radio, bindings, bus),
         ]
 
     def is_said(self, node: Node) -> bool:

@@ -98,7 +98,7 @@ class Askers:
         self._owed: dict[Question, float] = {}
         self._stray = b""
         self._going = False
-        outbound.arrived = self._arrived
+        outbound.tell_arrivals(self._arrived)
 
     # --- what clients do -----------------------------------------------------------------------
 
