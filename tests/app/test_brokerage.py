@@ -137,8 +137,6 @@ class GatewayWithBrokerTests(GatewayTestCase):
     def test_status(self) -> None:
         self.build(Settings(serial="sim:", mqtt=PLACE))
         self.run_for(3)
-        broker = present(self.gateway._brokerage.broker)
-        broker.identify("home")
         self.broker_network.ends[-1].take()
         self.broker_network.ends[-1].say(mqtt5.ConnAckPacket())
         self.run_for(0.1)
@@ -162,6 +160,7 @@ class GatewayWithBrokerTests(GatewayTestCase):
         self.assertEqual(self.api.status()["mqtt"]["broker"], "broker:1883")
         self.gateway.reconfigure(Settings(serial="sim:"))
         self.assertEqual(self.api.status()["mqtt"], {})
+        self.broker_network.ends[-1].hang_up()
 
 
 class ImportTests(SynchronousTestCase):

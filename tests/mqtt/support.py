@@ -38,8 +38,12 @@ class MemoryBroker:
     def client(self) -> MemoryClient:
         """Return a new client, which is not connected yet."""
         client = MemoryClient(self)
-        self._clients.append(client)
+        self.add(client)
         return client
+
+    def add(self, client: MemoryClient) -> None:
+        """Have one more client, which is not connected yet."""
+        self._clients.append(client)
 
     def joined(self) -> MemoryClient:
         """Return a new client, which is connected."""

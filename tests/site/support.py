@@ -6,10 +6,14 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from twisted.application.service import Service
+
 from tests.control.support import GatewayTestCase
-from tests.mqtt.support import MemoryBroker
+from tests.mqtt.support import MemoryBroker, MemoryClient
 from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.mqtt import service
 from zbtwist.mqtt.interfaces import Message
+from zbtwist.mqtt.outbox import Counters
 from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.mqtt.site_topics import SiteTopics, address_level
 from zbtwist.network.node import Node
@@ -21,32 +25,37 @@ TOPICS = SiteTopics("zbtwist", "house")
 ANSWER = "app/answer"
 
 
+class BrokerInMemory(MemoryClient, Service):
+    """In place of `zbtwist.mqtt.service.BrokerService`; it is connected when a test says so."""
+
+    place, reason, since, waiting = "b:1883", "", 0.0, 0
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        super().__init__(broker)
+        self.counters = Counters()
+
+    def reconfigure(self, settings: MQTTSettings) -> None:
+        """It is the same broker, whatever they say."""
+
+
 class SiteTestCase(GatewayTestCase):
     """A gateway on a simulated network, and somebody else at its broker."""
 
     def start(self, mqtt: MQTTSettings | None = None, **options: Any) -> None:
         """Start it, and let it find its nodes."""
-        self.build(Settings(serial="sim:"), **options)
         self.broker = MemoryBroker()
-        self.client = self.broker.client()
-        self.mqtt = mqtt or MQTTSettings(broker="tcp:b", site="house")
-        gateway = self.gateway
-        api: Any = gateway.api
-        self.site = SiteService(
-            self.reactor,
-            self.client,
-            self.mqtt,
-            gateway.bus,
-            api._radio,
-            gateway.network,
-            gateway.bindings,
-            gateway.health,
-            gateway.decoding,
-            api._events,
-            gateway.api,
-            gateway._site.turns,
-        )
-        self.site.setServiceParent(gateway)
+
+        def client(*_: object, **__: object) -> BrokerInMemory:
+            made = BrokerInMemory(self.broker)
+            self.broker.add(made)
+            return made
+
+        self.patch(service, "BrokerService", client)
+        mqtt = mqtt or MQTTSettings(broker="tcp:b", site="house")
+        self.build(Settings(serial="sim:", mqtt=mqtt), **options)
+        brokerage: Any = self.gateway._brokerage
+        self.client: BrokerInMemory = brokerage.broker
+        (self.site,) = (part for part in brokerage._parts if isinstance(part, SiteService))
         self.run_for(3)
         self.other = self.broker.joined()
         self.answers: list[Message] = []
@@ -63,8 +72,8 @@ class SiteTestCase(GatewayTestCase):
 
     def configure(self, **changes: Any) -> None:
         """Follow another [mqtt] section."""
-        self.mqtt = replace(self.mqtt, **changes)
-        self.site.reconfigure(self.mqtt)
+        settings = self.gateway._settings
+        self.gateway.reconfigure(replace(settings, mqtt=replace(settings.mqtt, **changes)))
 
     def set_port(self, label: str, **own: Any) -> None:
         """Give one node settings of its own, and take them from the others."""
@@ -75,7 +84,6 @@ class SiteTestCase(GatewayTestCase):
             port_settings=replace(settings.port_settings, **own),
         )
         self.gateway.reconfigure(replace(settings, nodes=(node,)))
-        self.site.reconfigure(self.mqtt)
 
     def kept(self, topic: str) -> Any:
         """What the broker keeps under a topic, read; None for nothing."""

@@ -66,8 +66,10 @@ class ConnectionTests(SiteTestCase):
     def test_it_says_that_it_stops(self) -> None:
         self.connect_it()
         self.stop_now()
-        self.assertEqual(self.client.published[-1].payload, b"offline")
+        # As the client does in the end.
+        self.client.cut()
         self.assertEqual(self.broker.kept[TOPICS.state].payload, b"offline")
+        self.assertEqual(self.client.filters, {})
 
     def test_five_hundred_nodes_hold_nobody_up(self) -> None:
         self.stop_now()

@@ -129,8 +129,8 @@ class Gateway(MultiService):
         self.store = Store(settings.state)
         self.bus = bus = EventBus()
         LogLines(bus)
-        coordinator = Coordinator(reactor, bus, first_id)
-        events = EventLog(bus)
+        self._coordinator = coordinator = Coordinator(reactor, bus, first_id)
+        self._events = events = EventLog(bus)
         batch = WriteBatch()
         standstill = Standstill(reactor, bus)
         self.network = NetworkService(
@@ -295,7 +295,23 @@ class Gateway(MultiService):
         self, broker: BrokerService, settings: MQTTSettings
     ) -> Iterable[BrokerPart]:
         """Return who speaks at the MQTT broker."""
-        return ()
+        from zbtwist.site.service import SiteService
+
+        site = SiteService(
+            self._reactor,
+            broker,
+            settings,
+            self.bus,
+            self._coordinator,
+            self.network,
+            self.bindings,
+            self.health,
+            self.decoding,
+            self._events,
+            self.api,
+            self._site.turns,
+        )
+        return (site,)
 
     def startService(self) -> None:
         # Not sooner: twistd forks before, and an open SQLite file does not survive that.

@@ -190,6 +190,7 @@ class BrokerService(Service):
             site=settings.site,
             home_assistant=settings.home_assistant,
             nodes=settings.nodes,
+            commands=settings.commands,
         )
         if not is_same:
             self._keeps = self._confirms = True

@@ -46,6 +46,8 @@ class EventFeed:
     # ---------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
+        if self._broker.is_full:
+            return
         before = self._follower.seq
         lost, entries = self._follower.take(MAX_BATCH)
         if lost and not self._tell({"kind": "gap", **told_of_gap(lost)}):

@@ -132,6 +132,12 @@ class Retained:
         else:
             self._forget()
 
+    def drained(self) -> None:
+        """What waited for the broker is with it."""
+        self._tries = 0
+        if self._is_full and self._timer is not None:
+            self._timer.reset(PAUSE)
+
     # --- turns -----------------------------------------------------------------------------------
 
     def _plan(self) -> None:
@@ -159,6 +165,10 @@ class Retained:
         refused: list[Saying] = []
         was_said = True
         for _ in range(SLICE):
+            # Half of the connection's queue is for what cannot wait.
+            if self._broker.is_full:
+                was_said = False
+                break
             saying = self._next()
             if saying is None:
                 break

@@ -127,6 +127,7 @@ class SiteService(Service):
         super().startService()
         self._broker.connected.append(self._connected)
         self._broker.lost.append(self._lost)
+        self._broker.drained.append(self.retained.drained)
         self._bus.subscribe(LinkUp, self._link_up)
         self._follow_name()
 
@@ -135,9 +136,10 @@ class SiteService(Service):
         self._bus.unsubscribe(LinkUp, self._link_up)
         self._broker.connected.remove(self._connected)
         self._broker.lost.remove(self._lost)
+        self._broker.drained.remove(self.retained.drained)
         if self._broker.is_connected:
-            self._say_state(OFFLINE)
             self._lost()
+        # What is said last is the will.
         self._move(None)
 
     def reconfigure(self, settings: SiteSettings) -> None:
