@@ -42,7 +42,8 @@ class Status(TypedDict):
         dict[str, str | bool | float],
         "the MQTT broker: ``broker``, ``site`` (what the gateway is called there), ``connected``, "
         "``reason`` (why not, in a sentence), ``since`` (seconds since 1970), and how many "
-        "messages were ``published``, ``dropped``, ``refused`` and ``received``; empty if there is none",
+        "messages were ``published``, ``dropped``, ``refused`` and ``received``; empty if there is "
+        "none",
     ]
 
 
