@@ -9,7 +9,7 @@ from zbtwist.control.operations.mappings import MappingOperations
 from zbtwist.control.operations.neighbours import NeighbourOperations
 from zbtwist.control.operations.nodes import NodeOperations
 from zbtwist.control.operations.pins import PinOperations
-from zbtwist.control.operations.settings import SettingsOperations
+from zbtwist.control.operations.restoring import RestoringOperations
 from zbtwist.control.operations.show import ShowOperations
 from zbtwist.control.operations.status import StatusOperations
 from zbtwist.control.operations.table import table_of
@@ -26,7 +26,7 @@ class GatewayAPI(
     MappingOperations,
     ActionOperations,
     PinOperations,
-    SettingsOperations,
+    RestoringOperations,
     NeighbourOperations,
     ClientOperations,
     TracingOperations,
