@@ -197,13 +197,17 @@ class BeginningTests(ConnectionTestCase):
         self.end.say(b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(200))
         self.fails("is no MQTT 5")
 
+    def test_one_that_speaks_tls(self) -> None:
+        self.end.say(b"\x15\3\1\0\2\2\x0a")
+        self.fails("it speaks TLS at that port")
+
     def test_one_that_hangs_up(self) -> None:
         self.end.hang_up()
         (ending,) = self.owner.endings
         self.assertEqual(
             ending.why,
-            "it has closed the connection without a word: perhaps it wants TLS, or does not speak "
-            "MQTT 5",
+            "it has closed the connection without a word: see that it speaks MQTT 5 at that port, "
+            "and whether with TLS",
         )
 
     def test_messages_before_it_takes_one_in(self) -> None:

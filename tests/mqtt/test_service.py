@@ -230,6 +230,25 @@ class ConnectingTests(ServiceTestCase):
         self.assertEqual(waits, [10, 20, 40, 80, 160, 320, 600, 600])
         self.assertIn("give each gateway a site of its own", self.lines("warn")[0])
 
+    def test_a_broker_that_does_not_say_that_the_name_was_taken(self) -> None:
+        """It hangs up, and does so again as soon as this one comes back."""
+        self.start()
+        waits = []
+        for _ in range(8):
+            self.clock.advance(1)
+            lost, tries = self.clock.seconds(), self.network.tries
+            self.lose()
+            while self.network.tries == tries:
+                self.clock.advance(1)
+            waits.append(self.clock.seconds() - lost)
+            self.network.end.take_in()
+        self.assertEqual(waits, [1, 2, 4, 8, 16, 32, 60, 60])
+        self.assertEqual(
+            self.lines("warn")[0],
+            "The MQTT broker broker:1883 is not connected: it has closed the connection. Perhaps "
+            "another client has the same client id there.",
+        )
+
     def test_a_will_that_the_broker_does_not_keep_or_confirm(self) -> None:
         codes = mqtt5.ConnAckReasonCode
         self.service.identify("me", WILL)
@@ -317,6 +336,10 @@ class ChangingTests(ServiceTestCase):
     def test_another_broker(self) -> None:
         self.start()
         self.service.reconfigure(MQTTSettings(broker="tcp:other:1883"))
+        self.assertEqual(
+            (self.service.is_connected, self.service.reason),
+            (False, "this gateway has ended the connection"),
+        )
         self.assertTrue(self.network.end.transport.is_closed)
         self.lose()
         self.clock.advance(0)
@@ -477,4 +500,4 @@ class MessagesTests(ServiceTestCase):
     def test_an_end_that_nobody_foresaw(self) -> None:
         self.start()
         self.network.end.connection.connectionLost(Failure(RuntimeError("Out of paper.")))
-        self.assertEqual(self.service.reason, "out of paper")
+        self.assertIn("out of paper", self.service.reason)

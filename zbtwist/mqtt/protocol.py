@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -102,6 +102,7 @@ class Connection(Protocol):
     @ivar is_open: messages can be published.
     @ivar keeps: the broker keeps messages.
     @ivar confirms: it knows QoS 1.
+    @ivar ending: why it ends, or has ended; None while it does not.
     @ivar takes_wildcards: it takes filters with + and #.
     """
 
@@ -114,7 +115,7 @@ class Connection(Protocol):
         self.keeps, self.confirms = login.keeps, login.confirms
         self.takes_wildcards = True
         self.outbox = Outbox(clock, counters, owner.drained)
-        self._ending: Ending | None = None
+        self.ending: Ending | None = None
         # What has come of a packet that is not there as a whole.
         self._rest: bytes | bytearray = b""
         self._heard_at = self._asked_at = 0.0
@@ -156,7 +157,7 @@ class Connection(Protocol):
         @param last: what is published before that: the will, which the broker does not publish
             then.
         """
-        if self._ending is None:
+        if self.ending is None:
             # With QoS 0, since the broker may take no more of the other at the moment.
             farewell = [] if last is None else [codec.publish(last, None, self.keeps)]
             self._end(Ending("this gateway has ended the connection"), [*farewell, b""])
@@ -166,7 +167,7 @@ class Connection(Protocol):
 
         @param code: what it is told; 0 if it does not listen.
         """
-        if self._ending is None:
+        if self.ending is None:
             self._end(Ending(why), [b""] if code and self.is_open else None, code)
 
     def _end(self, ending: Ending, farewell: list[bytes] | None, code: int = 0) -> None:
@@ -174,7 +175,7 @@ class Connection(Protocol):
         @param farewell: what is written before; nothing in it stands for DISCONNECT. None to wait
             for nothing.
         """
-        self._ending = ending
+        self.ending = ending
         was_open, self.is_open = self.is_open, False
         self._stop_timers()
         transport: Any = self.transport
@@ -194,9 +195,9 @@ class Connection(Protocol):
         self._stop_timers()
         self.outbox.end()
         why = why_lost(reason.value or ConnectionDone())
-        if not was_open and self._ending is None and reason.check(ConnectionDone):
-            why += " without a word: perhaps it wants TLS, or does not speak MQTT 5"
-        self._owner.ended(self._ending or Ending(why))
+        if not was_open and reason.check(ConnectionDone, ConnectionLost):
+            why += " without a word: see that it speaks MQTT 5 at that port, and whether with TLS"
+        self._owner.ended(self.ending or Ending(why))
 
     def _stop_timers(self) -> None:
         for timer in (self._timer, self._answer_timer):
@@ -207,7 +208,7 @@ class Connection(Protocol):
     # --- what comes ----------------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
-        if self._ending is not None:
+        if self.ending is not None:
             return
         self._heard_at = self._clock.seconds()
         self.outbox.hold()
@@ -228,7 +229,7 @@ class Connection(Protocol):
             whole = self._rest
         start = 0
         try:
-            while self._ending is None:
+            while self.ending is None:
                 size = codec.size_of(whole, start)
                 if size > MAX_PACKET:
                     self._fail(
@@ -243,7 +244,7 @@ class Connection(Protocol):
                 self._take(packet)
         except codec.MalformedPacket as error:
             self._fail(self._what_is_malformed(whole, start, error), reasons.MALFORMED_PACKET)
-        if self._ending is not None or start == len(whole):
+        if self.ending is not None or start == len(whole):
             self._rest = b""
         elif start or whole is data:
             self._rest = whole[start:]
@@ -252,6 +253,9 @@ class Connection(Protocol):
         # CONNACK of MQTT 3 has two bytes.
         if not self.is_open and data[start : start + 2] == b"\x20\x02":
             return clause_of(reasons.UNSUPPORTED_VERSION)
+        # An alert of TLS (RFC 8446, sections 5.1 and 6).
+        if not self.is_open and data[start : start + 2] == b"\x15\3":
+            return "it speaks TLS at that port: name it as tls:HOST:PORT"
         return f"what it says is no MQTT 5: {error}"
 
     def _take(self, packet: Any) -> None:
@@ -305,7 +309,7 @@ class Connection(Protocol):
                 return
         self._owner.heard(codec.message_of(packet))
         # The hearer may have ended it.
-        if qos and packet.packet_id is not None and self._ending is None:
+        if qos and packet.packet_id is not None and self.ending is None:
             self.outbox.put(codec.puback(packet.packet_id))
 
     def _take_confirmation(self, packet: codec.PubAckPacket) -> None:

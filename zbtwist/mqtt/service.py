@@ -21,7 +21,7 @@ from zbtwist.mqtt.endpoint import FileError, endpoint_of, password_of
 from zbtwist.mqtt.failures import why_not_connected
 from zbtwist.mqtt.interfaces import IBroker, Message
 from zbtwist.mqtt.outbox import Counters
-from zbtwist.mqtt.pauses import Pauses
+from zbtwist.mqtt.pauses import STEADY, Pauses
 from zbtwist.mqtt.protocol import Connection, Ending, Login, Owner
 from zbtwist.mqtt.reasons import clause_of
 from zbtwist.mqtt.settings import MQTTSettings
@@ -87,7 +87,6 @@ class _Attempt(Factory, Owner):
 class BrokerService(Service):
     """
     @ivar counters: what has passed.
-    @ivar reason: why there is no connection, a clause; empty if there is one.
     @ivar client_id: what this client is called there; empty while that is not known.
     """
 
@@ -113,7 +112,7 @@ class BrokerService(Service):
         self.connected: list[Callable[[], None]] = []
         self.lost: list[Callable[[], None]] = []
         self.drained: list[Callable[[], None]] = []
-        self.reason = NAMELESS
+        self._reason = NAMELESS
         self._since: float = reactor.seconds()
         self.client_id = ""
         self._will: Message | None = None
@@ -144,6 +143,13 @@ class BrokerService(Service):
         """Messages that wait to be sent."""
         connection = self._connection
         return 0 if connection is None else connection.outbox.waiting
+
+    @property
+    def reason(self) -> str:
+        """Why there is no connection, a clause; empty if there is one."""
+        connection = self._connection
+        ending = None if connection is None else connection.ending
+        return self._reason if ending is None else ending.why
 
     @property
     def since(self) -> float:
@@ -296,13 +302,14 @@ class BrokerService(Service):
             lasted = now - opened_at
         if self._is_stale:
             return 0.0
-        self.reason = ending.why
-        if ending.why not in self._said and len(self._said) < MAX_REASONS:
-            self._said.add(ending.why)
+        self._reason = why = ending.why
+        if opened_at is not None and not ending.code and lasted < STEADY:
+            # Not all brokers say so.
+            self._reason = why = f"{why}. Perhaps another client has the same client id there"
+        if why not in self._said and len(self._said) < MAX_REASONS:
+            self._said.add(why)
             self.log.warn(
-                "The MQTT broker {place} is not connected: {why}.",
-                place=self.place,
-                why=ending.why,
+                "The MQTT broker {place} is not connected: {why}.", place=self.place, why=why
             )
         return 0.0 if self._is_about_will(ending.code) else self._pauses.after(ending, lasted)
 
@@ -322,7 +329,7 @@ class BrokerService(Service):
         """The broker has taken this client in."""
         connection = self._connection
         assert connection is not None
-        self.reason = ""
+        self._reason = ""
         self._since = self.clock.seconds()
         self._keeps, self._confirms = connection.keeps, connection.confirms
         self.log.info(
