@@ -274,6 +274,16 @@ class OtherMeterTests(SynchronousTestCase):
             found = list(decoder.feed(self.gem(size, 108, 3_600_800), 9.0))
             self.assertEqual(values(found)["ch32_power"], 100.0)
 
+    def test_gem_of_several(self) -> None:
+        """The serial number stands behind the 48 channels, most significant byte first."""
+        decoder = GEM()
+        decoder.feed(self.gem(613, 100, 3_600_000), 1.0)
+        data = bytearray(self.gem(613, 100, 3_600_000)[3:-3])
+        data[482:484] = (4321).to_bytes(2, "big")
+        data[485] = 6
+        found = values(list(decoder.feed(packet_of(5, bytes(data)), 2.0)))
+        self.assertIn("m604321_ch32_energy", found)
+
     @given(st.binary(max_size=800))
     def test_hostile(self, data: bytes) -> None:
         for kind in (ECM1220, ECM1240, GEM):

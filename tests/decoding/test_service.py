@@ -33,7 +33,7 @@ class Strange:
     """A decoder of somebody's."""
 
     name = "strange"
-    question = b""
+    question: tuple[bytes, ...] = ()
 
     def __init__(self) -> None:
         self.made = 0

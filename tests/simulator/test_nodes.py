@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
@@ -12,13 +13,14 @@ from zope.interface import implementer
 from tests.simulator.line import Line
 from tests.simulator.support import NetworkTestCase
 from tests.support import present
+from zbtwist.decoding.brultech import MAKERS
 from zbtwist.simulator.air import IAir, ITimekeeper, Transmission, TxResult
 from zbtwist.simulator.meter import parse_packet, watts_between
 from zbtwist.simulator.module import DIGITAL_PINS
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.node import SERIAL_BUFFER, Node
 from zbtwist.simulator.nodes import EchoNode, MeterNode, PtyNode
-from zbtwist.simulator.options import SimulatorOptions
+from zbtwist.simulator.options import METERS, SimulatorOptions
 from zbtwist.simulator.packet import Packet
 from zbtwist.xbee.address import UNKNOWN16, Address64
 from zbtwist.xbee.frames import (
@@ -200,6 +202,37 @@ class MeterNodeTests(NetworkTestCase):
         self.assertEqual(len(self.line.data), 44)
         self.line.transmit(node.address64, b"SPXK")
         self.assertEqual(self.line.data, b"")
+
+    def test_models(self) -> None:
+        """Each as its decoder knows it, and asked as its maker says."""
+        for number, maker in enumerate(MAKERS):
+            model = METERS["meter" if maker.name == "ecm1220" else maker.name]
+            node = MeterNode(self.network, ADDRESS + number, f"M{number}", interval=0, model=model)
+            self.network.add_node(node, announce=False)
+            decoder = maker.make()
+            found: dict[str, Any] = {}
+            for _ in range(2):
+                for piece in maker.question:
+                    self.line.transmit(node.address64, piece)
+                    self.line.run(1.0)
+                    self.assertTrue(self.line.data, piece)
+                for value in decoder.feed(self.line.data, self.clock.seconds()):
+                    found[value.name] = value.value
+                self.line.run(8.0)
+            self.assertGreater(found["ch1_power"], 20)
+            self.assertAlmostEqual(found["voltage"], 120.0, -1)
+            self.assertEqual("aux5_power" in found, maker.name == "ecm1240")
+            self.assertEqual(found.get("temperature1"), 21.5 if maker.name == "gem" else None)
+
+    def test_gem_by_its_number(self) -> None:
+        node = MeterNode(self.network, ADDRESS, "GEM", interval=0, model=METERS["gem"])
+        self.network.add_node(node, announce=False)
+        self.line.transmit(ADDRESS, b"^^^NMB00000APISPK")
+        self.assertEqual(self.line.data, b"")
+        number = int.from_bytes(node.meter.packet(0.0)[485:487], "big")
+        self.line.transmit(ADDRESS, b"^^^NMB%05dAPISPK" % number)
+        self.line.run(1.0)
+        self.assertTrue(self.line.data)
 
     def test_switched_off(self) -> None:
         node = self.meter(2.0)

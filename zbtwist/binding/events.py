@@ -443,6 +443,35 @@ class AnswersDropped(NodeEvent):
         )
 
 
+@dataclass(frozen=True)
+class PollUnanswered(NodeEvent):
+    """The gateway's own questions to a node stay without an answer; it is said once, until one is
+    answered.
+
+    @ivar reason: why, of the last one, a sentence.
+    """
+
+    name: ClassVar = "poll_unanswered"
+    severity: ClassVar = LogLevel.warn
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.node} does not answer what the gateway asks it: {self.reason} It is asked less "
+            "often until it does."
+        )
+
+
+@dataclass(frozen=True)
+class PollAnswered(NodeEvent):
+    """It answers again."""
+
+    name: ClassVar = "poll_answered"
+
+    def __str__(self) -> str:
+        return f"{self.node} answers what the gateway asks it again."
+
+
 def _in_words(seconds: float) -> str:
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= 2 * size:

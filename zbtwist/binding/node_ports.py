@@ -12,6 +12,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 
+from zbtwist.binding.asking.schedule import Schedule
 from zbtwist.binding.events import MappingChanged
 from zbtwist.binding.node_endpoints import NodeEndpoints
 from zbtwist.binding.node_line import CHANGING_COMMANDS
@@ -85,6 +86,7 @@ class NodePorts(MultiService):
         self.endpoints = endpoints
         self.added: list[Callable[[NodePort], object]] = []
         self.removed: list[Callable[[NodePort], object]] = []
+        self._schedule = Schedule(clock, bus)
         bus.subscribe(MappingChanged, self._mapping_changed)
         bus.subscribe(LinkUp, self._radio_up)
         bus.subscribe(NodeIdentified, self._identified)
@@ -179,6 +181,7 @@ class NodePorts(MultiService):
             self.endpoints.look_at(port)
             for added in self.added:
                 added(port)
+            self._schedule.look_at(port)
         return port
 
     def remove(self, port: NodePort) -> None:
@@ -190,6 +193,7 @@ class NodePorts(MultiService):
         self.endpoints.end(port)
         for removed in self.removed:
             removed(port)
+        self._schedule.end(port)
         port.disownServiceParent()
 
     def stopService(self) -> Deferred[Any]:
@@ -249,6 +253,7 @@ class NodePorts(MultiService):
     def _give(self, port: NodePort, settings: PortSettings) -> None:
         port.follow(settings)
         self.endpoints.look_at(port)
+        self._schedule.look_at(port)
 
     def _mapping_changed(self, event: MappingChanged) -> None:
         """A node may have endpoints that go by its TCP port."""

@@ -15,6 +15,7 @@ when the radio comes back.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from math import inf
 
 from twisted.internet.defer import Deferred
@@ -27,7 +28,7 @@ from zbtwist.binding.port_settings import OFF, PortSettings
 from zbtwist.binding.quiet import Quiet
 from zbtwist.binding.retransmits import REPEATED, Packet, Retransmits
 from zbtwist.binding.scheduler import TransmitScheduler
-from zbtwist.binding.send_buffer import SendBuffer, Writer
+from zbtwist.binding.send_buffer import LoneWriter, SendBuffer, Writer
 from zbtwist.binding.verdict import Verdict, verdict_of
 from zbtwist.network.events import TO_NODE, BytesPassed
 from zbtwist.network.node import Node
@@ -157,8 +158,14 @@ class Outbound:
 
     @property
     def unconfirmed(self) -> int:
-        """Bytes that were taken from writers, and that the node is not known to have."""
-        return self.buffered + sum(len(packet.data) for packet in self._in_flight)
+        """Bytes that were taken from writers, and that the node is not known to have. What stands
+        alone counts only while it waits.
+        """
+        return self.buffered + sum(
+            len(packet.data)
+            for packet in self._in_flight
+            if not isinstance(packet.writer, LoneWriter)
+        )
 
     @property
     def is_radio_away(self) -> bool:
@@ -235,7 +242,9 @@ class Outbound:
             self.break_stream(self._why_away(), len(data))
             return
         now = self._clock.seconds()
-        if now >= self._standstill.late_at and self._is_too_old(self._standstill.look()):
+        is_too_old = now >= self._standstill.late_at and self._is_too_old(self._standstill.look())
+        # A lone writer has only now decided what to say.
+        if is_too_old and not isinstance(writer, LoneWriter):
             self.break_stream(TOO_OLD, len(data))
             return
         if self._later is not None:
@@ -269,6 +278,7 @@ class Outbound:
         """
         if not self._is_too_old(seconds):
             return False
+        self._drop_lone(TOO_OLD)
         if self.unconfirmed:
             self.break_stream(TOO_OLD)
         return True
@@ -320,6 +330,17 @@ class Outbound:
         self.leave_in_the_air()
         self._clear()
         self.lost(lost, why)
+
+    def _drop_lone(self, why: str) -> None:
+        """Drop what stands alone and waits to be sent: nothing else is to be lost for its sake.
+
+        @param why: a sentence.
+        """
+        waiting = [*chain.from_iterable(buffer.parts for buffer in self._buffers)]
+        for writer in waiting:
+            if isinstance(writer, LoneWriter):
+                self.discard(writer)
+                writer.lost(why)
 
     def leave_in_the_air(self) -> None:
         """The stream breaks: what is in the air may arrive, but is not sent again. Whoever wrote it
@@ -562,6 +583,14 @@ class Outbound:
     def _failed(self, packet: Packet, verdict: Verdict, why: str) -> None:
         """A packet did not arrive, as far as is known: send it again, or give it up."""
         settings, again = self._settings, self._retransmits
+        if isinstance(packet.writer, LoneWriter):
+            self.failures += 1
+            self.bytes_lost += len(packet.data)
+            if verdict is Verdict.TOO_LARGE and len(packet.data) > 1:
+                self._payload_limit = len(packet.cut()[0].data)
+            if not packet.is_void:
+                packet.writer.lost(why)
+            return
         if packet.is_void:
             self.failures += 1
             self.bytes_lost += len(packet.data)
@@ -610,6 +639,7 @@ class Outbound:
     def radio_down(self) -> None:
         """The radio is away; what waits for it has a limited time."""
         self._sleep()
+        self._drop_lone(self._why_away())
         if (self._waiting.parts or self._retransmits.packets) and not self._may_wait():
             self.break_stream(self._why_away())
 

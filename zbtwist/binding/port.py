@@ -37,6 +37,7 @@ from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.places import make_room
 from zbtwist.binding.port_settings import ALL, NONE, REPLY_TIMES, PortSettings
 from zbtwist.binding.presence import Presence
+from zbtwist.binding.send_buffer import Writer
 from zbtwist.network.events import FROM_NODE, TO_NODE
 from zbtwist.network.node import Node
 from zbtwist.network.settings import Asks
@@ -193,13 +194,15 @@ class NodePort(Service):
             )
         return self._askers
 
-    def asker_opened(self, client: NodeClient) -> None:
-        """A client asks this node from now on; it may be one of another node's port."""
+    def asker_opened(self, client: Writer) -> None:
+        """A client asks this node from now on; it may be one of another node's port, or the gateway
+        itself.
+        """
         self.askers.joined(client)
         self._hearers[self.askers] = None
         self.noted.busy[self] = None
 
-    def asker_closed(self, client: NodeClient) -> None:
+    def asker_closed(self, client: Writer) -> None:
         """It is gone."""
         askers = self.askers
         askers.left(client)

@@ -6,11 +6,12 @@ over whole: who needs a setting of a port reads it there.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from zbtwist.binding import endpoint_wish
 from zbtwist.binding.asking.askers import END_DEVICE_TIMEOUT, REPLY_TIMEOUT
+from zbtwist.binding.byte_text import pieces_of
 from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.modbus.units import Units, units
 from zbtwist.binding.modem_lines import ModemLine, modem_lines
@@ -27,6 +28,10 @@ MAX_BACKLOG = 1 << 20
 
 #: Bytes of a banner, and of a string to a device, as they are written.
 MAX_BANNER, MAX_STRING = 1024, 255
+
+#: Pieces of a question to a device, and the most seconds from one to the next.
+MAX_PIECES = 8
+MAX_ASK_EVERY = 86400
 
 #: What `PortSettings.log_bytes_format` may be.
 HEX, TEXT, BOTH = "hex", "text", "both"
@@ -71,24 +76,35 @@ def _pace(text: str, context: Context) -> int | None:
         ) from None
 
 
-_ESCAPES = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
-
-
 def _delimiter(text: str, context: Context) -> bytes:
     """Bytes as Python or TOML writes them, or as they are."""
-    found = b""
-    for code, escape, plain in re.findall(r"\\x([\da-fA-F]{2})|\\(.?)|([^\\])", text, re.DOTALL):
-        if code or plain:
-            found += bytes.fromhex(code) if code else plain.encode()
-        elif escape in _ESCAPES:
-            found += _ESCAPES[escape]
-        else:
-            raise Mistake(
-                rf"must have \r, \n, \t, \0, \\ or \x and two digits behind it, not \{escape}."
-            )
+    (found,) = pieces_of(text)
     if len(found) > MAX_DELIMITER:
         raise Mistake(f"must have at most {MAX_DELIMITER} bytes, not {len(found)}.")
     return found
+
+
+def _question(text: str, context: Context) -> tuple[bytes, ...]:
+    """What a device is asked, in the pieces that it answers."""
+    if not text:
+        return ()
+    pieces = pieces_of(text, has_ends=True)
+    if not all(pieces):
+        raise Mistake(rf"must have something to send before and behind each \w, not {text!r}.")
+    if sum(map(len, pieces)) > MAX_STRING or len(pieces) > MAX_PIECES:
+        raise Mistake(f"must have at most {MAX_STRING} bytes in {MAX_PIECES} pieces, not more.")
+    return tuple(pieces)
+
+
+def _ask_every(text: str, context: Context) -> float:
+    """How often a device is asked."""
+    try:
+        every: float = seconds(0, MAX_ASK_EVERY)(text, context)
+    except Mistake:
+        every = 0.5
+    if 0 < every < 1:
+        raise Mistake(f"must be 0, or a number of seconds from 1 to {MAX_ASK_EVERY}, not {text!r}.")
+    return every
 
 
 def _reply_timeout(text: str, context: Context) -> float | None:
@@ -106,9 +122,15 @@ def _reply_timeout(text: str, context: Context) -> float | None:
 
 def _decoder(text: str, context: Context) -> str:
     """The name of a decoder."""
-    if text and maker_named(text) is None:
+    maker = maker_named(text) if text else None
+    if text and maker is None:
         known = ", ".join(sorted(maker.name for maker in all_makers()))
         raise Mistake(f"must be one of {known}, or empty for none, not {text!r}.")
+    question: object = () if maker is None else maker.question
+    if not isinstance(question, tuple) or not all(
+        isinstance(piece, bytes) and piece for piece in question
+    ):
+        raise Mistake(f"is {text}, whose question is no tuple of bytes: {question!r:.100}.")
     return text
 
 
@@ -157,6 +179,8 @@ class PortSettings:
         node's own.
     @ivar decoder: what makes values of what the node says, of those that
         `zbtwist.decoding.makers` has; empty for nothing.
+    @ivar ask_every: seconds from one question of the gateway's own to the next; 0 for none.
+    @ivar ask: what it asks, in the pieces that the device answers; empty for what the decoder asks.
     @ivar mqtt: what is said of the node at the broker: one of `VALUES`, `STREAM` and `NOTHING` of
         `zbtwist.mqtt.settings`.
     @ivar http: let clients through that speak as browsers do.
@@ -480,6 +504,25 @@ class PortSettings:
         example='"ecm1220"',
         per_node=True,
     )
+    ask_every: float = option(
+        0.0,
+        _ask_every,
+        (int, float),
+        "Seconds from one question of the gateway to the next, to a device that speaks only when "
+        "it is asked; 0: none",
+        unit="s",
+        more='See `Values <decoders.rst>`_, "Meters that are asked".',
+        per_node=True,
+    )
+    ask: tuple[bytes, ...] = option(
+        (),
+        _question,
+        help="What it asks, such as 'READ\\r\\n', or '\\xfc\\wSPK': what is behind \\w when "
+        "the device has answered; empty: what the decoder asks",
+        default="",
+        example="'READ\\r\\n'",
+        per_node=True,
+    )
     backlog: int = option(
         0,
         number(0, MAX_BACKLOG),
@@ -509,6 +552,25 @@ class PortSettings:
     def keepalive(self) -> Keepalive:
         """When a client's system is asked whether it is there."""
         return Keepalive(self.keepalive_time, self.keepalive_interval, self.keepalive_probes)
+
+    @cached_property
+    def question(self) -> tuple[bytes, ...]:
+        """What the gateway asks the device, in the pieces that that answers; empty for nothing."""
+        if self.ask or not self.decoder:
+            return self.ask
+        maker = maker_named(self.decoder)
+        return () if maker is None else maker.question
+
+    @property
+    def is_for_masters(self) -> bool:
+        """Whether masters of a field bus ask the node, by the protocol of its port or of an
+        endpoint.
+        """
+        wishes = (*self.listen, *self.connect)
+        return any(
+            PROTOCOLS[name].is_framed
+            for name in (self.protocol, *(wish.protocol for wish in wishes if wish.protocol))
+        )
 
     @property
     def minds_who_writes(self) -> bool:

@@ -51,6 +51,29 @@ class Writer(Protocol):
         """Write again."""
 
 
+class LoneWriter:
+    """A writer whose bytes are no part of anybody's stream: each piece stands alone. So it breaks
+    no stream when one does not arrive: that is said to its writer and to nobody else, and it is not
+    sent again.
+    """
+
+    share = ""
+    writes_no_more = False
+
+    def pause(self) -> None:
+        """It writes too little for that to matter."""
+
+    def resume(self) -> None:
+        """The same."""
+
+    def lost(self, why: str) -> None:
+        """Something that it wrote did not arrive, as far as is known.
+
+        @param why: a sentence.
+        """
+        raise NotImplementedError
+
+
 class _Part:
     """The bytes of one writer.
 

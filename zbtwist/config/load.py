@@ -15,6 +15,7 @@ from typing import Any
 import platformdirs
 
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.config.asking import CONCERNED, check_asking
 from zbtwist.config.settings import (
     DEFAULT_BASE_PORT,
     DEFAULT_CONTROL,
@@ -262,6 +263,10 @@ def _check_together(
     for number, row in enumerate(rows, 1):
         if row.get("delimiter") and not row.get("gather", values.get("gather")):
             mistakes.add(("node", number, "delimiter"), _NO_GATHER)
+    if not any(map(mistakes.concern, CONCERNED)):
+        for place, sentence in check_asking(values, rows):
+            is_said = len(place) == 1 and place[0] in said
+            mistakes.add(f"--{place[0]}" if is_said else place, sentence)
     broadcast = values.get("broadcast")
     if broadcast is not None:
         owners = {control: "the control port"}

@@ -165,8 +165,8 @@ class Mistakes:
             self.add(place, str(mistake))
 
     def concern(self, name: str) -> bool:
-        """Whether there is a mistake about an option."""
-        return any(place in (f"--{name}", (name,)) for place, _ in self._found)
+        """Whether there is a mistake about an option, of all nodes or of one."""
+        return any(place == f"--{name}" or place[-1:] == (name,) for place, _ in self._found)
 
     def check(self) -> None:
         """

@@ -147,7 +147,7 @@ def _parse_gem(data: bytes) -> Packet:
         if raw and abs(celsius) <= 255:
             plain.append(Value(f"temperature{number + 1}", celsius, "°C"))
     return Packet(
-        meter=_meter(data[485], _big(data, 481, 2)),
+        meter=_meter(data[485], _big(data, 482, 2)),
         resets=0,
         seconds=_little(data, 582, 3),
         counters=tuple(counter for counter in counters if counter.name in used),
@@ -299,15 +299,15 @@ class GEM(BrultechDecoder):
 class BrultechMaker:
     """Makes the decoders of one kind."""
 
-    def __init__(self, name: str, decoder: type[BrultechDecoder], question: bytes) -> None:
+    def __init__(self, name: str, decoder: type[BrultechDecoder], *question: bytes) -> None:
         self.name = name
         self.question = question
         self.make = decoder
 
 
 MAKERS = (
-    # The meter answers FC with FC, and what follows with a packet; it takes both at once.
-    BrultechMaker("ecm1220", ECM1220, b"\xfcSPK"),
-    BrultechMaker("ecm1240", ECM1240, b"\xfcSPK"),
+    # An ECM answers FC with FC, an ECM-1240 by FC, FD, FE or FF, and then SPK with FC and a packet.
+    BrultechMaker("ecm1220", ECM1220, b"\xfc", b"SPK"),
+    BrultechMaker("ecm1240", ECM1240, b"\xfc", b"SPK"),
     BrultechMaker("gem", GEM, b"^^^APISPK"),
 )

@@ -36,9 +36,9 @@ class IDecoderMaker(IPlugin):
 
     name: str = Attribute("What `decoder` is in the configuration: lower case, without blanks.")
 
-    question: bytes = Attribute(
-        "What is sent to a device that speaks when it is asked; empty if the configuration "
-        "has to say it."
+    question: tuple[bytes, ...] = Attribute(
+        "What is sent to a device that speaks when it is asked, each piece when it has answered "
+        "the one before; empty if the configuration has to say it."
     )
 
     def make() -> IDecoder:

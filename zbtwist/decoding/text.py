@@ -156,7 +156,7 @@ def _printable(text: str) -> str:
 class TextMaker:
     """Makes the decoders of one kind of lines."""
 
-    question = b""
+    question: tuple[bytes, ...] = ()
 
     def __init__(self, name: str, decoder: type[LineDecoder]) -> None:
         self.name = name

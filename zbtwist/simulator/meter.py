@@ -4,8 +4,8 @@ A packet has 43 bytes: ``FE FF 01``, 37 bytes of data, ``FF FE``, and a checksum
 the sum of all bytes before it. Numbers are least significant byte first, but for the voltage. The
 counters of energy and time run over to 0.
 
-A reader asks with FC, which the meter answers with FC, and ``SPK``, which it answers with FC and a
-packet. In real-time mode it sends packets unasked, too. The line is 19200 8N1.
+In real-time mode it sends them unasked; how it is asked, and what its siblings say, is in
+`zbtwist.simulator.meter_models`. The line is 19200 8N1.
 """
 
 from __future__ import annotations
@@ -18,11 +18,6 @@ PACKET_SIZE = 43
 _HEADER = b"\xfe\xff\x01"
 _FOOTER = b"\xff\xfe"
 _DATA_SIZE = 37
-
-#: What a reader sends, and the answer to either.
-CALL = b"\xfc"
-SEND_PACKET = b"SPK"
-ACKNOWLEDGEMENT = b"\xfc"
 
 _ENERGY_LIMIT = 1 << 40
 _SECONDS_LIMIT = 1 << 24
@@ -116,8 +111,8 @@ def watts_between(earlier: Reading, later: Reading) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Load:
-    """A household's consumption, in a form whose sum over time is known exactly.
+class Load:
+    """What one circuit of a household consumes, in a form whose sum over time is known exactly.
 
     A base that swells and ebbs, and an appliance that switches on and off.
     """
@@ -142,6 +137,21 @@ class _Load:
         return self.base * time + self.swing * wave + self.appliance * on
 
 
+def household(chance: random.Random, base: float) -> Load:
+    """Return one that chance chooses.
+
+    @param base: about what it uses at the least, in W.
+    """
+    return Load(
+        base=base * chance.uniform(0.8, 1.2),
+        swing=base * chance.uniform(0.1, 0.3),
+        swing_period=chance.uniform(30.0, 90.0),
+        appliance=base * chance.uniform(0.5, 2.0),
+        appliance_period=chance.uniform(60.0, 180.0),
+        appliance_on=chance.uniform(10.0, 50.0),
+    )
+
+
 class Meter:
     """Measures a house that uses power in its own way."""
 
@@ -152,18 +162,7 @@ class Meter:
         self._serial_number = chance.randint(1, 0xFFFF)
         self._started = (chance.randint(10**6, 10**9), chance.randint(10**6, 10**9))
         self._seconds = chance.randint(0, 10**6)
-        self._loads = (self._household(chance, 600.0), self._household(chance, 150.0))
-
-    @staticmethod
-    def _household(chance: random.Random, base: float) -> _Load:
-        return _Load(
-            base=base * chance.uniform(0.8, 1.2),
-            swing=base * chance.uniform(0.1, 0.3),
-            swing_period=chance.uniform(30.0, 90.0),
-            appliance=base * chance.uniform(0.5, 2.0),
-            appliance_period=chance.uniform(60.0, 180.0),
-            appliance_on=chance.uniform(10.0, 50.0),
-        )
+        self._loads = (household(chance, 600.0), household(chance, 150.0))
 
     def read(self, time: float) -> Reading:
         """

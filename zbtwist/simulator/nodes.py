@@ -8,13 +8,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from zbtwist.simulator.medium import IMedium
-from zbtwist.simulator.meter import (
-    ACKNOWLEDGEMENT,
-    CALL,
-    SEND_PACKET,
-    Meter,
-    encode_packet,
-)
+from zbtwist.simulator.meter_models import LONGEST_QUESTION, ECM1220Model, MeterModel
 from zbtwist.simulator.node import SERIAL_BUFFER, Node
 from zbtwist.simulator.pseudoterminal import Pseudoterminal
 from zbtwist.simulator.registers import Value
@@ -40,7 +34,7 @@ class EchoNode(Node):
 
 
 class MeterNode(Node):
-    """An ECM-1220; see `zbtwist.simulator.meter`."""
+    """A power meter, an ECM-1220 unless another model is said."""
 
     def __init__(
         self,
@@ -51,15 +45,17 @@ class MeterNode(Node):
         *,
         interval: float = 2.0,
         phase: float | None = None,
+        model: type[MeterModel] = ECM1220Model,
     ) -> None:
         """
         @param interval: seconds between two packets in real-time mode; 0 sends only when asked.
         @param phase: seconds before the first one; as many as between two if None.
+        @param model: which meter it is.
         """
         super().__init__(network, address64, name, settings)
         self.interval = interval
         self._phase = interval if phase is None else phase
-        self.meter = Meter(self.chance)
+        self.meter = model(self.chance)
         self._request = b""
         self._ticking: IDelayedCall | None = None
 
@@ -77,18 +73,16 @@ class MeterNode(Node):
         self._send_reading()
 
     def _send_reading(self) -> None:
-        self.send(encode_packet(self.meter.read(self.network.age)))
+        self.send(self.meter.packet(self.network.age))
 
     def serial_received(self, data: bytes) -> None:
         super().serial_received(data)
         # A request may come in pieces, and what is none is ignored.
         for value in data:
-            self._request = (self._request + bytes([value]))[-len(SEND_PACKET) :]
-            if self._request.endswith(CALL):
-                self.send(ACKNOWLEDGEMENT)
-            elif self._request == SEND_PACKET:
-                self.send(ACKNOWLEDGEMENT)
-                self._send_reading()
+            self._request = (self._request + bytes([value]))[-LONGEST_QUESTION:]
+            answer = self.meter.answer(self._request, self.network.age)
+            if answer:
+                self.send(answer)
 
 
 class SensorNode(Node):

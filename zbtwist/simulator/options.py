@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from twisted.internet.interfaces import IReactorTime
 
 from zbtwist.simulator.channel import DIGI_RATE, ChannelAir
+from zbtwist.simulator.meter_models import ECM1220Model, ECM1240Model, GEMModel, MeterModel
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.node import Node
 from zbtwist.simulator.nodes import (
@@ -26,9 +27,16 @@ from zbtwist.simulator.nodes import (
 from zbtwist.simulator.radio import MAX_TRANSMISSIONS
 from zbtwist.simulator.serial_line import SerialLine
 
-#: The kinds of node, in the order in which they come by default; a pty only where it is asked for.
+#: The kinds of node, in the order in which they come by default; others are there to be asked for.
 DEFAULT_KINDS = ("meter", "sensor", "echo")
-KINDS = (*DEFAULT_KINDS, "pty")
+KINDS = (*DEFAULT_KINDS, "ecm1240", "gem", "pty")
+
+#: The kinds that are meters.
+METERS: Mapping[str, type[MeterModel]] = {
+    "meter": ECM1220Model,
+    "ecm1240": ECM1240Model,
+    "gem": GEMModel,
+}
 
 #: The most nodes of one network.
 MAX_NODES = 10_000
@@ -235,10 +243,13 @@ class SimulatorOptions:
 
     def _node(self, network: SimulatedNetwork, kind: str, number: int, address64: int) -> Node:
         name = kind.upper() if number == 1 else f"{kind.upper()}{number}"
-        if kind == "meter":
+        model = METERS.get(kind)
+        if model is not None:
             # Real ones do not begin together.
             phase = self.interval * (number * _GOLDEN_RATIO % 1) if number > 1 else None
-            return MeterNode(network, address64, name, interval=self.interval, phase=phase)
+            return MeterNode(
+                network, address64, name, interval=self.interval, phase=phase, model=model
+            )
         if kind == "sensor":
             product = WALL_ROUTER if number % 2 else SENSOR_LTH
             return SensorNode(network, address64, name, device_type_identifier=product)

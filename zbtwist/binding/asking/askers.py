@@ -27,8 +27,8 @@ from zbtwist.runtime.repeats import Repeats
 from zbtwist.xbee.devices import END_DEVICE
 
 if TYPE_CHECKING:
-    from zbtwist.binding.client import NodeClient
     from zbtwist.binding.outbound import Outbound
+    from zbtwist.binding.send_buffer import Writer
 
 #: Seconds that an answer is waited for by default, since the question has arrived: the node's
 #: radio sends an answer that was not acknowledged again after 1.6 s (90001539, "Unicast timeout").
@@ -86,9 +86,9 @@ class Askers:
         self._outbound = outbound
         self._dropped = dropped
         self._drops = Repeats(clock, say_dropped)
-        self.clients: dict[NodeClient, None] = {}
+        self.clients: dict[Writer, None] = {}
         # Those that wait for their turn, by who asks: whose turn is next comes first.
-        self._waiting: dict[NodeClient, deque[Question]] = {}
+        self._waiting: dict[Writer, deque[Question]] = {}
         self._current: Question | None = None
         self._has_arrived = False
         # When the current question has no more time; or, while there is none, when one of those
@@ -102,11 +102,11 @@ class Askers:
 
     # --- what clients do -----------------------------------------------------------------------
 
-    def joined(self, client: NodeClient) -> None:
+    def joined(self, client: Writer) -> None:
         """A client is there that asks."""
         self.clients[client] = None
 
-    def left(self, client: NodeClient) -> None:
+    def left(self, client: Writer) -> None:
         """It is gone, and so are its questions. What has arrived is being answered: that is still
         waited for, but not for long.
         """
@@ -148,7 +148,7 @@ class Askers:
             del self._waiting[question.client]
         return True
 
-    def others_wait(self, client: NodeClient) -> bool:
+    def others_wait(self, client: Writer) -> bool:
         """Whether somebody else waits for a turn."""
         return len(self._waiting) > (client in self._waiting)
 

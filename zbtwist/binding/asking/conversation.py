@@ -29,6 +29,8 @@ class Conversation(Question):
     @ivar is_paused: the client is to write no more until it is resumed here.
     """
 
+    client: NodeClient
+
     def __init__(self, client: NodeClient, askers: Askers) -> None:
         super().__init__(client)
         self._askers = askers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zbtwist.binding.client import NodeClient
+    from zbtwist.binding.send_buffer import Writer
 
 
 class Question:
@@ -20,7 +20,7 @@ class Question:
     comes_late = False
     asked_at = 0.0
 
-    def __init__(self, client: NodeClient) -> None:
+    def __init__(self, client: Writer) -> None:
         self.client = client
 
     def begin(self) -> None:

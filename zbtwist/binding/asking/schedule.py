@@ -1,0 +1,231 @@
+"""When the gateway asks which node: see `zbtwist.binding.asking.poll`.
+
+Each node is asked in its own interval, and has one question under way at the most: what was not
+answered in time is not asked for twice. The air is shared by all, so all nodes together are asked
+no more often than every `PAUSE` seconds, and `MAX_UNDER_WAY` of them at once. Who is too many for
+that is asked later, and as often as the others. A node that does not answer is asked less and less
+often, and those that do not have one place for themselves alone: they keep nobody waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from itertools import count
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from zbtwist.binding.asking.poll import Poller
+from zbtwist.binding.events import PollAnswered, PollUnanswered
+from zbtwist.binding.port import NodePort
+from zbtwist.runtime.event_bus import EventBus
+
+#: Seconds from one question to the next, to whichever nodes. A question to a meter and its answer
+#: have the air for 40 to 170 ms over one hop (9 to 19 ms a packet).
+PAUSE = 0.25
+
+#: Nodes that are asked at once, and how many of them may be such as do not answer.
+MAX_UNDER_WAY = 4
+MAX_DOUBTFUL = 1
+
+#: Questions in a row without an answer from which on a node is said not to answer, and is asked
+#: less often; by how much more each time, and the longest time, in seconds, unless its own is
+#: longer.
+UNANSWERED = 2
+BACKOFF_FACTOR = 2
+MAX_BACKOFF = 3600.0
+
+#: Seconds within which all are asked for the first time, if they are not too many.
+SPREAD = 30.0
+
+#: Seconds until it is looked again whether a radio is back.
+AWAY_LOOK = 1.0
+
+# Its multiples are well spread over an interval.
+_GOLDEN_RATIO = 0.6180339887
+
+# Sums of seconds are not exact to the last bit.
+_EARLY = 1e-6
+
+
+class _Asked:
+    """A node that is asked.
+
+    @ivar every: seconds from one question to the next.
+    @ivar due: when the next one is, seconds of the clock.
+    @ivar begun: when the last one was.
+    @ivar failures: questions in a row that were not answered.
+    """
+
+    __slots__ = ("begun", "due", "every", "failures", "is_gone", "pieces", "poller")
+
+    def __init__(self, poller: Poller, every: float, pieces: Sequence[bytes]) -> None:
+        self.poller = poller
+        self.every = every
+        self.pieces = pieces
+        self.due = self.begun = 0.0
+        self.failures = 0
+        self.is_gone = False
+
+    @property
+    def is_doubtful(self) -> bool:
+        return self.failures >= UNANSWERED
+
+
+class Schedule:
+    """Asks the nodes of which the settings say so. Without one there is no timer."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, bus: EventBus) -> None:
+        self._clock = clock
+        self._bus = bus
+        self._nodes: dict[NodePort, _Asked] = {}
+        self._by_poller: dict[Poller, _Asked] = {}
+        # Those that wait: who answers, and who does not. What is not up to date any more is left
+        # out when its turn comes.
+        self._good: list[tuple[float, int, _Asked]] = []
+        self._doubtful: list[tuple[float, int, _Asked]] = []
+        self._numbers = count()
+        self._under_way = 0
+        self._doubtful_under_way = 0
+        self._next_at = 0.0
+        self._timer: IDelayedCall | None = None
+        # Questions a second that all nodes together want, and whether they are said to be too many.
+        self._demand = 0.0
+        self._is_too_much = False
+        self._going = False
+
+    # --- who is asked --------------------------------------------------------------------------
+
+    def look_at(self, port: NodePort) -> None:
+        """A port is new, or has other settings."""
+        settings = port.outbound.settings
+        pieces = settings.question if settings.ask_every else ()
+        asked = self._nodes.get(port)
+        if not pieces:
+            if asked is not None:
+                self.end(port)
+            return
+        if asked is not None and (asked.every, asked.pieces) == (settings.ask_every, pieces):
+            return
+        self.end(port)
+        poller = Poller(port, self._ended)
+        asked = self._nodes[port] = self._by_poller[poller] = _Asked(
+            poller, settings.ask_every, pieces
+        )
+        phase = (port.node.address64 & 0xFFFF) * _GOLDEN_RATIO % 1
+        asked.due = self._clock.seconds() + phase * min(asked.every, SPREAD)
+        self._demanded(1 / asked.every)
+        self._put(asked)
+        self._go_on()
+
+    def end(self, port: NodePort) -> None:
+        """A port goes away, or its node is not to be asked any more."""
+        asked = self._nodes.pop(port, None)
+        if asked is None:
+            return
+        asked.is_gone = True
+        self._demanded(-1 / asked.every)
+        asked.poller.stop()
+        del self._by_poller[asked.poller]
+        if not self._nodes:
+            self._stop_waiting()
+
+    def _demanded(self, more: float) -> None:
+        self._demand += more
+        is_too_much = self._demand > 1 / PAUSE + _EARLY
+        if is_too_much and not self._is_too_much:
+            self.log.warn(
+                "Nodes are to be asked more than {rate:g} times a second in all, which is more "
+                "than the air is given for that: each is asked less often than ask-every says.",
+                rate=1 / PAUSE,
+            )
+        self._is_too_much = is_too_much
+
+    # --- asking --------------------------------------------------------------------------------
+
+    def _put(self, asked: _Asked) -> None:
+        heap = self._doubtful if asked.is_doubtful else self._good
+        heappush(heap, (asked.due, next(self._numbers), asked))
+
+    def _first(self, heap: list[tuple[float, int, _Asked]]) -> float | None:
+        """Return when the first one that waits there is due; None if nobody does."""
+        while heap and heap[0][2].is_gone:
+            heappop(heap)
+        return heap[0][0] if heap else None
+
+    def _next(self) -> tuple[float, list[tuple[float, int, _Asked]]] | None:
+        """Return when and where the next one is taken from; None if nobody can be asked now."""
+        if self._under_way >= MAX_UNDER_WAY:
+            return None
+        heaps = [self._good]
+        if self._doubtful_under_way < MAX_DOUBTFUL:
+            heaps.append(self._doubtful)
+        waiting = [(due, heap) for heap in heaps if (due := self._first(heap)) is not None]
+        return min(waiting, key=lambda each: each[0], default=None)
+
+    def _go_on(self) -> None:
+        """Ask who is due, and wait for the next one. Whoever is asked may call back meanwhile."""
+        if self._going:
+            return
+        self._going = True
+        try:
+            while (found := self._next()) is not None:
+                now = self._clock.seconds()
+                when = max(found[0], self._next_at)
+                if when > now + _EARLY:
+                    self._wait(when - now)
+                    return
+                asked = found[1][0][2]
+                if asked.poller.port.outbound.is_radio_away:
+                    self._wait(AWAY_LOOK)
+                    return
+                heappop(found[1])
+                self._ask(asked, now)
+            self._stop_waiting()
+        finally:
+            self._going = False
+
+    def _ask(self, asked: _Asked, now: float) -> None:
+        self._next_at = now + PAUSE
+        asked.begun = now
+        self._under_way += 1
+        self._doubtful_under_way += asked.is_doubtful
+        asked.poller.ask(asked.pieces)
+
+    def _ended(self, poller: Poller, why: str | None) -> None:
+        asked = self._by_poller[poller]
+        self._under_way -= 1
+        self._doubtful_under_way -= asked.is_doubtful
+        node = poller.port.node
+        wait = asked.every
+        if why == "":
+            if asked.is_doubtful:
+                self._bus.publish(PollAnswered(node))
+            asked.failures = 0
+        elif why is not None:
+            asked.failures += 1
+            if asked.failures == UNANSWERED:
+                self._bus.publish(PollUnanswered(node, why))
+            more = BACKOFF_FACTOR ** min(max(0, asked.failures - UNANSWERED + 1), 16)
+            wait = max(wait, min(wait * more, MAX_BACKOFF))
+        if not asked.is_gone:
+            # Not in the same moment, however late it is.
+            asked.due = max(asked.begun + wait, self._clock.seconds() + PAUSE)
+            self._put(asked)
+            self._go_on()
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self._timer = self._clock.callLater(seconds, self._awake)
+
+    def _awake(self) -> None:
+        self._timer = None
+        self._go_on()
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
