@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.application.service import Service
 
@@ -18,6 +18,8 @@ from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.mqtt.site_topics import SiteTopics, address_level
 from zbtwist.network.node import Node
 from zbtwist.site.service import SiteService
+
+P = TypeVar("P")
 
 #: Under what the gateway is said there, if the settings do not say otherwise.
 TOPICS = SiteTopics("zbtwist", "house")
@@ -65,6 +67,11 @@ class SiteTestCase(GatewayTestCase):
         """Let it be connected, and say what it has to say."""
         self.client.join()
         self.run_for(2)
+
+    def part(self, kind: type[P]) -> P:
+        """Return one of the parts of the site."""
+        (found,) = (part for part in self.site.parts if isinstance(part, kind))
+        return found
 
     def node(self, label: str) -> Node:
         (found,) = (node for node in self.gateway.network.nodes if node.label == label)

@@ -4,6 +4,7 @@ import zbtwist
 from tests.site.support import TOPICS, SiteTestCase
 from zbtwist.radio.events import LinkDown
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.site.info import InfoSaid
 
 
 class InfoTests(SiteTestCase):
@@ -49,8 +50,7 @@ class InfoTests(SiteTestCase):
 
     def test_a_noisy_line_says_it_no_oftener_than_once_a_second(self) -> None:
         made = []
-        part = self.site.parts[0]
-        self.patch(part, "_made", lambda: made.append(1) or b"{}")  # type: ignore[func-returns-value]
+        self.patch(self.part(InfoSaid), "_made", lambda: made.append(1) or b"{}")  # type: ignore[func-returns-value]
         for _ in range(1000):
             self.gateway.bus.publish(LinkDown("noise", is_noise=True))
             self.run_for(0.01)

@@ -6,7 +6,7 @@ from tests.site.support import TOPICS, SiteTestCase
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.network.events import PinsChanged
 from zbtwist.site.kept import MAX_STRANGE, PATIENCE
-from zbtwist.site.nodes import ROUND
+from zbtwist.site.nodes import ROUND, NodesSaid
 
 
 class NodeTests(SiteTestCase):
@@ -85,7 +85,7 @@ class NodeTests(SiteTestCase):
     def test_a_digital_line_is_said_at_once_and_an_analog_one_is_not(self) -> None:
         node = self.node("ECHO")
         looked: list[object] = []
-        self.patch(self.site.parts[1], "changed", looked.append)
+        self.patch(self.part(NodesSaid), "changed", looked.append)
         self.gateway.bus.publish(PinsChanged(node, {"AD1": 7, "supply": 3}))
         self.assertEqual(looked, [])
         self.gateway.bus.publish(PinsChanged(node, {"DIO1": 1}))
@@ -190,3 +190,20 @@ class KeptBeforeTests(SiteTestCase):
             self.other.publish(Message("zbtwist/house/nodes/1", b"x"))
         self.run_for(1)
         self.assertEqual(len(self.client.published), before)
+
+    def test_what_others_remove_or_spoil_is_said_again(self) -> None:
+        self.connect_it()
+        topic = TOPICS.node(self.node("METER").address64)
+        for payload in (b"", b"{}"):
+            self.other.publish(Message(topic, payload, retained=True))
+            self.run_for(2)
+            self.assertEqual(self.kept_of("METER")["label"], "METER")
+
+    def test_who_does_so_all_the_time_is_told_once_a_second(self) -> None:
+        self.connect_it()
+        topic = TOPICS.node(self.node("METER").address64)
+        before = len(self.client.published)
+        for _ in range(500):
+            self.other.publish(Message(topic, b"", retained=True))
+            self.run_for(0.01)
+        self.assertLessEqual(len(self.client.published) - before, 6)

@@ -4,6 +4,7 @@ from tests.site.support import TOPICS, SiteTestCase
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.mqtt.site_topics import SiteTopics
+from zbtwist.site.nodes import NodesSaid
 
 BY_ADDRESS = SiteTopics("zbtwist", "0013a20040000001")
 
@@ -56,7 +57,7 @@ class ConnectionTests(SiteTestCase):
 
     def test_without_a_connection_nothing_is_made(self) -> None:
         described = []
-        self.patch(self.site.parts[1], "_describe", lambda node: described.append(node))
+        self.patch(self.part(NodesSaid), "_describe", lambda node: described.append(node))
         self.node("METER").label = "OTHER"
         self.gateway.network.nodes.changed(self.node("OTHER"))
         self.run_for(70)
@@ -70,6 +71,24 @@ class ConnectionTests(SiteTestCase):
         self.client.cut()
         self.assertEqual(self.broker.kept[TOPICS.state].payload, b"offline")
         self.assertEqual(self.client.filters, {})
+
+    def test_a_will_that_comes_late(self) -> None:
+        """The broker noticed late that the connection before this one is gone."""
+        self.connect_it()
+        self.other.publish(Message(TOPICS.state, b"offline", retained=True))
+        self.run_for(1.1)
+        self.assertEqual(self.broker.kept[TOPICS.state].payload, b"online")
+        said = len(self.broker.payloads(TOPICS.state))
+        for _ in range(100):
+            self.other.publish(Message(TOPICS.state, b"", retained=True))
+        self.run_for(3)
+        self.assertEqual(len(self.broker.payloads(TOPICS.state)), said + 101)
+
+    def test_what_it_said_before_is_no_news(self) -> None:
+        self.other.publish(Message(TOPICS.state, b"offline", retained=True))
+        self.connect_it()
+        self.run_for(3)
+        self.assertEqual(self.broker.payloads(TOPICS.state), [b"offline", b"online"])
 
     def test_five_hundred_nodes_hold_nobody_up(self) -> None:
         self.stop_now()
@@ -148,6 +167,7 @@ class MovingTests(SiteTestCase):
             sorted(
                 f"zbtwist/s19/{rest}"
                 for rest in (
+                    "state",
                     *("nodes/+", "nodes/+/values/+", "nodes/+/set/+", "nodes/+/tx"),
                     *("request/+", "streams"),
                 )

@@ -58,7 +58,7 @@ class NodeSettingTests(SiteTestCase):
 
     def test_what_it_is_told_to_do(self) -> None:
         self.assertEqual(self.set("identify", b"whatever \xff"), {"result": True})
-        rows = self.set("sample")["result"]
+        rows = self.set("sample", b"1")["result"]
         self.assertEqual([row["name"] for row in rows], ["supply"])
         self.assertEqual(self.set("restart", b"PRESS"), {"result": True})
 
@@ -68,7 +68,8 @@ class NodeSettingTests(SiteTestCase):
             ("D4", b"\xff", faults.BAD_REQUEST),
             ("D4", b"x" * 101, faults.BAD_REQUEST),
             ("Z9", b"high", faults.BAD_VALUE),
-            ("label", b"", faults.BAD_VALUE),
+            ("label", b"", faults.BAD_REQUEST),
+            ("restart", b"", faults.BAD_REQUEST),
             ("label", b"x" * 21, faults.BAD_VALUE),
             ("", b"high", faults.BAD_VALUE),
         ):
@@ -108,6 +109,15 @@ class NodeSettingTests(SiteTestCase):
         self.other.publish(Message(topic, b"Y", retained=True))
         self.run_for(SECONDS)
         self.assertEqual(self.node("Y").address64, self.device.address64)
+
+    def test_who_removes_a_message_sets_nothing(self) -> None:
+        """Tools do, of all that a broker keeps."""
+        asked = record_calls(self, self.gateway.network, "remote_at")
+        for name in ("restart", "D4", "label", "identify"):
+            topic = TOPICS.setting(self.node("ECHO").address64, name)
+            self.say(topic, b"", SECONDS, retained=True)
+        self.say(TOPICS.request("discover"), b"", SECONDS, retained=True)
+        self.assertEqual((asked, self.warnings()), ([], []))
 
     def test_one_after_the_other(self) -> None:
         self.call(self.api.at("ECHO", "D4", 4))

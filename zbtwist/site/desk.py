@@ -132,6 +132,9 @@ class Desk:
         if message.retained:
             self._say_kept(message)
             return
+        if not (message.payload or message.response_topic):
+            # That is how what the broker keeps is removed, whoever it is that does so.
+            return
         if self.settings.commands == NO_COMMANDS:
             self._refuse(message, "is not done: the settings ([mqtt], commands) let nobody ask.")
             return

@@ -1,9 +1,12 @@
-"""What the broker has kept of this site since before a connection.
+"""What the broker has kept of this site since before a connection, and what others say there.
 
-It is heard once on each connection, and held against what there is now: of a node that was
-forgotten while there was no connection, or by another run of the gateway, the broker is to keep
+What is kept is heard once on each connection, and held against what there is now: of a node that
+was forgotten while there was no connection, or by another run of the gateway, the broker is to keep
 nothing. That is decided when the first search for nodes may have come to its end. Of a name that
 the site has no more nothing is kept at all.
+
+Whoever says something under these topics, or has it removed, does not know how it is: it is said
+again.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from zbtwist.mqtt.interfaces import IBroker, Message
 from zbtwist.mqtt.site_topics import SiteTopics, node_of
+from zbtwist.site.nodes import NodesSaid
 from zbtwist.site.retained import Retained, Saying, nothing
+from zbtwist.site.values import ValuesSaid
 
 #: Seconds after which is decided on nodes that are not known.
 PATIENCE = 60.0
@@ -36,18 +41,21 @@ class KeptBefore:
         clock: IReactorTime,
         broker: IBroker,
         retained: Retained,
-        is_ours: Callable[[int], bool],
-        had_value: Callable[[int, str], bool],
+        state_heard: Callable[[Message], None],
+        nodes: NodesSaid,
+        values: ValuesSaid,
     ) -> None:
         """
-        @param is_ours: returns whether the broker is told of the node with that address.
-        @param had_value: is told that the broker has a value of a node; returns whether it stays.
+        @param state_heard: is told what others say of whether the gateway is there.
+        @param nodes: says how nodes are.
+        @param values: says what they tell.
         """
         self._clock = clock
         self._broker = broker
         self._retained = retained
-        self._is_ours = is_ours
-        self._had_value = had_value
+        self._state_heard = state_heard
+        self._nodes = nodes
+        self._values = values
         self._topics: SiteTopics | None = None
         self._former: list[SiteTopics] = []
         self._strange: dict[str, None] = {}
@@ -94,15 +102,28 @@ class KeptBefore:
     # ---------------------------------------------------------------------------------------------
 
     def _heard(self, message: Message) -> None:
-        # What is not kept others say, in our place.
-        if not message.retained or not message.payload or message.topic in self._retained:
+        if not message.retained:
+            self._heard_of_others(message)
+        elif not message.payload or message.topic in self._retained or self._is_state(message):
             return
-        if self._stays(message.topic):
+        elif self._stays(message.topic):
             self._retained.had(message.topic)
         elif self._deciding is None:
             self._retained.empty(message.topic)
         elif len(self._strange) < MAX_STRANGE:
             self._strange[message.topic] = None
+
+    def _is_state(self, message: Message) -> bool:
+        return self._topics is not None and message.topic == self._topics.state
+
+    def _heard_of_others(self, message: Message) -> None:
+        if self._is_state(message):
+            self._state_heard(message)
+        elif message.topic in self._retained:
+            self._retained.is_other(message.topic)
+            found = node_of(self._topics.base, message.topic) if self._topics is not None else None
+            if found is not None:
+                self._nodes.look_at(found[1])
 
     def _heard_of_former(self, message: Message) -> None:
         if message.retained and message.payload:
@@ -115,8 +136,8 @@ class KeptBefore:
             return False
         _, address64, below = found
         if not below:
-            return self._is_ours(address64)
-        return below[0] == _VALUES and self._had_value(address64, below[1])
+            return self._nodes.is_ours(address64)
+        return below[0] == _VALUES and self._values.had(address64, below[1])
 
     def _decide(self) -> None:
         self._deciding = None
@@ -136,8 +157,8 @@ class KeptBefore:
 
 
 def _filters(topics: SiteTopics) -> tuple[str, ...]:
-    return topics.all_nodes, topics.all_values
+    return topics.state, topics.all_nodes, topics.all_values
 
 
 def _filters_of_all(topics: SiteTopics) -> tuple[str, ...]:
-    return topics.state, topics.info, *_filters(topics)
+    return topics.info, *_filters(topics)

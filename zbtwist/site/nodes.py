@@ -32,6 +32,7 @@ from zbtwist.runtime.event_bus import Event, EventBus
 from zbtwist.site.in_json import written
 from zbtwist.site.interfaces import IsSaid
 from zbtwist.site.retained import Retained, Saying
+from zbtwist.xbee.address import Address64
 
 #: Seconds within which all nodes are looked at, and parts in which that is done, one a second.
 ROUND = 60.0
@@ -101,8 +102,14 @@ class NodesSaid:
 
     def is_ours(self, address64: int) -> bool:
         """Whether the broker is told of the node with that address."""
-        node = self._nodes.get(address64)  # type: ignore[arg-type]
+        node = self._nodes.get(Address64(address64))
         return node is not None and self._is_said(node)
+
+    def look_at(self, address64: int) -> None:
+        """What was said last of the node with that address may be something else now."""
+        node = self._nodes.get(Address64(address64))
+        if node is not None:
+            self.changed(node)
 
     def changed(self, node: Node) -> None:
         """A node may not be as it was said last."""

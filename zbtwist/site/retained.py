@@ -117,6 +117,11 @@ class Retained:
         """The broker has kept something under that topic, which is to stay for now."""
         self._kept.setdefault(topic, None)
 
+    def is_other(self, topic: str) -> None:
+        """The broker has something else under that topic than was said."""
+        if topic in self._kept:
+            self._kept[topic] = None
+
     def leave(self, done: Callable[[], None]) -> None:
         """Have the broker keep nothing of all that is known, and say nothing more.
 

@@ -19,7 +19,7 @@ from zbtwist.binding.service import BindingService
 from zbtwist.control.api import OPERATIONS, GatewayAPI
 from zbtwist.decoding.service import DecodingService
 from zbtwist.health.service import HealthService
-from zbtwist.mqtt.interfaces import IBroker, Message
+from zbtwist.mqtt.interfaces import IBroker
 from zbtwist.mqtt.settings import NOTHING
 from zbtwist.mqtt.site_topics import SiteTopics, address_level
 from zbtwist.network.node import Node
@@ -39,10 +39,9 @@ from zbtwist.site.nodes import NodesSaid
 from zbtwist.site.requests import Requests
 from zbtwist.site.retained import Retained
 from zbtwist.site.settings import NodeSettings
+from zbtwist.site.state import StateSaid, will_of
 from zbtwist.site.streams import Streams
 from zbtwist.site.values import ValuesSaid
-
-ONLINE, OFFLINE = b"online", b"offline"
 
 
 class SiteSettings(Protocol):
@@ -106,11 +105,13 @@ class SiteService(Service):
             decoding,
             lambda node: bindings.settings_of(node).decoder,
         )
+        self._state = StateSaid(clock, broker)
         self.parts: list[Part] = [
+            self._state,
             InfoSaid(clock, bus, radio, nodes, self.retained),
             said,
             values,
-            KeptBefore(clock, broker, self.retained, said.is_ours, values.had),
+            KeptBefore(clock, broker, self.retained, self._state.heard, said, values),
             EventFeed(clock, broker, events),
             Requests(broker, self._desk, OPERATIONS),
             NodeSettings(broker, self._desk, OPERATIONS, nodes, self.is_said),
@@ -152,7 +153,6 @@ class SiteService(Service):
     # --- the connection --------------------------------------------------------------------------
 
     def _connected(self) -> None:
-        self._say_state(ONLINE)
         self.retained.begin()
         for part in self.parts:
             part.connected()
@@ -161,10 +161,6 @@ class SiteService(Service):
         for part in self.parts:
             part.lost()
         self.retained.end()
-
-    def _say_state(self, state: bytes) -> None:
-        if self.topics is not None:
-            self._broker.publish(Message(self.topics.state, state, retained=True), True)
 
     # --- the name --------------------------------------------------------------------------------
 
@@ -185,7 +181,7 @@ class SiteService(Service):
             self._arrive()
             return
         self._is_leaving = True
-        self._say_state(OFFLINE)
+        self._state.end()
         self.retained.leave(self._left)
 
     def _left(self) -> None:
@@ -203,9 +199,8 @@ class SiteService(Service):
         topics = self._wanted()
         self._move(topics)
         if topics is not None:
-            will = Message(topics.state, OFFLINE, retained=True)
             # The connection is made anew.
-            self._broker.identify(topics.site, will)
+            self._broker.identify(topics.site, will_of(topics))
 
     def _move(self, topics: SiteTopics | None) -> None:
         self.topics = topics

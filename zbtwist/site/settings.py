@@ -1,9 +1,9 @@
 """What is set of a node by a message: the last level of its topic says what, its payload is text.
 
 ``label`` names the node; ``restart``, ``identify`` and ``sample`` have it do something, whatever
-the payload is; any other is a line of the node, which is set high or low, or to its duty cycle if
-it is a PWM output. Each is an operation of the control interface. Those of one node are done one
-after the other.
+the payload is, if there is one; any other is a line of the node, which is set high or low, or to
+its duty cycle if it is a PWM output. Each is an operation of the control interface. Those of one
+node are done one after the other.
 """
 
 from __future__ import annotations
@@ -94,6 +94,8 @@ class NodeSettings:
         node = self._node(address64)
         name = message.topic.rpartition("/")[2]
         address = format_address64(node.address64)
+        if not message.payload:
+            raise bad_request("An empty message sets nothing: it is how a retained one is removed.")
         operation = _DONE.get(name)
         if operation is not None:
             return self._operations[operation], [address]

@@ -84,7 +84,7 @@ class ValuesSaid:
 
     def had(self, address64: int, name: str) -> bool:
         """The broker has kept a value since before this connection; return whether it stays."""
-        node = self._nodes.get(address64)  # type: ignore[arg-type]
+        node = self._nodes.get(Address64(address64))
         if node is None or not self._is_said(node) or name != name_of(name):
             return False
         return bool(self._decoder_of(node)) and self._note(node, name)
