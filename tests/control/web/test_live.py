@@ -738,9 +738,13 @@ class Calling(LiveTestCase):
         page, _ = self.opened()
         self.read_settings(page)
         row = self.answer(page, "show", "METER")
-        self.assertNotIn("settings", row)
         self.assertGreater(row["settings_read"], 0)
         self.assertEqual((row["firmware"], row["health"]), ("4060", "ok"))
+        # A number says whether they are others.
+        self.assertIsInstance(row["settings"], int)
+        self.assertEqual(self.answer(page, "show", "METER")["settings"], row["settings"])
+        self.answer(page, "at", "METER", "D3", 5)
+        self.assertNotEqual(self.answer(page, "show", "METER")["settings"], row["settings"])
 
     def test_what_is_done_to_a_node(self) -> None:
         """What the page calls is what the operations are called for it."""

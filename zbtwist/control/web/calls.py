@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from zlib import crc32
 
 from zbtwist.control.api import OPERATIONS, GatewayAPI
 from zbtwist.control.faults import BAD_VALUE, NO_SUCH_METHOD, ControlFault, bad_request, shown
@@ -33,8 +34,10 @@ def _in_json(result: Any) -> Any:
 
 
 def _without_settings(row: dict[str, Any]) -> dict[str, Any]:
-    """The page asks for them in another way, and for the rest every few seconds."""
-    return {key: one for key, one in row.items() if key != "settings"}
+    """The page asks for them in another way, and for the rest every few seconds: it is told by a
+    number whether they are still those that it knows.
+    """
+    return {**row, "settings": crc32(row["settings"].encode())}
 
 
 #: What becomes of results, by the name of the operation.

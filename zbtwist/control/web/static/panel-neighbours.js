@@ -34,12 +34,14 @@ export class Neighbours {
     if (values) this.element.hidden = values.type === "end";
     this.ask.disabled = isOff;
     if (details) this.show(details.neighbours);
+    setText(this.age, this.at ? `told ${format.ago(this.at)}` : "");
   }
 
   askIt() {
     work(this.ask, this.result, "Asking it, a few answers one after the other…", async () => {
       const told = await this.subject.call("neighbours");
       this.show(told);
+      this.update();
       this.subject.refresh();
       return told.text || (told.neighbours.length ? "" : "It hears nobody.");
     });
@@ -49,7 +51,6 @@ export class Neighbours {
     // What was asked for before may come after what it has told since.
     if (at < this.at) return;
     this.at = at;
-    setText(this.age, at ? `told ${format.ago(at)}` : "");
     const said = JSON.stringify(neighbours);
     if (said === this.said) return;
     this.said = said;

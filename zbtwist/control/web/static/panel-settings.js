@@ -32,7 +32,10 @@ export class SettingsTab {
       this.files.element,
       this.replacement.element,
     );
-    subject.addEventListener("change", () => this.update());
+    subject.addEventListener("change", () => {
+      this.follow();
+      this.update();
+    });
     subject.addEventListener("restart", () => this.restarted());
     subject.addEventListener("applied", () => this.look());
     subject.link.addEventListener("up", () => this.look(), { signal: subject.ended.signal });
@@ -76,6 +79,14 @@ export class SettingsTab {
     }
     this.isLooked = true;
     this.update();
+  }
+
+  /** Somebody else has set or read some: those that are kept are not those that are shown. */
+  follow() {
+    const { details } = this.subject;
+    if (!details || details.settings === this.kept) return;
+    this.kept = details.settings;
+    if (this.isLooked) this.look();
   }
 
   async readAll() {

@@ -10,6 +10,10 @@ export class Tracing extends EventTarget {
     this.link = link;
     this.all = false;
     this.nodes = new Set();
+    // Another run of the gateway traces nothing until it is told to.
+    link.addEventListener("up", () => {
+      if (this.isKnown) this.call().catch(() => {});
+    });
   }
 
   /** Ask how it is, or change it.
@@ -20,6 +24,7 @@ export class Tracing extends EventTarget {
     const { all, nodes } = await this.link.call("frames", args);
     this.all = all;
     this.nodes = new Set(nodes);
+    this.isKnown = true;
     this.dispatchEvent(new Event("change"));
   }
 
