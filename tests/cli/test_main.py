@@ -867,7 +867,9 @@ class ATCommands(CtlTestCase):
     def test_values_that_are_none(self) -> None:
         self.assertIn("hexadecimal digits", self.misused("at", "E2", "XX", "hex:0"))
         self.assertIn("5000 digits", self.misused("at", "E2", "XX", "9" * 5000))
-        self.assertIn("NT takes a number of 1 bytes", self.misused("at", "E2", "NT", "9999999999"))
+        self.assertIn(
+            "NT takes a number, 0 to 0xff, and", self.misused("at", "E2", "NT", "9999999999")
+        )
 
 
 class TracesTestCase(CtlTestCase):

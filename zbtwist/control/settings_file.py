@@ -288,8 +288,16 @@ def _read_toml(text: str) -> SettingsFile:
     if not isinstance(settings, dict):
         raise FileError("[settings] must be a table: write each setting in a line below it.")
     for command, value in settings.items():
+        if command.upper() in made.values:
+            raise _twice(command)
         made.values[command.upper()] = _value_of(command, value)
     return made
+
+
+def _twice(command: str) -> FileError:
+    return FileError(
+        f"{command[:30].upper()} stands there twice: take out the one that is not meant."
+    )
 
 
 def _value_of(command: str, value: Any) -> Value:
@@ -324,6 +332,8 @@ class _Profile:
             raise FileError("The settings are no profile of XCTU: it is too deep.")
         if tag == "setting":
             self._command = attributes.get("command", "").upper()
+            if self._command in self.settings:
+                raise _twice(self._command)
             self.settings[self._command] = ""
 
     def end(self, tag: str) -> None:

@@ -92,4 +92,7 @@ def _integer(command: str, value: int, size: int, signed: bool) -> bytes:
     try:
         return value.to_bytes(size, "big", signed=signed)
     except OverflowError:
-        raise ValueError(f"{command} takes a number of {size} bytes, and {value} is none") from None
+        least = -(1 << 8 * size - 1) if signed else 0
+        most = least + (1 << 8 * size) - 1
+        range_ = f"{least} to {most}" if signed else f"0 to {most:#x}"
+        raise ValueError(f"{command} takes a number, {range_}, and {value} is none") from None

@@ -428,6 +428,11 @@ class FileTests(SettingsTestCase):
             ("<data>", "no XML"),
             ("<!DOCTYPE a [<!ENTITY b 'c'>]><data/>", "DOCTYPE"),
             ("<a>" * 10, "too deep"),
+            ("[settings]\nD1 = 5\nd1 = 4\n", "D1 stands there twice"),
+            (
+                "<data><setting command='D1'>5</setting><setting command='d1'>4</setting></data>",
+                "D1 stands there twice",
+            ),
             ("#" * 70_000, "another file"),
         ):
             fault = self.fault(self.api.apply_settings("METER", text))

@@ -82,6 +82,10 @@ export class SettingsFiles {
       accept: ".toml,.xml,text/plain,text/xml",
     });
     this.file.addEventListener("change", () => this.takeFile());
+    // What was chosen before may be chosen again: it may have been changed since.
+    this.file.addEventListener("click", () => {
+      this.file.value = "";
+    });
     this.own = element("button", { type: "button", id: "apply-own" }, "Take those of this node");
     this.own.addEventListener("click", () => this.takeOwn());
     this.source = resultLine("apply-source");
@@ -140,10 +144,27 @@ export class SettingsFiles {
     if (!file) return;
     if (file.size > MAXIMUM_FILE) {
       const size = format.bytes(file.size);
-      say(this.source, `${file.name} has ${size}: it is no file of settings.`, true);
+      this.refuse(`${file.name} has ${size}: it is no file of settings.`);
       return;
     }
-    this.take(await file.text(), `The settings of ${file.name}.`);
+    let text;
+    try {
+      text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+    } catch (error) {
+      const why = error instanceof TypeError ? "it is no text in UTF-8" : "choose it again";
+      this.refuse(`${file.name} cannot be read: ${why}.`);
+      return;
+    }
+    this.take(text, `The settings of ${file.name}.`);
+  }
+
+  /** A file is none: what was chosen before it is not meant any more. */
+  refuse(sentence) {
+    this.text = "";
+    this.second.hidden = true;
+    this.third.hidden = true;
+    say(this.result, "");
+    say(this.source, sentence, true);
   }
 
   takeOwn() {
