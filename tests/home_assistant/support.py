@@ -14,6 +14,7 @@ from tests.support import present
 from zbtwist.decoding.service import Reading
 from zbtwist.decoding.value import Value
 from zbtwist.home_assistant.service import LISTEN, HomeAssistantService
+from zbtwist.mqtt.settings import ALL_COMMANDS
 from zbtwist.mqtt.site_topics import SiteTopics
 from zbtwist.network.node import Node
 from zbtwist.network.node_pins import NodePins
@@ -36,6 +37,7 @@ class Wanted:
 
     home_assistant: bool = True
     discovery_prefix: str = "homeassistant"
+    commands: str = ALL_COMMANDS
 
 
 def power(value: float = 120.5, name: str = "ch1_power") -> Value:

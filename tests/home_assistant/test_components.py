@@ -104,17 +104,21 @@ class NodeTests(SynchronousTestCase):
         self.assertEqual(shape(before=what).measured, what.measured)
 
     def test_when_it_is_there(self) -> None:
-        """If the gateway is, and if it does not fail to say what it is expected to."""
+        """If gateway and radio are, and if it does not fail to say what it is expected to."""
         told = json.loads(message(shape()).payload)
         self.assertEqual(told["availability_mode"], "all")
-        gateway, node = told["availability"]
-        self.assertEqual((gateway["topic"], node["topic"]), ("zbtwist/house-7/state", NODE))
+        gateway, radio, node = told["availability"]
+        self.assertEqual(
+            [each["topic"] for each in (gateway, radio, node)],
+            ["zbtwist/house-7/state", "zbtwist/house-7/info", NODE],
+        )
         for health in AWAY:
             self.assertIn(health, PROBLEMS)
             self.assertIn(f"'{health.value}'", node["value_template"])
-        # How it is, is told of one that is away as well.
-        for name in ("connectivity", "health", "last_seen"):
-            self.assertEqual(told["components"][name]["availability"], [gateway])
+        # How it is, is told of one that is away as well; nobody knows while the radio is.
+        for name in ("connectivity", "health"):
+            self.assertEqual(told["components"][name]["availability"], [gateway, radio])
+        self.assertEqual(told["components"]["last_seen"]["availability"], [gateway])
 
     def test_buttons(self) -> None:
         found = components(shape())

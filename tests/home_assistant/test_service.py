@@ -29,9 +29,10 @@ from zbtwist.home_assistant.service import (
     REST,
 )
 from zbtwist.mqtt.interfaces import Message
+from zbtwist.mqtt.settings import LOOK
 from zbtwist.mqtt.site_topics import SiteTopics
 from zbtwist.xbee.address import Address64
-from zbtwist.xbee.pins import INPUT, OFF, OUTPUT_LOW
+from zbtwist.xbee.pins import ANALOG, INPUT, OFF, OUTPUT_LOW
 
 STATUS = "homeassistant/status"
 
@@ -123,11 +124,41 @@ class TellingTests(HomeAssistantTestCase):
 
     def test_broker_that_takes_no_more(self) -> None:
         self.client.join()
-        publish, self.client.publish = self.client.publish, lambda *_, **__: False  # type: ignore[method-assign]
+        self.client.is_full = True
         self.run_for(30)
-        self.client.publish = publish  # type: ignore[method-assign]
+        self.client.is_full = False
         self.run_for(6)
         self.assertEqual(len(self.told()), 1)
+
+    def test_message_that_the_broker_never_takes(self) -> None:
+        """It keeps nobody else from being told, and is not tried again and again."""
+        publish, refused = self.client.publish, 0
+
+        def refuse(message: Message, at_least_once: bool = False) -> bool:
+            nonlocal refused
+            if message.topic != OF_GATEWAY:
+                return publish(message, at_least_once)
+            refused += 1
+            return False
+
+        self.patch(self.client, "publish", refuse)
+        self.up(120)
+        self.assertEqual((len(self.told()), refused), (1, 1))
+
+    def test_gateway_that_takes_no_commands(self) -> None:
+        """What would give one is not there, and a switch is looked at."""
+        self.meter.pins = lines({"D1": OUTPUT_LOW, "P0": ANALOG})
+        self.up()
+        self.service.reconfigure(Wanted(commands=LOOK))
+        self.run_for(2 * REST + 6)
+        platforms = {each["platform"] for each in self.components().values()}
+        self.assertEqual(platforms, {"sensor", "binary_sensor"})
+        self.assertEqual(self.components()["input_D1"]["platform"], "binary_sensor")
+        self.assertNotIn("search", self.kept(OF_GATEWAY)["components"])
+        self.service.reconfigure(Wanted())
+        self.run_for(2 * REST + 6)
+        self.assertEqual(self.components()["output_D1"]["platform"], "switch")
+        self.assertIn("search", self.kept(OF_GATEWAY)["components"])
 
 
 class KeptTests(HomeAssistantTestCase):
@@ -273,10 +304,10 @@ class GoingTests(HomeAssistantTestCase):
     def test_component_while_the_broker_takes_nothing(self) -> None:
         self.meter.pins = lines({"D1": OUTPUT_LOW})
         self.up()
-        publish, self.client.publish = self.client.publish, lambda *_, **__: False  # type: ignore[method-assign]
+        self.client.is_full = True
         self.meter.pins.modes["D1"] = OFF
         self.run_for(30)
-        self.client.publish = publish  # type: ignore[method-assign]
+        self.client.is_full = False
         self.run_for(5)
         self.assertEqual(self.components()["output_D1"], {"platform": "switch"})
 
@@ -310,18 +341,18 @@ class GoingTests(HomeAssistantTestCase):
 
     def test_home_assistant_is_switched_off(self) -> None:
         self.up()
-        self.service.reconfigure(self.settings, Wanted(False))
+        self.service.reconfigure(Wanted(False))
         self.run_for(2)
         self.assertEqual(self.broker.kept, {})
         self.assertEqual(self.client.filters, {})
-        self.service.reconfigure(Wanted(False), Wanted())
+        self.service.reconfigure(Wanted())
         self.run_for(LISTEN + 6)
         self.assertIn(OF_METER, self.broker.kept)
 
     def test_switched_off_while_the_broker_is_away(self) -> None:
         self.up()
         self.client.cut()
-        self.service.reconfigure(self.settings, Wanted(False))
+        self.service.reconfigure(Wanted(False))
         self.run_for(5)
         self.client.join()
         self.run_for(2)
@@ -329,7 +360,7 @@ class GoingTests(HomeAssistantTestCase):
 
     def test_another_prefix(self) -> None:
         self.up()
-        self.service.reconfigure(self.settings, Wanted(discovery_prefix="ha/x"))
+        self.service.reconfigure(Wanted(discovery_prefix="ha/x"))
         self.run_for(LISTEN + 6)
         self.assertEqual(
             {*self.broker.kept},

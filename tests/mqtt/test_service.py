@@ -350,7 +350,14 @@ class ChangingTests(ServiceTestCase):
     def test_what_makes_no_other_connection(self) -> None:
         self.start()
         self.service.reconfigure(
-            MQTTSettings(broker=PLACE.broker, base="b", site="s", nodes="off", home_assistant=True)
+            MQTTSettings(
+                broker=PLACE.broker,
+                base="b",
+                site="s",
+                nodes="off",
+                home_assistant=True,
+                discovery_prefix="ha",
+            )
         )
         self.assertFalse(self.network.end.transport.is_closed)
         self.assertTrue(self.service.is_connected)

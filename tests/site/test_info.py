@@ -29,6 +29,7 @@ class InfoTests(SiteTestCase):
                     "payload_limit": 84,
                     "baud_rate": None,
                 },
+                "up": True,
                 "link": "",
                 "nodes": 3,
                 "started": 0.0,
@@ -41,6 +42,7 @@ class InfoTests(SiteTestCase):
         self.run_for(90, 0.1)
         said = self.kept(TOPICS.info)
         self.assertNotEqual(said["link"], "")
+        self.assertFalse(said["up"])
         self.assertEqual(said["radio"], before["radio"])
 
     def test_as_many_nodes_as_there_are(self) -> None:

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from twisted.logger import Logger
 
 from zbtwist.app.brokerage import Brokerage, BrokerPart
+from zbtwist.app.home_assistant import HomeAssistantPart
 from zbtwist.binding.broadcast import Broadcast
 from zbtwist.binding.events import StreamBroken
 from zbtwist.binding.link_test import LinkTests
@@ -60,7 +61,9 @@ from zbtwist.store.errors import StoreError
 from zbtwist.store.store import Store
 
 if TYPE_CHECKING:
+    from zbtwist.home_assistant.service import HomeAssistantService
     from zbtwist.mqtt.service import BrokerService
+    from zbtwist.site.service import SiteService
 
 log = Logger()
 
@@ -311,7 +314,23 @@ class Gateway(MultiService):
             self.api,
             self._site.turns,
         )
-        return (site,)
+        return (site, HomeAssistantPart(settings, partial(self._home_assistant, broker, site)))
+
+    def _home_assistant(
+        self, broker: BrokerService, site: SiteService, settings: MQTTSettings
+    ) -> HomeAssistantService:
+        from zbtwist.home_assistant.service import HomeAssistantService
+
+        return HomeAssistantService(
+            self._reactor,
+            broker,
+            self.network.nodes,
+            settings,
+            lambda: site.topics,
+            site.is_said,
+            self.decoding.readings_of,
+            lambda node: self.bindings.settings_of(node).decoder,
+        )
 
     def startService(self) -> None:
         # Not sooner: twistd forks before, and an open SQLite file does not survive that.

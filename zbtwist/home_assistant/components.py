@@ -46,6 +46,9 @@ PLATFORMS = {
     IS_TRUTH: "binary_sensor",
 }
 
+#: What can only be looked at where no commands are taken.
+_LOOKED_AT = {IS_OUTPUT: IS_INPUT, IS_PWM: ""}
+
 #: How a node is of which nobody knows what its lines and values are now.
 AWAY = (Health.NOT_ANSWERING, Health.SILENT)
 
@@ -81,8 +84,15 @@ class NodeComponents:
         self._address64 = address64
         self._node = topics.node(address64)
         self._of_gateway: list[Plain] = [{"topic": topics.state}]
-        self.availability: list[Plain] = [
+        self._of_radio: list[Plain] = [
             *self._of_gateway,
+            {
+                "topic": topics.info,
+                "value_template": "{{ 'online' if value_json.up else 'offline' }}",
+            },
+        ]
+        self.availability: list[Plain] = [
+            *self._of_radio,
             {
                 "topic": self._node,
                 "value_template": "{{ 'offline' if value_json.health in "
@@ -90,11 +100,19 @@ class NodeComponents:
             },
         ]
 
-    def all(self, shape: NodeShape) -> dict[str, Component]:
-        """Return the components that a node has."""
-        found = {**dict(self._always()), **dict(self._buttons())}
+    def all(self, shape: NodeShape, has_commands: bool) -> dict[str, Component]:
+        """Return the components that a node has.
+
+        @param has_commands: whether the gateway takes commands for it.
+        """
+        found = dict(self._always())
+        if has_commands:
+            found.update(self._buttons())
         found.update((name, self._measured(name)) for name in _MEASURED if name in shape.measured)
-        found.update((f"{use}_{pin}", self._pin(pin, use)) for pin, use in shape.pins.items())
+        for pin, use in shape.pins.items():
+            use = use if has_commands else _LOOKED_AT.get(use, use)
+            if use:
+                found[f"{use}_{pin}"] = self._pin(pin, use)
         for name, value in shape.values.items():
             found[f"{value.kind}_{name}"] = self._value(name, value)
         for identifier, component in found.items():
@@ -114,7 +132,7 @@ class NodeComponents:
                 "state_topic": self._node,
                 "value_template": f"{{{{ 'OFF' if value_json.health in {away} else None if "
                 f"value_json.health == '{unknown}' else 'ON' }}}}",
-                "availability": self._of_gateway,
+                "availability": self._of_radio,
             },
         )
         yield (
@@ -129,7 +147,7 @@ class NodeComponents:
                 "value_template": "{{ value_json.health }}",
                 "json_attributes_topic": self._node,
                 "json_attributes_template": "{{ {'why': value_json.why} | tojson }}",
-                "availability": self._of_gateway,
+                "availability": self._of_radio,
             },
         )
         yield (

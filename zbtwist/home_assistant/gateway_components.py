@@ -6,10 +6,11 @@ from zbtwist.home_assistant.components import DIAGNOSTIC, Component
 from zbtwist.mqtt.site_topics import SiteTopics
 
 
-def gateway_components(topics: SiteTopics, device: str) -> dict[str, Component]:
+def gateway_components(topics: SiteTopics, device: str, has_commands: bool) -> dict[str, Component]:
     """Return the components of the gateway's device.
 
     @param device: its identifier.
+    @param has_commands: whether it takes commands.
     """
     when_there: Component = {"availability_topic": topics.state}
     found: dict[str, Component] = {
@@ -28,7 +29,7 @@ def gateway_components(topics: SiteTopics, device: str) -> dict[str, Component]:
             "device_class": "connectivity",
             "entity_category": DIAGNOSTIC,
             "state_topic": topics.info,
-            "value_template": "{{ 'OFF' if value_json.link else 'ON' }}",
+            "value_template": "{{ 'ON' if value_json.up else 'OFF' }}",
             "json_attributes_topic": topics.info,
             "json_attributes_template": "{{ {'why': value_json.link} | tojson }}",
             **when_there,
@@ -50,15 +51,16 @@ def gateway_components(topics: SiteTopics, device: str) -> dict[str, Component]:
             "value_template": "{{ value_json.nodes }}",
             **when_there,
         },
-        "search": {
+    }
+    if has_commands:
+        found["search"] = {
             "platform": "button",
             "name": "Search for nodes",
             "entity_category": DIAGNOSTIC,
             "command_topic": topics.request("discover"),
             "payload_press": "[]",
             **when_there,
-        },
-    }
+        }
     for identifier, component in found.items():
         component["unique_id"] = f"{device}_{identifier}"
     return found

@@ -23,8 +23,9 @@ from zbtwist.home_assistant.shape import (
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.xbee.pins import PIN_OF_COMMAND
 
-#: Bytes of a message that is looked at: more than the largest that is made.
-MAX_PAYLOAD = 512 * 1024
+#: Bytes of a message that is looked at: more than the largest that is made, and less than what a
+#: broker may send.
+MAX_PAYLOAD = 240 * 1024
 
 #: Components of one device that are looked at: as many values as there can be, and all else.
 MAX_COMPONENTS = MAX_NAMES + 64

@@ -31,17 +31,36 @@ _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 class DeviceMessages:
     """Makes the messages of the devices of one gateway."""
 
-    def __init__(self, prefix: str, topics: SiteTopics) -> None:
+    def __init__(self, prefix: str, topics: SiteTopics, has_commands: bool = True) -> None:
         """
-        @param prefix: what Home Assistant looks for devices at.
+        @param prefix: the topic that Home Assistant looks for devices below.
+        @param has_commands: whether the gateway takes commands at the broker.
         """
+        self._prefix = prefix
         self._topics = topics
+        self._has_commands = has_commands
         site = _UNFIT.sub("_", topics.site)
         if site != topics.site:
             # Another one may be the same then.
             site = f"{site}-{zlib.crc32(topics.site.encode()):08x}"
         self._gateway = f"zbtwist_{site}"
         self._path = f"{prefix}/device/{self._gateway}"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, DeviceMessages)
+            and self.is_of(other)
+            and self._has_commands == other._has_commands
+        )
+
+    def is_of(self, other: DeviceMessages) -> bool:
+        """Whether others are of the same devices under the same topics."""
+        return (self._prefix, self._topics) == (other._prefix, other._topics)
+
+    @property
+    def status_topic(self) -> str:
+        """Where Home Assistant says that it has started."""
+        return f"{self._prefix}/status"
 
     @property
     def every_topic(self) -> str:
@@ -74,8 +93,8 @@ class DeviceMessages:
         @param shape: what a node is like; it does not matter of the gateway.
         """
         if device is None:
-            return gateway_components(self._topics, self._gateway)
-        return NodeComponents(self._topics, device).all(shape)
+            return gateway_components(self._topics, self._gateway, self._has_commands)
+        return NodeComponents(self._topics, device).all(shape, self._has_commands)
 
     def message(
         self,

@@ -25,7 +25,9 @@ from zbtwist.home_assistant.kept import Kept
 from zbtwist.home_assistant.messages import Device, DeviceMessages
 from zbtwist.home_assistant.shape import NodeShape, shape_of
 from zbtwist.mqtt.interfaces import IBroker, Message
+from zbtwist.mqtt.settings import ALL_COMMANDS
 from zbtwist.mqtt.site_topics import SiteTopics
+from zbtwist.network.events import NodeForgotten
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 
@@ -67,6 +69,8 @@ class HomeAssistantSettings(Protocol):
     def home_assistant(self) -> bool: ...
     @property
     def discovery_prefix(self) -> str: ...
+    @property
+    def commands(self) -> str: ...
 
 
 class _Told:
@@ -89,6 +93,11 @@ class _Told:
         self.leaves_at = inf
         self.has_left = False
         self.at = -inf
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether the broker, or Home Assistant, may have it."""
+        return not self.has_left and (self.kept is not None or self.at > -inf)
 
 
 class HomeAssistantService(Service):
@@ -114,12 +123,12 @@ class HomeAssistantService(Service):
         self._clock = clock
         self._broker = broker
         self._nodes = nodes
+        self._bus = nodes.bus
         self._settings = settings
         self._topics = topics
         self._is_said = is_said
         self._readings_of = readings_of
         self._decoder_of = decoder_of
-        self._place: tuple[str, SiteTopics] | None = None
         self._messages: DeviceMessages | None = None
         self._told: dict[Device, _Told] = {}
         # Those that are to be told or removed, whoever waits longest first.
@@ -137,44 +146,55 @@ class HomeAssistantService(Service):
     def startService(self) -> None:
         super().startService()
         self._broker.connected.append(self._connected)
+        self._bus.subscribe(NodeForgotten, self._forgotten)
         self._ticking.start(TICK, now=True)
 
     def stopService(self) -> None:
         super().stopService()
         self._broker.connected.remove(self._connected)
+        self._bus.unsubscribe(NodeForgotten, self._forgotten)
         if self._ticking.running:
             self._ticking.stop()
-        if self._place is not None:
-            self._unsubscribe()
+        if self._messages is not None:
+            self._unsubscribe(self._messages)
 
-    def reconfigure(self, old: HomeAssistantSettings, new: HomeAssistantSettings) -> None:
+    def reconfigure(self, settings: HomeAssistantSettings) -> None:
         """Follow new settings."""
-        self._settings = new
+        self._settings = settings
+        if self.running:
+            # Before the broker is told to keep nothing of what entities look at.
+            self._tick()
 
     # --- where it is told ------------------------------------------------------------------------
 
     def _follow_place(self) -> None:
-        topics = self._topics() if self._settings.home_assistant else None
-        place = None if topics is None else (self._settings.discovery_prefix, topics)
-        if place == self._place:
+        """Follow the settings, and what the gateway is called at the broker."""
+        settings, topics, messages = self._settings, self._topics(), None
+        if settings.home_assistant and topics is not None:
+            has_commands = settings.commands == ALL_COMMANDS
+            messages = DeviceMessages(settings.discovery_prefix, topics, has_commands)
+        before, self._messages = self._messages, messages
+        if before == messages:
             return
-        if self._messages is not None:
-            self._farewells += map(self._messages.removal, self._told)
-            self._unsubscribe()
+        if before is not None and messages is not None and before.is_of(messages):
+            self._due.update(dict.fromkeys(self._told))
+            return
+        if before is not None:
+            self._farewells += [
+                before.removal(device) for device, told in self._told.items() if told.may_be_there
+            ]
+            self._unsubscribe(before)
         self._told.clear()
         self._due.clear()
-        self._place, self._messages = place, None
-        if place is not None:
-            self._messages = DeviceMessages(*place)
+        if messages is not None:
             self._listen()
-            self._broker.subscribe(self._messages.every_topic, self._heard)
-            self._broker.subscribe(f"{place[0]}/status", self._heard_status)
+            self._broker.subscribe(messages.every_topic, self._heard)
+            self._broker.subscribe(messages.status_topic, self._heard_status)
             self._device(None)
 
-    def _unsubscribe(self) -> None:
-        assert self._messages is not None and self._place is not None
-        self._broker.unsubscribe(self._messages.every_topic)
-        self._broker.unsubscribe(f"{self._place[0]}/status")
+    def _unsubscribe(self, messages: DeviceMessages) -> None:
+        self._broker.unsubscribe(messages.every_topic)
+        self._broker.unsubscribe(messages.status_topic)
 
     # --- what the broker says --------------------------------------------------------------------
 
@@ -226,18 +246,33 @@ class HomeAssistantService(Service):
         self._follow_place()
         if not self._broker.is_connected:
             return
-        while self._farewells:
+        while self._farewells and not self._broker.is_full:
             if not self._broker.publish(self._farewells[-1], at_least_once=True):
                 return
             self._farewells.pop()
         now = self._clock.seconds()
-        if self._messages is None or now < self._listens_until:
+        if self._messages is None or not self._may_tell(now):
             return
         if self._was_born and now >= self._birth_at:
             self._was_born, self._birth_at = False, now + BIRTH_REST
             self._tell_all_again()
         self._look(now)
         self._tell(self._messages, now)
+
+    def _forgotten(self, event: NodeForgotten) -> None:
+        device = event.node.address64
+        told = self._told.get(device)
+        now = self._clock.seconds()
+        if told is None or self._messages is None or not self._may_tell(now):
+            return
+        told.leaves_at = now
+        self._due[device] = None
+        if now - told.at >= REST and not self._broker.is_full:
+            # At once, likewise.
+            self._tell_one(self._messages, device, told, now)
+
+    def _may_tell(self, now: float) -> bool:
+        return bool(self._broker.is_connected) and now >= self._listens_until
 
     def _tell_all_again(self) -> None:
         for device, told in self._told.items():
@@ -283,23 +318,40 @@ class HomeAssistantService(Service):
             if told.has_left:
                 del self._told[device], self._due[device]
                 continue
-            if count >= MAX_MESSAGES or size >= MAX_BYTES:
+            if count >= MAX_MESSAGES or size >= MAX_BYTES or self._broker.is_full:
                 return
-            has: dict[str, str] = {}
-            if told.leaves_at < inf:
-                message = messages.removal(device)
-            else:
-                message, has = self._message(messages, device, told)
-            if told.kept != (kept := _digest(message)):
-                if not self._broker.publish(message, at_least_once=True):
-                    return
-                told.kept, told.at = kept, now
-                count, size = count + 1, size + len(message.payload)
-            told.has_left = not message.payload
-            # What is removed now is to be left out of the next one.
-            if not told.has_left and told.platforms.keys() <= has.keys():
-                del self._due[device]
-            told.platforms = has
+            size_of_it = self._tell_one(messages, device, told, now)
+            if size_of_it is None:
+                return
+            count, size = count + bool(size_of_it), size + size_of_it
+
+    def _tell_one(
+        self, messages: DeviceMessages, device: Device, told: _Told, now: float
+    ) -> int | None:
+        """Tell of a device what is to be told.
+
+        @return: bytes of the message, with those of its topic; 0 if the broker has it. None if the
+            broker takes no more now.
+        """
+        size = 0
+        has: dict[str, str] = {}
+        if told.leaves_at < inf:
+            message = messages.removal(device)
+        else:
+            message, has = self._message(messages, device, told)
+        if told.kept != (kept := _digest(message)):
+            is_told = self._broker.publish(message, at_least_once=True)
+            if not is_told and (self._broker.is_full or not self._broker.is_connected):
+                return None
+            # What the broker takes not at all, it has said in the log, and it would again.
+            told.kept, told.at = kept, now
+            size = len(message.topic) + len(message.payload)
+        told.has_left = not message.payload
+        # What is removed now is to be left out of the next one.
+        if not told.has_left and told.platforms.keys() <= has.keys():
+            del self._due[device]
+        told.platforms = has
+        return size
 
     def _message(
         self, messages: DeviceMessages, device: Device, told: _Told

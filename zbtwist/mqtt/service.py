@@ -195,6 +195,7 @@ class BrokerService(Service):
             base=settings.base,
             site=settings.site,
             home_assistant=settings.home_assistant,
+            discovery_prefix=settings.discovery_prefix,
             nodes=settings.nodes,
             commands=settings.commands,
         )

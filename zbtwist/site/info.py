@@ -86,6 +86,7 @@ class InfoSaid:
                 "version": zbtwist.__version__,
                 "site": self._topics.site,
                 "radio": None if self._facts is None else _radio(self._facts),
+                "up": facts is not None and not facts.problem,
                 "link": (facts.problem if facts else self._radio.offline_reason)
                 or self._radio.line.problem,
                 "nodes": len(self._nodes),
