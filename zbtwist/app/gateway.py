@@ -253,6 +253,7 @@ class Gateway(MultiService):
             lambda: events.warnings,
             bus,
             taps,
+            self.decoding,
         )
         console.mount(root)
         self._control = ControlService(

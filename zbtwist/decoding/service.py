@@ -46,12 +46,14 @@ class DecodingSettings(Protocol):
 class _Decoding:
     """Of one node."""
 
-    __slots__ = ("decoder", "has_failed", "is_full", "name", "readings")
+    __slots__ = ("decoder", "has_failed", "is_full", "main", "name", "readings")
 
     def __init__(self, name: str, decoder: IDecoder) -> None:
         self.name = name
         self.decoder = decoder
         self.readings: dict[str, Reading] = {}
+        # What matters most of them, when somebody has asked since they changed.
+        self.main: Reading | None = None
         self.is_full = False
         self.has_failed = False
 
@@ -98,6 +100,18 @@ class DecodingService(Service):
             return []
         return [reading for _, reading in sorted(decoding.readings.items())]
 
+    def main_of(self, node: Node) -> Reading | None:
+        """Return what matters most of what a node has told; None if it has told nothing."""
+        decoding = self._nodes.get(node)
+        if decoding is None or decoding.name != self._decoder_of(node):
+            return None
+        if decoding.main is None:
+            # Of those that matter as much, what the decoder told first.
+            decoding.main = min(
+                decoding.readings.values(), key=lambda reading: reading.value.rank, default=None
+            )
+        return decoding.main
+
     def __iter__(self) -> Iterator[Node]:
         """The nodes that have told values."""
         return (node for node, decoding in list(self._nodes.items()) if decoding.readings)
@@ -142,6 +156,7 @@ class DecodingService(Service):
                 self._bus.publish(ValuesLeftOut(node, MAX_NAMES))
             return False
         readings[value.name] = Reading(value, time)
+        decoding.main = None
         return True
 
     def _safely(

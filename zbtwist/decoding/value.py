@@ -30,6 +30,10 @@ KINDS = {
     "lx": "illuminance",
 }
 
+#: What matters most of several values, where there is room for one or few of them; numbers of other
+#: kinds come behind those of the first two.
+_FIRST = ("power", "temperature", "", "pressure", "illuminance", "apparent_power", "energy")
+
 _UNFIT = re.compile(r"[^a-z0-9]+")
 
 
@@ -51,6 +55,15 @@ class Value:
     def kind(self) -> str:
         """What it measures, empty if that is not known."""
         return KINDS.get(self.unit, "")
+
+    @property
+    def rank(self) -> int:
+        """How much it matters among others, the least first."""
+        if isinstance(self.value, str):
+            return len(_FIRST) + 3
+        if isinstance(self.value, bool) or not self.unit:
+            return len(_FIRST) + 1 + isinstance(self.value, bool)
+        return _FIRST.index(self.kind) if self.kind in _FIRST else len(_FIRST)
 
     @property
     def is_fit(self) -> bool:

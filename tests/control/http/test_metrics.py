@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
 import subprocess
@@ -18,9 +19,15 @@ from twisted.trial.unittest import SkipTest
 from tests.control.http.support import SiteTestCase, parse_response
 from tests.control.support import GatewayTestCase
 from tests.support import record_log
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.config.settings import Settings
 from zbtwist.control.http import metrics
 from zbtwist.control.http.metrics import GatewayCollector, MetricsPage
+from zbtwist.control.http.value_metrics import ValueCollector
+from zbtwist.decoding.service import DecodingService
+from zbtwist.network.events import FROM_NODE, BytesPassed
 from zbtwist.radio.histogram import Histogram
+from zbtwist.simulator.meter_models import ECM1220Model, GEMModel
 from zbtwist.xbee.address import format_address64
 
 DASHBOARD = Path(__file__).resolve().parents[3] / "docs" / "examples" / "grafana-dashboard.json"
@@ -273,6 +280,48 @@ class Page(SiteTestCase):
 class Dashboard(MetricsTestCase):
     """The dashboard in the examples asks for what there is."""
 
+    def setUp(self) -> None:
+        super().setUp()
+        names = {"METER": "gem", "ECHO": "ecm1220"}
+        self.decoding = DecodingService(
+            self.clock, self.gateway.bus, lambda node: names.get(node.label or "", "")
+        )
+        self.decoding.follow(Settings(serial="sim:", port_settings=PortSettings(decoder="gem")))
+        for node in self.gateway.network.nodes:
+            model = GEMModel if node.label == "METER" else ECM1220Model
+            for time in (0, 10):
+                packet = model(random.Random(1)).packet(time)
+                self.gateway.bus.publish(BytesPassed(node, FROM_NODE, packet, 1e9))
+        self.page = MetricsPage(self.clock, self.collector, ValueCollector(self.decoding))
+
+    def test_values(self) -> None:
+        """What is asked for of values is what meters tell."""
+        told = [
+            {"name": reading.value.name, "unit": reading.value.unit}
+            for node in self.decoding
+            for reading in self.decoding.readings_of(node)
+        ]
+        shown: dict[str, set[str]] = {}
+        for panel in json.loads(DASHBOARD.read_text())["panels"]:
+            for target in panel.get("targets", []):
+                found = re.search(r"zbtwist_node_value{([^}]*)}", target["expr"])
+                if found is None:
+                    continue
+                conditions = re.findall(r'(\w+)(=|!~)"([^"]*)"', found[1])
+                shown[panel["title"]] = {
+                    each["name"]
+                    for each in told
+                    if all(
+                        each[label] == text if sign == "=" else not re.fullmatch(text, each[label])
+                        for label, sign, text in conditions
+                    )
+                }
+        self.assertEqual(len(shown), 4)
+        self.assertEqual(shown["Power"], {f"ch{number}_power" for number in range(1, 7)})
+        self.assertIn("ch1_energy", shown["Energy in the time that is shown"])
+        self.assertEqual(shown["Voltage"], {"voltage"})
+        self.assertEqual(shown["Temperature"], {"temperature1"})
+
     def test_every_name(self) -> None:
         dashboard = json.loads(DASHBOARD.read_text())
         asked = set()
@@ -286,7 +335,9 @@ class Dashboard(MetricsTestCase):
         self.assertEqual(asked - there, set())
         self.assertGreater(len(asked), 15)
         known = {"instance"}.union(
-            *(re.findall(r"(\w+)=", pairs) for name, pairs in self.read() if name in asked)
+            # Made from another one.
+            re.findall(r'label_replace\(.*?, "(\w+)"', DASHBOARD.read_text().replace('\\"', '"')),
+            *(re.findall(r"(\w+)=", pairs) for name, pairs in self.read() if name in asked),
         )
         self.assertEqual({word for row in labels for word in row.split(", ")} - known, set())
 

@@ -88,6 +88,7 @@ NODE = {
     "by_hand": bool,
     "problem": str,
     "unbound": bool,
+    "told": type(None),
     "clients": int,
     "bytes_received": int,
     "bytes_sent": int,

@@ -25,6 +25,7 @@ from zbtwist.control.web.tap import TapSession
 from zbtwist.control.web.terminal import TerminalSession
 from zbtwist.control.web.traffic import TrafficHistory
 from zbtwist.control.web.view import Link, Reachability, View
+from zbtwist.decoding.service import DecodingService
 from zbtwist.health.service import HealthService
 from zbtwist.network.service import NetworkService
 from zbtwist.observing.taps import Taps
@@ -51,6 +52,7 @@ class Console(MultiService):
         warnings: Callable[[], int],
         bus: EventBus,
         taps: Taps,
+        decoding: DecodingService,
     ) -> None:
         """
         @param operations: what does what the page asks for.
@@ -59,6 +61,7 @@ class Console(MultiService):
         @param warnings: returns how many warnings and errors the log has had.
         @param bus: tells what pages should show at once.
         @param taps: what looks on at the streams of nodes.
+        @param decoding: what the nodes have told.
         """
         super().__init__()
         self._clock = clock
@@ -66,12 +69,13 @@ class Console(MultiService):
         self._network = network
         self._bindings = bindings
         self._taps = taps
+        self._bus = bus
         self._resolver = NodeResolver(network.nodes, radio, bindings.labels)
         traffic = TrafficHistory(clock, network.nodes, bindings)
         traffic.setServiceParent(self)
         self._calls = Calls(operations, self._resolver, traffic)
         self._sessions: set[Session] = set()
-        view = View(radio, link, network, bindings, health, traffic, place, warnings)
+        view = View(radio, link, network, bindings, health, traffic, place, warnings, decoding)
         self.feed = Feed(clock, view, network, bus)
 
     def stopService(self) -> Deferred[Any]:
@@ -102,10 +106,12 @@ class Console(MultiService):
         )
 
     def _terminal_session(self, request: Request) -> Session:
-        return self._keep(TerminalSession(request, self._clock, self._port_of))
+        return self._keep(TerminalSession(request, self._clock, self._port_of, self._bus))
 
     def _tap_session(self, request: Request) -> Session:
-        return self._keep(TapSession(request, self._clock, self._resolver.node, self._taps))
+        return self._keep(
+            TapSession(request, self._clock, self._resolver.node, self._taps, self._bus)
+        )
 
     def _keep(self, session: Session) -> Session:
         self._sessions.add(session)

@@ -2,9 +2,9 @@
 
 Who looks on is no client: see `zbtwist.observing.taps`, which ``watch()`` of the control API asks
 as well. Everything is text, and the page sends nothing. First comes ``open`` with the key of the
-tap; then what has passed, packet by packet, at most ten messages a second; last ``closed``, as with
-a terminal. A page that comes back says how far it was, ``?tap=KEY&seq=NUMBER``, and gets what it
-missed, as far as it is still kept.
+tap; then what has passed, packet by packet, at most ten messages a second, and ``values`` as with a
+terminal; last ``closed``, as there. A page that comes back says how far it was,
+``?tap=KEY&seq=NUMBER``, and gets what it missed, as far as it is still kept.
 
 A page that reads slowly is sent nothing until it has read: the tap is the queue, and what was
 forgotten there is counted.
@@ -22,8 +22,10 @@ from zbtwist.control.faults import NOT_ALLOWED, ControlFault
 from zbtwist.control.http.users import user_of
 from zbtwist.control.web.sockets import Session
 from zbtwist.control.web.terminal import closed_because
+from zbtwist.control.web.told import Told
 from zbtwist.network.node import Node
 from zbtwist.observing.taps import Tap, Taps, TooManyTaps
+from zbtwist.runtime.event_bus import EventBus
 
 #: Seconds between two messages, so that quick packets are told together.
 INTERVAL = 0.1
@@ -39,11 +41,18 @@ class TapSession(Session):
     """One page that looks on at one node."""
 
     def __init__(
-        self, request: Request, clock: IReactorTime, find_node: FindNode, taps: Taps
+        self,
+        request: Request,
+        clock: IReactorTime,
+        find_node: FindNode,
+        taps: Taps,
+        bus: EventBus,
     ) -> None:
         super().__init__(request, clock)
         self._find_node = find_node
         self._taps = taps
+        self._bus = bus
+        self._told: Told | None = None
         self._user = user_of(request)
         self._address = b"/".join(request.postpath or []).decode("latin-1")
         self._earlier = [request.args.get(name, [b""])[0] for name in (b"tap", b"seq")]
@@ -54,7 +63,8 @@ class TapSession(Session):
     def opened(self) -> None:
         try:
             self._user.must_be_allowed("a tap")
-            tap = self._taps.follow(self._find_node(self._address), self._news)
+            node = self._find_node(self._address)
+            tap = self._taps.follow(node, self._news)
         except ControlFault as fault:
             self._close(fault.sentence, is_of_use_again=fault.number != NOT_ALLOWED)
             return
@@ -62,6 +72,7 @@ class TapSession(Session):
             self._close(f"{error} Close one.")
             return
         self._tap = tap
+        self._told = Told(self._clock, self._bus, node, self)
         key, seq = self._earlier
         is_same = key == tap.key.encode() and seq.isdigit() and len(seq) < 16
         self._seq = min(int(seq), tap.last_seq) if is_same else tap.last_seq
@@ -75,6 +86,8 @@ class TapSession(Session):
         self.send_text(closed_because("The gateway is stopping."))
 
     def ended(self) -> None:
+        if self._told is not None:
+            self._told.stop()
         if self._telling is not None:
             self._telling.cancel()
             self._telling = None

@@ -2,8 +2,9 @@
 
 A terminal is one more client of the node's port, beside those that come over TCP: it hears all that
 they hear, and its bytes wait for their turn among theirs. Bytes are bytes messages, both ways; what
-the gateway has to say of the stream are text messages. The last is ``closed`` with the ``reason``,
-a sentence; and with ``"retry": false`` if it is of no use to try again.
+the gateway has to say of the stream are text messages: ``values`` is what the node's decoder makes
+of it (`zbtwist.control.web.told`). The last is ``closed`` with the ``reason``, a sentence; and with
+``"retry": false`` if it is of no use to try again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from zbtwist.binding.port import NodePort
 from zbtwist.control.faults import NOT_ALLOWED, ControlFault
 from zbtwist.control.http.users import user_of
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL, Session
+from zbtwist.control.web.told import Told
+from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.shares import peer_of
 
 
@@ -41,10 +44,14 @@ class TerminalSession(Session, NodeClient):
 
     is_raw = True
 
-    def __init__(self, request: Request, clock: IReactorTime, find_port: FindPort) -> None:
+    def __init__(
+        self, request: Request, clock: IReactorTime, find_port: FindPort, bus: EventBus
+    ) -> None:
         Session.__init__(self, request, clock)
         NodeClient.__init__(self)
         self._find_port = find_port
+        self._bus = bus
+        self._told: Told | None = None
         self._user = user_of(request)
         self._address = b"/".join(request.postpath or []).decode("latin-1")
         self.peer = f"{self.peer} (terminal)"
@@ -66,6 +73,7 @@ class TerminalSession(Session, NodeClient):
             self._say_closed(f"{port.node} has as many clients as it may have; close one.")
             return
         self.send_text(json.dumps({"type": "open"}))
+        self._told = Told(self._clock, self._bus, port.node, self)
         self.attach(port)
 
     def bytes_received(self, message: bytes) -> None:
@@ -79,6 +87,8 @@ class TerminalSession(Session, NodeClient):
         self._say("The gateway is stopping.")
 
     def ended(self) -> None:
+        if self._told is not None:
+            self._told.stop()
         self.detach()
 
     def _say(self, reason: str) -> None:

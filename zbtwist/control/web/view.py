@@ -16,6 +16,7 @@ from twisted.logger import Logger
 import zbtwist
 from zbtwist.binding.service import BindingService
 from zbtwist.control.web.traffic import TrafficHistory
+from zbtwist.decoding.service import DecodingService, Reading
 from zbtwist.health.service import HealthService
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
@@ -101,6 +102,13 @@ def _route(route: tuple[Address16, ...] | None) -> list[str] | None:
     return None if route is None else [_hexadecimal(hop) for hop in route]
 
 
+def _reading(reading: Reading | None) -> list[Any] | None:
+    if reading is None:
+        return None
+    value = reading.value
+    return [value.name, value.value, value.unit, int(reading.time)]
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -123,6 +131,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("health_text", _same),
     ("problem", _same),
     ("unbound", _same),
+    ("told", _reading),
     ("port", _same),
     ("by_hand", _same),
     ("clients", _same),
@@ -155,6 +164,7 @@ class View:
         traffic: TrafficHistory,
         place: Callable[[], Reachability],
         warnings: Callable[[], int],
+        decoding: DecodingService,
     ) -> None:
         """
         @param place: returns where the gateway is to be reached; it may change.
@@ -168,6 +178,7 @@ class View:
         self._traffic = traffic
         self._place = place
         self._warnings = warnings
+        self._decoding = decoding
         self._started = int(network.nodes.wall())
         self._gateway: Values = {}
         self._radio_values: Values = {}
@@ -278,6 +289,7 @@ class View:
             condition.why,
             self._bindings.problem_of(node),
             self._bindings.is_unbound(node),
+            self._decoding.main_of(node),
             *(
                 _NO_PORT
                 if port is None

@@ -131,6 +131,23 @@ function heardCell(cell) {
   };
 }
 
+function valueCell(cell) {
+  const text = element("bdi");
+  const name = element("span", { class: "muted" });
+  cell.append(text, name);
+  return (node) => {
+    setText(text, valueText(node));
+    setText(name, node.told ? node.told[0] : "");
+    setAttribute(cell, "title", node.told ? `${node.told[0]}, ${format.ago(node.told[3])}` : null);
+    cell.classList.toggle("nothing", !node.told);
+  };
+}
+
+/** What matters most of what its decoder has made of what it said. */
+function valueText(node) {
+  return node.told ? format.value(node.told[1], node.told[2]) : "";
+}
+
 function signalText(node) {
   return isSaid(node.signal) ? `−${node.signal}` : "";
 }
@@ -262,6 +279,22 @@ export const COLUMNS = [
     key: (node) => -node.last_seen || null,
     cell: heardCell,
     value: (node) => ({ last_heard: instant(node.last_seen) }),
+  },
+  {
+    id: "value",
+    title: "Value",
+    // The most first.
+    key: ({ told }) => {
+      if (!told) return null;
+      return typeof told[1] === "number" ? -told[1] : String(told[1]);
+    },
+    cell: valueCell,
+    value: ({ told }) => ({
+      value: told ? told[1] : null,
+      unit: told ? told[2] : null,
+      value_name: told ? told[0] : null,
+      value_at: instant(told?.[3]),
+    }),
   },
   words("type", "Type", format.typeText),
   words("device", "Device", (node) => node.device || node.device_type),

@@ -84,6 +84,11 @@ export function temperature(value) {
   return value === null || value === undefined ? "" : `${value.toFixed(1)} °C`;
 }
 
+/** A value that a node has told, with its unit: all its digits. */
+export function value(value, unit) {
+  return `${value} ${unit}`.trim();
+}
+
 /** The name that a node goes by: what the configuration calls it, else its node identifier. */
 export function nodeName(node) {
   return node.name || node.label || node.address;

@@ -91,7 +91,7 @@ export class OverviewTab {
   /** What its decoder has made of what it said. */
   showTold(values) {
     this.toldPart.hidden = values.length === 0;
-    this.told.show(values.map(({ name, value, unit }) => [name, `${value} ${unit}`.trim()]));
+    this.told.show(values.map(({ name, value, unit }) => [name, format.value(value, unit)]));
   }
 
   signalText(node) {

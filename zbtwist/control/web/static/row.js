@@ -13,6 +13,7 @@ export function haystack(node) {
   const parts = [node.label, node.name, node.address, node.address.replaceAll(":", "")];
   parts.push(format.typeText(node), node.device, String(node.port || ""), node.short);
   parts.push(healthWords(node), healthReason(node), node.unbound ? "unbound" : "");
+  if (node.told) parts.push(node.told[0], format.value(node.told[1], node.told[2]));
   return parts.join("\n").toLowerCase();
 }
 

@@ -21,11 +21,16 @@ export class Subject extends EventTarget {
     super();
     Object.assign(this, { address, link, state, session, nodeLink, details: null });
     this.ended = new AbortController();
+    this.told = String(this.values?.told);
     const { signal } = this.ended;
     state.addEventListener(
       "change",
       ({ detail }) => {
-        if (detail.changed.has(address) || detail.gone.has(address)) this.changed();
+        if (!detail.changed.has(address) && !detail.gone.has(address)) return;
+        this.changed();
+        // It has told values, of which the feed has one.
+        if (String(this.values?.told) !== this.told) this.refresh();
+        this.told = String(this.values?.told);
       },
       { signal },
     );

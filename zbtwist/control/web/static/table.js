@@ -31,6 +31,9 @@ function columnOf(id) {
   return COLUMNS.find((column) => column.id === id);
 }
 
+/** The values that nodes have told: shown if there are any, unless the reader chose other columns. */
+const VALUE = columnOf("value");
+
 /** The columns that the page's address asks for, in their order. */
 export function chosenColumns() {
   const wanted = place.get("columns")?.split(",") || [];
@@ -62,7 +65,7 @@ export class NodeTable {
     state.addEventListener("change", (event) => this.update(event.detail));
     setInterval(() => {
       for (const row of this.rows.values()) {
-        for (const id of ["state", "heard", "hops"]) row.showColumn(id);
+        for (const id of ["state", "heard", "hops", "value"]) row.showColumn(id);
       }
     }, AGES);
     this.filter.value = place.get("q") || "";
@@ -174,6 +177,11 @@ export class NodeTable {
       const row = this.rows.get(address);
       if (row) row.update(node);
       else this.rows.set(address, new Row(node, this.handlers));
+    }
+    if (!VALUE.shown && [...changed].some((address) => this.state.nodes.get(address).told)) {
+      VALUE.shown = true;
+      // Whoever shows which columns there are looks again.
+      place.dispatchEvent(new CustomEvent("change", { detail: new Set(["columns"]) }));
     }
     for (const address of traffic || []) this.rows.get(address)?.showColumn("lately");
     this.arrange(false);

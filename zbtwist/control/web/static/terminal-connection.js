@@ -209,6 +209,7 @@ export class Connection extends EventTarget {
     const message = JSON.parse(data);
     if (message.type === "open") this.opened(message);
     else if (message.type === "packets") this.passed(message);
+    else if (message.type === "values") this.transcript.tell(message);
     else if (message.type === "closed") {
       this.reason = message.reason;
       this.isFinal = message.retry === false;

@@ -3,7 +3,7 @@
 import { count } from "./format.js";
 import { rowsOf } from "./terminal-rows.js";
 
-const SIGNS = { received: "<", sent: ">", notice: "-" };
+const SIGNS = { received: "<", sent: ">", notice: "-", values: "=" };
 
 function two(number, digits = 2) {
   return String(number).padStart(digits, "0");
@@ -44,7 +44,7 @@ export function copyText(transcript, form, hasTimes) {
  */
 export function fileText(transcript, form, title) {
   const now = Date.now();
-  const lines = [`# ${title}, saved ${dateText(now)} ${timeText(now)}; < from the node, > to it`];
+  const lines = [`# ${title}, saved ${dateText(now)} ${timeText(now)}; < from the node, > to it, = decoded`];
   if (transcript.dropped) lines.push(`# ${droppedText(transcript)}`);
   const stamp = (time) => `${dateText(time)} ${timeText(time)}`;
   lines.push(...withTimes(rowsOf(transcript, form), stamp));

@@ -44,7 +44,7 @@ export class Rows {
   add(piece) {
     const { kind } = piece;
     if (this.open?.kind !== kind) this.close();
-    if (kind === "notice") {
+    if (kind === "notice" || kind === "values") {
       this.begin(piece, TEXT).text = notices.decode(piece.bytes);
       this.close();
       return;
