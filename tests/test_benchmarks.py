@@ -17,15 +17,18 @@ from typing import cast
 
 from twisted.trial import unittest
 
+from benchmarks import mqtt_peers
 from benchmarks.__main__ import main
 from benchmarks.awake import kept_awake
 from benchmarks.codec_peers import Handle, Ours, Packets, Stream, WrongResultError
 from benchmarks.measure import Run, Spread, in_turn, ratio, timed
+from benchmarks.mqtt_peers import Messages
 from benchmarks.path import Subject
 from benchmarks.programs import Program, ProgramError, received
 from benchmarks.radio_end import RadioEnd, address_of
 from benchmarks.report import Table
 from tests.support import left_out
+from zbtwist.mqtt.interfaces import Message
 from zbtwist.xbee.frames import (
     ATCommand,
     ATCommandResponse,
@@ -200,6 +203,17 @@ class RunTests(BenchmarkTestCase):
         rows = self.rows(output, "A question beside bulk transfers")
         self.assertEqual([row[0] for row in rows], ["0", "1", "9"])
 
+    def test_mqtt_quick(self) -> None:
+        status, output, errors = self.run_with("mqtt_clients", "--quick")
+        self.assertEqual((status, errors), (0, ""))
+        for title in ("Publish", "Receive"):
+            rows = self.rows(output, title)
+            self.assertEqual([row[0] for row in rows], ["1", "10", "100"])
+            for row in rows:
+                self.assertGreater(int(row[1].replace(",", "")), 0)
+        ours = self.rows(output, "What they bring")[0]
+        self.assertEqual((ours[0], ours[2:]), ("zbtwist", ["ms", "mqtt5"]))
+
     def test_unknown_benchmark(self) -> None:
         status, output, errors = self.run_with("codek")
         self.assertEqual((status, output), (2, ""))
@@ -273,3 +287,12 @@ class CheckTests(unittest.SynchronousTestCase):
         self.assertRaises(WrongResultError, Forgetful().decoding, Stream(frames, 2, 64), 0.0)
         packets = Packets([(1, b"a"), (2, b"b")], 2)
         self.assertRaises(WrongResultError, Forgetful().encoding, packets, 0.0)
+
+    def test_wrong_messages(self) -> None:
+        class Forgetful(mqtt_peers.Ours):
+            def receive(self, messages: Messages, handle: Handle) -> Callable[[], None]:
+                return super().receive(Messages(messages.messages[1:], 1), handle)
+
+        messages = Messages([Message("a", b"1"), Message("b", b"2")], 1)
+        mqtt_peers.Ours().check(messages)
+        self.assertRaises(WrongResultError, Forgetful().check, messages)

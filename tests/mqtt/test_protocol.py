@@ -331,8 +331,9 @@ class HearingTests(ConnectionTestCase):
     def test_a_packet_that_is_too_long(self) -> None:
         """It ends with its first bytes: nothing of it is kept."""
         self.open()
-        self.end.say(b"\x30" + b"\x84\x80\x10")
-        self.fails("a packet of 262152 bytes", code=0x95)
+        self.assertEqual(MAX_PACKET, 1 << 20)
+        self.end.say(b"\x30" + b"\xfd\xff\x3f")
+        self.fails("a packet of 1048577 bytes", code=0x95)
 
     def test_the_longest(self) -> None:
         self.open()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from itertools import chain
 from typing import Any
 
 import mqtt5
@@ -54,13 +53,22 @@ def size_of(data: bytes | bytearray, start: int) -> int:
 
     @raise MalformedPacket: none can begin so.
     """
+    length = len(data)
+    # Nearly all have one or two bytes of it.
+    if start + 2 < length:
+        first = data[start + 1]
+        if first < 0x80:
+            return first + 2
+        second = data[start + 2]
+        if second < 0x80:
+            return (first & 0x7F | second << 7) + 3
     remaining = 0
-    for at in range(start + 1, min(start + _LONGEST_HEADER, len(data))):
+    for at in range(start + 1, min(start + _LONGEST_HEADER, length)):
         byte = data[at]
         remaining |= (byte & 0x7F) << 7 * (at - start - 1)
         if byte < 0x80:
             return at - start + 1 + remaining
-    if len(data) - start >= _LONGEST_HEADER:
+    if length - start >= _LONGEST_HEADER:
         raise MalformedPacket("its length has more than four bytes")
     return 0
 
@@ -156,24 +164,30 @@ def publish(message: Message, packet_id: int | None, keeps: bool = True) -> byte
     @param keeps: the broker keeps messages.
     @raise ValueError: there can be no such message.
     """
-    if not is_topic(message.topic):
-        raise ValueError(f"{message.topic!r} cannot be a topic.")
-    words = (message.content_type, message.response_topic)
-    if not all(map(is_text, chain(words, *message.user_properties))):
-        raise ValueError(f"A message of {message.topic} has a text that cannot be in a packet.")
-    packet = mqtt5.PublishPacket(
-        message.topic,
-        payload=message.payload,
-        qos=_AT_MOST_ONCE if packet_id is None else _AT_LEAST_ONCE,
-        packet_id=packet_id,
-        retain=message.retained and keeps,
-        message_expiry_interval=message.expires_after,
-        content_type=message.content_type or None,
-        response_topic=message.response_topic or None,
-        correlation_data=message.correlation_data,
-        user_properties=list(message.user_properties),
-    )
-    return _write(packet)
+    topic, content_type, pairs = message.topic, message.content_type, message.user_properties
+    if not is_topic(topic):
+        raise ValueError(f"{topic!r} cannot be a topic.")
+    texts = content_type + message.response_topic
+    for name, value in pairs:
+        texts += name + value
+    if not is_text(texts):
+        raise ValueError(f"A message of {topic} has a text that cannot be in a packet.")
+    more: dict[str, Any] = {}
+    if message.response_topic:
+        more["response_topic"] = message.response_topic
+    if message.correlation_data is not None:
+        more["correlation_data"] = message.correlation_data
+    if message.expires_after is not None:
+        more["message_expiry_interval"] = message.expires_after
+    if packet_id is not None:
+        more["packet_id"], more["qos"] = packet_id, _AT_LEAST_ONCE
+    if message.retained and keeps:
+        more["retain"] = True
+    if content_type:
+        more["content_type"] = content_type
+    if pairs:
+        more["user_properties"] = list(pairs)
+    return _write(mqtt5.PublishPacket(topic, payload=message.payload, **more))
 
 
 def puback(packet_id: int) -> bytes:
@@ -204,24 +218,31 @@ def disconnect(reason: int = 0) -> bytes:
 # --- what differs ------------------------------------------------------------------------------
 
 
-def _read(data: bytes | bytearray, start: int, end: int) -> tuple[Any, int]:
-    if _IS_OLD:
-        old: Any = mqtt5.read
-        found: tuple[Any, int] = old(bytearray(data[start:end]))
-        return found
+def _read_new(data: bytes | bytearray, start: int, end: int) -> tuple[Any, int]:
     return mqtt5.read(memoryview(data)[start:end])
 
 
-def _write(packet: Any) -> bytes:
-    if not _IS_OLD:
-        written: bytes = packet.write()
-        return written
+def _read_old(data: bytes | bytearray, start: int, end: int) -> tuple[Any, int]:
+    old: Any = mqtt5.read
+    found: tuple[Any, int] = old(bytearray(data[start:end]))
+    return found
+
+
+def _write_new(packet: Any) -> bytes:
+    written: bytes = packet.write()
+    return written
+
+
+def _write_old(packet: Any) -> bytes:
     size = 1024
     while True:
         buffer = bytearray(size)
         with suppress(IndexError):
             return bytes(buffer[: packet.write(buffer)])
         size *= 4
+
+
+_read, _write = (_read_old, _write_old) if _IS_OLD else (_read_new, _write_new)
 
 
 def _password(password: bytes | None) -> Any:

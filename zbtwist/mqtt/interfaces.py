@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from zope.interface import Attribute, Interface
 
 
-@dataclass(frozen=True, slots=True)
+# To make a frozen one takes several times as long.
+@dataclass(slots=True, unsafe_hash=True)
 class Message:
-    """One that is published, or was heard; MQTT 5, section 3.3.
+    """One that is published, or was heard, and is not changed; MQTT 5, section 3.3.
 
     @ivar retained: to be kept by the broker for whoever subscribes later; or heard, it was kept. An
         empty payload that is to be kept removes what is.

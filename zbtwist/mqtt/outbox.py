@@ -127,9 +127,12 @@ class Outbox:
         @param packet_id: its number, 0 with QoS 0.
         @return: whether it is on its way; else it is dropped.
         """
-        if not self._waiting and self._can_send(packet_id):
-            self._send(packet_id, topic, data)
-            return True
+        if self._waiting or not self._can_send(packet_id):
+            return self._wait(topic, data, packet_id)
+        self._send(packet_id, topic, data)
+        return True
+
+    def _wait(self, topic: str, data: bytes, packet_id: int) -> bool:
         size = len(data)
         if len(self._waiting) >= MAX_WAITING or self._waiting_bytes + size > MAX_WAITING_BYTES:
             self._counters.dropped += 1

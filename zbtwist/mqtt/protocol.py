@@ -29,7 +29,7 @@ ANSWER_LIMIT = 120.0
 PING_AFTER = 0.75
 
 #: Bytes of a packet that may come, and messages with QoS 1 that the broker may have under way here.
-MAX_PACKET = 1 << 18
+MAX_PACKET = 1 << 20
 RECEIVE_MAXIMUM = 100
 
 #: Filters in one packet.
@@ -273,7 +273,8 @@ class Connection(Protocol):
 
     def _take_reason(self, packet: Any) -> None:
         code = int(packet.reason_code)
-        why = clause_of(code, packet.reason_str, packet.server_reference)
+        is_greeting = type(packet) is codec.ConnAckPacket
+        why = clause_of(code, packet.reason_str, packet.server_reference, is_greeting)
         self._end(Ending(why, code), [])
 
     def _take_in(self, packet: codec.ConnAckPacket) -> None:

@@ -58,17 +58,27 @@ _CLAUSES = {
     0xA2: "it takes no filters with + and #",
 }
 
+# Those that mean something else there; mosquitto has the second one for a wrong password as well.
+_OF_GREETINGS = {
+    0x87: "it does not let this user in: see user, password-file, and the broker's own lists",
+}
+
 #: Those that stay as they are until a person does something.
 LASTING = frozenset((0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x90, 0x95, 0x99, 0x9C, 0x9D))
 
 
-def clause_of(code: int, text: str | None = None, reference: str | None = None) -> str:
+def clause_of(
+    code: int, text: str | None = None, reference: str | None = None, is_greeting: bool = False
+) -> str:
     """Return what a code means.
 
     @param text: what the broker says itself.
     @param reference: the other broker that it names.
+    @param is_greeting: it is what a client is greeted with.
     """
     clause = _CLAUSES.get(code, f"it gives a reason that is not known here, {code:#04x}")
+    if is_greeting:
+        clause = _OF_GREETINGS.get(code, clause)
     if reference:
         clause += f", {_shown(reference)}"
     if text:

@@ -10,7 +10,7 @@ _SHARED = "$share/"
 
 def is_topic(text: str) -> bool:
     """Return whether messages can be published under this name."""
-    return bool(text) and is_text(text) and "+" not in text and "#" not in text
+    return text != "" and is_text(text) and "+" not in text and "#" not in text
 
 
 def is_filter(text: str) -> bool:
