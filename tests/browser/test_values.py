@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser import axe
 from tests.browser.support import Page, missing, wait_until
-from tests.control.web.test_told import AFTER, BEFORE, KWH, KWH_BEFORE, WATTS
+from tests.decoding.support import AFTER, BEFORE, KWH, KWH_BEFORE, WATTS
 from tests.system.support import Gateway, is_listening
 from zbtwist.simulator.meter import encode_packet
 

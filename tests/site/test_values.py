@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from tests.decoding.support import AFTER, BEFORE, KWH, KWH_BEFORE, WATTS
 from tests.site.support import TOPICS, SiteTestCase
 from zbtwist.decoding.events import ValuesDecoded
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.network.events import FROM_NODE, BytesPassed
+from zbtwist.simulator.meter import encode_packet
 from zbtwist.site.kept import PATIENCE
 from zbtwist.site.nodes import ROUND
 
@@ -49,6 +51,21 @@ class ValueTests(SiteTestCase):
         said = self.broker.payloads(self.topic("n"))
         self.assertTrue(3 <= len(said) <= 5, said)
         self.assertEqual(self.kept(self.topic("n"))["value"], 299)
+
+    def test_meter_whose_counters_are_full(self) -> None:
+        """Right to the last digit, in what is sent."""
+        self.set_port("ECHO", decoder="ecm1220")
+        for reading, kwh in ((BEFORE, KWH_BEFORE), (AFTER, KWH)):
+            self.gateway.bus.publish(
+                BytesPassed(self.node("ECHO"), FROM_NODE, encode_packet(reading), 1000.0)
+            )
+            self.run_for(2)
+            said = self.broker.kept[self.topic("ch1_energy")].payload.decode()
+            self.assertIn(f'"value":{kwh},', said.replace(" ", ""))
+        self.assertEqual(
+            self.kept(self.topic("ch1_power")),
+            {"value": WATTS, "unit": "W", "kind": "power", "at": 1000.0},
+        )
 
     def test_said_again_on_each_connection(self) -> None:
         self.says("n=1")

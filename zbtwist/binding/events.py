@@ -445,8 +445,8 @@ class AnswersDropped(NodeEvent):
 
 @dataclass(frozen=True)
 class PollUnanswered(NodeEvent):
-    """The gateway's own questions to a node stay without an answer; it is said once, until one is
-    answered.
+    """The gateway's own questions to a node stay without an answer, or without one that its decoder
+    finds values in; it is said once, until one is answered.
 
     @ivar reason: why, of the last one, a sentence.
     """
@@ -457,7 +457,7 @@ class PollUnanswered(NodeEvent):
 
     def __str__(self) -> str:
         return (
-            f"{self.node} does not answer what the gateway asks it: {self.reason} It is asked less "
+            f"What the gateway asks {self.node} brings nothing: {self.reason} It is asked less "
             "often until it does."
         )
 
@@ -469,7 +469,7 @@ class PollAnswered(NodeEvent):
     name: ClassVar = "poll_answered"
 
     def __str__(self) -> str:
-        return f"{self.node} answers what the gateway asks it again."
+        return f"{self.node} answers the gateway again."
 
 
 def _in_words(seconds: float) -> str:

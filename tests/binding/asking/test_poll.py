@@ -19,6 +19,8 @@ from zbtwist.binding.asking.schedule import (
 )
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.decoding.events import ValuesDecoded
+from zbtwist.decoding.value import Value
 from zbtwist.network.node import Node
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import Address16, Address64
@@ -59,8 +61,13 @@ class PollTestCase(AskingTestCase):
         self.arrive()
         self.port.deliver(b"\xfc")
         self.arrive()
+        self.tells(self.port)
         self.port.deliver(b"\xfc and a packet")
         self.clock.advance(SILENCE)
+
+    def tells(self, port: NodePort) -> None:
+        """A decoder has found values in what a node has just said."""
+        self.wire.bus.publish(ValuesDecoded(port.node, (Value("voltage", 120.0, "V"),), 1e9))
 
 
 class QuestionTests(PollTestCase):
@@ -213,15 +220,37 @@ class FaultTests(PollTestCase):
         self.assertEqual(
             waits, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, *[round(MAX_BACKOFF)] * 3]
         )
-        said = [line for line in self.lines() if "answer" in line]
+        said = [line for line in self.lines() if "the gateway" in line]
         self.assertEqual(len(said), 1)
-        self.assertIn("does not answer what the gateway asks it: Its device says nothing.", said[0])
+        self.assertIn("brings nothing: Its device says nothing.", said[0])
         self.answer()
         self.assert_near(self.until_asked(), 9.5, 0.5)
         self.answer()
-        said = [line for line in self.lines() if "answer" in line]
+        said = [line for line in self.lines() if "the gateway" in line]
         self.assertEqual(len(said), 2)
-        self.assertIn("answers what the gateway asks it again", said[1])
+        self.assertIn("answers the gateway again", said[1])
+
+    def test_answer_that_is_nothing_to_the_decoder(self) -> None:
+        self.poll()
+        for _ in range(2):
+            self.arrive()
+            self.port.deliver(b"\xfc")
+            self.arrive()
+            self.port.deliver(b"\x80\x00 at another rate")
+            waited = self.until_asked()
+        self.assertIn("the decoder ecm1220 finds nothing in that", self.lines()[-1])
+        self.assert_near(waited, 20.0, 0.2)
+        self.answer()
+        self.assertIn("answers the gateway again", self.lines()[-1])
+
+    def test_no_decoder(self) -> None:
+        """Whatever comes is an answer."""
+        self.poll(decoder="", ask=(b"?",))
+        for _ in range(5):
+            self.arrive()
+            self.port.deliver(b"anything")
+            self.assert_near(self.until_asked(), 10.0, 0.2)
+        self.assertEqual(self.lines(), [])
 
     def test_half_an_answer(self) -> None:
         """The last piece counts."""
@@ -231,7 +260,7 @@ class FaultTests(PollTestCase):
             self.port.deliver(b"\xfc")
             self.arrive()
             self.until_asked()
-        self.assertIn("does not answer", self.lines()[-1])
+        self.assertIn("brings nothing", self.lines()[-1])
 
     def test_one_at_a_time(self) -> None:
         """However long the node takes."""
@@ -383,6 +412,7 @@ class ScheduleTests(PollTestCase):
                 at.append(self.clock.seconds())
                 address64 = self.wire.sent[-1].address64
                 self.status()
+                self.tells(by_address[address64])
                 by_address[address64].deliver(b"packet")
             self.clock.advance(0.01)
         return at
@@ -428,6 +458,7 @@ class ScheduleTests(PollTestCase):
                 times[port] += 1
                 self.status()
                 if port not in dead:
+                    self.tells(port)
                     port.deliver(b"packet")
             self.clock.advance(0.01)
         living = [times[port] for port in ports if port not in dead]
@@ -439,5 +470,7 @@ class ScheduleTests(PollTestCase):
         self.clock.pump([0.1] * 50)
         self.end()
         self.assertEqual((self.schedule._nodes, self.schedule._by_poller), ({}, {}))
+        self.assertEqual(self.schedule._by_node, {})
+        self.assertEqual(self.wire.bus.subscribers(ValuesDecoded), [])
         self.assertAlmostEqual(self.schedule._demand, 0.0)
         self.assertIsNone(self.schedule._timer)

@@ -3,8 +3,9 @@
 Each node is asked in its own interval, and has one question under way at the most: what was not
 answered in time is not asked for twice. The air is shared by all, so all nodes together are asked
 no more often than every `PAUSE` seconds, and `MAX_UNDER_WAY` of them at once. Who is too many for
-that is asked later, and as often as the others. A node that does not answer is asked less and less
-often, and those that do not have one place for themselves alone: they keep nobody waiting.
+that is asked later, and as often as the others. A node that does not answer, or says nothing that
+its decoder finds values in, is asked less and less often, and such nodes have one place for
+themselves alone: they keep nobody waiting.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from twisted.logger import Logger
 from zbtwist.binding.asking.poll import Poller
 from zbtwist.binding.events import PollAnswered, PollUnanswered
 from zbtwist.binding.port import NodePort
+from zbtwist.decoding.events import ValuesDecoded
+from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
 
 #: Seconds from one question to the next, to whichever nodes. A question to a meter and its answer
@@ -55,13 +58,20 @@ class _Asked:
     @ivar every: seconds from one question to the next.
     @ivar due: when the next one is, seconds of the clock.
     @ivar begun: when the last one was.
+    @ivar decoder: what makes values of the answers; empty for nothing.
     @ivar failures: questions in a row that were not answered.
+    @ivar has_told: it has told values since it was asked last.
     """
 
-    __slots__ = ("begun", "due", "every", "failures", "is_gone", "pieces", "poller")
+    __slots__ = (
+        *("begun", "decoder", "due", "every", "failures"),
+        *("has_told", "is_gone", "pieces", "poller"),
+    )
 
-    def __init__(self, poller: Poller, every: float, pieces: Sequence[bytes]) -> None:
+    def __init__(self, poller: Poller, every: float, pieces: Sequence[bytes], decoder: str) -> None:
         self.poller = poller
+        self.decoder = decoder
+        self.has_told = False
         self.every = every
         self.pieces = pieces
         self.due = self.begun = 0.0
@@ -83,6 +93,7 @@ class Schedule:
         self._bus = bus
         self._nodes: dict[NodePort, _Asked] = {}
         self._by_poller: dict[Poller, _Asked] = {}
+        self._by_node: dict[Node, _Asked] = {}
         # Those that wait: who answers, and who does not. What is not up to date any more is left
         # out when its turn comes.
         self._good: list[tuple[float, int, _Asked]] = []
@@ -108,13 +119,15 @@ class Schedule:
             if asked is not None:
                 self.end(port)
             return
-        if asked is not None and (asked.every, asked.pieces) == (settings.ask_every, pieces):
+        wanted = (settings.ask_every, pieces, settings.decoder)
+        if asked is not None and (asked.every, asked.pieces, asked.decoder) == wanted:
             return
         self.end(port)
+        if not self._nodes:
+            self._bus.subscribe(ValuesDecoded, self._decoded)
         poller = Poller(port, self._ended)
-        asked = self._nodes[port] = self._by_poller[poller] = _Asked(
-            poller, settings.ask_every, pieces
-        )
+        asked = self._nodes[port] = _Asked(poller, *wanted)
+        self._by_poller[poller] = self._by_node[port.node] = asked
         phase = (port.node.address64 & 0xFFFF) * _GOLDEN_RATIO % 1
         asked.due = self._clock.seconds() + phase * min(asked.every, SPREAD)
         self._demanded(1 / asked.every)
@@ -129,9 +142,15 @@ class Schedule:
         asked.is_gone = True
         self._demanded(-1 / asked.every)
         asked.poller.stop()
-        del self._by_poller[asked.poller]
+        del self._by_poller[asked.poller], self._by_node[port.node]
         if not self._nodes:
+            self._bus.unsubscribe(ValuesDecoded, self._decoded)
             self._stop_waiting()
+
+    def _decoded(self, event: ValuesDecoded) -> None:
+        asked = self._by_node.get(event.node)
+        if asked is not None:
+            asked.has_told = True
 
     def _demanded(self, more: float) -> None:
         self._demand += more
@@ -191,6 +210,7 @@ class Schedule:
     def _ask(self, asked: _Asked, now: float) -> None:
         self._next_at = now + PAUSE
         asked.begun = now
+        asked.has_told = False
         self._under_way += 1
         self._doubtful_under_way += asked.is_doubtful
         asked.poller.ask(asked.pieces)
@@ -201,6 +221,11 @@ class Schedule:
         self._doubtful_under_way -= asked.is_doubtful
         node = poller.port.node
         wait = asked.every
+        if why == "" and asked.decoder and not asked.has_told:
+            why = (
+                f"It answers, and the decoder {asked.decoder} finds nothing in that. Is its serial "
+                "line set up as its device's (BD, NB)?"
+            )
         if why == "":
             if asked.is_doubtful:
                 self._bus.publish(PollAnswered(node))
