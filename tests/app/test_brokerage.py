@@ -145,6 +145,7 @@ class GatewayWithBrokerTests(GatewayTestCase):
             (said["broker"], said["site"], said["connected"], said["reason"]),
             ("broker:1883", "home", True, ""),
         )
+        self.run_for(10, 0.1)
         self.broker_network.ends[-1].hang_up()
         said = self.api.status()["mqtt"]
         self.assertEqual(

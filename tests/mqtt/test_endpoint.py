@@ -117,7 +117,13 @@ class TLSTests(Files):
 class EndpointTests(Files):
     def test_which_it_is(self) -> None:
         reactor = MemoryReactorClock()
-        for text in ("tcp:localhost:1883", "tls:localhost:8883", "unix:/run/broker"):
-            endpoint_of(reactor, MQTTSettings(broker=text))
+        for text, kind in (
+            ("tcp:localhost:1883", "HostnameEndpoint"),
+            (r"tcp:\:\:1:1883", "HostnameEndpoint"),
+            ("tls:localhost:8883", "_WrapperEndpoint"),
+            ("unix:/run/broker", "UNIXClientEndpoint"),
+        ):
+            found = endpoint_of(reactor, MQTTSettings(broker=text))
+            self.assertEqual(type(found).__name__, kind)
         with self.assertRaises(FileError):
             endpoint_of(reactor, MQTTSettings(broker="tls:localhost:1", ca="/nowhere"))

@@ -463,6 +463,23 @@ class KeepaliveTests(ConnectionTestCase):
         self.clock.advance(6)
         self.answered()
 
+    def test_one_that_demands_nothing_is_asked_as_well(self) -> None:
+        for seconds in (0, 65535):
+            self.make()
+            self.open(server_keep_alive=seconds)
+            self.clock.advance(45)
+            self.answered()
+
+    def test_one_that_answers_and_confirms_nothing(self) -> None:
+        self.open()
+        self.publish(qos=1)
+        for _ in range(3):
+            self.clock.advance(45)
+            if self.connection.is_open:
+                self.end.say(mqtt5.PingRespPacket())
+        self.end.take()
+        self.fails("it has confirmed no message for 120 s")
+
     def test_one_that_says_other_things_may_take_longer(self) -> None:
         self.open()
         self.clock.advance(45)

@@ -38,12 +38,12 @@ def endpoint_of(reactor: Any, settings: MQTTSettings) -> IStreamClientEndpoint:
 
     @raise FileError: a file that it needs is not in order.
     """
-    if settings.is_tls:
-        tcp = HostnameEndpoint(reactor, settings.host, settings.port)
-        wrapped: IStreamClientEndpoint = wrapClientTLS(tls_of(settings), tcp)
-        return wrapped
-    plain: IStreamClientEndpoint = clientFromString(reactor, settings.broker)
-    return plain
+    if not settings.host:
+        other: IStreamClientEndpoint = clientFromString(reactor, settings.broker)
+        return other
+    # That of Twisted's tcp: asks for no IPv6 address of a name.
+    tcp: IStreamClientEndpoint = HostnameEndpoint(reactor, settings.host, settings.port)
+    return wrapClientTLS(tls_of(settings), tcp) if settings.is_tls else tcp
 
 
 def password_of(settings: MQTTSettings) -> bytes | None:

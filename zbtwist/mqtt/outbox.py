@@ -76,8 +76,10 @@ class Outbox:
         self._waiting: deque[tuple[int, str, bytes]] = deque()
         self._waiting_bytes = 0
         self._was_filling = False
-        # The topics of messages that were not confirmed, by their numbers.
+        # The topics of messages that were not confirmed, by their numbers; and when one was last,
+        # or the first of them was sent.
         self._unconfirmed: dict[int, str] = {}
+        self._confirmed_at = 0.0
         self._last_id = 0
 
     def begin(self, transport: Any) -> None:
@@ -150,8 +152,14 @@ class Outbox:
         """
         topic = self._unconfirmed.pop(packet_id, None)
         if topic is not None:
+            self._confirmed_at = self._clock.seconds()
             self._send_waiting()
         return topic
+
+    @property
+    def unconfirmed_for(self) -> float:
+        """Seconds for which messages are to be confirmed and none was."""
+        return self._clock.seconds() - self._confirmed_at if self._unconfirmed else 0.0
 
     def put(self, data: bytes) -> None:
         """Write a packet with the rest of this turn's, whatever waits."""
@@ -198,6 +206,8 @@ class Outbox:
 
     def _send(self, packet_id: int, topic: str, data: bytes) -> None:
         if packet_id:
+            if not self._unconfirmed:
+                self._confirmed_at = self._clock.seconds()
             self._unconfirmed[packet_id] = topic
         self._counters.published += 1
         self.put(data)

@@ -21,7 +21,8 @@ from zbtwist.mqtt.reasons import clause_of
 GREETING_TIMEOUT = 20.0
 
 #: Seconds for a broker's answer to a question whether it is there, and to a subscription; and for
-#: the same as long as it says other things: what it has kept may come before over a slow line.
+#: the same as long as it says other things: what it has kept may come before over a slow line. As
+#: long may it take to confirm a message.
 ANSWER_TIMEOUT = 20.0
 ANSWER_LIMIT = 120.0
 
@@ -289,7 +290,7 @@ class Connection(Protocol):
         self.confirms = int(packet.max_qos) > 0
         self.takes_wildcards = bool(packet.wildcard_subscription_available)
         if packet.server_keep_alive:
-            self._keepalive = float(packet.server_keep_alive)
+            self._keepalive = min(self._keepalive, float(packet.server_keep_alive))
         self._look_in(self._keepalive * PING_AFTER)
         self._owner.opened()
 
@@ -334,6 +335,9 @@ class Connection(Protocol):
         self._timer = self._clock.callLater(seconds, self._look)
 
     def _look(self) -> None:
+        if self.outbox.unconfirmed_for > ANSWER_LIMIT:
+            self._fail(f"it has confirmed no message for {ANSWER_LIMIT:g} s")
+            return
         # Whoever only hears must say something, and whoever only speaks must hear something.
         silent = self._clock.seconds() - min(self._heard_at, self.outbox.last_sent)
         left = self._keepalive * PING_AFTER - silent
