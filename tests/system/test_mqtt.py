@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import trustme
 from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import left_out
 
@@ -17,6 +19,7 @@ from tests.support import left_out
 from tests.system import any_broker
 from tests.system.any_broker import PAUSE
 from tests.system.brokers import Mosquitto, Rumqttd
+from tests.system.support import PROMPT, QUICK, ZBGATE, Gateway, echo, wait_until
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.service import BrokerService
 
@@ -187,3 +190,43 @@ def _passwd() -> list[str]:
     found = shutil.which("mosquitto_passwd")
     assert found is not None
     return [found]
+
+
+class GatewayTests(SynchronousTestCase):
+    """The real program beside a broker that comes, stands still and goes."""
+
+    skip = Mosquitto.why_not or left_out() or None
+
+    def test_clients_of_nodes_notice_nothing_of_a_broker(self) -> None:
+        broker = Mosquitto()
+        self.addCleanup(broker.remove)
+        config = broker.file(
+            "zbtwist.toml",
+            f'[mqtt]\nbroker = "localhost:{broker.port}"\nsite = "house"\nnodes = "stream"\n',
+        )
+        gateway = Gateway(QUICK, "--config", config, program=ZBGATE)
+        self.addCleanup(gateway.stop)
+        port = gateway.nodes(3)["ECHO"]["tcp_port"]
+        data = os.urandom(8_000)
+
+        def status() -> dict[str, Any]:
+            found: dict[str, Any] = gateway.api.status()["mqtt"]
+            return found
+
+        # It is away.
+        self.assertEqual(echo(port, data), data)
+        self.assertIn("nothing listens there", status()["reason"])
+        broker.start()
+        # Not to wait for the next try.
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: status()["connected"], "a connection to the broker")
+        published = status()["published"]
+        self.assertEqual(echo(port, data), data)
+        wait_until(lambda: status()["published"] > published + 80, "messages at the broker")
+        broker.tell(signal.SIGSTOP)
+        self.assertEqual(echo(port, data), data)
+        broker.stop()
+        wait_until(lambda: not status()["connected"], "no connection")
+        self.assertEqual(echo(port, data), data)
+        self.assertNotIn("Traceback", gateway.output)
+        self.assertLess(gateway.stop(), PROMPT)
