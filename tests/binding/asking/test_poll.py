@@ -8,6 +8,7 @@ from typing import Any
 from tests.binding.asking.support import AskingTestCase
 from tests.radio.support import FACTS, REMOTE, REMOTE16
 from zbtwist.binding.asking.askers import LATE_TIME, REPLY_TIMEOUT
+from zbtwist.binding.asking.conversation import LONGEST_TURN
 from zbtwist.binding.asking.poll import PATIENCE, SLEEPER_PATIENCE
 from zbtwist.binding.asking.schedule import (
     AWAY_LOOK,
@@ -86,15 +87,33 @@ class QuestionTests(PollTestCase):
         self.answer()
 
     def test_answer_sooner_than_the_status(self) -> None:
+        """Or without one: the node has it, and nobody waits for that."""
+        client, _ = self.connect()
         self.poll()
         self.port.deliver(b"\xfc")
-        self.assertEqual(self.sent, [b"\xfc"])
-        self.status()
         self.assertEqual(self.sent, [b"\xfc", b"SPK"])
+        client.dataReceived(b"hello")
+        self.tells(self.port)
         self.port.deliver(b"packet")
+        self.clock.advance(0.01)
+        self.assertEqual(self.sent, [b"\xfc", b"SPK", b"hello"])
         self.status()
         self.assert_near(self.until_asked(), 10.0, 0.1)
-        self.assertEqual(self.lines(), [])
+        self.assertFalse(any("the gateway" in line for line in self.lines()))
+        self.answer()
+
+    def test_device_that_is_never_silent(self) -> None:
+        """Its answer ends all the same."""
+        self.follow(turns=True)
+        client, _ = self.connect()
+        self.poll(decoder="", ask=(b"?",), turns=True)
+        self.arrive()
+        client.dataReceived(b"1?\n")
+        for _ in range(int(LONGEST_TURN / 0.1)):
+            self.port.deliver(b".")
+            self.clock.advance(0.1)
+        self.clock.advance(0.1)
+        self.assertEqual(self.arrive(), b"1?\n")
 
     def test_question_that_is_set(self) -> None:
         self.poll(decoder="lines", ask=(b"READ\r\n",))

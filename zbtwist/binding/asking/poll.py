@@ -114,7 +114,7 @@ class Poll(Question):
         self._is_answered = False
         # An answer that comes later than it is waited for must not be taken for somebody else's.
         self.comes_late = True
-        # Until when it lasts at the most.
+        # Until when its answer lasts at the most.
         self._until = 0.0
 
     def begin(self) -> None:
@@ -131,20 +131,23 @@ class Poll(Question):
 
     def patience(self, usual: float) -> float:
         self.client.arrived(self)
-        self._until = self._askers.now + max(usual, LONGEST_TURN)
-        return self._askers.reply_silence if self._is_answered else usual
+        return usual
 
     def heard(self, data: bytes) -> None:
         if self._outbound.is_waiting(self.client):
             # That is no answer to what the node has not got.
             return
+        # Else what clients send would wait for a status that may not come.
+        self._outbound.answered(self.client)
         if self._pieces:
             self._send()
             return
-        self._is_answered, self.comes_late = True, False
         askers = self._askers
-        if askers.has_arrived(self):
-            askers.wait(self, max(0.0, min(askers.reply_silence, self._until - askers.now)))
+        if not self._is_answered:
+            self._is_answered, self.comes_late = True, False
+            self._until = askers.now + LONGEST_TURN
+            self.client.arrived(self)
+        askers.wait(self, max(0.0, min(askers.reply_silence, self._until - askers.now)))
 
     def not_answered(self) -> None:
         self.client.settled(self, "" if self._is_answered else "Its device says nothing.")
