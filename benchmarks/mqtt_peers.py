@@ -23,7 +23,8 @@ from benchmarks.report import version
 from zbtwist.mqtt import codec
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.outbox import Counters
-from zbtwist.mqtt.protocol import Connection, Login, Owner
+from zbtwist.mqtt.owner import Login, Owner
+from zbtwist.mqtt.protocol import Connection
 
 #: CONNACK that says nothing more; MQTT 5, section 3.2.
 CONNACK = b"\x20\3\0\0\0"

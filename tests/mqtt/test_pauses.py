@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from zbtwist.mqtt.owner import Ending
 from zbtwist.mqtt.pauses import FIRST, FIRST_SLOW, JITTER, LAST, LAST_SLOW, STEADY, Pauses
-from zbtwist.mqtt.protocol import Ending
 from zbtwist.mqtt.reasons import SESSION_TAKEN_OVER
 
 BROKE = Ending("the connection broke")

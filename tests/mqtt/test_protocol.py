@@ -23,6 +23,7 @@ from tests.support import producer_of
 from tests.xbee.strategies import repeatable
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.outbox import MAX_BATCH, MAX_WAITING_BYTES, Counters
+from zbtwist.mqtt.owner import Ending, Login, Owner
 from zbtwist.mqtt.protocol import (
     ANSWER_LIMIT,
     ANSWER_TIMEOUT,
@@ -32,9 +33,6 @@ from zbtwist.mqtt.protocol import (
     MAX_PACKET,
     RECEIVE_MAXIMUM,
     Connection,
-    Ending,
-    Login,
-    Owner,
 )
 
 WILL = Message("state", b"offline", retained=True)

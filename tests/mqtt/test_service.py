@@ -182,6 +182,26 @@ class ConnectingTests(ServiceTestCase):
         self.clock.advance(FIRST)
         self.assertEqual(self.network.tries, 2)
 
+    def test_an_endpoint_that_makes_two_connections_at_once(self) -> None:
+        """One to each address of a host: the second one counts for nothing."""
+        connect = self.network.connect
+
+        def twice(factory: Any) -> Deferred[Any]:
+            first = connect(factory)
+            connect(factory)
+            return first
+
+        self.patch(self.network, "connect", twice)
+        self.service.identify("me")
+        self.service.startService()
+        first, second = self.network.ends
+        second.take_in()
+        self.assertFalse(self.service.is_connected)
+        second.hang_up()
+        self.assertEqual((self.said, self.lines()), ([], []))
+        first.take_in()
+        self.assertTrue(self.service.is_connected)
+
     def test_a_file_that_is_not_in_order(self) -> None:
         def missing(settings: MQTTSettings) -> bytes:
             raise FileError("password-file", "names /p, which cannot be read: No such file.")

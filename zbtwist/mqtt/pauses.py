@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from twisted.application.internet import backoffPolicy
 
-from zbtwist.mqtt.protocol import Ending
+from zbtwist.mqtt.owner import Ending
 from zbtwist.mqtt.reasons import LASTING, SESSION_TAKEN_OVER
 
 #: Seconds before the first and between the last tries; and where a person has to do something.

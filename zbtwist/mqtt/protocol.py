@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -15,6 +14,7 @@ from zbtwist.mqtt import codec, reasons
 from zbtwist.mqtt.failures import why_lost
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.outbox import MAX_WINDOW, Counters, Outbox
+from zbtwist.mqtt.owner import Ending, Login, Owner
 from zbtwist.mqtt.reasons import clause_of
 
 #: Seconds from the connection until the broker has taken this client in; TLS is within them.
@@ -43,63 +43,9 @@ FAREWELL_TIMEOUT = 2.0
 _LONGEST = 0x1000_0004
 
 
-@dataclass(frozen=True)
-class Login:
-    """Who connects.
-
-    @ivar keepalive: seconds of silence.
-    @ivar keeps: the broker keeps messages, as far as is known.
-    @ivar confirms: it knows QoS 1, the same.
-    """
-
-    client_id: str
-    user: str
-    password: bytes | None = field(repr=False)
-    keepalive: int
-    will: Message | None
-    keeps: bool = True
-    confirms: bool = True
-
-
-@dataclass(frozen=True)
-class Ending:
-    """Why a connection has ended.
-
-    @ivar why: a clause about the broker.
-    @ivar code: the reason that the broker gave, 0 for none.
-    """
-
-    why: str
-    code: int = 0
-
-
-class Owner:
-    """Who has the connection. These do nothing."""
-
-    def opened(self) -> None:
-        """The broker has taken this client in; nothing was heard yet."""
-
-    def heard(self, message: Message) -> None:
-        """A message has come."""
-
-    def not_taken(self, topic: str, why: str) -> None:
-        """The broker does not take a message.
-
-        @param why: a clause about the broker.
-        """
-
-    def not_subscribed(self, topic_filter: str, why: str) -> None:
-        """The broker gives no messages of a filter."""
-
-    def drained(self) -> None:
-        """Nothing waits any more, after more than half of the bound did."""
-
-    def ended(self, ending: Ending) -> None:
-        """It is over. Nothing else is called after that."""
-
-
 class Connection(Protocol):
     """
+    @ivar owner: who is told of it.
     @ivar is_open: messages can be published.
     @ivar keeps: the broker keeps messages.
     @ivar confirms: it knows QoS 1.
@@ -110,7 +56,7 @@ class Connection(Protocol):
     def __init__(self, clock: IReactorTime, login: Login, owner: Owner, counters: Counters) -> None:
         self._clock = clock
         self._login = login
-        self._owner = owner
+        self.owner = owner
         self._counters = counters
         self.is_open = False
         self.keeps, self.confirms = login.keeps, login.confirms
@@ -198,7 +144,7 @@ class Connection(Protocol):
         why = why_lost(reason.value or ConnectionDone())
         if not was_open and reason.check(ConnectionDone, ConnectionLost):
             why += " without a word: see that it speaks MQTT 5 at that port, and whether with TLS"
-        self._owner.ended(self.ending or Ending(why))
+        self.owner.ended(self.ending or Ending(why))
 
     def _stop_timers(self) -> None:
         for timer in (self._timer, self._answer_timer):
@@ -292,7 +238,7 @@ class Connection(Protocol):
         if packet.server_keep_alive:
             self._keepalive = min(self._keepalive, float(packet.server_keep_alive))
         self._look_in(self._keepalive * PING_AFTER)
-        self._owner.opened()
+        self.owner.opened()
 
     def _take_message(self, packet: codec.PublishPacket) -> None:
         qos = int(packet.qos)
@@ -309,7 +255,7 @@ class Connection(Protocol):
                     reasons.RECEIVE_MAXIMUM_EXCEEDED,
                 )
                 return
-        self._owner.heard(codec.message_of(packet))
+        self.owner.heard(codec.message_of(packet))
         # The hearer may have ended it.
         if qos and packet.packet_id is not None and self.ending is None:
             self.outbox.put(codec.puback(packet.packet_id))
@@ -319,7 +265,7 @@ class Connection(Protocol):
         code = int(packet.reason_code)
         if topic is not None and code >= reasons.FIRST_FAILURE:
             self._counters.refused += 1
-            self._owner.not_taken(topic, clause_of(code, packet.reason_str))
+            self.owner.not_taken(topic, clause_of(code, packet.reason_str))
 
     def _take_subscribed(self, packet: Any) -> None:
         filters = self._asked.pop(packet.packet_id, ())
@@ -327,7 +273,7 @@ class Connection(Protocol):
             self._take_answer(packet)
         for topic_filter, code in zip(filters, map(int, packet.reason_codes)):
             if code >= reasons.FIRST_FAILURE:
-                self._owner.not_subscribed(topic_filter, clause_of(code, packet.reason_str))
+                self.owner.not_subscribed(topic_filter, clause_of(code, packet.reason_str))
 
     # --- whether it is there -------------------------------------------------------------------
 
@@ -398,7 +344,7 @@ class Connection(Protocol):
         if len(data) > self._largest:
             self._counters.dropped += 1
             self.outbox.give_back(packet_id)
-            self._owner.not_taken(
+            self.owner.not_taken(
                 message.topic,
                 f"it takes {self._largest} bytes at the most, and those are {len(data)}",
             )

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -21,11 +20,13 @@ from zbtwist.mqtt.endpoint import FileError, endpoint_of, password_of
 from zbtwist.mqtt.failures import why_not_connected
 from zbtwist.mqtt.interfaces import IBroker, Message
 from zbtwist.mqtt.outbox import Counters
+from zbtwist.mqtt.owner import Ending, Login, Owner
 from zbtwist.mqtt.pauses import STEADY, Pauses
-from zbtwist.mqtt.protocol import Connection, Ending, Login, Owner
+from zbtwist.mqtt.protocol import Connection
 from zbtwist.mqtt.reasons import clause_of
 from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.mqtt.subscriptions import Hearer, Subscriptions
+from zbtwist.mqtt.tie import ConnectionFactory
 from zbtwist.mqtt.topics import has_wildcards, is_filter
 from zbtwist.runtime.one_try import connect_within
 from zbtwist.runtime.repeats import Interval
@@ -40,47 +41,6 @@ MAX_REASONS = 5
 
 #: What is said of a client that does not know its name yet.
 NAMELESS = "it is not known yet what this gateway is called there: the radio was never up"
-
-
-class _Attempt(Factory, Owner):
-    """One connection that is made or tried, and what comes of it.
-
-    @ivar ended: fires with the end of the connection.
-    @ivar opened_at: when the broker has taken this client in, None if it did not.
-    """
-
-    noisy = False
-
-    def __init__(self, service: BrokerService, login: Login) -> None:
-        self._service = service
-        self._login = login
-        self.ended_with: Deferred[Ending] = Deferred()
-        self.connection: Connection | None = None
-        self.opened_at: float | None = None
-
-    def buildProtocol(self, addr: object) -> Connection:
-        service = self._service
-        self.connection = Connection(service.clock, self._login, self, service.counters)
-        return self.connection
-
-    def opened(self) -> None:
-        self.opened_at = self._service.clock.seconds()
-        self._service.opened(self)
-
-    def heard(self, message: Message) -> None:
-        self._service.heard(message)
-
-    def not_taken(self, topic: str, why: str) -> None:
-        self._service.not_taken(topic, why)
-
-    def not_subscribed(self, topic_filter: str, why: str) -> None:
-        self._service.not_subscribed(topic_filter, why)
-
-    def drained(self) -> None:
-        self._service.call_all(self._service.drained)
-
-    def ended(self, ending: Ending) -> None:
-        self.ended_with.callback(ending)
 
 
 @implementer(IBroker)
@@ -256,25 +216,26 @@ class BrokerService(Service):
         @return: seconds until the next.
         """
         try:
-            attempt, endpoint = self._prepare()
-            trying = connect_within(CONNECT_TIMEOUT, self.clock, endpoint, attempt)
-            await self._until(Deferred.fromCoroutine(trying))
+            factory, endpoint = self._prepare()
+            trying = connect_within(CONNECT_TIMEOUT, self.clock, endpoint, factory)
+            connection: Any = await self._until(Deferred.fromCoroutine(trying))
         except CancelledError:
             return self._ended(Ending("the try was given up"), None)
         except FileError as error:
             return self._ended(Ending(f"{error.option} {error}".rstrip(".")), None)
         except Exception as error:
             return self._ended(Ending(why_not_connected(error)), None)
-        self._connection = attempt.connection
+        self._connection = connection
+        tie = connection.owner
         try:
-            ending = await attempt.ended_with
+            ending = await tie.ended_with
         finally:
             self._connection = None
-        if attempt.opened_at is not None:
+        if tie.opened_at is not None:
             self.call_all(self.lost)
-        return self._ended(ending, attempt.opened_at)
+        return self._ended(ending, tie.opened_at)
 
-    def _prepare(self) -> tuple[_Attempt, IStreamClientEndpoint]:
+    def _prepare(self) -> tuple[ConnectionFactory, IStreamClientEndpoint]:
         """
         @raise FileError: a file is not in order.
         """
@@ -288,7 +249,7 @@ class BrokerService(Service):
             self._keeps,
             self._confirms,
         )
-        return _Attempt(self, login), endpoint_of(self.clock, settings)
+        return ConnectionFactory(self, login), endpoint_of(self.clock, settings)
 
     def _ended(self, ending: Ending, opened_at: float | None) -> float:
         """
@@ -326,10 +287,11 @@ class BrokerService(Service):
 
     # --- what a connection says ----------------------------------------------------------------
 
-    def opened(self, attempt: _Attempt) -> None:
+    def opened(self, tie: Owner) -> None:
         """The broker has taken this client in."""
         connection = self._connection
-        assert connection is not None
+        if connection is None or connection.owner is not tie:
+            return
         self._reason = ""
         self._since = self.clock.seconds()
         self._keeps, self._confirms = connection.keeps, connection.confirms
