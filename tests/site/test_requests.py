@@ -198,6 +198,12 @@ class RequestTests(SiteTestCase):
         self.assertEqual(len(self.answers), MAX_REFUSALS + MAX_IN_HAND)
         self.assertEqual(self.site._desk.in_hand, 0)
 
+    def test_while_nothing_can_be_said_nothing_is_taken(self) -> None:
+        self.client.is_full = True
+        self.say(TOPICS.request("rename"), b'["METER", "MAINS"]', 3, response_topic=ANSWER)
+        self.assertEqual((self.answers, self.node("METER").label), ([], "METER"))
+        self.assertEqual(len(self.warnings()), 1)
+
     def test_work_is_shared_with_the_control_port(self) -> None:
         """One budget for all strangers, whatever door they come by."""
         turns = self.gateway._site.turns

@@ -138,6 +138,9 @@ class Desk:
         if self.settings.commands == NO_COMMANDS:
             self._refuse(message, "is not done: the settings ([mqtt], commands) let nobody ask.")
             return
+        if self._broker.is_full:
+            self._say(message, "is not done: there is no way to answer at the moment.")
+            return
         line = self._lines.get(in_order)
         if self.in_hand >= MAX_IN_HAND or (line is not None and line.length >= MAX_IN_LINE):
             self._refuse(message, "is not done: too much else is in hand; ask again later.")
@@ -245,7 +248,7 @@ class Desk:
             content_type=CONTENT_TYPE,
             correlation_data=message.correlation_data,
         )
-        return self._broker.publish(said, at_least_once=True)
+        return self._broker.publish(said)
 
     def _refuse(self, message: Message, why: str, number: int = GATEWAY_FAILED) -> None:
         """Tell that it is not done, and not as often as anybody can ask."""

@@ -227,7 +227,8 @@ class Retained:
         message = Message(
             topic, payload, retained=True, content_type=CONTENT_TYPE if payload else ""
         )
-        if not self._broker.publish(message, at_least_once=True):
+        # With QoS 0: what waits for confirmations waits behind all that a broker has to say.
+        if not self._broker.publish(message):
             return False
         if payload:
             self._kept[topic] = digest
