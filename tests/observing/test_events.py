@@ -12,6 +12,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 import zbtwist.binding.events
+import zbtwist.fleet.events
 import zbtwist.health.events
 import zbtwist.network.events
 import zbtwist.radio.events
@@ -45,6 +46,7 @@ from zbtwist.binding.events import (
     StreamBroken,
 )
 from zbtwist.config.settings import Settings
+from zbtwist.fleet.events import NodeMoved, SiteDown, SiteRestarted, SiteUp
 from zbtwist.health.events import HealthChanged
 from zbtwist.health.state import Condition, Health
 from zbtwist.network.events import (
@@ -85,6 +87,7 @@ from zbtwist.xbee.frames import ReceivePacket
 
 ROOMS = (
     zbtwist.radio.events,
+    zbtwist.fleet.events,
     zbtwist.health.events,
     zbtwist.network.events,
     zbtwist.binding.events,
@@ -195,6 +198,10 @@ class Documented(GatewayTestCase):
                 node, Condition(Health.SILENT, 1.0, "Why."), Condition(Health.OK, 0.0, "")
             ),
             StoodStill(1.0, 3.0),
+            SiteUp("house", 3),
+            SiteDown("house", "Why."),
+            SiteRestarted("house"),
+            NodeMoved(Address64(1), "house", "barn"),
         ]
         followed = {kind for kind in kinds() if kind.severity is not None}
         self.assertEqual({type(sample) for sample in samples}, followed)

@@ -6,6 +6,7 @@ from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
 from zbtwist.control.passwords import Argon2CheckerFactory
+from zbtwist.fleet.endpoint_parser import FleetEndpointParser
 from zbtwist.radio.endpoints import SerialEndpointParser
 from zbtwist.radio.rfc2217 import Rfc2217EndpointParser
 from zbtwist.runtime.client_certificates import MutualTLSParser
@@ -33,4 +34,5 @@ argon2_checker = Argon2CheckerFactory()
 mutual_tls_endpoint = MutualTLSParser()
 serial_endpoint = SerialEndpointParser()
 rfc2217_endpoint = Rfc2217EndpointParser()
+fleet_endpoint = FleetEndpointParser()
 simulator_endpoint = SimulatorEndpointParser()

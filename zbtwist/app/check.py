@@ -242,6 +242,16 @@ async def _look_for_radio(settings: Settings, reactor: Any, ports: Ports, say: S
     """
     @raise Problem: there is none.
     """
+    endpoint = settings.radio_endpoint(reactor)
+    if settings.is_hub:
+        from zbtwist.fleet.endpoint import FleetEndpoint
+
+        assert isinstance(endpoint, FleetEndpoint)
+        # Its own state there is made when it is connected.
+        where = f"of {', '.join(endpoint.sites)}" if endpoint.sites else "of all sites"
+        broker = endpoint.settings.place
+        say(f"Radio: it is a hub {where} at the broker {broker}, which is not connected to now.")
+        return
     bus = EventBus()
     coordinator = Onlooker(reactor, bus)
     found: Deferred[RadioInfo] = Deferred()
@@ -261,7 +271,7 @@ async def _look_for_radio(settings: Settings, reactor: Any, ports: Ports, say: S
     bus.subscribe(LinkFailed, failed)
     service = RadioService(
         reactor,
-        settings.radio_endpoint(reactor),
+        endpoint,
         coordinator,
         bus,
         settings.serial,

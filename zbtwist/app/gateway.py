@@ -61,6 +61,7 @@ from zbtwist.store.errors import StoreError
 from zbtwist.store.store import Store
 
 if TYPE_CHECKING:
+    from zbtwist.fleet.service import FleetService
     from zbtwist.home_assistant.service import HomeAssistantService
     from zbtwist.mqtt.service import BrokerService
     from zbtwist.site.service import SiteService
@@ -95,6 +96,25 @@ def warn_if_open(settings: Settings) -> None:
             "tls: or ssl:.",
             control=settings.control,
         )
+
+
+def _fleet_at(
+    endpoint: IStreamClientEndpoint,
+    settings: Settings,
+    reactor: Any,
+    bus: EventBus,
+    wall: Callable[[], float],
+) -> FleetService | None:
+    """Return what stands in place of a radio if its endpoint is a broker. Else nothing of that is
+    imported.
+    """
+    if not settings.is_hub:
+        return None
+    from zbtwist.fleet.endpoint import FleetEndpoint
+    from zbtwist.fleet.service import FleetService
+
+    assert isinstance(endpoint, FleetEndpoint)
+    return FleetService(reactor, endpoint, bus, settings.serial, wall)
 
 
 def _shown(networks: Sequence[Network]) -> str:
@@ -132,13 +152,20 @@ class Gateway(MultiService):
         self.store = Store(settings.state)
         self.bus = bus = EventBus()
         LogLines(bus)
-        self._coordinator = coordinator = Coordinator(reactor, bus, first_id)
+        endpoint = endpoint or settings.radio_endpoint(reactor)
+        fleet = _fleet_at(endpoint, settings, reactor, bus, wall)
+        coordinator = fleet.coordinator if fleet else Coordinator(reactor, bus, first_id)
+        self._coordinator = coordinator
         self._events = events = EventLog(bus)
         batch = WriteBatch()
         standstill = Standstill(reactor, bus)
         self.network = NetworkService(
             reactor, coordinator, bus, wall, settings.admit, settings.max_nodes
         )
+        if fleet:
+            fleet.know(self.network.nodes)
+            # The sites have let them in.
+            self.network.admission.at_once = settings.max_nodes
         self.bindings = BindingService(
             reactor,
             coordinator,
@@ -161,9 +188,9 @@ class Gateway(MultiService):
             settings,
             batch,
         )
-        self.radio = RadioService(
+        self.radio: RadioService | FleetService = fleet or RadioService(
             reactor,
-            endpoint or settings.radio_endpoint(reactor),
+            endpoint,
             coordinator,
             bus,
             settings.serial,

@@ -107,8 +107,9 @@ class Outages:
 
     def _hole(self, event: StreamHole) -> None:
         port = self._ports.get(event.address64)
-        if port is not None:
-            port.interrupted(f"Bytes of {port.node} are lost: {event.reason}")
+        if port is not None and (event.is_certain or port.has_something_to_lose):
+            are = "are" if event.is_certain else "may be"
+            port.interrupted(f"Bytes of {port.node} {are} lost: {event.reason}")
 
     def _ways_changed(self, event: WaysChanged) -> None:
         for address64 in event.addresses:

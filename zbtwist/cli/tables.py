@@ -81,6 +81,7 @@ NODE_COLUMNS = (
     Column("address", address_of, 1),
     Column("port", port_of, 2, is_number=True),
     Column("state", state_of, 4, key="state", style=state_style),
+    Column("site", lambda row: text_of(row, "site") or "-", 3, least=6, key="site"),
     Column("type", type_of, 3),
     # The node's own, where the configuration has another; commands take both.
     Column("label", lambda row: text_of(row, "label") or "-", 5, least=10, key="name"),

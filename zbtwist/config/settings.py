@@ -445,6 +445,11 @@ class Settings:
         yield from filter(None, map(attrgetter("port_settings"), self.nodes))
 
     @property
+    def is_hub(self) -> bool:
+        """Whether the radio is a broker, and the nodes are those of the gateways there."""
+        return self.serial.startswith("mqtt:")
+
+    @property
     def has_decoders(self) -> bool:
         """Whether any node may have a decoder."""
         return any(each.decoder for each in self.every_port_settings)

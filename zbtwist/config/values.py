@@ -12,6 +12,7 @@ import re
 from twisted.internet.endpoints import quoteStringArgument
 
 from zbtwist.control.http.login import FILE_KINDS, checker_of
+from zbtwist.mqtt.settings import PORT, TLS_PORT
 from zbtwist.runtime.endpoint_option import LAST_PORT, client_endpoint, server_endpoint
 from zbtwist.runtime.option import (
     Context,
@@ -63,7 +64,7 @@ def serial(text: str, context: Context) -> str:
             raise Mistake(f"must be printable, not {text!r}.")
         return text if text.startswith("/") else absolute(text, context)
     if "://" in text:
-        text = _endpoint_of_url(text)
+        text = _fleet_of_url(text) or _endpoint_of_url(text)
     if ":" not in text:
         raise Mistake(
             f"{text} is neither the path of a port, such as /dev/ttyUSB0, nor an endpoint, such as "
@@ -75,6 +76,17 @@ def serial(text: str, context: Context) -> str:
 
 #: What the URLs of pyserial, and of programs that write them as it does, are as endpoints.
 _OF_URLS = {"tcp": "tcp", "socket": "tcp", "rfc2217": "rfc2217", "tls": "tls", "ssl": "tls"}
+
+
+def _fleet_of_url(text: str) -> str:
+    """Return the endpoint of a broker for a URL such as ``mqtt://HOST:PORT``; empty for another."""
+    url = re.fullmatch(r"(mqtts?)://(\[[0-9a-fA-F:.]+\]|[^:/?#\[\]@]+)(?::(\d+))?/?", text)
+    if url is None:
+        return ""
+    tls = url[1] == "mqtts"
+    port = url[3] or str(TLS_PORT if tls else PORT)
+    host = quoteStringArgument(url[2].strip("[]"))
+    return f"mqtt:{host}:{port}" + (":tls=yes" if tls else "")
 
 
 def _endpoint_of_url(text: str) -> str:

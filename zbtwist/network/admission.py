@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from math import inf
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -55,6 +56,7 @@ class Admission:
     @ivar candidates: they.
     @ivar rule: who becomes a node.
     @ivar max_nodes: how many nodes there may be.
+    @ivar at_once: how many become nodes at once, before it is so many a second.
     @ivar is_listed: whether the configuration names a node; whoever knows it sets this.
     @ivar entering: is called with a candidate just before it becomes a node, and
     @ivar entered: just after that.
@@ -77,7 +79,8 @@ class Admission:
         self.max_nodes = max_nodes
         self.is_listed: Callable[[Node], bool] = _nobody
         self.candidates = Candidates()
-        self._room = float(NODES_AT_ONCE)
+        self.at_once = NODES_AT_ONCE
+        self._room = inf
         self._room_at = clock.seconds()
         self._next: IDelayedCall | None = None
         self._expiry: IDelayedCall | None = None
@@ -122,7 +125,7 @@ class Admission:
             )
         if self._next is not None:
             return (
-                f"More than {NODES_AT_ONCE} new nodes have come; of the others "
+                f"More than {self.at_once} new nodes have come; of the others "
                 f"{NODES_PER_SECOND:g} are let in a second."
             )
         return ""
@@ -231,7 +234,7 @@ class Admission:
     def _has_room(self) -> bool:
         now = self._clock.seconds()
         room = self._room + (now - self._room_at) * NODES_PER_SECOND
-        self._room, self._room_at = min(room, float(NODES_AT_ONCE)), now
+        self._room, self._room_at = min(room, float(self.at_once)), now
         # Sums of parts of a second are not quite whole.
         return self._room >= 0.999
 

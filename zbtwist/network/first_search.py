@@ -62,7 +62,8 @@ class FirstSearch:
     def _up(self, event: LinkUp) -> None:
         self.stop()
         self._tries = 0
-        self._begin()
+        if not event.info.is_fleet:
+            self._begin()
 
     def _down(self, event: LinkDown) -> None:
         self.stop()

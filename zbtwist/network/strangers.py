@@ -55,6 +55,7 @@ class Strangers:
         @param search: searches for all nodes.
         """
         self._clock = clock
+        self._radio = radio
         self._nodes = nodes
         self._announcements = announcements
         self._search = search
@@ -130,6 +131,10 @@ class Strangers:
         """There are too many candidates to ask them one by one: ask everybody at once, who answers
         is there. It is done less and less often while that goes on.
         """
+        facts = self._radio.facts
+        if facts is not None and facts.is_fleet:
+            # Those who search are others, who let in whom they find.
+            return
         now = self._clock.seconds()
         if now - self._searched_at < _pause(self._searches):
             return

@@ -42,6 +42,8 @@ class LinkUp(Repeatable):
 
     def __str__(self) -> str:
         info, values = self.info, self.values()
+        if info.is_fleet:
+            return f"The sites at {info.line} are looked for."
         rate = "" if info.baud_rate is None else f", {info.baud_rate} baud"
         return (
             f"The radio {values['address']} on {info.line} is up: firmware {values['firmware']}, "
@@ -347,18 +349,23 @@ class FramesDamaged(Event):
 
 @dataclass(frozen=True)
 class StreamHole(Event):
-    """Bytes of one node were lost on the way here.
+    """Bytes of one node were lost on the way here, or may be.
 
     @ivar reason: why, a clause.
+    @ivar is_certain: else it concerns only those who were there before.
     """
 
     name: ClassVar = "stream_hole"
     severity: ClassVar = None
     address64: Address64
     reason: str
+    is_certain: bool = True
 
     def __str__(self) -> str:
         return f"Bytes of {format_address64(self.address64)} are lost: {self.reason}."
+
+    def values(self) -> dict[str, Plain]:
+        return {**super().values(), "address64": format_address64(self.address64)}
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ NODE = {
     "failures": int,
     "bytes_lost": int,
     "queued": int,
+    "site": str,
     "last_seen": int,
     "signal": (int, type(None)),
     "route": (list, type(None)),

@@ -14,7 +14,7 @@ The format is the text format 0.0.4 of Prometheus ("Exposition formats").
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -41,9 +41,9 @@ from zbtwist.control.http.answers import not_found, refuse_method, text_answer
 from zbtwist.health.service import HealthService
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
+from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.histogram import Histogram
-from zbtwist.radio.service import RadioService
-from zbtwist.radio.statistics import TYPES_IN, TYPES_OUT
+from zbtwist.radio.statistics import TYPES_IN, TYPES_OUT, Traffic
 from zbtwist.runtime.single_flight import SingleFlight
 from zbtwist.xbee.address import format_address64
 from zbtwist.xbee.devices import ROLES
@@ -89,12 +89,23 @@ _NODE_GAUGES: tuple[tuple[str, str, Callable[[NodePort], float]], ...] = (
 )
 
 
+class CountedRadio(Protocol):
+    """What is told of `zbtwist.radio.service.RadioService`, or of what stands in its place."""
+
+    @property
+    def coordinator(self) -> Coordinator: ...
+    @property
+    def traffic(self) -> Traffic: ...
+    @property
+    def protocol(self) -> Any: ...
+
+
 class GatewayCollector(Collector):
     """Reads all counters, whenever they are asked for."""
 
     def __init__(
         self,
-        radio: RadioService,
+        radio: CountedRadio,
         network: NetworkService,
         bindings: BindingService,
         health: HealthService,

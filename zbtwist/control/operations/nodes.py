@@ -14,7 +14,7 @@ from zbtwist.xbee.address import digi_address16, digi_address64
 from zbtwist.xbee.devices import ROLES
 
 
-class NodeRow(TypedDict):
+class _NodeRow(TypedDict):
     """A node in ``list()``. The names down to tcp_port are Digi's; they stay."""
 
     addr_extended: Annotated[str, "64-bit address, as ``[00:13:a2:00:40:0a:3e:ff]!``"]
@@ -52,6 +52,15 @@ class NodeRow(TypedDict):
         list[ReadingRow],
         "what it has told last, if it has a decoder, a struct for each: ``name``, ``value``, "
         "``unit``, ``at``",
+    ]
+
+
+class NodeRow(_NodeRow, total=False):
+    """The same, and what is not always told."""
+
+    site: Annotated[
+        str,
+        "only at a `hub <fleet.rst>`_: the site at which it is heard; empty if that is not known",
     ]
 
 
@@ -103,7 +112,7 @@ class NodeOperations(ValueOperations):
         port = self._bindings.port_of(node)
         condition = self._health.condition_of(node)
         dd = node.device_type_identifier
-        return {
+        row: NodeRow = {
             "addr_extended": digi_address64(node.address64),
             "addr_short": digi_address16(node.address16),
             "addr_parent": digi_address16(node.parent16),
@@ -127,6 +136,10 @@ class NodeOperations(ValueOperations):
             "lost": float(port.outbound.failures if port else 0),
             "values": self._readings_of(node),
         }
+        site = self._radio.site_of(node.address64)
+        if site is not None:
+            row["site"] = site
+        return row
 
     def _state(self, node: Node, port: NodePort | None) -> str:
         if port is None:

@@ -130,6 +130,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("health_since", int),
     ("health_text", _same),
     ("problem", _same),
+    ("site", lambda site: site or ""),
     ("unbound", _same),
     ("told", _reading),
     ("port", _same),
@@ -288,6 +289,7 @@ class View:
             condition.since,
             condition.why,
             self._bindings.problem_of(node),
+            self._radio.site_of(node.address64),
             self._bindings.is_unbound(node),
             self._decoding.main_of(node),
             *(

@@ -296,6 +296,7 @@ export const COLUMNS = [
       value_at: instant(told?.[3]),
     }),
   },
+  words("site", "Site", (node) => node.site),
   words("type", "Type", format.typeText),
   words("device", "Device", (node) => node.device || node.device_type),
   words("short", "16-bit address", (node) => node.short),

@@ -31,8 +31,12 @@ function columnOf(id) {
   return COLUMNS.find((column) => column.id === id);
 }
 
-/** The values that nodes have told: shown if there are any, unless the reader chose other columns. */
-const VALUE = columnOf("value");
+/** Columns that are shown if there is anything in them, unless the reader chose others: the values
+ * that nodes have told, and the sites at which they are heard. */
+const WHERE_SAID = new Map([
+  [columnOf("value"), (node) => node.told],
+  [columnOf("site"), (node) => node.site],
+]);
 
 /** The columns that the page's address asks for, in their order. */
 export function chosenColumns() {
@@ -178,8 +182,9 @@ export class NodeTable {
       if (row) row.update(node);
       else this.rows.set(address, new Row(node, this.handlers));
     }
-    if (!VALUE.shown && [...changed].some((address) => this.state.nodes.get(address).told)) {
-      VALUE.shown = true;
+    for (const [column, isSaid] of WHERE_SAID) {
+      if (column.shown || ![...changed].some((at) => isSaid(this.state.nodes.get(at)))) continue;
+      column.shown = true;
       // Whoever shows which columns there are looks again.
       place.dispatchEvent(new CustomEvent("change", { detail: new Set(["columns"]) }));
     }

@@ -1,0 +1,317 @@
+"""The way to one node and from it, over the site at which it is heard.
+
+From the node: the numbers of its packets show what was lost and what comes twice. To the node: each
+packet is a message of a stream, which the site sends in order and each once, and answers when it is
+known what became of it. One that is not answered is said again, with the same number, when the site
+is back, or after a while: only the site knows whether it had it. It is not said any more when
+nobody wants it, since the stream has broken: the next packet begins a new stream, and the site is
+told to forget the old one.
+
+All of that is QoS 0. What QoS 1 would add is done by the numbers; and it would let a broker hold
+commands back for a site that is away, and bound what is under way by its Receive Maximum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, cast
+
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from zbtwist.fleet.site import Site
+from zbtwist.mqtt.interfaces import Message
+from zbtwist.mqtt.stream_messages import (
+    BYTES,
+    END,
+    NUMBER,
+    RUN,
+    STREAM,
+    Answer,
+    Numbered,
+    Outcome,
+)
+from zbtwist.radio.errors import NoAnswer, RadioError, RadioOffline
+from zbtwist.radio.info import RadioInfo
+from zbtwist.radio.interfaces import IWay
+from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
+from zbtwist.xbee.frames import TransmitStatus
+from zbtwist.xbee.status import DeliveryStatus
+
+if TYPE_CHECKING:
+    from zbtwist.fleet.radio import FleetRadio
+
+#: Seconds after which a packet is not sent by a site that has not done so.
+EXPIRY = 10
+
+#: Seconds for the answer to a packet: the site tries as often as it tries for its own clients. And
+#: for that of one to a node that sleeps.
+TRANSMIT_TIMEOUT = 30.0
+EXTENDED_TRANSMIT_TIMEOUT = 330.0
+
+#: Seconds after which a packet that was not answered is said again.
+SAY_AGAIN = 2.0
+
+#: What is said of a node of which no site has said anything, and of one that is not said.
+NOWHERE = "No site hears the node."
+NOT_SAID = (
+    "Its site does not have its stream at the broker: the settings of the gateway there need "
+    'mqtt = "stream".'
+)
+
+
+class Pending:
+    """A packet that is on its way.
+
+    @ivar message: what was published.
+    @ivar way: whose it is.
+    @ivar settled: fires when it is known what became of it.
+    @ivar sent_at: when it was published for the first time, seconds of the clock.
+    @ivar said_at: when it was for the last time.
+    @ivar deadline: until when the answer is waited for.
+    """
+
+    __slots__ = ("deadline", "message", "said_at", "sent_at", "settled", "way")
+
+    def __init__(
+        self,
+        message: Message,
+        way: NodeWay,
+        settled: Deferred[TransmitStatus],
+        now: float,
+        seconds: float,
+    ) -> None:
+        self.message = message
+        self.way = way
+        self.settled = settled
+        self.sent_at = self.said_at = now
+        self.deadline = now + seconds
+
+
+@implementer(IWay)
+class NodeWay:
+    """
+    @ivar address64: the node's.
+    @ivar site: where it is heard; None if it is nowhere.
+    @ivar number: that of its last packet, as its site counts them; None until one was heard, or the
+        site has said how many there were.
+    @ivar is_said: whether its site says its stream.
+    @ivar seen: when its site has heard it last, as that says; seconds since 1970.
+    @ivar proven_at: when it was certainly at that site, seconds of the clock.
+    """
+
+    __slots__ = (
+        "_current",
+        "_number",
+        "_pending",
+        "_radio",
+        "_topic",
+        "address64",
+        "is_said",
+        "number",
+        "proven_at",
+        "seen",
+        "site",
+    )
+
+    has_its_pace = True
+
+    def __init__(self, radio: FleetRadio, address64: Address64) -> None:
+        self._radio = radio
+        self.address64 = address64
+        self.site: Site | None = None
+        self.number: int | None = None
+        self.is_said = True
+        self.seen = 0.0
+        self.proven_at = float("-inf")
+        # The name of the stream to it, empty until something is sent; the next number in it.
+        self._current = ""
+        self._number = 0
+        # What is on its way in that stream, by correlation data.
+        self._pending: dict[bytes, Pending] = {}
+        self._topic = ""
+
+    # --- the site ------------------------------------------------------------------------------
+
+    def is_at(self, site: Site | None) -> None:
+        """It is heard there from now on, and nowhere else."""
+        if self.site is not None:
+            self.site.ways.pop(self.address64, None)
+        self.site = site
+        self.number = None
+        self._topic = ""
+        if site is not None:
+            site.ways[self.address64] = self
+            self._topic = site.topics.tx(self.address64)
+        self.lose_pending("The node is heard at another site now.")
+
+    @property
+    def facts(self) -> RadioInfo | None:
+        """See `zbtwist.radio.interfaces.IWay`, as for the next ones."""
+        return None if self.site is None else self.site.facts
+
+    @property
+    def is_away(self) -> bool:
+        site = self.site
+        return site is None or site.is_away or not self.is_said
+
+    @property
+    def offline_since(self) -> float:
+        return self._radio.offline_since if self.site is None else self.site.offline_since
+
+    @property
+    def offline_reason(self) -> str:
+        site = self.site
+        if site is None:
+            return self._radio.offline_reason or NOWHERE
+        return site.offline_reason or ("" if self.is_said else NOT_SAID)
+
+    def remote_at(
+        self,
+        address64: Address64,
+        command: str,
+        parameter: bytes = b"",
+        address16: Address16 = UNKNOWN16,
+    ) -> Awaitable[bytes]:
+        return cast(
+            Awaitable[bytes], self._radio.remote_at(address64, command, parameter, address16)
+        )
+
+    # --- to the node ---------------------------------------------------------------------------
+
+    def transmit(
+        self,
+        address64: Address64,
+        data: bytes,
+        address16: Address16 = UNKNOWN16,
+        sleeps: bool = False,
+    ) -> Deferred[TransmitStatus]:
+        site, radio = self.site, self._radio
+        if site is None or self.is_away:
+            return fail(RadioOffline(self.offline_reason))
+        if not self._current:
+            self._current, self._number = radio.new_stream(), 0
+        name = b"%s.%d" % (self._current.encode(), self._number)
+        message = Message(
+            self._topic,
+            data,
+            content_type=BYTES,
+            user_properties=(
+                (STREAM, self._current),
+                (NUMBER, str(self._number)),
+                (RUN, site.run),
+            ),
+            response_topic=radio.packets_topic,
+            correlation_data=name,
+            expires_after=EXPIRY,
+        )
+        if not radio.broker.publish(message):
+            return fail(RadioOffline("The broker takes no more at the moment, or is away."))
+        self._number += 1
+        settled: Deferred[TransmitStatus] = Deferred(lambda _: self._forget(name))
+        seconds = EXTENDED_TRANSMIT_TIMEOUT if sleeps else TRANSMIT_TIMEOUT
+        pending = Pending(message, self, settled, radio.now(), seconds)
+        self._pending[name] = radio.pending[name] = pending
+        radio.watch_packets()
+        return settled
+
+    def _forget(self, name: bytes) -> None:
+        self._pending.pop(name, None)
+        self._radio.pending.pop(name, None)
+
+    def answered(self, name: bytes, pending: Pending, answer: Answer) -> None:
+        """It is known what became of a packet."""
+        is_current = name in self._pending
+        self._forget(name)
+        if answer.outcome is Outcome.DELIVERED:
+            self.proven_at = now = self._radio.now()
+            self._radio.transmit_seconds.observe(now - pending.sent_at)
+            pending.settled.callback(TransmitStatus(0, UNKNOWN16, 0, DeliveryStatus.DELIVERED, 0))
+            return
+        if is_current:
+            # The site sends nothing more of that stream.
+            self._current = ""
+        error = RadioError(answer.text or f"The site says: {answer.outcome.value}.")
+        error.sent = True
+        pending.settled.errback(error)
+
+    def timed_out(self, name: bytes, pending: Pending) -> None:
+        """Nothing was answered in time."""
+        self._forget(name)
+        self.stream_broken()
+        site = "" if self.site is None else self.site.name
+        seconds = pending.deadline - pending.sent_at
+        error = NoAnswer(f"Site {site} has not said within {seconds:g} s what became of a packet.")
+        error.sent = True
+        pending.settled.errback(error)
+
+    def say_again(self, before: float) -> None:
+        """Publish once more what was published before that moment and is not answered."""
+        site, radio = self.site, self._radio
+        if site is None or site.is_away:
+            return
+        for pending in list(self._pending.values()):
+            if pending.said_at <= before:
+                if not radio.broker.publish(pending.message):
+                    return
+                pending.said_at = radio.now()
+
+    def stream_broken(self) -> None:
+        """What is on its way is not wanted any more."""
+        stream, self._current = self._current, ""
+        was_pending, self._pending = bool(self._pending), {}
+        site = self.site
+        if stream and was_pending and site is not None and not site.is_away:
+            end = ((STREAM, stream), (NUMBER, str(self._number)), (RUN, site.run), (END, "1"))
+            self._radio.broker.publish(Message(self._topic, b"", user_properties=end))
+
+    def lose_pending(self, why: str) -> None:
+        """Nobody can say any more what became of what is on its way.
+
+        @param why: a sentence.
+        """
+        self._current = ""
+        for name, pending in list(self._pending.items()):
+            self._forget(name)
+            error = NoAnswer(why)
+            error.sent = True
+            pending.settled.errback(error)
+
+    # --- from the node -------------------------------------------------------------------------
+
+    def counts(self, said: Numbered) -> str | None:
+        """A packet has come. Return a clause if bytes were lost before it, empty if none were; None
+        if it has come before. The count must have begun.
+        """
+        number, before = said.number, self.number
+        if before is not None and number <= before:
+            return None
+        self.number = number
+        if said.has_hole:
+            return "its site has lost some of them"
+        if before is not None and number > before + 1:
+            missing = number - before - 1
+            packets = "a packet" if missing == 1 else f"{missing} packets"
+            return f"{packets} did not come over the broker"
+        return ""
+
+    def begins_at(self, count: int) -> bool:
+        """So many packets were counted by now. Return whether the count begins here: nobody here
+        knows what was said before.
+        """
+        if self.number is not None:
+            return False
+        self.number = count
+        return True
+
+    def is_behind(self, count: int) -> bool:
+        """Its site says how many packets there were. Return whether some did not come yet."""
+        return self.number is not None and count > self.number
+
+    def missed(self, count: int) -> str:
+        """Return a clause if some of so many did not come, which are not waited for any more."""
+        before = self.number
+        if before is None or count <= before:
+            return ""
+        self.number = count
+        return f"{count - before} of its packets did not come over the broker"
