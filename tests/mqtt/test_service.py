@@ -479,6 +479,20 @@ class MessagesTests(ServiceTestCase):
             "#.",
         )
 
+    def test_what_one_has_said_oneself_is_not_heard(self) -> None:
+        """Also from a broker that says it."""
+        self.service.subscribe("a/+", self.heard.append)
+        self.start()
+        self.service.publish(Message("a/b", b"1"))
+        echo = publish_packet("a/b", b"1")
+        self.network.end.say(echo, publish_packet("a/b", b"2"))
+        self.assertEqual([message.payload for message in self.heard], [b"2"])
+        self.lose()
+        self.clock.advance(FIRST)
+        self.network.end.take_in()
+        self.network.end.say(echo)
+        self.assertEqual(len(self.heard), 2)
+
     def test_wrong_filters(self) -> None:
         self.assertRaises(ValueError, self.service.subscribe, "a#", self.heard.append)
 

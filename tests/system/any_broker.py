@@ -112,6 +112,19 @@ class AnyBroker(BrokerTestCase):
         await self.until(lambda: len(self.heard) == 2)
         self.assertEqual(self.heard, [EVERYTHING, EVERYTHING])
 
+    async def test_what_one_has_said_oneself_is_not_heard(self) -> None:
+        self.run_broker(self.make())
+        one, other = await self.connected("one"), await self.connected("other")
+        await self.hears(one)
+        for number in range(10):
+            one.publish(Message("t/x", str(number).encode(), retained=True), True)
+        heard: list[Message] = []
+        other.subscribe("t/x", heard.append)
+        await self.until(lambda: heard and heard[-1].payload == b"9")
+        other.publish(Message("t/x", b"last"))
+        await self.until(lambda: self.heard)
+        self.assertEqual([message.payload for message in self.heard], [b"last"])
+
     async def test_order_of_many(self) -> None:
         """Those of both kinds, more than may be under way at once."""
         self.run_broker(self.make())

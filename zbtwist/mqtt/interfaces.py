@@ -76,8 +76,7 @@ class IBroker(Interface):
     def subscribe(topic_filter: str, heard: Callable[[Message], None]) -> None:
         """Call `heard` with each message whose topic fits, on this connection and those to come.
 
-        What this client publishes itself is not heard, unless the broker does not know better
-        (rumqttd ignores No Local). A filter has one hearer; a message that fits
+        What this client publishes itself is not heard. A filter has one hearer; a message that fits
         two filters of one client is heard by both, once or twice, as the broker has it. The
         messages that the broker has kept are heard on each connection anew, after `connected`.
 

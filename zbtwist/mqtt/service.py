@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from zbtwist.mqtt import reasons
+from zbtwist.mqtt.echoes import Echoes
 from zbtwist.mqtt.endpoint import FileError, endpoint_of, password_of
 from zbtwist.mqtt.failures import why_not_connected
 from zbtwist.mqtt.interfaces import IBroker, Message
@@ -77,6 +78,7 @@ class BrokerService(Service):
         self.client_id = ""
         self._will: Message | None = None
         self._subscriptions = Subscriptions()
+        self._echoes = Echoes(reactor)
         # The work of keeping a connection, and what it waits for if there is none.
         self._work: Deferred[None] | None = None
         self._step: Deferred[Any] | None = None
@@ -306,11 +308,14 @@ class BrokerService(Service):
                 "how everything is.",
                 place=self.place,
             )
+        self._echoes.clear()
         self._subscribe(self._subscriptions.filters)
         self.call_all(self.connected)
 
     def heard(self, message: Message) -> None:
         """A message has come."""
+        if self._echoes.has(message):
+            return
         for heard in self._subscriptions.hearers_of(message.topic):
             self._call(heard, message)
 
@@ -352,6 +357,8 @@ class BrokerService(Service):
         if connection is None or not connection.is_open:
             self.counters.dropped += 1
             return False
+        if self._subscriptions.hearers_of(message.topic):
+            self._echoes.published(message)
         return connection.publish(message, at_least_once)
 
     def subscribe(self, topic_filter: str, heard: Hearer) -> None:
