@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pages import DOCS, blocks_of
 from tests.support import left_out
-from tests.system.brokers import Mosquitto
+from tests.system.brokers import Broker, Mosquitto, Rumqttd
 from tests.system.support import PATIENCE, QUICK, ZBGATE, Gateway, echo, free_ports, wait_until
 
 PAGE = DOCS / "mqtt.rst"
@@ -28,6 +28,7 @@ SENSOR = "0013a200400a3e02"
 ECHO = "0013a200400a3e03"
 
 _CLIENTS = ("mosquitto_sub", "mosquitto_pub", "mosquitto_rr")
+_NO_CLIENTS = "" if all(map(shutil.which, _CLIENTS)) else "there are no clients of mosquitto"
 
 
 def documented(*starts: str) -> list[str]:
@@ -40,21 +41,13 @@ def documented(*starts: str) -> list[str]:
     ]
 
 
-class SiteTests(SynchronousTestCase):
-    skip = (
-        Mosquitto.why_not
-        or ("" if all(map(shutil.which, _CLIENTS)) else "there are no clients of mosquitto")
-        or left_out()
-        or None
-    )
-
-    def start(self, *lines: str, site: str = "house", more: str = "") -> None:
+class SiteTestCase(SynchronousTestCase):
+    def start(self, broker: Broker, site: str = "house", more: str = "") -> None:
         """Start a broker, and a gateway.
 
-        @param lines: of the configuration of mosquitto.
         @param more: of the [mqtt] section.
         """
-        self.broker = Mosquitto(*lines)
+        self.broker = broker
         self.addCleanup(self.broker.remove)
         self.broker.start()
         self.directory = tempfile.mkdtemp(prefix="zbtwist-test-")
@@ -124,7 +117,7 @@ class SiteTests(SynchronousTestCase):
     def kept(self, topic_filter: str = "zbtwist/#", *options: str) -> dict[str, str]:
         """Return what the broker keeps, by topic."""
         output = self.said(
-            f"mosquitto_sub -t {topic_filter} -W 1 --retained-only -F '%t %p'", *options
+            f"mosquitto_sub -V 5 -t {topic_filter} -W 1 --retained-only -F '%t %p'", *options
         )
         lines = [line for line in output.splitlines() if "Timed out" not in line]
         return dict(line.partition(" ")[::2] for line in lines)
@@ -148,8 +141,13 @@ class SiteTests(SynchronousTestCase):
         line = f"mosquitto_rr -V 5 -t {topic} -e app/answer -W 10 -m {shlex.quote(payload)}"
         return json.loads(self.said(line, *options))
 
+
+class MosquittoTests(SiteTestCase):
+    skip = Mosquitto.why_not or _NO_CLIENTS or left_out() or None
+    make: type[Broker] = Mosquitto
+
     def test_what_is_there_and_what_becomes_of_it(self) -> None:
-        self.start()
+        self.start(self.make())
         kept = self.wait_for_kept(*self.topics())
         self.assertEqual(kept["zbtwist/house/state"], "online")
         self.assertEqual(json.loads(kept["zbtwist/house/info"])["nodes"], 3)
@@ -174,7 +172,7 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(json.loads(self.kept()["zbtwist/house/info"])["nodes"], 2)
 
     def test_documented_commands(self) -> None:
-        self.start()
+        self.start(self.make())
         self.wait_for_kept(*self.topics())
         run = 0
         for line in documented("mosquitto_rr", "mosquitto_pub"):
@@ -189,7 +187,7 @@ class SiteTests(SynchronousTestCase):
         wait_until(lambda: json.loads(self.kept(topic)[topic])["label"] == "Kitchen", "a name")
 
     def test_a_broker_that_was_away_and_kept_nothing(self) -> None:
-        self.start()
+        self.start(self.make())
         self.wait_for_kept(*self.topics())
         self.broker.stop()
         self.gateway.wait_for("is not connected: ")
@@ -200,19 +198,19 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(kept["zbtwist/house/state"], "online")
 
     def test_the_end_of_a_gateway(self) -> None:
-        self.start()
+        self.start(self.make())
         self.wait_for_kept(*self.topics())
         self.gateway.stop()
         self.assertEqual(self.kept()["zbtwist/house/state"], "offline")
 
     def test_a_gateway_that_is_killed(self) -> None:
-        self.start()
+        self.start(self.make())
         self.wait_for_kept(*self.topics())
         self.gateway.stop(signal.SIGKILL)
         wait_until(lambda: self.kept()["zbtwist/house/state"] == "offline", "the will")
 
     def test_another_name(self) -> None:
-        self.start()
+        self.start(self.make())
         self.wait_for_kept(*self.topics())
         self.configure("barn")
         self.gateway.process.send_signal(signal.SIGHUP)
@@ -226,7 +224,7 @@ class SiteTests(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, acl.parent)
         acl.write_text(block.text + "\n")
         os.chmod(acl, 0o644)
-        self.start("allow_anonymous true", f"acl_file {acl}")
+        self.start(Mosquitto("allow_anonymous true", f"acl_file {acl}"))
         home, screen = ("-u", "home"), ("-u", "screen")
         wait_until(
             lambda: set(self.topics()) <= self.kept("zbtwist/#", *home).keys(),
@@ -241,3 +239,19 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(json.loads(self.said(line % "Kitchen", *home)), {"result": True})
         request = "mosquitto_rr -V 5 -t zbtwist/house/request/list -e app/answer -W 3 -m []"
         self.assertFalse(re.search("result", self.said(request, *home)))
+
+
+class RumqttdTests(SiteTestCase):
+    """Another broker, which has no access list."""
+
+    skip = Rumqttd.why_not or _NO_CLIENTS or left_out() or None
+    make = Rumqttd
+
+    test_what_is_there_and_what_becomes_of_it = (
+        MosquittoTests.test_what_is_there_and_what_becomes_of_it
+    )
+    test_a_broker_that_was_away_and_kept_nothing = (
+        MosquittoTests.test_a_broker_that_was_away_and_kept_nothing
+    )
+    test_a_gateway_that_is_killed = MosquittoTests.test_a_gateway_that_is_killed
+    test_another_name = MosquittoTests.test_another_name
