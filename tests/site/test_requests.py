@@ -227,7 +227,8 @@ class RequestTests(SiteTestCase):
 
     def test_nothing(self) -> None:
         self.configure(commands="none")
-        _, text = self.fault("list")
+        number, text = self.fault("list")
+        self.assertEqual(number, faults.NOT_ALLOWED)
         self.assertIn("let nobody ask", text)
 
     def test_the_default_is_all(self) -> None:

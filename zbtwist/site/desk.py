@@ -136,7 +136,8 @@ class Desk:
             # That is how what the broker keeps is removed, whoever it is that does so.
             return
         if self.settings.commands == NO_COMMANDS:
-            self._refuse(message, "is not done: the settings ([mqtt], commands) let nobody ask.")
+            why = "is not done: the settings ([mqtt], commands) let nobody ask."
+            self._refuse(message, why, NOT_ALLOWED)
             return
         if self._broker.is_full:
             self._say(message, "is not done: there is no way to answer at the moment.")

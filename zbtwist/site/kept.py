@@ -144,7 +144,7 @@ class KeptBefore:
         for topics in list(self._former):
             self._end_former(topics)
         strange, self._strange = self._strange, {}
-        self._retained.say_all(self._without(strange))
+        self._retained.say_all(self._without(strange), is_news=True)
 
     def _without(self, strange: dict[str, None]) -> Iterator[Saying]:
         for topic in strange:

@@ -95,8 +95,7 @@ class NodesSaid:
         self._looking.stop()
 
     def follow(self) -> None:
-        for node in self._nodes:
-            self.changed(node)
+        self._retained.say_all(self._all(), is_news=True)
 
     # --- saying ----------------------------------------------------------------------------------
 
@@ -113,17 +112,18 @@ class NodesSaid:
 
     def changed(self, node: Node) -> None:
         """A node may not be as it was said last."""
+        if self._topics is not None and self._is_told(node):
+            self._retained.say(self._topics.node(node.address64), partial(self._made, node))
+
+    def _is_told(self, node: Node) -> bool:
+        """Whether the broker is to hear of a node, if only that there is nothing more to hear."""
         if self._topics is None or self._nodes.get(node.address64) is not node:
-            return
-        topic = self._topics.node(node.address64)
-        if self._is_said(node):
-            self._retained.say(topic, partial(self._made, node))
-        elif topic in self._retained:
-            self._retained.empty(topic)
+            return False
+        return self._is_said(node) or self._topics.node(node.address64) in self._retained
 
     def _all(self) -> Iterator[Saying]:
         for node in self._nodes:
-            if self._topics is not None and self.is_ours(node.address64):
+            if self._topics is not None and self._is_told(node):
                 yield self._topics.node(node.address64), partial(self._made, node)
 
     def _made(self, node: Node) -> bytes:

@@ -60,7 +60,7 @@ class Retained:
         self._due: dict[str, Make] = {}
         self._batch: dict[str, Make] = {}
         # What is said besides, one after the other when there is time.
-        self._rest: deque[Iterator[Saying]] = deque()
+        self._rest: deque[tuple[Iterator[Saying], bool]] = deque()
         self._began = -INTERVAL
         self._is_full = False
         # How often in a row nothing could be said.
@@ -101,12 +101,14 @@ class Retained:
             self._due[topic] = make
             self._plan()
 
-    def say_all(self, sayings: Iterator[Saying]) -> None:
-        """Say what it yields, when there is time, but nothing under topics under which something
-        was said on this connection.
+    def say_all(self, sayings: Iterator[Saying], is_news: bool = False) -> None:
+        """Say what it yields, when there is time.
+
+        @param is_news: it may be other than what was said on this connection; else nothing is made
+            for topics under which something was.
         """
         if self._broker.is_connected and self._left is None:
-            self._rest.append(sayings)
+            self._rest.append((sayings, is_news))
             self._plan()
 
     def empty(self, topic: str) -> None:
@@ -130,7 +132,7 @@ class Retained:
         self._due.clear()
         self._batch.clear()
         self._rest.clear()
-        self._rest.append((topic, nothing) for topic in list(self._kept))
+        self._rest.append((((topic, nothing) for topic in list(self._kept)), True))
         self._left = done
         if self._broker.is_connected:
             self._plan()
@@ -206,9 +208,10 @@ class Retained:
             make = self._batch.pop(topic)
             return topic, self._due.pop(topic, make), True
         while self._rest:
-            found = next(self._rest[0], None)
+            sayings, is_news = self._rest[0]
+            found = next(sayings, None)
             if found is not None:
-                return *found, found[1] is nothing
+                return *found, is_news
             # It may have ended what it was in.
             if self._rest:
                 self._rest.popleft()
