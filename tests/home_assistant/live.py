@@ -30,8 +30,6 @@ PYTHON = os.environ.get("HOME_ASSISTANT_PYTHON", "")
 #: Seconds that a thing may take: it is told within 20, and Home Assistant needs some itself.
 PATIENCE = 40.0
 
-SITE = "live"
-
 SETTINGS = """\
 serial = "sim:nodes=3:node_baud=230400:interval=0.5"
 control = "{control}"
@@ -95,7 +93,7 @@ class Live:
         self.directory = Path(directory)
         first = free_ports(30)
         self.ports = {"broker": first, "http": first + 1, "control": first + 2, "base": first + 3}
-        self.said = {"home_assistant": "true", "sensor": "values"}
+        self.said = {"home_assistant": "true", "sensor": "values", "site": "live"}
         self.checks = 0
         self.broker = self.start_broker()
         self.write()
@@ -113,7 +111,7 @@ class Live:
     def write(self, **said: str) -> None:
         """Write the gateway's file."""
         self.said |= said
-        text = SETTINGS.format(site=SITE, directory=self.directory, **self.ports, **self.said)
+        text = SETTINGS.format(directory=self.directory, **self.ports, **self.said)
         (self.directory / "zbtwist.toml").write_text(text)
 
     def start_gateway(self) -> Gateway:
@@ -212,8 +210,8 @@ class Live:
             lambda: len(self.home_assistant.ask("devices")) == 4,
         )
         devices = self.home_assistant.ask("devices")
-        gateway = f"zbtwist_{SITE}"
-        assert devices[gateway] == {"name": f"zbtwist {SITE}", "via": None}, devices
+        gateway = "zbtwist_live"
+        assert devices[gateway] == {"name": "zbtwist live", "via": None}, devices
         for label in ("METER", "SENSOR", "ECHO"):
             told = devices[f"zbtwist_{self.address(label)}"]
             assert told == {"name": label, "via": gateway}, told
@@ -261,7 +259,7 @@ class Live:
         assert abs(volts * 1000 - row["value"]) < 1, (volts, row)
 
     def buttons(self) -> None:
-        search = f"zbtwist_{SITE}_search"
+        search = "zbtwist_live_search"
         count = self.gateway.output.count("The search for nodes has ended")
         self.home_assistant.ask("call", "button", "press", search, {})
         self.holds(
@@ -319,6 +317,20 @@ class Live:
             lambda: _is_number(self.state("METER", "value_ch1_power")),
         )
 
+    def another_name(self) -> None:
+        """A gateway that is called otherwise after a restart has the same nodes."""
+        before = self.entity("METER", "value_ch1_power")["entity_id"]
+        self.gateway.stop()
+        self.write(site="renamed")
+        self.gateway = self.start_gateway()
+        self.holds(
+            "a gateway of another name has the same entities",
+            partial(self.has_number, "METER", "value_ch1_power"),
+        )
+        assert self.entity("METER", "value_ch1_power")["entity_id"] == before
+        meter = f"zbtwist_{self.address('METER')}"
+        assert self.home_assistant.ask("devices")[meter]["via"] == "zbtwist_renamed"
+
     def removal(self) -> None:
         """What is not to be there goes."""
         self.write(sensor="off")
@@ -335,7 +347,10 @@ class Live:
         self.holds("forgotten: no device", lambda: echo not in self.home_assistant.ask("devices"))
         self.write(home_assistant="false")
         self.gateway.process.send_signal(1)
-        self.holds("home-assistant = false: none", lambda: not self.home_assistant.ask("devices"))
+        self.holds(
+            "home-assistant = false: none but the gateway's former one",
+            lambda: list(self.home_assistant.ask("devices")) == ["zbtwist_live"],
+        )
 
 
 def _rest() -> bool:
@@ -372,6 +387,7 @@ def main() -> int:
                 live.buttons,
                 live.names,
                 live.restarts,
+                live.another_name,
                 live.removal,
             ):
                 print(f"-- {step.__name__}", flush=True)

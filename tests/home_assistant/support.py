@@ -27,8 +27,8 @@ METER = Address64(0x0013A200_400A3E01)
 TOPICS = SiteTopics("zbtwist", "house-7")
 
 #: Where the gateway itself is told, and the meter.
-OF_GATEWAY = "homeassistant/device/zbtwist_house-7/gateway/config"
-OF_METER = "homeassistant/device/zbtwist_house-7/0013a200400a3e01/config"
+OF_GATEWAY = "homeassistant/device/zbtwist/zbtwist_house-7/config"
+OF_METER = "homeassistant/device/zbtwist/0013a200400a3e01/config"
 
 
 @dataclass

@@ -264,7 +264,7 @@ class TopicTests(SynchronousTestCase):
         fit = re.compile(r"homeassistant/device/[a-zA-Z0-9_-]+/[a-zA-Z0-9_-]+/config")
         topics = set()
         for site in ("house-7", "house 7", "house.7", "house_7", "haus-ü", "0013a20041d7de10"):
-            topic = DeviceMessages("homeassistant", SiteTopics("zbtwist", site)).topic(METER)
+            topic = DeviceMessages("homeassistant", SiteTopics("zbtwist", site)).topic(None)
             self.assertTrue(fit.fullmatch(topic), topic)
             topics.add(topic)
         self.assertEqual(len(topics), 6)

@@ -17,7 +17,8 @@ from zbtwist.network.events import FROM_NODE, BytesPassed
 from zbtwist.simulator.meter import Meter, encode_packet
 from zbtwist.xbee.pins import OUTPUT_HIGH, OUTPUT_LOW
 
-ROOT = "homeassistant/device/zbtwist_house"
+ROOT = "homeassistant/device/zbtwist"
+GATEWAY = "zbtwist_house"
 
 
 def templates_of(told: Any) -> Iterator[tuple[str, str]]:
@@ -75,7 +76,7 @@ class GatewayTests(SiteTestCase):
         self.assertTrue({"value_ch1_power", "value_ch1_energy"} <= {*components})
         self.assertIn("analog_D1", devices[self.level("SENSOR")]["components"])
         self.assertIn("output_D4", devices[self.level("ECHO")]["components"])
-        self.assertIn("search", devices["gateway"]["components"])
+        self.assertIn("search", devices[GATEWAY]["components"])
 
     def press(self, device: str, name: str, payload: str = "") -> None:
         component = self.devices()[device]["components"][name]
@@ -100,7 +101,7 @@ class GatewayTests(SiteTestCase):
         before = self.events()
         for device, name, event in (
             (echo, "restart", "node_identified"),
-            ("gateway", "search", "search_ended"),
+            (GATEWAY, "search", "search_ended"),
         ):
             self.press(device, name)
             self.run_for(10)

@@ -17,6 +17,7 @@ from tests.home_assistant.support import (
 )
 from tests.support import present
 from zbtwist.decoding.value import Value
+from zbtwist.home_assistant.messages import DeviceMessages
 from zbtwist.home_assistant.service import (
     BIRTH_PAUSE,
     BIRTH_REST,
@@ -27,7 +28,10 @@ from zbtwist.home_assistant.service import (
     MAX_STRANGE,
     PATIENCE,
     REST,
+    TAKEOVER,
 )
+from zbtwist.home_assistant.shape import NodeShape, ValueShape
+from zbtwist.home_assistant.told import MAX_GATEWAYS
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.settings import LOOK
 from zbtwist.mqtt.site_topics import SiteTopics
@@ -66,12 +70,14 @@ class TellingTests(HomeAssistantTestCase):
         self.assertEqual(len(self.told()), 1)
 
     def test_site_that_has_another_name(self) -> None:
+        """Nodes are the same devices; they look elsewhere."""
         self.up()
         self.topics = SiteTopics("zbtwist", "house-8")
-        self.run_for(LISTEN + 6)
-        self.assertEqual(self.told()[-1], {})
+        self.run_for(LISTEN + REST)
+        self.assertEqual(len(self.told()), 2)
+        self.assertEqual(self.kept()["device"]["via_device"], "zbtwist_house-8")
         self.assertEqual(self.told(OF_GATEWAY)[-1], {})
-        self.assertIn(OF_METER.replace("-7", "-8"), self.broker.kept)
+        self.assertIn(OF_GATEWAY.replace("-7", "-8"), self.broker.kept)
 
     def test_name_that_is_new(self) -> None:
         """It is the same device, and the same entities."""
@@ -244,7 +250,7 @@ class KeptTests(HomeAssistantTestCase):
     def test_what_others_have_put_there(self) -> None:
         """It is nobody's device, or makes no sense."""
         stranger = self.broker.joined()
-        root = "homeassistant/device/zbtwist_house-7"
+        root = "homeassistant/device/zbtwist"
         for payload in (b"", b"{", b"[]", b"null", b"{}", b'{"components":[]}', b"\xff"):
             stranger.publish(Message(OF_METER, payload, retained=True))
             self.restart()
@@ -266,7 +272,7 @@ class KeptTests(HomeAssistantTestCase):
 
     def test_bound_of_strange_devices(self) -> None:
         stranger = self.broker.joined()
-        root = "homeassistant/device/zbtwist_house-7"
+        root = "homeassistant/device/zbtwist"
         for number in range(3 * MAX_STRANGE):
             stranger.publish(Message(f"{root}/{number:016x}/config", b"{}", retained=True))
         self.up(LISTEN + PATIENCE + 60)
@@ -279,11 +285,116 @@ class KeptTests(HomeAssistantTestCase):
         for _ in range(int(MAX_LISTEN)):
             self.run_for(1)
             self.client.arrival(
-                "homeassistant/device/zbtwist_house-7/+/config",
+                "homeassistant/device/zbtwist/+/config",
                 Message(OF_METER, b"{}", retained=True),
             )()
         self.run_for(6)
         self.assertEqual(len(self.told()), 1)
+
+
+class OtherGatewayTests(HomeAssistantTestCase):
+    """A node that another gateway tells of, or has told of."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.other = self.broker.joined()
+        self.makes = DeviceMessages("homeassistant", SiteTopics("zbtwist", "house-8"))
+
+    def is_there(self, is_there: bool = True) -> None:
+        state = b"online" if is_there else b"offline"
+        self.other.publish(Message("zbtwist/house-8/state", state, retained=True))
+
+    def tells(self) -> None:
+        shape = NodeShape(decoder="ecm1220", values={"ch9_power": ValueShape("value", True, "W")})
+        components = self.makes.components(METER, shape)
+        self.other.publish(self.makes.message(METER, shape, components, {}))
+
+    def teller(self) -> str:
+        return str(self.kept()["device"]["via_device"])[-7:]
+
+    def hear(self) -> None:
+        """The node says something here."""
+        self.meter.heard_at = self.clock.seconds()
+
+    def test_one_that_is_there(self) -> None:
+        self.is_there()
+        self.tells()
+        self.up(60)
+        self.assertEqual(self.teller(), "house-8")
+        self.run_for(TAKEOVER)
+        self.hear()
+        self.run_for(6)
+        self.assertEqual(self.teller(), "house-7")
+
+    def test_one_that_is_not_there_any_more(self) -> None:
+        """As if this one had another name before. What the node has told stays."""
+        self.tells()
+        self.decoders[self.meter] = "ecm1220"
+        self.up(60)
+        self.assertEqual(self.teller(), "house-7")
+        self.assertIn("value_ch9_power", self.components())
+
+    def test_one_that_goes(self) -> None:
+        self.is_there()
+        self.tells()
+        self.up(60)
+        self.is_there(False)
+        self.run_for(6)
+        self.assertEqual(self.teller(), "house-7")
+
+    def test_node_that_goes_there(self) -> None:
+        """Nothing is said of it here any more, and it stays when it is forgotten."""
+        self.is_there()
+        self.up()
+        self.tells()
+        self.run_for(60)
+        self.assertEqual(self.teller(), "house-8")
+        self.meter.label = "OTHER"
+        self.run_for(60)
+        self.nodes.remove(self.meter)
+        self.run_for(60)
+        self.assertEqual(self.teller(), "house-8")
+        self.service.reconfigure(Wanted(False))
+        self.run_for(5)
+        self.assertEqual({*self.broker.kept} - {"zbtwist/house-8/state"}, {OF_METER})
+
+    def test_node_that_it_forgets(self) -> None:
+        self.is_there()
+        self.tells()
+        self.up(60)
+        self.other.publish(self.makes.removal(METER))
+        self.run_for(REST + 6)
+        self.assertEqual(self.teller(), "house-7")
+
+    def test_two_that_hear_it(self) -> None:
+        """They take turns, slowly."""
+        self.is_there()
+        self.up()
+        for _ in range(1000):
+            self.hear()
+            self.run_for(1)
+            if self.teller() == "house-7":
+                self.tells()
+        self.assertLessEqual(len(self.told()), 3 + 2 * 1000 / TAKEOVER)
+
+    def test_nodes_of_others(self) -> None:
+        """Nothing of them is remembered, or removed."""
+        self.is_there()
+        shape = NodeShape()
+        for number in range(50):
+            address = Address64(METER + 100 + number)
+            components = self.makes.components(address, shape)
+            self.other.publish(self.makes.message(address, shape, components, {}))
+        self.other.publish(self.makes.message(None, shape, self.makes.components(None, shape), {}))
+        self.up(PATIENCE + 60)
+        self.assertEqual(len(self.service._told), 2)
+        self.assertEqual(len(self.broker.kept), 54)
+
+    def test_bound_of_gateways(self) -> None:
+        self.up()
+        for number in range(MAX_GATEWAYS + 100):
+            self.service._gateways.heard(Message(f"zbtwist/{number}/state", b"online"))
+        self.assertEqual(len(self.service._gateways), MAX_GATEWAYS)
 
 
 class GoingTests(HomeAssistantTestCase):

@@ -6,7 +6,7 @@ which it still works at a part of the last one (``discovery.py`` there, "queuing
 
 What this gateway has told is kept by the broker and heard on each connection: so it is known which
 components and devices are to be removed, also after a restart, and nothing is said again that is
-there already.
+there already. A node that two gateways know is told of by the one that heard it last.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from twisted.internet.task import LoopingCall
 
 from zbtwist.decoding.service import Reading
 from zbtwist.home_assistant.kept import Kept
-from zbtwist.home_assistant.messages import Device, DeviceMessages
+from zbtwist.home_assistant.messages import Device, DeviceMessages, teller_of
 from zbtwist.home_assistant.shape import NodeShape, shape_of
+from zbtwist.home_assistant.told import Gateways, Told
 from zbtwist.mqtt.interfaces import IBroker, Message
 from zbtwist.mqtt.settings import ALL_COMMANDS
 from zbtwist.mqtt.site_topics import SiteTopics
@@ -58,6 +59,10 @@ PATIENCE = 600.0
 #: How many such devices are kept in mind: others are heard of again on the next connection.
 MAX_STRANGE = 500
 
+#: Seconds after another gateway has told of a node until it is told of here, if it is heard here
+#: and the other one is there as well.
+TAKEOVER = 300.0
+
 #: What Home Assistant says when it has started.
 _BIRTH = b"online"
 
@@ -71,33 +76,6 @@ class HomeAssistantSettings(Protocol):
     def discovery_prefix(self) -> str: ...
     @property
     def commands(self) -> str: ...
-
-
-class _Told:
-    """What was told of a device.
-
-    @ivar shape: what it was like when it was looked at last.
-    @ivar platforms: those of the components that Home Assistant may have, by identifier.
-    @ivar kept: a digest of what the broker has; None if that is nothing, or is not known.
-    @ivar leaves_at: when it is to be removed, seconds of the clock; infinite while it is not.
-    @ivar has_left: it was removed.
-    @ivar at: when it was told last.
-    """
-
-    __slots__ = ("at", "has_left", "kept", "leaves_at", "platforms", "shape")
-
-    def __init__(self) -> None:
-        self.shape: NodeShape | None = None
-        self.platforms: dict[str, str] = {}
-        self.kept: bytes | None = None
-        self.leaves_at = inf
-        self.has_left = False
-        self.at = -inf
-
-    @property
-    def may_be_there(self) -> bool:
-        """Whether the broker, or Home Assistant, may have it."""
-        return not self.has_left and (self.kept is not None or self.at > -inf)
 
 
 class HomeAssistantService(Service):
@@ -130,9 +108,10 @@ class HomeAssistantService(Service):
         self._readings_of = readings_of
         self._decoder_of = decoder_of
         self._messages: DeviceMessages | None = None
-        self._told: dict[Device, _Told] = {}
+        self._told: dict[Device, Told] = {}
         # Those that are to be told or removed, whoever waits longest first.
         self._due: dict[Device, None] = {}
+        self._gateways = Gateways()
         # What removes devices from where they are told no more.
         self._farewells: list[Message] = []
         self._part = 0
@@ -180,20 +159,25 @@ class HomeAssistantService(Service):
             self._due.update(dict.fromkeys(self._told))
             return
         if before is not None:
-            self._farewells += [
-                before.removal(device) for device, told in self._told.items() if told.may_be_there
-            ]
             self._unsubscribe(before)
-        self._told.clear()
-        self._due.clear()
+            stays = messages is not None and before.is_beside(messages)
+            for device, told in list(self._told.items()):
+                if device is None or not stays:
+                    if told.may_be_there:
+                        self._farewells.append(before.removal(device))
+                    del self._told[device]
+        self._due = dict.fromkeys(self._told)
+        self._gateways.forget()
         if messages is not None:
             self._listen()
             self._broker.subscribe(messages.every_topic, self._heard)
+            self._broker.subscribe(messages.every_state, self._gateways.heard)
             self._broker.subscribe(messages.status_topic, self._heard_status)
             self._device(None)
 
     def _unsubscribe(self, messages: DeviceMessages) -> None:
         self._broker.unsubscribe(messages.every_topic)
+        self._broker.unsubscribe(messages.every_state)
         self._broker.unsubscribe(messages.status_topic)
 
     # --- what the broker says --------------------------------------------------------------------
@@ -212,28 +196,44 @@ class HomeAssistantService(Service):
             device = self._messages.device_of(message.topic)
         except ValueError:
             return
+        teller = "" if device is None else teller_of(message)
+        if teller == self._messages.gateway:
+            teller = ""
         told = self._told.get(device)
-        if not message.retained:
-            # Somebody says it just now. Who removes a device in Home Assistant does not want it:
-            # it comes again when Home Assistant or the gateway starts.
-            if told is not None:
-                told.kept = None
+        if not (message.retained or teller):
+            self._emptied(device, told)
             return
         now = self._clock.seconds()
-        self._listens_until = min(
-            max(self._listens_until, now + LISTEN), self._listens_from + MAX_LISTEN
-        )
+        if message.retained:
+            self._listens_until = min(
+                max(self._listens_until, now + LISTEN), self._listens_from + MAX_LISTEN
+            )
         if told is None:
-            if len(self._told) > len(self._nodes) + MAX_STRANGE:
+            is_known = device is None or device in self._nodes
+            if not is_known and (teller or len(self._told) > len(self._nodes) + MAX_STRANGE):
                 return
             told = self._device(device)
-            if device is not None and device not in self._nodes:
-                told.leaves_at = now + PATIENCE
+            told.leaves_at = inf if is_known else now + PATIENCE
         kept = Kept(message)
         told.kept, told.has_left = _digest(message), False
+        told.teller, told.heard_at = teller, now
         told.platforms.update(kept.platforms)
         former = kept.shape
         told.shape = former if told.shape is None else told.shape.with_former(former)
+        if teller:
+            self._due[device] = None
+
+    def _emptied(self, device: Device, told: Told | None) -> None:
+        """Somebody has removed a device.
+
+        If a person did so in Home Assistant, it is told again when Home Assistant or this gateway
+        starts; at once if another gateway did.
+        """
+        if told is not None:
+            told.kept = None
+            if told.teller:
+                told.teller = ""
+                self._due[device] = None
 
     def _heard_status(self, message: Message) -> None:
         if message.payload == _BIRTH and not message.retained and not self._was_born:
@@ -267,7 +267,7 @@ class HomeAssistantService(Service):
             return
         told.leaves_at = now
         self._due[device] = None
-        if now - told.at >= REST and not self._broker.is_full:
+        if now - told.at >= REST and not told.teller and not self._broker.is_full:
             # At once, likewise.
             self._tell_one(self._messages, device, told, now)
 
@@ -279,9 +279,9 @@ class HomeAssistantService(Service):
             told.kept = None
             self._due[device] = None
 
-    def _device(self, device: Device) -> _Told:
+    def _device(self, device: Device) -> Told:
         self._due[device] = None
-        return self._told.setdefault(device, _Told())
+        return self._told.setdefault(device, Told())
 
     def _is_wanted(self, device: Device) -> bool:
         node = None if device is None else self._nodes.get(device)
@@ -305,7 +305,7 @@ class HomeAssistantService(Service):
             elif known.leaves_at == inf and known.shape != self._shape_of(node, known):
                 self._due[node.address64] = None
 
-    def _shape_of(self, node: Node, told: _Told) -> NodeShape:
+    def _shape_of(self, node: Node, told: Told) -> NodeShape:
         return shape_of(node, self._readings_of(node), self._decoder_of(node), told.shape)
 
     def _tell(self, messages: DeviceMessages, now: float) -> None:
@@ -314,6 +314,8 @@ class HomeAssistantService(Service):
         for device in list(self._due):
             told = self._told[device]
             if now - told.at < REST or now < told.leaves_at < inf:
+                continue
+            if told.teller and self._is_elsewhere(device, told):
                 continue
             if told.has_left:
                 del self._told[device], self._due[device]
@@ -325,8 +327,18 @@ class HomeAssistantService(Service):
                 return
             count, size = count + bool(size_of_it), size + size_of_it
 
+    def _is_elsewhere(self, device: Device, told: Told) -> bool:
+        """Whether it is for another gateway to tell of a node."""
+        if told.leaves_at < inf:
+            # It is forgotten here, and nothing is removed there.
+            told.has_left = True
+            return False
+        node = None if device is None else self._nodes.get(device)
+        is_heard = node is not None and node.heard_at > told.heard_at + TAKEOVER
+        return told.teller in self._gateways and not is_heard
+
     def _tell_one(
-        self, messages: DeviceMessages, device: Device, told: _Told, now: float
+        self, messages: DeviceMessages, device: Device, told: Told, now: float
     ) -> int | None:
         """Tell of a device what is to be told.
 
@@ -344,7 +356,7 @@ class HomeAssistantService(Service):
             if not is_told and (self._broker.is_full or not self._broker.is_connected):
                 return None
             # What the broker takes not at all, it has said in the log, and it would again.
-            told.kept, told.at = kept, now
+            told.kept, told.at, told.teller = kept, now, ""
             size = len(message.topic) + len(message.payload)
         told.has_left = not message.payload
         # What is removed now is to be left out of the next one.
@@ -354,7 +366,7 @@ class HomeAssistantService(Service):
         return size
 
     def _message(
-        self, messages: DeviceMessages, device: Device, told: _Told
+        self, messages: DeviceMessages, device: Device, told: Told
     ) -> tuple[Message, dict[str, str]]:
         """Return what is to be told of a device now, and the platforms of what it consists of."""
         node = None if device is None else self._nodes.get(device)
