@@ -15,7 +15,7 @@ from tests.home_assistant.support import (
     lines,
     power,
 )
-from tests.support import present
+from tests.support import present, record_calls
 from zbtwist.decoding.value import Value
 from zbtwist.home_assistant.messages import DeviceMessages
 from zbtwist.home_assistant.service import (
@@ -24,6 +24,7 @@ from zbtwist.home_assistant.service import (
     LISTEN,
     MAX_BYTES,
     MAX_LISTEN,
+    MAX_LOOKS,
     MAX_MESSAGES,
     MAX_STRANGE,
     PATIENCE,
@@ -105,7 +106,7 @@ class TellingTests(HomeAssistantTestCase):
         self.client.join()
         self.run_for(LISTEN - 1)
         counts, before = [], 0
-        for _ in range(40):
+        for _ in range(45):
             self.run_for(1)
             counts.append(len(self.broker.published) - before)
             before = len(self.broker.published)
@@ -127,6 +128,35 @@ class TellingTests(HomeAssistantTestCase):
             before += len(sizes)
             self.assertLess(sum(sizes[:-1]), MAX_BYTES)
         self.assertEqual(before, 32)
+
+    def test_looks_of_one_turn(self) -> None:
+        """So many nodes that nothing is to be told of hold nobody up."""
+        for number in range(2 * MAX_LOOKS + 50):
+            self.nodes.add(Address64(METER + 1 + number))
+        self.up(60)
+        looks = record_calls(self, self.service, "_shape_of")
+        for _ in range(9):
+            looks.clear()
+            self.run_for(1)
+            self.assertLessEqual(len(looks), MAX_LOOKS)
+        self.nodes.get(Address64(METER + 200)).label = "LATE"  # type: ignore[union-attr]
+        self.run_for(REST + 3)
+        topic = OF_METER.replace(f"{METER:016x}", f"{METER + 200:016x}")
+        self.assertEqual(self.kept(topic)["device"]["name"], "LATE")
+
+    def test_looks_of_one_turn_after_a_reconnection(self) -> None:
+        """All is held against what the broker has, and not at once."""
+        for number in range(100):
+            self.nodes.add(Address64(METER + 1 + number))
+        self.up(60)
+        self.client.cut()
+        self.client.join()
+        made = record_calls(self, self.service, "_message")
+        for _ in range(20):
+            made.clear()
+            self.run_for(1)
+            self.assertLessEqual(len(made), MAX_MESSAGES)
+        self.assertEqual(len(self.broker.published), 102)
 
     def test_broker_that_takes_no_more(self) -> None:
         self.client.join()
@@ -226,9 +256,10 @@ class KeptTests(HomeAssistantTestCase):
         self.meter.pins = lines({"D1": OUTPUT_LOW})
         self.up()
         self.meter.pins.modes["D1"] = OFF
-        self.run_for(REST + 5)
-        while "output_D1" not in self.components():
+        for _ in range(int(REST) + 5):
             self.run_for(1)
+            if len(self.components()["output_D1"]) == 1:
+                break
         self.restart()
         self.run_for(REST)
         self.assertNotIn("output_D1", self.components())
@@ -404,7 +435,7 @@ class GoingTests(HomeAssistantTestCase):
         self.up()
         self.assertEqual(self.components()["output_D1"]["platform"], "switch")
         self.meter.pins.modes["D1"] = INPUT
-        self.run_for(REST + 6)
+        self.run_for(6)
         self.assertEqual(self.components()["output_D1"], {"platform": "switch"})
         self.assertEqual(self.components()["input_D1"]["platform"], "binary_sensor")
         self.run_for(REST)

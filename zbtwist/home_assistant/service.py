@@ -32,11 +32,12 @@ from zbtwist.network.events import NodeForgotten
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 
-#: Seconds between two looks at the same node, and between two parts of such a round.
-ROUND = 5.0
+#: Seconds from one turn to the next, and nodes that are looked at in one: it takes some 5 ms.
 TICK = 1.0
+MAX_LOOKS = 100
 
-#: Messages of one tick, and their bytes: no other is begun when there are so many.
+#: Messages that are made in one turn, and bytes that are said: no other is begun when there are so
+#: many.
 MAX_MESSAGES = 20
 MAX_BYTES = 128 * 1024
 
@@ -114,7 +115,8 @@ class HomeAssistantService(Service):
         self._gateways = Gateways()
         # What removes devices from where they are told no more.
         self._farewells: list[Message] = []
-        self._part = 0
+        # How many of the nodes have had their turn in this round.
+        self._looked_at = 0
         self._listens_until = inf
         self._listens_from = 0.0
         self._was_born = False
@@ -295,9 +297,10 @@ class HomeAssistantService(Service):
             elif told.leaves_at == inf:
                 told.leaves_at = now
                 self._due[device] = None
-        parts = int(ROUND / TICK)
-        self._part = (self._part + 1) % parts
-        for node in list(self._nodes)[self._part :: parts]:
+        nodes = list(self._nodes)
+        start = self._looked_at if self._looked_at < len(nodes) else 0
+        self._looked_at = start + MAX_LOOKS
+        for node in nodes[start : self._looked_at]:
             known = self._told.get(node.address64)
             if known is None:
                 if self._is_said(node):
@@ -325,7 +328,7 @@ class HomeAssistantService(Service):
             size_of_it = self._tell_one(messages, device, told, now)
             if size_of_it is None:
                 return
-            count, size = count + bool(size_of_it), size + size_of_it
+            count, size = count + 1, size + size_of_it
 
     def _is_elsewhere(self, device: Device, told: Told) -> bool:
         """Whether it is for another gateway to tell of a node."""
