@@ -446,6 +446,40 @@ class ReadingTests(ListTestCase):
         page.wait_text("node-title", DEAD)
 
 
+class ManyTests(ListTestCase):
+    def test_first_screen_first(self) -> None:
+        """Of hundreds of rows those of a screen are drawn before all others, once."""
+        page = self.open()
+        nodes = [
+            {"address": f"00:13:a2:00:00:00:{number >> 8:02x}:{number & 255:02x}", "port": number}
+            | {"label": f"N{number}", "health": "ok", "last_seen": 0, "type": "router"}
+            for number in range(1, 301)
+        ]
+        seen = page.driver.execute_async_script(
+            """
+            const [nodes, done] = arguments;
+            Promise.all(["table", "state"].map((name) => import(`/static/${name}.js`))).then(
+              ([{ NodeTable }, { State }]) => {
+                const body = document.createElement("tbody");
+                document.querySelector("#table tbody").replaceWith(body);
+                const state = new State();
+                const table = new NodeTable(state, {});
+                const seen = [];
+                new MutationObserver(() => {
+                  seen.push(body.rows.length);
+                  if (seen.length === 2) done(seen);
+                }).observe(body, { childList: true });
+                state.take({ type: "snapshot", gateway: {}, radio: {}, nodes, traffic: {} });
+              },
+            );
+            """,
+            nodes,
+        )
+        self.assertEqual(seen[1], 300)
+        self.assertLess(seen[0], 100)
+        self.assertGreater(seen[0], 30)
+
+
 class BadgeTests(ListTestCase):
     def test_warnings(self) -> None:
         """The log's name says how many there are that nobody looked at."""

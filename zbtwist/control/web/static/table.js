@@ -15,6 +15,10 @@ import { choiceWords, chosenBox } from "./strip.js";
 /** How many rows are shown at most; the search finds the others. */
 const MAXIMUM_ROWS = 1000;
 
+/** How many rows are drawn first of a page that is loaded: more than a screen has. Hundreds take longer
+ * than all else that is done until then. */
+const FIRST_ROWS = 64;
+
 /** Milliseconds for which rows stay after the pointer moved over them. */
 const POINTER_REST = 3000;
 
@@ -233,9 +237,20 @@ export class NodeTable {
     const sorted = found.sort((one, other) => this.compare(one, other));
     this.matching = asked || !this.isBusy() ? sorted : this.withNew(sorted);
     const wanted = this.matching.slice(0, MAXIMUM_ROWS);
-    this.place(wanted.map((row) => row.shownWith(this.columns)));
+    const first = this.isDrawn ? wanted : wanted.slice(0, FIRST_ROWS);
+    this.place(first.map((row) => row.shownWith(this.columns)));
+    if (first.length < wanted.length) this.drawOthers();
     this.showOpen();
     this.showCounts(this.matching.length, wanted.length);
+  }
+
+  /** Draw those that are below the first screen, when that is on the screen. */
+  drawOthers() {
+    this.isDrawn = true;
+    const draw = () => setTimeout(() => this.arrange(false));
+    // A page that is not seen has no screen to wait for.
+    if (document.hidden) draw();
+    else requestAnimationFrame(draw);
   }
 
   /** The order that the rows have now, with those that are new where they belong. */
