@@ -27,11 +27,15 @@ SIZES = {1280: 900, 800: 900, 390: 844}
 #: How many nodes there are.
 NETWORKS = (8, 60, 300)
 
+#: Where the radio is. It stands in the pictures, and says nothing of this computer.
+LINE = "/tmp/ttyXBee"
+
 #: How many nodes there are in the pictures of docs/console.rst.
 DOCUMENTED = 60
 
 #: Seconds of traffic before the pictures.
 TRAFFIC = 40.0
+DOCUMENTED_TRAFFIC = 120.0
 README_TRAFFIC = 300.0
 
 
@@ -130,10 +134,9 @@ def take_all(directory: Path, nodes: int) -> None:
 
 def start(nodes: int) -> tuple[Program, Gateway]:
     """Start a radio and a gateway, wait until all nodes are known, and switch one off."""
-    # A name that says nothing of this computer.
-    radio = Program("-m", "tests.browser.radio", "./ttyXBee", str(nodes))
+    radio = Program("-m", "tests.browser.radio", LINE, str(nodes))
     radio.wait_for("ready")
-    gateway = Gateway("./ttyXBee", directory=radio.directory)
+    gateway = Gateway(LINE)
     try:
         wait_until(lambda: is_complete(gateway, nodes), f"{nodes} nodes", 120)
     except BaseException:
@@ -168,7 +171,7 @@ def take_for_readme(path: Path) -> None:
     try:
         wait_until(lambda: is_complete(gateway, 8), "8 nodes", 30)
         page = Page(f"http://127.0.0.1:{gateway.control}/")
-        page.size(1280, 720)
+        page.size(1280, 610)
         page.scheme("light")
         page.wait_row("METER")
         page.measure()
@@ -182,10 +185,10 @@ def take_for_readme(path: Path) -> None:
             time.sleep(chance.uniform(1, 4))
         page.script(
             "document.getElementById('panel-close').click(); document.activeElement.blur();"
-            "document.getElementById('discover-text').textContent = ''; scrollTo(0, 0)"
+            "document.getElementById('discover-text').textContent = ''"
         )
         time.sleep(2)
-        page.driver.save_screenshot(str(path))
+        shoot(page, path)
         client.close()
     finally:
         gateway.stop()
@@ -202,7 +205,7 @@ def take_for_docs(directory: Path) -> None:
         page.size(1280, 800)
         page.scheme("light")
         page.wait_row("METER")
-        let_talk(page, ports, failing["tcp_port"], README_TRAFFIC)
+        let_talk(page, ports, failing["tcp_port"], DOCUMENTED_TRAFFIC)
         page.click("panel-close")
         page.open_node(failing["label"])
         page.select("test-count", "3")
@@ -227,6 +230,7 @@ def take_for_docs(directory: Path) -> None:
 def shoot(page: Page, path: Path) -> None:
     """Take one picture, with nothing that only the one who takes it would see."""
     page.script("scrollTo(0, 0)")
+    page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": 0, "y": 0})
     # The screen follows with its next frame.
     time.sleep(1)
     page.driver.save_screenshot(str(path))

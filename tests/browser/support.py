@@ -237,6 +237,8 @@ class Page:
                 for selector in selectors:
                     button = row.find_element(By.CSS_SELECTOR, selector)
                     if button.is_displayed():
+                        # Where the head of the table does not stand on it.
+                        self.script("arguments[0].scrollIntoView({block: 'center'})", button)
                         button.click()
                         return selector
             except StaleElementReferenceException:

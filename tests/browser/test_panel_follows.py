@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from pathlib import Path
 
+from tests.browser.radio import LATE_NAME
 from tests.browser.support import Page, wait_until
 from tests.browser.test_panel import PanelTestCase
-from tests.system.support import Gateway
+from tests.system.support import Gateway, Program
 
 
 class OthersTests(PanelTestCase):
@@ -76,6 +78,28 @@ class OthersTests(PanelTestCase):
         page.driver.switch_to.window(second)
         page.wait_text("node-problem", "does not know this node any more")
         self.is_gone(page, "forget-text")
+
+
+class JoiningTests(PanelTestCase):
+    def test_successor_joins(self) -> None:
+        """The new module is switched on while one looks where it could be chosen."""
+        link = str(Path(tempfile.mkdtemp(prefix="zbtwist-test-"), "radio"))
+        radio = Program("-m", "tests.browser.radio", link)
+        self.addCleanup(radio.stop)
+        radio.wait_for("ready")
+        gateway = Gateway(link)
+        self.addCleanup(gateway.stop)
+        meter = gateway.nodes(3)["METER"]["addr_extended"].strip("[]!")
+        self.control = gateway.control
+        page = self.load()
+        page.open_node("ECHO")
+        page.click("tab-settings")
+        page.find("#replace-part summary")[0].click()
+        page.select("replace-by", meter)
+        self.assertNotIn(LATE_NAME, page.text("replace-by"))
+        radio.process.send_signal(signal.SIGUSR1)
+        page.wait_text("replace-by", LATE_NAME)
+        self.assertEqual(page.id("replace-by").get_attribute("value"), meter)
 
 
 class RestartTests(PanelTestCase):

@@ -168,14 +168,12 @@ class Gateway(Program):
         twistd: tuple[str, ...] = ("-n",),
         control: int | None = None,
         program: tuple[str, ...] | None = None,
-        directory: str | None = None,
     ) -> None:
         """
         @param serial: where the radio is; None if a configuration file says it all.
         @param twistd: the options of twistd.
         @param program: what is run in place of twistd.
         @param control: the control port, if it is not to be a free one.
-        @param directory: where it runs; None for a directory of its own.
         """
         self.control = control or free_ports(8)
         self.base_port = self.control + 1
@@ -187,7 +185,6 @@ class Gateway(Program):
             *(program or (*TWISTD, *twistd, "zbgate")),
             *(said if serial is not None else ()),
             *options,
-            directory=directory,
         )
         self.url = f"http://127.0.0.1:{self.control}/RPC2"
 

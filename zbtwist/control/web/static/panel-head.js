@@ -79,6 +79,7 @@ export class PanelHead {
     });
     this.renameResult = resultLine("rename-result");
     const button = element("button", { class: "primary" }, "Rename");
+    this.renameButton = button;
     this.rename = element(
       "form",
       { id: "rename-form", class: "unfolded", autocomplete: "off", hidden: true },
@@ -115,7 +116,7 @@ export class PanelHead {
     );
     this.note.hidden = !isReadOnly;
     this.renameOpen.hidden = subject.isOff;
-    if (subject.isOff) this.rename.hidden = true;
+    this.renameButton.disabled = subject.isOff;
     const isGone = !values && subject.link.up;
     const problem = isGone ? "The gateway does not know this node any more." : values?.problem;
     setText(this.problem, problem || "");

@@ -38,12 +38,18 @@ export class Replacement {
 
   update() {
     this.element.hidden = this.subject.isOff;
+    if (this.element.open) this.offer();
   }
 
+  /** Offer all others. The new one may join while this is looked at: what is chosen stays so. */
   offer() {
     const { state, address } = this.subject;
     const nodes = [...state.nodes.values()].filter((node) => node.address !== address);
     nodes.sort((one, other) => format.nodeName(one).localeCompare(format.nodeName(other)));
+    const offered = nodes.map((node) => `${node.address} ${format.nodeName(node)}`).join("\n");
+    if (offered === this.offered) return;
+    this.offered = offered;
+    const chosen = this.choice.value;
     this.choice.replaceChildren(
       ...nodes.map((node) => {
         const name = format.nodeName(node);
@@ -51,6 +57,7 @@ export class Replacement {
         return element("option", { value: node.address }, text);
       }),
     );
+    if (state.nodes.has(chosen) && chosen !== address) this.choice.value = chosen;
     this.button.disabled = nodes.length === 0;
   }
 
