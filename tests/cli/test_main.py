@@ -499,6 +499,28 @@ class Commands(CtlTestCase):
         self.answers["status"] = {"link": "up", "mqtt": {}}
         self.assertNotIn("mqtt", self.done("status"))
 
+    def test_status_of_the_broadcast_port(self) -> None:
+        port: dict[str, object] = {
+            "endpoint": "27900",
+            "state": "listening",
+            "reason": "",
+            "clients": 1,
+            "bytes_out": 1234.0,
+            "bytes_lost": 5.0,
+        }
+        self.answers["status"] = {"link": "up", "broadcast": port}
+        self.assertIn(
+            "broadcast  27900 (1 client, 1,234 bytes sent, 5 bytes lost)\n", self.done("status")
+        )
+        port.update(clients=2, bytes_out=0.0, bytes_lost=0.0)
+        self.assertIn("broadcast  27900 (2 clients)\n", self.done("status"))
+        port.update(state="taken", reason="")
+        self.assertIn("broadcast  27900, taken\n", self.done("status"))
+        port["reason"] = "27900 does not open: another program has it."
+        self.assertIn(f"broadcast  {port['reason']}\n", self.done("status"))
+        self.answers["status"] = {"link": "up", "broadcast": {}}
+        self.assertNotIn("broadcast", self.done("status"))
+
     def test_bind_one(self) -> None:
         self.answers["create_mapping"] = True
         self.assertEqual(self.done("bind", "E2", "27005"), "E2 has port 27005 now.\n")

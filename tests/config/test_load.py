@@ -1160,6 +1160,46 @@ listen = [
         )
         self.assertIn("--listen tcp:1 is one endpoint", self.mistakes(listen="tcp:1")[0])
 
+    def test_listening_where_something_else_is(self) -> None:
+        """However it is written: by number, by address, at all addresses, with TLS, over UDP."""
+        listen = """
+serial = "sim:"
+control = 27000
+broadcast = "tcp:27900"
+[[node]]
+label = "A"
+port = 27101
+listen = ["tcp:27000", "tcp:27900:interface=10.0.0.1", "udp:27000"]
+[[node]]
+label = "B"
+endpoint = "tcp:27101:interface=127.0.0.1"
+listen = ["tcp:27000:interface=10.0.0.1", "udp:27000:interface=127.0.0.1"]
+[[node]]
+label = "C"
+port = 27102
+listen = ['tcp:27102:interface=\\:\\:1', "tcp:27102:interface=10.0.0.1", "tcp6:27102"]
+[[node]]
+label = "D"
+port = 27103
+listen = ["tcp:27103:interface=localhost", 'tcp:27104:interface=\\:\\:1']
+"""
+        self.assertEqual(
+            [mistake for mistake in self.file_mistakes(listen) if " already." in mistake],
+            [
+                "FILE:8: node[1].listen tcp:27000 is the control port already.",
+                (
+                    "FILE:8: node[1].listen tcp:27900:interface=10.0.0.1 is the broadcast port "
+                    "already."
+                ),
+                (
+                    "FILE:11: node[2].endpoint tcp:27101:interface=127.0.0.1 is that of node[1] "
+                    "already."
+                ),
+                "FILE:12: node[2].listen udp:27000:interface=127.0.0.1 is that of node[1] already.",
+                "FILE:16: node[3].listen tcp6:27102 is that of node[3] already.",
+            ],
+        )
+
     def test_broadcast(self) -> None:
         self.assertIsNone(self.load().broadcast)
         settings = self.load(broadcast="tcp:27900:interface=10.0.0.1")

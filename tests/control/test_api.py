@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from twisted.internet.testing import StringTransport
+
 import zbtwist
 from tests.control.support import GatewayTestCase
 from tests.support import present
@@ -251,7 +253,29 @@ class APITests(GatewayTestCase):
                 },
                 "store": ":memory:",
                 "store_text": "",
+                "broadcast": {},
                 "mqtt": {},
+            },
+        )
+
+    def test_status_of_the_broadcast_port(self) -> None:
+        self.build(Settings(serial="sim:", broadcast="27900"))
+        self.run_for(3)
+        (factory,) = (server[1] for server in self.reactor.tcpServers if server[0] == 27900)
+        client = factory.buildProtocol(None)
+        client.makeConnection(StringTransport())
+        self.connected.append(client)
+        client.dataReceived(b"stop\n")
+        self.run_for(2)
+        self.assertEqual(
+            self.api.status()["broadcast"],
+            {
+                "endpoint": "27900",
+                "state": "listening",
+                "reason": "",
+                "clients": 1,
+                "bytes_out": 5.0,
+                "bytes_lost": 0.0,
             },
         )
 

@@ -239,6 +239,7 @@ class Gateway(MultiService):
             taps,
             self.decoding,
             lambda: self._brokerage.broker,
+            self._broadcast,
         )
         self._brokerage = Brokerage(reactor, settings.mqtt, self._parts_at_broker, wall)
         self._hosts = Hosts(settings.control_host)

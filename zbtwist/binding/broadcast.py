@@ -178,6 +178,11 @@ class Broadcast(Service):
         """The port of all nodes; None if there is none."""
         return self._port
 
+    @property
+    def endpoint(self) -> ListeningEndpoint | None:
+        """Where it listens, or is to; None if there is none."""
+        return self._endpoint
+
     # --- the service ---------------------------------------------------------------------------
 
     def startService(self) -> None:

@@ -50,6 +50,7 @@ from zbtwist.cli.tables import (
 )
 from zbtwist.cli.watching import AUTO, HEX, TEXT, watch_node
 from zbtwist.cli.words import (
+    broadcast_state,
     broker_state,
     duration,
     name_of,
@@ -279,6 +280,10 @@ def status(session: Session) -> None:
     session.show(answer, lambda: _show_status(answer))
 
 
+#: What `status` has that is shown in a line of its own kind.
+_SAID_IN_WORDS = {"mqtt": broker_state, "broadcast": broadcast_state}
+
+
 def _show_status(answer: Row) -> None:
     console = new_console()
     # How the nodes are is said beside it.
@@ -289,8 +294,8 @@ def _show_status(answer: Row) -> None:
             shown = duration(number_of(answer, key))
         elif isinstance(value, float):
             shown = f"{value:g}"
-        elif key == "mqtt":
-            shown = broker_state(value) if isinstance(value, dict) else ""
+        elif key in _SAID_IN_WORDS:
+            shown = _SAID_IN_WORDS[key](value) if isinstance(value, dict) else ""
         elif isinstance(value, dict):
             # How many there are of what; what there is none of says nothing.
             counts = ((clean(str(name)).replace("-", " "), value[name]) for name in value)

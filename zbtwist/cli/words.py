@@ -204,6 +204,23 @@ def client_state(row: Row) -> str:
     return "" if row.get("writes", True) else "may only listen"
 
 
+def broadcast_state(row: Row) -> str:
+    """How the port of all nodes is; empty if there is none."""
+    if not row:
+        return ""
+    where = text_of(row, "endpoint")
+    if row.get("state") != "listening":
+        return text_of(row, "reason") or f"{where}, {text_of(row, 'state')}"
+    count = number_of(row, "clients")
+    counts = [f"{count:g} client{'' if count == 1 else 's'}"]
+    counts += [
+        f"{number_of(row, key):,.0f} bytes {word}"
+        for key, word in (("bytes_out", "sent"), ("bytes_lost", "lost"))
+        if number_of(row, key)
+    ]
+    return f"{where} ({', '.join(counts)})"
+
+
 def broker_state(row: Row) -> str:
     """How the MQTT broker is; empty if there is none."""
     if not row:

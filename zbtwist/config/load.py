@@ -19,11 +19,13 @@ from zbtwist.config.asking import CONCERNED, check_asking
 from zbtwist.config.settings import (
     DEFAULT_BASE_PORT,
     DEFAULT_CONTROL,
+    DEFAULT_INTERFACE,
     NODE_KEYS,
     OPTIONS,
     NodeSettings,
     Settings,
 )
+from zbtwist.config.taken import Taken
 from zbtwist.config.toml_file import FileMistake, Key, Mistakes, parse_toml, read
 from zbtwist.config.values import IN_MEMORY, NO_SERIAL
 from zbtwist.runtime.endpoint_option import LAST_PORT
@@ -252,12 +254,6 @@ def _check_together(
                 f"cannot stand beside {name}: take one of them out.",
             )
             break
-    control = values.get("control", DEFAULT_CONTROL)
-    if not mistakes.concern("control"):
-        for number, row in enumerate(rows, 1):
-            for key in ("port", "endpoint"):
-                if str(row.get(key)) == control:
-                    mistakes.add(("node", number, key), f"{control} is the control port already.")
     if values.get("delimiter") and not values.get("gather"):
         mistakes.add("--delimiter" if "delimiter" in said else ("delimiter",), _NO_GATHER)
     for number, row in enumerate(rows, 1):
@@ -267,17 +263,6 @@ def _check_together(
         for place, sentence in check_asking(values, rows):
             is_said = len(place) == 1 and place[0] in said
             mistakes.add(f"--{place[0]}" if is_said else place, sentence)
-    broadcast = values.get("broadcast")
-    if broadcast is not None:
-        owners = {control: "the control port"}
-        for number, row in enumerate(rows, 1):
-            for key in ("port", "endpoint"):
-                owners.setdefault(str(row.get(key)), f"that of node[{number}]")
-        if broadcast in owners:
-            mistakes.add(
-                "--broadcast" if "broadcast" in said else ("broadcast",),
-                f"{broadcast} is {owners[broadcast]} already.",
-            )
     for wish in values.get("listen", ()):
         if not wish.is_for_many:
             mistakes.add(
@@ -285,7 +270,7 @@ def _check_together(
                 f"{wish.endpoint} is one endpoint, and every node listens there: write {{address}} "
                 "or {port} into it, or say it of one node.",
             )
-    _check_listening(control, rows, mistakes)
+    _check_listening(values, said, rows, mistakes)
     base = values.get("base-port", DEFAULT_BASE_PORT)
     last = values.get("last-port", LAST_PORT)
     if last < base and not mistakes.concern("base-port") and not mistakes.concern("last-port"):
@@ -296,18 +281,47 @@ def _check_together(
         )
 
 
-def _check_listening(control: str, rows: list[dict[str, Any]], mistakes: Mistakes) -> None:
-    """Check that no endpoint is that of two."""
-    owners = {control: "the control port"}
+def _check_listening(
+    values: Mapping[str, Any],
+    said: set[str],
+    rows: list[dict[str, Any]],
+    mistakes: Mistakes,
+) -> None:
+    """Check that nothing is to listen where something else is.
+
+    Of what has ``{address}`` or ``{port}`` in it that comes out only when it listens.
+    """
+    taken = Taken(values.get("interface", DEFAULT_INTERFACE))
+    if not mistakes.concern("control"):
+        taken.add(values.get("control", DEFAULT_CONTROL), "the control port")
+    first: dict[str, int] = {}
     for number, row in enumerate(rows, 1):
-        if "endpoint" in row:
-            owners[row["endpoint"]] = f"that of node[{number}]"
+        for key in ("port", "endpoint"):
+            text = str(row.get(key, ""))
+            # The same words twice are said already.
+            if text and first.setdefault(text, number) == number:
+                _take(taken, text, number, ("node", number, key), mistakes)
+    broadcast = values.get("broadcast")
+    if broadcast is not None:
+        if owner := taken.owner(broadcast):
+            mistakes.add(
+                "--broadcast" if "broadcast" in said else ("broadcast",),
+                f"{broadcast} is {owner} already.",
+            )
+        else:
+            taken.add(broadcast, "the broadcast port")
     for number, row in enumerate(rows, 1):
         for wish in row.get("listen", ()):
-            # Whose one is that has {address} or {port} in it comes out only when it listens.
-            if wish.endpoint in owners and not wish.is_for_many:
-                mistakes.add(
-                    ("node", number, "listen"),
-                    f"{wish.endpoint} is {owners[wish.endpoint]} already.",
-                )
-            owners[wish.endpoint] = f"that of node[{number}]"
+            if not wish.is_for_many:
+                _take(taken, wish.endpoint, number, ("node", number, "listen"), mistakes)
+
+
+def _take(taken: Taken, text: str, number: int, place: Key, mistakes: Mistakes) -> None:
+    """Have a node listen somewhere, unless somebody else does.
+
+    @param number: of the node's table.
+    """
+    if owner := taken.owner(text):
+        mistakes.add(place, f"{text} is {owner} already.")
+    else:
+        taken.add(text, f"that of node[{number}]")

@@ -103,6 +103,33 @@ class ConversationTests(AskingTestCase):
         self.port.deliver(b"three\n")
         self.assertEqual((self.one.value(), self.two.value()), (b"one\nthree\n", b"two\n"))
 
+    def test_whoever_never_stops_and_gets_no_answer(self) -> None:
+        """It has the node for a while, then others have their turn, and then it again."""
+        self.first.dataReceived(b"1?\n")
+        self.arrive()
+        self.second.dataReceived(b"2?\n")
+        began = self.clock.seconds()
+        while self.arrive() != b"2?\n":
+            self.assertLess(self.clock.seconds() - began, LONGEST_TURN + REPLY_TIMEOUT + 0.1)
+            self.clock.advance(0.1)
+            self.first.dataReceived(b"!")
+        self.port.deliver(b"two\n")
+        self.clock.advance(SILENCE)
+        self.assertEqual((self.one.value(), self.two.value()), (b"", b"two\n"))
+        self.assertEqual(set(self.arrive()), set(b"!"))
+
+    def test_upload_without_an_end(self) -> None:
+        """The same of one whose bytes never have all arrived."""
+        self.first.dataReceived(b"1" * 84)
+        self.second.dataReceived(b"2?\n")
+        began = self.clock.seconds()
+        while (packet := self.arrive()) != b"2?\n":
+            self.assertLessEqual(set(packet), set(b"1"))
+            self.assertLess(self.clock.seconds() - began, 2 * (LONGEST_TURN + REPLY_TIMEOUT))
+            if self.one.producerState != "paused":
+                self.first.dataReceived(b"1" * 100)
+            self.clock.advance(0.1)
+
     def test_alone(self) -> None:
         """Nothing waits for anything while nobody else asks."""
         for data in (b"1", b"?", b"\n"):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 #: Bytes that wait for their turn, from which on their client is paused.
 HIGH_WATER = 4096
 
-#: Seconds that a turn lasts at the most, since its question has arrived, if the node is never
-#: silent.
+#: Seconds after which a turn is over, since its question has arrived, if the node is never silent;
+#: and for which its client may go on sending in it, since it began, while others wait.
 LONGEST_TURN = 5.0
 
 
@@ -40,6 +40,8 @@ class Conversation(Question):
         self._is_answered = False
         # Until when this turn lasts at the most.
         self._until = 0.0
+        # Until when what the client sends belongs to this turn, while others wait.
+        self._sends_until = 0.0
 
     @property
     def is_busy(self) -> bool:
@@ -48,7 +50,7 @@ class Conversation(Question):
 
     def write(self, data: bytes) -> None:
         """The client sends bytes."""
-        if self._has_turn and not (self._is_answered and self._askers.others_wait(self.client)):
+        if self._has_turn and self._may_go_on:
             self._is_answered = False
             self._askers.send(self, data)
             return
@@ -60,8 +62,20 @@ class Conversation(Question):
             self.is_paused = True
             self.client.pause()
 
+    @property
+    def _may_go_on(self) -> bool:
+        """Whether what comes now belongs to this turn. Each piece of a question has the time of a
+        whole one for its answer: whoever never stops would have the node for himself.
+        """
+        askers = self._askers
+        if not askers.others_wait(self.client):
+            self._sends_until = askers.now + LONGEST_TURN
+            return True
+        return not self._is_answered and askers.now < self._sends_until
+
     def begin(self) -> None:
         self._has_turn, self._is_answered = True, False
+        self._sends_until = self._askers.now + LONGEST_TURN
         data = bytes(self._unsent)
         self._unsent.clear()
         self._askers.send(self, data)

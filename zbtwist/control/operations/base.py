@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
+from zbtwist.binding.broadcast import Broadcast
 from zbtwist.binding.link_test import LinkTests
 from zbtwist.binding.service import BindingService
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault
@@ -48,9 +49,11 @@ class GatewayOperations:
         taps: Taps,
         decoding: DecodingService,
         broker: Callable[[], BrokerService | None],
+        broadcast: Broadcast,
     ) -> None:
         """
         @param broker: returns the MQTT broker, None if there is none.
+        @param broadcast: the port of all nodes.
         """
         self._clock = clock
         self._radio = radio
@@ -64,6 +67,7 @@ class GatewayOperations:
         self._taps = taps
         self._decoding = decoding
         self._broker = broker
+        self._broadcast = broadcast
         self._started = clock.seconds()
         self._resolver = NodeResolver(network.nodes, radio, bindings.labels)
 

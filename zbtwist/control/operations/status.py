@@ -38,6 +38,12 @@ class Status(TypedDict):
     ]
     store: Annotated[str, "the file that keeps nodes and mappings; ``:memory:`` is none"]
     store_text: Annotated[str, "why they are not being saved, in a sentence; empty if they are"]
+    broadcast: Annotated[
+        dict[str, str | int | float],
+        "the port of all nodes: ``endpoint``, ``state`` (``listening`` or ``taken``), ``reason`` "
+        "(why it does not open, in a sentence), its ``clients``, and how many bytes of theirs were "
+        "sent (``bytes_out``) and lost (``bytes_lost``); empty if there is none",
+    ]
     mqtt: Annotated[
         dict[str, str | bool | float],
         "the MQTT broker: ``broker``, ``site`` (what the gateway is called there), ``connected``, "
@@ -76,7 +82,21 @@ class StatusOperations(GatewayOperations):
             "health": {health.value: count for health, count in self._health.counts().items()},
             "store": self._bindings.store_path,
             "store_text": self._bindings.store_problem,
+            "broadcast": self._broadcast_port(),
             "mqtt": self._mqtt(),
+        }
+
+    def _broadcast_port(self) -> dict[str, str | int | float]:
+        endpoint, port = self._broadcast.endpoint, self._broadcast.port
+        if endpoint is None or port is None:
+            return {}
+        return {
+            "endpoint": endpoint.wish.endpoint,
+            "state": endpoint.state,
+            "reason": endpoint.problem,
+            "clients": port.clients,
+            "bytes_out": float(port.outbound.bytes_sent),
+            "bytes_lost": float(port.outbound.bytes_lost),
         }
 
     def _mqtt(self) -> dict[str, str | bool | float]:
