@@ -22,7 +22,7 @@ from types import ModuleType
 from benchmarks.report import Options, heading, machine
 
 #: In the order of the page. What is not there yet is left out.
-BENCHMARKS = ("codec", "path", "scale", "browser", "air", "mqtt_clients")
+BENCHMARKS = ("codec", "path", "scale", "browser", "air", "mqtt_clients", "fleet")
 
 HERE = Path(__file__).parent
 

@@ -141,6 +141,10 @@ class BeginningTests(ConnectionTestCase):
             (will.topic, will.payload, int(will.qos), will.retain), ("state", b"offline", 1, True)
         )
 
+    def test_nothing_is_held_back(self) -> None:
+        self.open()
+        self.assertFalse(self.end.transport.waits_for_more)
+
     def test_a_password_is_never_shown(self) -> None:
         self.assertNotIn("secret", repr(Login("me", "u", b"secret", 60, None)))
 

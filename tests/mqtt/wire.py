@@ -26,11 +26,16 @@ class Transport(StringTransportWithDisconnection):
     """
     @ivar is_closed: it was to end when all is written.
     @ivar is_aborted: it was to end at once.
+    @ivar waits_for_more: the system holds back what is less than a segment (Nagle's algorithm).
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.is_closed = self.is_aborted = False
+        self.waits_for_more = True
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.waits_for_more = not enabled
 
     def loseConnection(self) -> None:
         self.is_closed = True

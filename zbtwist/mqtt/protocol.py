@@ -80,6 +80,9 @@ class Connection(Protocol):
 
     def connectionMade(self) -> None:
         login = self._login
+        # What is said is written once a turn of the reactor: to wait for more would only delay it.
+        # A Unix socket has no such thing.
+        getattr(self.transport, "setTcpNoDelay", bool)(True)
         self.outbox.begin(self.transport)
         self.outbox.put_first(
             codec.connect(

@@ -8,9 +8,11 @@ SIGUSR2 lets its watchdog reset it.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import (
@@ -41,6 +43,10 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--link", metavar="PATH", help="make PATH a symbolic link to the pseudoterminal")
+    add("--fleet", metavar="SITESxNODES", help="make no radio, but sites at an MQTT broker: 200x50")
+    add("--broker", metavar="ENDPOINT", default="tcp:127.0.0.1:1883", help="the broker of --fleet")
+    add("--first-site", metavar="N", type=int, default=1, help="the number of its first site")
+    add("--base", metavar="TOPIC", default="zbtwist", help="what stands before its topics")
     for name, option in OPTIONS.items():
         what = f"probability {option.help}" if option.metavar == "P" else option.help
         add(f"--{name.replace('_', '-')}", metavar=option.metavar, help=what)
@@ -65,6 +71,34 @@ def _introduce(network: SimulatedNetwork, path: str) -> None:
     print("Stop with Ctrl-C.", flush=True)
 
 
+def _run_fleet(reactor: Any, arguments: argparse.Namespace) -> int:
+    # Nothing of MQTT is loaded for those who want a radio.
+    from zbtwist.mqtt.settings import MQTTSettings, base, broker
+    from zbtwist.runtime.option import Context, Mistake
+    from zbtwist.simulator.fleet import SimulatedFleet, size_of
+
+    context = Context(reactor, os.getcwd())
+    try:
+        sites, nodes = size_of(arguments.fleet)
+        settings = MQTTSettings(
+            broker=broker(arguments.broker, context), base=base(arguments.base, context)
+        )
+        interval = SimulatorOptions.parse(interval=arguments.interval).interval
+    except (ValueError, Mistake) as error:
+        print(f"zbtwist.simulator: {error}", file=sys.stderr)
+        return 1
+    fleet = SimulatedFleet(reactor, settings, sites, nodes, interval, arguments.first_site)
+    print(
+        f"{sites} sites with {nodes} nodes each are at the broker {settings.place}. Stop with "
+        "Ctrl-C.",
+        flush=True,
+    )
+    reactor.callWhenRunning(fleet.startService)
+    reactor.addSystemEventTrigger("before", "shutdown", fleet.stopService)
+    reactor.run()
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program.
 
@@ -78,6 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         observer_of_output(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)]
     )
     globalLogBeginner.beginLoggingTo([warnings], redirectStandardIO=False)
+    if arguments.fleet:
+        return _run_fleet(reactor, arguments)
     try:
         options = SimulatorOptions.parse(
             **{name: getattr(arguments, name) for name in OPTIONS},
