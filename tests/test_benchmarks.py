@@ -214,6 +214,16 @@ class RunTests(BenchmarkTestCase):
         ours = self.rows(output, "What they bring")[0]
         self.assertEqual((ours[0], ours[2:]), ("zbtwist", ["ms", "mqtt5"]))
 
+    def test_fleet_quick(self) -> None:
+        if which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+            raise unittest.SkipTest("there is no mosquitto")
+        status, output, errors = self.run_with("fleet", "--quick")
+        self.assertEqual((status, errors), (0, ""))
+        self.assertEqual([row[1] for row in self.rows(output, "Sites")], ["50", "100"])
+        ways = [row[0].split(",")[0] for row in self.rows(output, "Beside plain TCP")]
+        self.assertEqual(ways, ["site", "plain", "there"])
+        self.assertEqual(len(self.rows(output, "As many as it carries")), 1)
+
     def test_unknown_benchmark(self) -> None:
         status, output, errors = self.run_with("codek")
         self.assertEqual((status, output), (2, ""))

@@ -180,7 +180,9 @@ class MemoryClient:
         self._broker.accept(message, self)
         return True
 
-    def subscribe(self, topic_filter: str, heard: Callable[[Message], None]) -> None:
+    def subscribe(
+        self, topic_filter: str, heard: Callable[[Message], None], at_most_once: bool = False
+    ) -> None:
         if not is_filter(topic_filter):
             raise ValueError(f"{topic_filter!r} cannot be a filter of topics.")
         self.filters[topic_filter] = heard

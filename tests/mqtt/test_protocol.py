@@ -648,6 +648,15 @@ class SubscribingTests(ConnectionTestCase):
         self.clock.advance(44)
         self.assertTrue(self.connection.is_open)
 
+    def test_at_most_once(self) -> None:
+        self.open()
+        self.connection.subscribe(["a"])
+        self.connection.subscribe(["b"], at_most_once=True)
+        found = [
+            getattr(each, "topic_filters", None) or each.subscriptions for each in self.taken()
+        ]
+        self.assertEqual([one.max_qos for (one,) in found], list(QOS[1::-1]))
+
     def test_many(self) -> None:
         self.open()
         wanted = [str(number) for number in range(2 * MAX_FILTERS + 1)]

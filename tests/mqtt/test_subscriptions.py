@@ -26,7 +26,11 @@ class SubscriptionsTests(SynchronousTestCase):
         self.assertTrue(subscriptions.remove("a/b"))
         self.assertFalse(subscriptions.remove("a/b"))
         self.assertEqual(subscriptions.hearers_of("a/b"), (other,))
-        self.assertEqual(list(subscriptions.filters), ["a/+"])
+        self.assertEqual(subscriptions.filters(at_most_once=False), ["a/+"])
+        subscriptions.add("c", print, at_most_once=True)
+        self.assertEqual(subscriptions.filters(at_most_once=True), ["c"])
+        subscriptions.remove("c")
+        self.assertEqual(subscriptions.filters(at_most_once=True), [])
 
     def test_a_group(self) -> None:
         subscriptions = Subscriptions()

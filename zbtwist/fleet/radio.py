@@ -130,9 +130,10 @@ class FleetRadio(Coordinator):
         broker.subscribe(self.packets_topic, self._packet_answered)
         for one in sites or ("+",):
             topics = SiteTopics(base, one)
-            broker.subscribe(topics.state, self._state)
-            broker.subscribe(topics.all_nodes, self._node)
-            broker.subscribe(topics.all_rx, self._rx)
+            # Thousands are kept, and mosquitto lets a thousand with QoS 1 wait, and drops the rest.
+            broker.subscribe(topics.state, self._state, at_most_once=True)
+            broker.subscribe(topics.all_nodes, self._node, at_most_once=True)
+            broker.subscribe(topics.all_rx, self._rx, at_most_once=True)
 
     def close(self) -> None:
         for site in self.sites.values():

@@ -195,11 +195,14 @@ def puback(packet_id: int) -> bytes:
     return _write(mqtt5.PubAckPacket(packet_id))
 
 
-def subscribe(packet_id: int, filters: Iterable[str]) -> bytes:
+def subscribe(packet_id: int, filters: Iterable[str], at_most_once: bool = False) -> bytes:
     """Return the packet that asks for messages, with QoS 1 where they have it, and not for what
     this client publishes. What comes is retained only if it was kept before.
+
+    @param at_most_once: with QoS 0, whatever they have.
     """
-    return _write(mqtt5.SubscribePacket(packet_id, [_subscription(each) for each in filters]))
+    asked = [_subscription(each, at_most_once) for each in filters]
+    return _write(mqtt5.SubscribePacket(packet_id, asked))
 
 
 def unsubscribe(packet_id: int, filters: Sequence[str]) -> bytes:
@@ -250,12 +253,12 @@ def _password(password: bytes | None) -> Any:
     return password.decode() if _IS_OLD and password is not None else password
 
 
-def _subscription(topic_filter: str) -> Any:
+def _subscription(topic_filter: str, at_most_once: bool) -> Any:
     of: Any = mqtt5
     make = of.Subscription if _IS_OLD else of.TopicFilter
     return make(
         topic_filter,
-        max_qos=_AT_LEAST_ONCE,
+        max_qos=_AT_MOST_ONCE if at_most_once else _AT_LEAST_ONCE,
         # To say it of what a group shares is a mistake; section 3.8.3.1.
         no_local=not is_shared(topic_filter),
         retain_as_published=False,

@@ -73,13 +73,17 @@ class IBroker(Interface):
         @raise ValueError: what it says cannot be a topic.
         """
 
-    def subscribe(topic_filter: str, heard: Callable[[Message], None]) -> None:
+    def subscribe(
+        topic_filter: str, heard: Callable[[Message], None], at_most_once: bool = False
+    ) -> None:
         """Call `heard` with each message whose topic fits, on this connection and those to come.
 
         What this client publishes itself is not heard. A filter has one hearer; a message that fits
         two filters of one client is heard by both, once or twice, as the broker has it. The
         messages that the broker has kept are heard on each connection anew, after `connected`.
 
+        @param at_most_once: with QoS 0, else with QoS 1 where they are published so. Of thousands
+            that it has kept a broker may drop some with QoS 1: it lets few wait for one client.
         @raise ValueError: it cannot be a filter.
         """
 

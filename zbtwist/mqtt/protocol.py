@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -318,9 +319,12 @@ class Connection(Protocol):
 
     # --- what goes -----------------------------------------------------------------------------
 
-    def subscribe(self, filters: Iterable[str]) -> None:
-        """Ask for messages."""
-        self._ask(codec.subscribe, tuple(filters))
+    def subscribe(self, filters: Iterable[str], at_most_once: bool = False) -> None:
+        """Ask for messages.
+
+        @param at_most_once: with QoS 0.
+        """
+        self._ask(partial(codec.subscribe, at_most_once=at_most_once), tuple(filters))
 
     def unsubscribe(self, filters: Iterable[str]) -> None:
         """Ask for them no more."""

@@ -309,7 +309,8 @@ class BrokerService(Service):
                 place=self.place,
             )
         self._echoes.clear()
-        self._subscribe(self._subscriptions.filters)
+        for at_most_once in (False, True):
+            self._subscribe(self._subscriptions.filters(at_most_once), at_most_once)
         self.call_all(self.connected)
 
     def heard(self, message: Message) -> None:
@@ -361,18 +362,18 @@ class BrokerService(Service):
             self._echoes.published(message)
         return connection.publish(message, at_least_once)
 
-    def subscribe(self, topic_filter: str, heard: Hearer) -> None:
+    def subscribe(self, topic_filter: str, heard: Hearer, at_most_once: bool = False) -> None:
         if not is_filter(topic_filter):
             raise ValueError(f"{topic_filter!r} cannot be a filter of topics.")
-        if self._subscriptions.add(topic_filter, heard):
-            self._subscribe([topic_filter])
+        if self._subscriptions.add(topic_filter, heard, at_most_once):
+            self._subscribe([topic_filter], at_most_once)
 
     def unsubscribe(self, topic_filter: str) -> None:
         connection = self._connection
         if self._subscriptions.remove(topic_filter) and connection and connection.is_open:
             connection.unsubscribe([topic_filter])
 
-    def _subscribe(self, filters: Iterable[str]) -> None:
+    def _subscribe(self, filters: Iterable[str], at_most_once: bool) -> None:
         connection = self._connection
         if connection is None or not connection.is_open:
             return
@@ -381,4 +382,4 @@ class BrokerService(Service):
             for topic_filter in [each for each in wanted if has_wildcards(each)]:
                 wanted.remove(topic_filter)
                 self.not_subscribed(topic_filter, clause_of(reasons.NO_WILDCARDS))
-        connection.subscribe(wanted)
+        connection.subscribe(wanted, at_most_once)

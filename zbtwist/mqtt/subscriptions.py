@@ -18,20 +18,23 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self._hearers: dict[str, Hearer] = {}
+        self._at_most_once: set[str] = set()
         # Topics come again and again.
         self._of_topics: dict[str, tuple[Hearer, ...]] = {}
 
-    @property
-    def filters(self) -> Iterable[str]:
-        """All filters."""
-        return self._hearers.keys()
+    def filters(self, at_most_once: bool) -> Iterable[str]:
+        """Return all filters with QoS 0, or all others."""
+        return [each for each in self._hearers if (each in self._at_most_once) is at_most_once]
 
-    def add(self, topic_filter: str, heard: Hearer) -> bool:
+    def add(self, topic_filter: str, heard: Hearer, at_most_once: bool = False) -> bool:
         """
+        @param at_most_once: messages are asked for with QoS 0.
         @return: whether the filter is a new one.
         """
         is_new = topic_filter not in self._hearers
         self._hearers[topic_filter] = heard
+        if at_most_once:
+            self._at_most_once.add(topic_filter)
         self._of_topics.clear()
         return is_new
 
@@ -40,6 +43,7 @@ class Subscriptions:
         @return: whether it was there.
         """
         self._of_topics.clear()
+        self._at_most_once.discard(topic_filter)
         return self._hearers.pop(topic_filter, None) is not None
 
     def hearers_of(self, topic: str) -> tuple[Hearer, ...]:
