@@ -109,7 +109,11 @@ class ValuesTests(SynchronousTestCase):
     def test_list(self) -> None:
         """The column comes by itself where a node has told something, and changes as it does."""
         page = self.open()
-        wait_until(lambda: self.column(page).get("METER"), "the watts")
+        # Watts are told with the second packet of a meter, which may have told something else.
+        meters = ("METER", "GEM")
+        wait_until(
+            lambda: all("W\nch1_power" in self.column(page)[meter] for meter in meters), "the watts"
+        )
         first = self.column(page)
         self.assertRegex(first["METER"], r"^\d+(\.\d)? W\nch1_power$")
         self.assertRegex(first["GEM"], r" W\nch1_power$")

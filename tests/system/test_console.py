@@ -18,7 +18,11 @@ from wsproto.events import (
     TextMessage,
 )
 
+from tests.support import left_out
 from tests.system.support import PATIENCE, PROMPT, Gateway
+
+# It is the same with every Python.
+skip = left_out() or None
 
 
 class Viewer:

@@ -14,6 +14,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support import left_out
 from tests.system.support import (
     PATIENCE,
     QUICK,
@@ -24,6 +25,9 @@ from tests.system.support import (
     is_listening,
     wait_until,
 )
+
+# It is the same with every Python.
+skip = left_out() or None
 
 SIMULATED = f"{QUICK}:nodes=2:kinds=echo"
 

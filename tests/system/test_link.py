@@ -26,7 +26,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.support import present
+from tests.support import left_out, present
 from tests.system.support import PATIENCE, Gateway, Program, wait_until
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.endpoints import SerialEndpoint
@@ -39,6 +39,9 @@ from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import EchoNode
 from zbtwist.simulator.pseudoterminal import Pseudoterminal
 from zbtwist.xbee.frames import ReceivePacket, TransmitStatus
+
+# It is the same with every Python.
+skip = left_out() or None
 
 #: How often the port is pulled, in either API mode.
 PULLS = 5

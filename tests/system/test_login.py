@@ -25,6 +25,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, RejectConnection, Request, TextMessage
 
 from tests.pages import DOCS, blocks_of
+from tests.support import left_out
 from tests.system.support import (
     PATIENCE,
     QUICK,
@@ -36,6 +37,9 @@ from tests.system.support import (
     wait_until,
 )
 from zbtwist.control.passwords import line_of
+
+# It is the same with every Python.
+skip = left_out() or None
 
 CALL = (
     "<methodCall><methodName>{}</methodName><params><param><value><string>ECHO</string></value>"

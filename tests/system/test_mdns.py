@@ -8,7 +8,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support import left_out
 from tests.system.support import QUICK, ZBGATE, Gateway, Program, free_ports, wait_until
+
+# It is the same with every Python.
+skip = left_out() or None
 
 try:
     import zeroconf

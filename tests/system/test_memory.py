@@ -9,7 +9,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support import left_out
 from tests.system.support import Gateway
+
+# It is the same with every Python.
+skip = left_out() or None
 
 MUCH = 100_000_000
 

@@ -14,7 +14,11 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from tests.support import left_out
 from tests.system.support import PATIENCE, PROMPT, QUICK, ZBCTL, Gateway, Program, echo, wait_until
+
+# It is the same with every Python.
+skip = left_out() or None
 
 
 class ObservingTestCase(SynchronousTestCase):

@@ -10,7 +10,11 @@ from typing import Any
 
 from twisted.trial.unittest import TestCase
 
+from tests.support import left_out
 from tests.system.support import PATIENCE, Gateway, free_ports, is_listening, wait_until
+
+# It is the same with every Python.
+skip = left_out() or None
 
 #: How many files it may open.
 LIMIT = 64

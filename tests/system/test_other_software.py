@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from tests.simulator.support import widen
+from tests.support import left_out
 from zbtwist.simulator.meter import PACKET_SIZE, parse_packet
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.nodes import PtyNode
@@ -33,6 +34,9 @@ from zbtwist.simulator.zdo import neighbours_of, routes_of
 from zbtwist.xbee.address import Address64
 from zbtwist.xbee.frames import ATCommand, ATCommandResponse, Frame, ReceivePacket, parse_frame
 from zbtwist.xbee.framing import decoder_for, encode
+
+# It is the same with every Python.
+skip = left_out() or None
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 

@@ -18,8 +18,12 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
+from tests.support import left_out
 from tests.system.support import Gateway, Program, echo, free_ports, wait_until
 from zbtwist.runtime.substitutions import About, Template
+
+# It is the same with every Python.
+skip = left_out() or None
 
 SER2NET = shutil.which("ser2net")
 
