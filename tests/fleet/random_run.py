@@ -13,6 +13,7 @@ from typing import Any
 from tests.faults import streams
 from tests.faults.streams import RECORD_OVERHEAD, Reader, Talker, Tally, listen
 from tests.fleet.support import Fleet
+from zbtwist.fleet.way import EXPIRY
 from zbtwist.mqtt.interfaces import Message
 
 #: Bytes a second of each stream.
@@ -40,7 +41,13 @@ class WholePackets(Talker):
 
 
 class Writer(WholePackets, streams.Writer):
-    """Writes those."""
+    """Writes those. What was in the air when it was reset may come until it expires, and it may be
+    reset again twice a second.
+    """
+
+    def _close_books(self) -> None:
+        while len(self._epochs) > 2 * EXPIRY + 4:
+            self._settle(*self._epochs.pop(0))
 
 
 class Speech(WholePackets, streams.Speech):
@@ -58,7 +65,7 @@ class RandomRun:
         self.happened: Counter[str] = Counter()
         self.lossy = 0.0
         self.doubling = 0.0
-        self._passed: deque[tuple[Any, str, Message]] = deque(maxlen=REMEMBERED)
+        self._passed: deque[tuple[float, Any, str, Message]] = deque(maxlen=REMEMBERED)
         self._watch_broker()
         self.writers: list[Writer] = []
         self.readers: list[Reader] = []
@@ -86,7 +93,7 @@ class RandomRun:
 
         def watched(client: Any, topic_filter: str, message: Message) -> None:
             if not message.retained:
-                self._passed.append((client, topic_filter, message))
+                self._passed.append((self.fleet.now, client, topic_filter, message))
             send(client, topic_filter, message)
 
         broker.passes = passes
@@ -164,10 +171,11 @@ class RandomRun:
 
     def bring_again(self) -> None:
         self.happened["old messages brought again"] += 1
-        for client, topic_filter, message in self.chance.sample(
-            list(self._passed), min(20, len(self._passed))
-        ):
-            client.arrival(topic_filter, message)()
+        passed = self.chance.sample(list(self._passed), min(20, len(self._passed)))
+        for at, client, topic_filter, message in passed:
+            # What has expired no broker brings.
+            if message.expires_after is None or self.fleet.now < at + message.expires_after:
+                client.arrival(topic_filter, message)()
 
     def nothing(self) -> None:
         self.happened["nothing"] += 1

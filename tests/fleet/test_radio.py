@@ -16,6 +16,7 @@ from zbtwist.control.faults import ControlFault
 from zbtwist.fleet import radio as radio_module
 from zbtwist.fleet.way import EXPIRY, TRANSMIT_TIMEOUT
 from zbtwist.mqtt.interfaces import Message
+from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.mqtt.site_topics import SiteTopics
 from zbtwist.mqtt.stream_messages import Counts
 from zbtwist.xbee.address import Address64
@@ -241,7 +242,7 @@ class StreamsTests(FleetTestCase):
     def test_answer_that_is_lost(self) -> None:
         fleet = self.build()
         client = self.connect()
-        packets = self.hub.radio.packets_topic
+        packets = self.hub.radio.packets.topic
         fleet.broker.passes = lambda message: () if message.topic == packets else (message,)
         client.write(b"once")
         fleet.run(1.5)
@@ -268,13 +269,49 @@ class StreamsTests(FleetTestCase):
     def test_site_that_answers_nothing(self) -> None:
         fleet = self.build()
         client = self.connect()
-        packets = self.hub.radio.packets_topic
+        packets = self.hub.radio.packets.topic
         fleet.broker.passes = lambda message: () if message.topic == packets else (message,)
         client.write(b"once")
         fleet.run(TRANSMIT_TIMEOUT + 3)
 
         self.assertEqual((self.got, client.ended), ([b"once"], RESET))
-        self.assertEqual(self.hub.radio.pending, {})
+        self.assertEqual(self.hub.radio.packets.pending, {})
+
+    def test_a_stream_that_breaks_is_ended_at_the_site(self) -> None:
+        # The node does not answer: the site tries again and again.
+        fleet = self.build()
+        client = self.connect()
+        self.site.network.nodes.pop(self.device.address64)
+        client.write(b"never")
+        fleet.run(0.05)
+        self.interrupt()
+        fleet.run(0.1)
+
+        ended = [m for m in fleet.broker.published if ("end", "1") in m.user_properties]
+        self.assertEqual([m.topic for m in ended], [SITE.tx(self.device.address64)])
+        self.assertEqual(client.ended, RESET)
+
+    def interrupt(self) -> None:
+        """Let the node's stream at the hub break."""
+        node = present(self.hub.gateway.network.nodes.get(self.device.address64))
+        present(self.hub.gateway.bindings.port_of(node)).interrupted("For another reason")
+
+    def test_an_old_packet_ends_no_new_stream(self) -> None:
+        fleet = self.build(window=2)
+        client = self.connect()
+        packets = self.hub.radio.packets.topic
+        fleet.broker.passes = lambda message: () if message.topic == packets else (message,)
+        client.write(b"old")
+        fleet.run(1)
+        self.interrupt()
+        fleet.run(TRANSMIT_TIMEOUT - 3)
+        fresh = self.connect()
+        fresh.write(b"new")
+        fleet.run(3.5)
+        fleet.broker.passes = lambda message: (message,)
+        fleet.run(TRANSMIT_TIMEOUT + 5)
+
+        self.assertEqual((self.got, fresh.ended), ([b"old", b"new"], ""))
 
     def test_old_command(self) -> None:
         # The site's gateway is cut off; its client is reset; when it is back nothing is sent.
@@ -411,7 +448,7 @@ class SitesTests(FleetTestCase):
     def test_first_packet_of_a_stream_is_not_sent_twice_over_a_restart(self) -> None:
         fleet = self.build()
         client = self.connect()
-        packets = self.hub.radio.packets_topic
+        packets = self.hub.radio.packets.topic
         fleet.broker.passes = lambda message: () if message.topic == packets else (message,)
         client.write(b"once")
         fleet.run(0.5)
@@ -431,6 +468,25 @@ class SitesTests(FleetTestCase):
 
         self.assertTrue(ghost.is_away)
         self.assertEqual(ghost.offline_reason, "Site ghost does not answer.")
+        self.assertEqual(self.log.lines().count("Site ghost does not answer."), 1)
+
+    def test_what_was_lost_of_what_is_kept(self) -> None:
+        fleet = self.build(sites=1, nodes=3)
+        self.hub.kill()
+        for topic in list(fleet.broker.kept):
+            # As a broker that drops what is too much for one client.
+            if "/nodes/" in topic or topic.endswith("/state"):
+                del fleet.broker.kept[topic]
+        self.hub.start()
+        fleet.run(1)
+        self.assertEqual(self.hub.rows(), {})
+        self.device.send(b"x")
+        fleet.run(20)
+
+        rows = self.hub.rows()
+        self.assertEqual(sorted(rows), ["site-1-1", "site-1-2", "site-1-3"])
+        self.assertEqual({row["device_type"] for row in rows.values()}, {"0x00030005"})
+        self.assertEqual({row["site"] for row in rows.values()}, {"site-1"})
 
     def test_node_that_moves(self) -> None:
         fleet = self.build(sites=2)
@@ -470,6 +526,14 @@ class SitesTests(FleetTestCase):
         self.assertEqual(self.hub.rows()["site-1-1"]["site"], "site-2")
 
 
+class HubAsSiteTests(FleetTestCase):
+    def test_not_below_the_same_base(self) -> None:
+        self.build()
+        gateway: Any = self.hub.gateway
+        self.assertEqual(gateway._parts_at_broker(None, MQTTSettings(broker="tcp:b")), ())
+        self.assertIn("The [mqtt] section has the base zbtwist", self.log.lines("error")[0])
+
+
 class StrangersTests(FleetTestCase):
     """What a broker brings is a stranger's word."""
 
@@ -504,8 +568,8 @@ class StrangersTests(FleetTestCase):
             "zbtwist/hubs/state",
             "zbtwist/site-1/nodes/ffffffffffffffff",
             "zbtwist/site-1/nodes/000000000000ffff/rx",
-            radio.packets_topic,
-            radio._answers.topic,
+            radio.packets.topic,
+            radio.answers.topic,
         ):
             for payload in payloads:
                 for each in properties:

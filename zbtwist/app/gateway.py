@@ -327,6 +327,13 @@ class Gateway(MultiService):
         self, broker: BrokerService, settings: MQTTSettings
     ) -> Iterable[BrokerPart]:
         """Return who speaks at the MQTT broker."""
+        if settings.base == getattr(self.radio, "base", None):
+            log.error(
+                "The [mqtt] section has the base {base}, as the sites of this hub: nothing is said "
+                "there, since the hub would take itself for a site. Give it another base.",
+                base=settings.base,
+            )
+            return ()
         from zbtwist.site.service import SiteService
 
         site = SiteService(

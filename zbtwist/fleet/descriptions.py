@@ -17,7 +17,6 @@ from zbtwist.fleet.site import Site
 from zbtwist.fleet.site_requests import description_of
 from zbtwist.fleet.way import NodeWay
 from zbtwist.mqtt.settings import STREAM
-from zbtwist.mqtt.stream_messages import read_object
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.xbee.address import UNKNOWN16, Address64
@@ -31,9 +30,6 @@ PROOF = 60.0
 #: Seconds by which another site must have heard it later.
 LATER = 5.0
 
-#: Bytes of a description.
-MAX_DESCRIPTION = 1 << 16
-
 #: What a hop count, a signal and a temperature may be.
 _MAX_HOPS, _MAX_SIGNAL, _MAX_DEGREES = 30, 255, 1000.0
 
@@ -41,7 +37,7 @@ _MAX_HOPS, _MAX_SIGNAL, _MAX_DEGREES = 30, 255, 1000.0
 class Descriptions:
     """Takes it.
 
-    @ivar ignored: descriptions that make no sense.
+    @ivar ignored: descriptions of more nodes than there may be.
     """
 
     def __init__(self, clock: IReactorTime, radio: FleetRadio, nodes: NodeTable) -> None:
@@ -54,20 +50,16 @@ class Descriptions:
         self.ignored = 0
         radio.described = self._described
 
-    def _described(self, site: Site, address64: Address64, payload: bytes) -> None:
+    def _described(self, site: Site, address64: Address64, said: dict[str, Any] | None) -> None:
         way = self._radio.way(address64)
         if way is None:
             self.ignored += 1
-        elif not payload:
-            if way.site is site:
-                self._radio.place(way, None)
-                way.seen = 0.0
-        else:
-            said = read_object(payload) if len(payload) <= MAX_DESCRIPTION else None
-            if said is None:
-                self.ignored += 1
-            else:
-                self._take(site, way, said)
+        elif said is not None:
+            self._take(site, way, said)
+        elif way.site is site:
+            self._radio.place(way, None)
+            way.seen = 0.0
+            way.is_described = False
 
     def _take(self, site: Site, way: NodeWay, said: dict[str, Any]) -> None:
         last_seen = _number(said.get("last_seen")) or 0.0
@@ -76,6 +68,7 @@ class Descriptions:
                 return
             self._radio.place(way, site)
         way.seen = last_seen
+        way.is_described = True
         self._radio.has_stream(way, said.get("mqtt") == STREAM)
         self._note(way.address64, said, last_seen)
 

@@ -7,24 +7,24 @@ frames in which a radio says it. AT commands and searches are operations of the 
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
-from twisted.internet.defer import Deferred, fail, gatherResults
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from zbtwist.fleet.answers import Answers
 from zbtwist.fleet.events import NodeMoved, SiteDown, SiteRestarted, SiteUp
+from zbtwist.fleet.listing import Described, Listing
+from zbtwist.fleet.operations import DISCOVER_TIMEOUT, SiteOperations
+from zbtwist.fleet.packets import Packets
 from zbtwist.fleet.site import Site
-from zbtwist.fleet.site_requests import answer_of_at, arguments_of_at, found_in
-from zbtwist.fleet.way import SAY_AGAIN, NodeWay, Pending
+from zbtwist.fleet.way import NodeWay
 from zbtwist.mqtt.interfaces import IBroker, Message
 from zbtwist.mqtt.site_topics import SiteTopics, node_of, site_of
-from zbtwist.mqtt.stream_messages import JSON, Answer, Counts, numbered
-from zbtwist.radio.coordinator import Coordinator
-from zbtwist.radio.errors import ATRefused, RadioError, RadioOffline
+from zbtwist.mqtt.stream_messages import Counts, numbered, read_object
+from zbtwist.radio.errors import RadioOffline
 from zbtwist.radio.events import LinkDown, StreamHole, WaysChanged
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import IWay
@@ -37,17 +37,7 @@ from zbtwist.xbee.address import (
     Address16,
     Address64,
 )
-from zbtwist.xbee.description import NodeDescription
-from zbtwist.xbee.frames import (
-    ATCommand,
-    Frame,
-    ReceivePacket,
-    RemoteATCommandResponse,
-    TransmitStatus,
-)
-from zbtwist.xbee.status import ATStatus
-
-F = TypeVar("F", bound=Frame)
+from zbtwist.xbee.frames import ReceivePacket, TransmitStatus
 
 #: Sites, and nodes of all together; and topics that are remembered.
 MAX_SITES = 4096
@@ -57,33 +47,33 @@ MAX_TOPICS = 2 * MAX_WAYS
 #: Bytes of a packet from a node at the most: no radio has longer ones.
 MAX_PACKET = 1024
 
-#: Seconds for a search, and for an AT command, until a site has answered.
-DISCOVER_TIMEOUT = 30.0
-AT_TIMEOUT = 20.0
-
 #: Seconds that a packet may be behind the counts that a site has told. Both come on one connection,
 #: but a cluster of brokers need not keep the order of different topics.
 COUNT_GRACE = 1.0
 
-#: Seconds between two looks at packets that are under way.
-LOOK = 1.0
+#: Seconds until a site is asked for its nodes, if it has not said who all are.
+LIST_PATIENCE = 10.0
+
+#: Bytes of what a site says of a node.
+MAX_DESCRIPTION = 1 << 16
 
 #: The site that nobody can be: below it hubs have their topics.
 HUBS = "hubs"
 
 _NO_NODE = (COORDINATOR64, BROADCAST64, UNKNOWN64)
 
-_NOT_HERE = "A hub has no radio of its own: ask the gateway of the site at which the node is heard."
+
+def _nobody(site: Site, address64: Address64, said: dict[str, Any] | None) -> None:
+    """Nobody wants to know it."""
 
 
-class FleetRadio(Coordinator):
+class FleetRadio(SiteOperations):
     """
     @ivar broker: the broker.
-    @ivar packets_topic: where it is answered what became of packets.
-    @ivar pending: the packets that are under way, by correlation data. There are no more of them
-        than nodes, each with its window.
+    @ivar packets: those to nodes that are under way.
+    @ivar hub: the id of this run, which nobody can guess.
     @ivar sites: the sites that were ever there, by name.
-    @ivar described: called with what is said of a node, by a site.
+    @ivar described: called with what a site says of a node; None if it has forgotten it.
     @ivar doubles: packets of nodes that came twice.
     @ivar ignored: messages that make no sense, or are of more nodes or sites than there may be.
     """
@@ -108,26 +98,25 @@ class FleetRadio(Coordinator):
         self.broker = broker
         self.line.is_server = True
         self._base = base
-        self._wanted = sites
         self._name = name
         self.offline_reason = f"The broker {name} is not connected yet."
         self.hub = secrets.token_hex(8)
         hub = f"{base}/{HUBS}/{self.hub}"
-        self.packets_topic = f"{hub}/packets"
-        self._answers = Answers(clock, broker, f"{hub}/answers")
-        self.pending: dict[bytes, Pending] = {}
-        self._streams = 0
-        self._watch: IDelayedCall | None = None
-        self._graces: set[IDelayedCall] = set()
+        self.answers = Answers(clock, broker, f"{hub}/answers")
+        self.packets = Packets(clock, broker, f"{hub}/packets", self.hub, self.transmit_seconds)
+        self.described: Described = _nobody
+        self._listing = Listing(
+            lambda site: self.ask(site, "list", [], DISCOVER_TIMEOUT),
+            lambda *said: self.described(*said),
+        )
+        self._calls: set[IDelayedCall] = set()
         self.sites: dict[str, Site] = {}
         self._ways: dict[Address64, NodeWay] = {}
         # Whose packets come under which topic.
         self._by_topic: dict[str, tuple[NodeWay, Site]] = {}
-        self.described: Callable[[Site, Address64, bytes], None] = lambda *said: None
         self.doubles = self.ignored = 0
         broker.connected.append(self._connected)
         broker.lost.append(self._lost)
-        broker.subscribe(self.packets_topic, self._packet_answered)
         for one in sites or ("+",):
             topics = SiteTopics(base, one)
             # Thousands are kept, and mosquitto lets a thousand with QoS 1 wait, and drops the rest.
@@ -138,21 +127,18 @@ class FleetRadio(Coordinator):
     def close(self) -> None:
         for site in self.sites.values():
             site.stop()
-        self._answers.stop()
-        for call in (*self._graces, self._watch):
-            if call is not None:
-                call.cancel()
-        self._graces.clear()
-        self._watch = None
+        self.answers.stop()
+        self.packets.stop()
+        for call in self._calls:
+            call.cancel()
+        self._calls.clear()
         super().close()
-
-    def now(self) -> float:
-        """Seconds of the clock."""
-        return self._clock.seconds()
 
     # --- the broker ----------------------------------------------------------------------------
 
     def _connected(self) -> None:
+        for site in self.sites.values():
+            site.begin_anew()
         # How the sites are is said next.
         self.ready(
             RadioInfo(Address64(0), api_mode=0, is_zigbee=False, line=self._name, is_fleet=True)
@@ -166,7 +152,7 @@ class FleetRadio(Coordinator):
         self.offline_reason = reason
         for site in self.sites.values():
             site.gone(reason)
-        self._answers.fail_all(reason)
+        self.answers.fail_all(reason)
         # What nodes say meanwhile shows in the numbers of their packets.
         self._bus.publish(LinkDown(reason, is_counted=True))
 
@@ -177,7 +163,7 @@ class FleetRadio(Coordinator):
         if site is None and name != HUBS and len(self.sites) < MAX_SITES:
             site = self.sites[name] = Site(
                 self._clock,
-                self._answers,
+                self.answers,
                 SiteTopics(self._base, name),
                 self._counted,
                 self._site_changed,
@@ -186,9 +172,7 @@ class FleetRadio(Coordinator):
 
     def _state(self, message: Message) -> None:
         name = site_of(self._base, message.topic)
-        site = None
-        if name is not None and (message.payload == b"online" or name in self.sites):
-            site = self._site(name)
+        site = None if name is None else self._site(name)
         if site is None:
             self.ignored += 1
         elif message.payload == b"online":
@@ -209,7 +193,7 @@ class FleetRadio(Coordinator):
         self._bus.publish(WaysChanged(tuple(site.ways)))
         if not site.is_away:
             for way in list(site.ways.values()):
-                way.say_again(self.now())
+                way.say_again(self._clock.seconds())
 
     def _counted(self, site: Site, counts: Counts) -> None:
         """A site has told how many packets of its nodes there were."""
@@ -229,11 +213,18 @@ class FleetRadio(Coordinator):
             self.has_stream(way, address64 in counts.packets)
             # One that it has not heard yet is counted from its first packet on.
             self._begin_count(way, 0)
+        if not all(way.is_described for way in site.ways.values()):
+            self._later(LIST_PATIENCE, lambda: self._listing.look_at(site))
         if missing:
-            call = self._clock.callLater(
-                COUNT_GRACE, lambda: self._look_for_holes(call, site, counts.run, missing)
-            )
-            self._graces.add(call)
+            self._later(COUNT_GRACE, lambda: self._look_for_holes(site, counts.run, missing))
+
+    def _later(self, seconds: float, work: Callable[[], None]) -> None:
+        def begin() -> None:
+            self._calls.discard(call)
+            work()
+
+        call = self._clock.callLater(seconds, begin)
+        self._calls.add(call)
 
     def _begin_count(self, way: NodeWay, count: int) -> None:
         if way.begins_at(count):
@@ -241,10 +232,7 @@ class FleetRadio(Coordinator):
             why = f"site {'' if way.site is None else way.site.name} was not heard until now"
             self._bus.publish(StreamHole(way.address64, why, is_certain=False))
 
-    def _look_for_holes(
-        self, call: IDelayedCall, site: Site, run: str, missing: list[tuple[NodeWay, int]]
-    ) -> None:
-        self._graces.discard(call)
+    def _look_for_holes(self, site: Site, run: str, missing: list[tuple[NodeWay, int]]) -> None:
         for way, count in missing:
             if way.site is site and site.run == run:
                 lost = way.missed(count)
@@ -308,10 +296,13 @@ class FleetRadio(Coordinator):
         """What is known of a node is said, or that it is forgotten."""
         found = node_of(self._base, message.topic)
         site = None if found is None else self._site(found[0])
-        if found is None or site is None:
+        payload = message.payload
+        said = read_object(payload) if 0 < len(payload) <= MAX_DESCRIPTION else None
+        if found is None or site is None or (payload and said is None):
             self.ignored += 1
         else:
-            self.described(site, Address64(found[1]), message.payload)
+            site.speaks()
+            self.described(site, Address64(found[1]), said)
 
     def _rx(self, message: Message) -> None:
         known = self._by_topic.get(message.topic) or self._meet(message.topic)
@@ -334,6 +325,7 @@ class FleetRadio(Coordinator):
             return
         if lost:
             self._bus.publish(StreamHole(way.address64, lost))
+        self.has_stream(way, True)
         way.proven_at = self._clock.seconds()
         if message.payload:
             self.hearers.hear(ReceivePacket(way.address64, UNKNOWN16, 0, message.payload))
@@ -345,51 +337,21 @@ class FleetRadio(Coordinator):
         site, way = self._site(found[0]), self.way(Address64(found[1]))
         if site is None or way is None:
             return None
+        site.speaks()
         if len(self._by_topic) >= MAX_TOPICS:
             self._by_topic.clear()
         self._by_topic[topic] = way, site
         return way, site
 
-    # --- packets -------------------------------------------------------------------------------
+    def site_at(self, address64: Address64) -> Site:
+        way = self._ways.get(address64)
+        if way is None or way.site is None or way.site.is_away:
+            raise RadioOffline(self.offline_reason if way is None else way.offline_reason)
+        return way.site
 
     @property
     def outstanding(self) -> int:
-        return len(self.pending) + len(self._answers)
-
-    def new_stream(self) -> str:
-        """Return the name of a stream that there never was."""
-        self._streams += 1
-        return f"{self.hub}-{self._streams}"
-
-    def watch_packets(self) -> None:
-        """Something is under way."""
-        if self._watch is None:
-            self._watch = self._clock.callLater(LOOK, self._look_at_sent)
-
-    def _look_at_sent(self) -> None:
-        self._watch = None
-        now = self._clock.seconds()
-        unanswered: dict[NodeWay, None] = {}
-        for name, pending in list(self.pending.items()):
-            if pending.deadline <= now:
-                if self.pending.get(name) is pending:
-                    pending.way.timed_out(name, pending)
-            elif pending.said_at <= now - SAY_AGAIN:
-                unanswered[pending.way] = None
-        for way in unanswered:
-            way.say_again(now - SAY_AGAIN)
-        if self.pending:
-            self.watch_packets()
-
-    def _packet_answered(self, message: Message) -> None:
-        name = message.correlation_data or b""
-        pending = self.pending.get(name)
-        answer = None if pending is None else Answer.parse(message.payload)
-        if pending is None or answer is None:
-            self.late_answers += 1
-        else:
-            self.last_answer = self._clock.seconds()
-            pending.way.answered(name, pending, answer)
+        return len(self.packets.pending) + len(self.answers)
 
     def transmit(
         self,
@@ -401,90 +363,3 @@ class FleetRadio(Coordinator):
         if address64 in _NO_NODE:
             return fail(RadioOffline("A hub sends to no more than one node at once."))
         return self.way_to(address64).transmit(address64, data, address16, sleeps)
-
-    def transmit_loopback(
-        self,
-        address64: Address64,
-        data: bytes,
-        address16: Address16 = UNKNOWN16,
-        sleeps: bool = False,
-    ) -> Deferred[TransmitStatus]:
-        return fail(RadioOffline(_NOT_HERE))
-
-    def transmit_zdo(
-        self,
-        address64: Address64,
-        cluster_id: int,
-        data: bytes,
-        address16: Address16 = UNKNOWN16,
-    ) -> Deferred[TransmitStatus]:
-        return fail(RadioOffline(_NOT_HERE))
-
-    # --- operations ----------------------------------------------------------------------------
-
-    def _ask(
-        self, site: Site, operation: str, arguments: object, seconds: float
-    ) -> Deferred[bytes]:
-        """Ask a site's gateway for an operation."""
-        payload = json.dumps(arguments, separators=(",", ":")).encode()
-        message = Message(site.topics.request(operation), payload, content_type=JSON)
-        return self._answers.ask(message, seconds, f"Site {site.name}")
-
-    async def _local(
-        self,
-        kind: type[ATCommand],
-        command: str,
-        parameter: bytes,
-        timeout: float | None,
-        is_patient: bool = False,
-    ) -> bytes:
-        raise ATRefused(command, ATStatus.INVALID_COMMAND, "A hub, which has no radio of its own,")
-
-    async def remote_at(
-        self,
-        address64: Address64,
-        command: str,
-        parameter: bytes = b"",
-        address16: Address16 = UNKNOWN16,
-        timeout: float | None = None,
-        apply: bool = True,
-    ) -> bytes:
-        """See `Coordinator`. What is set has effect at once, whatever `apply` says."""
-        way = self._ways.get(address64)
-        if way is None or way.site is None or way.site.is_away:
-            raise RadioOffline(self.offline_reason if way is None else way.offline_reason)
-        site = way.site
-        answer = await self._ask(
-            site,
-            "at",
-            arguments_of_at(address64, command, parameter),
-            AT_TIMEOUT if timeout is None else max(timeout, AT_TIMEOUT),
-        )
-        value = answer_of_at(answer, address64, command)
-        self.last_answer = self._clock.seconds()
-        self.hearers.hear(
-            RemoteATCommandResponse(0, address64, UNKNOWN16, command, ATStatus.OK, value)
-        )
-        return value
-
-    async def discover(self) -> list[NodeDescription]:
-        """Have all sites search, each for as long as its radio takes.
-
-        @return: who has answered at those that have told in time.
-        """
-        if self.facts is None:
-            raise RadioOffline(self.offline_reason)
-        sites = [site for site in self.sites.values() if not site.is_away]
-        if not sites:
-            raise RadioOffline("No site is there.")
-        found = await gatherResults(
-            [Deferred.fromCoroutine(self._discover_at(site)) for site in sites]
-        )
-        return [description for answers in found for description in answers]
-
-    async def _discover_at(self, site: Site) -> list[NodeDescription]:
-        try:
-            return found_in(await self._ask(site, "discover", [], DISCOVER_TIMEOUT))
-        except RadioError as error:
-            self.log.warn("The search at site {site} failed: {error}", site=site.name, error=error)
-            return []

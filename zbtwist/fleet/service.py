@@ -26,6 +26,7 @@ class FleetService(MultiService):
     @ivar coordinator: all sites, as the rest of the program sees them.
     @ivar traffic: frames on a serial line: there are none.
     @ivar radio_name: the endpoint of the broker, as the user wrote it.
+    @ivar base: what stands before all topics of its sites.
     @ivar protocol, baud_rate: of a serial line: there is none.
     @ivar heartbeat: whether the broker is there is asked by its own option, ``keepalive``.
     """
@@ -55,6 +56,7 @@ class FleetService(MultiService):
         self._reactor = reactor
         self._broker = broker
         self.radio_name = name
+        self.base = endpoint.settings.base
         self.heartbeat = 0.0
         self.traffic = Traffic(bus)
         self.coordinator = FleetRadio(

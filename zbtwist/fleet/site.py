@@ -74,6 +74,10 @@ class Site:
         self.is_away = True
         self.offline_since = clock.seconds()
         self.offline_reason = f"Site {self.name} has not answered yet."
+        # Whether it has said that it is there, or is not.
+        self._was_told = False
+        # Whether it was asked in vain since it answered last.
+        self._is_silent = False
         self._asking: Deferred[bytes] | None = None
         self._retry: IDelayedCall | None = None
         self._pause = FIRST_PAUSE
@@ -102,8 +106,18 @@ class Site:
     def is_online(self) -> None:
         """It says that it is there, perhaps once more: ask it."""
         self.stop()
+        self._was_told = True
         self._pause = FIRST_PAUSE
         self._ask()
+
+    def begin_anew(self) -> None:
+        """There is another connection, on which nothing was said of it yet."""
+        self._was_told = False
+
+    def speaks(self) -> None:
+        """Something of it has come: if nothing is known of whether it is there, ask it."""
+        if not self._was_told:
+            self.is_online()
 
     def gone(self, reason: str) -> None:
         """It is not there, or cannot be reached.
@@ -111,6 +125,7 @@ class Site:
         @param reason: a sentence.
         """
         self.stop()
+        self._was_told = True
         self.offline_reason = reason
         if not self.is_away:
             self.is_away = True
@@ -138,6 +153,7 @@ class Site:
             is_zigbee=False,
             is_fleet=True,
         )
+        self._is_silent = False
         self.counted(self, counts)
         if self.is_away:
             self.is_away = False
@@ -149,7 +165,12 @@ class Site:
         failure.trap(RadioError, CancelledError)
         if failure.check(CancelledError):
             return
+        was_there, is_news = not self.is_away, not self._is_silent
+        self._is_silent = True
         self.gone(failure.getErrorMessage())
+        if is_news and not was_there:
+            # It has said that it is there.
+            self.changed(self)
         self._retry = self._clock.callLater(self._pause, self._ask)
         self._pause = min(2 * self._pause, LAST_PAUSE)
 

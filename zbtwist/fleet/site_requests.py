@@ -9,6 +9,7 @@ import base64
 import binascii
 from typing import Any
 
+from zbtwist.mqtt.settings import STREAM
 from zbtwist.mqtt.stream_messages import read_object, shown
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError, RadioOffline
 from zbtwist.xbee.address import (
@@ -64,21 +65,36 @@ def found_in(payload: bytes) -> list[NodeDescription]:
 
     @raise RadioError: it failed.
     """
+    rows = rows_in(payload)
+    return [
+        description_of(address64, row.get("label"), row.get("type"), row.get("device_type"), row)
+        for address64, row in rows.items()
+        if row.get("missed_search") is False
+    ]
+
+
+def rows_in(payload: bytes) -> dict[Address64, dict[str, Any]]:
+    """Return what ``list`` and ``discover`` tell of nodes, by their addresses.
+
+    @raise RadioError: it failed.
+    """
     result = _result(payload, Address64(0), "ND")
     if not isinstance(result, list):
-        raise RadioError("The site's answer to discover makes no sense.")
-    found = (_described(row) for row in result[:MAX_FOUND])
-    return [one for one in found if one is not None]
+        raise RadioError("The site's list of nodes makes no sense.")
+    found: dict[Address64, dict[str, Any]] = {}
+    for row in result[:MAX_FOUND]:
+        if isinstance(row, dict):
+            try:
+                found[parse_address64(str(row.get("addr_extended", ""))[:40])] = row
+            except AddressError:
+                continue
+    return found
 
 
-def _described(row: object) -> NodeDescription | None:
-    if not isinstance(row, dict) or row.get("missed_search") is not False:
-        return None
-    try:
-        address64 = parse_address64(str(row.get("addr_extended", ""))[:40])
-    except AddressError:
-        return None
-    return description_of(address64, row.get("label"), row.get("type"), row.get("device_type"), row)
+def said_in_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of ``list`` as a site says it under the topic of a node whose stream it says."""
+    signal = row.get("signal")
+    return {**row, "mqtt": STREAM, "signal": -signal if isinstance(signal, int) else None}
 
 
 def description_of(

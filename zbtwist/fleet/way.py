@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
+from zbtwist.fleet.packets import Packets, Pending
 from zbtwist.fleet.site import Site
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.stream_messages import (
@@ -49,43 +50,12 @@ EXPIRY = 10
 TRANSMIT_TIMEOUT = 30.0
 EXTENDED_TRANSMIT_TIMEOUT = 330.0
 
-#: Seconds after which a packet that was not answered is said again.
-SAY_AGAIN = 2.0
-
 #: What is said of a node of which no site has said anything, and of one that is not said.
 NOWHERE = "No site hears the node."
 NOT_SAID = (
     "Its site does not have its stream at the broker: the settings of the gateway there need "
     'mqtt = "stream".'
 )
-
-
-class Pending:
-    """A packet that is on its way.
-
-    @ivar message: what was published.
-    @ivar way: whose it is.
-    @ivar settled: fires when it is known what became of it.
-    @ivar sent_at: when it was published for the first time, seconds of the clock.
-    @ivar said_at: when it was for the last time.
-    @ivar deadline: until when the answer is waited for.
-    """
-
-    __slots__ = ("deadline", "message", "said_at", "sent_at", "settled", "way")
-
-    def __init__(
-        self,
-        message: Message,
-        way: NodeWay,
-        settled: Deferred[TransmitStatus],
-        now: float,
-        seconds: float,
-    ) -> None:
-        self.message = message
-        self.way = way
-        self.settled = settled
-        self.sent_at = self.said_at = now
-        self.deadline = now + seconds
 
 
 @implementer(IWay)
@@ -96,6 +66,7 @@ class NodeWay:
     @ivar number: that of its last packet, as its site counts them; None until one was heard, or the
         site has said how many there were.
     @ivar is_said: whether its site says its stream.
+    @ivar is_described: whether a site has said who it is.
     @ivar seen: when its site has heard it last, as that says; seconds since 1970.
     @ivar proven_at: when it was certainly at that site, seconds of the clock.
     """
@@ -103,10 +74,12 @@ class NodeWay:
     __slots__ = (
         "_current",
         "_number",
+        "_packets",
         "_pending",
         "_radio",
         "_topic",
         "address64",
+        "is_described",
         "is_said",
         "number",
         "proven_at",
@@ -118,10 +91,12 @@ class NodeWay:
 
     def __init__(self, radio: FleetRadio, address64: Address64) -> None:
         self._radio = radio
+        self._packets: Packets = radio.packets
         self.address64 = address64
         self.site: Site | None = None
         self.number: int | None = None
         self.is_said = True
+        self.is_described = False
         self.seen = 0.0
         self.proven_at = float("-inf")
         # The name of the stream to it, empty until something is sent; the next number in it.
@@ -135,6 +110,7 @@ class NodeWay:
 
     def is_at(self, site: Site | None) -> None:
         """It is heard there from now on, and nowhere else."""
+        self._end_stream()
         if self.site is not None:
             self.site.ways.pop(self.address64, None)
         self.site = site
@@ -186,11 +162,11 @@ class NodeWay:
         address16: Address16 = UNKNOWN16,
         sleeps: bool = False,
     ) -> Deferred[TransmitStatus]:
-        site, radio = self.site, self._radio
+        site, packets = self.site, self._packets
         if site is None or self.is_away:
             return fail(RadioOffline(self.offline_reason))
         if not self._current:
-            self._current, self._number = radio.new_stream(), 0
+            self._current, self._number = packets.new_stream(), 0
         name = b"%s.%d" % (self._current.encode(), self._number)
         message = Message(
             self._topic,
@@ -201,31 +177,31 @@ class NodeWay:
                 (NUMBER, str(self._number)),
                 (RUN, site.run),
             ),
-            response_topic=radio.packets_topic,
+            response_topic=packets.topic,
             correlation_data=name,
             expires_after=EXPIRY,
         )
-        if not radio.broker.publish(message):
+        if not packets.publish(message):
             return fail(RadioOffline("The broker takes no more at the moment, or is away."))
         self._number += 1
         settled: Deferred[TransmitStatus] = Deferred(lambda _: self._forget(name))
         seconds = EXTENDED_TRANSMIT_TIMEOUT if sleeps else TRANSMIT_TIMEOUT
-        pending = Pending(message, self, settled, radio.now(), seconds)
-        self._pending[name] = radio.pending[name] = pending
-        radio.watch_packets()
+        pending = Pending(message, self, settled, packets.now(), seconds)
+        self._pending[name] = pending
+        packets.add(name, pending)
         return settled
 
     def _forget(self, name: bytes) -> None:
         self._pending.pop(name, None)
-        self._radio.pending.pop(name, None)
+        self._packets.pending.pop(name, None)
 
     def answered(self, name: bytes, pending: Pending, answer: Answer) -> None:
         """It is known what became of a packet."""
         is_current = name in self._pending
         self._forget(name)
         if answer.outcome is Outcome.DELIVERED:
-            self.proven_at = now = self._radio.now()
-            self._radio.transmit_seconds.observe(now - pending.sent_at)
+            self.proven_at = now = self._packets.now()
+            self._packets.seconds.observe(now - pending.sent_at)
             pending.settled.callback(TransmitStatus(0, UNKNOWN16, 0, DeliveryStatus.DELIVERED, 0))
             return
         if is_current:
@@ -237,8 +213,9 @@ class NodeWay:
 
     def timed_out(self, name: bytes, pending: Pending) -> None:
         """Nothing was answered in time."""
+        if name in self._pending:
+            self.stream_broken()
         self._forget(name)
-        self.stream_broken()
         site = "" if self.site is None else self.site.name
         seconds = pending.deadline - pending.sent_at
         error = NoAnswer(f"Site {site} has not said within {seconds:g} s what became of a packet.")
@@ -247,23 +224,28 @@ class NodeWay:
 
     def say_again(self, before: float) -> None:
         """Publish once more what was published before that moment and is not answered."""
-        site, radio = self.site, self._radio
+        site, packets = self.site, self._packets
         if site is None or site.is_away:
             return
         for pending in list(self._pending.values()):
             if pending.said_at <= before:
-                if not radio.broker.publish(pending.message):
+                if not packets.publish(pending.message):
                     return
-                pending.said_at = radio.now()
+                pending.said_at = packets.now()
 
     def stream_broken(self) -> None:
         """What is on its way is not wanted any more."""
+        self._end_stream()
+        # It is still waited for what became of it.
+        self._pending = {}
+
+    def _end_stream(self) -> None:
+        """The next packet begins another stream; the site is to send nothing more of this one."""
         stream, self._current = self._current, ""
-        was_pending, self._pending = bool(self._pending), {}
         site = self.site
-        if stream and was_pending and site is not None and not site.is_away:
+        if stream and self._pending and site is not None and not site.is_away:
             end = ((STREAM, stream), (NUMBER, str(self._number)), (RUN, site.run), (END, "1"))
-            self._radio.broker.publish(Message(self._topic, b"", user_properties=end))
+            self._packets.publish(Message(self._topic, b"", user_properties=end))
 
     def lose_pending(self, why: str) -> None:
         """Nobody can say any more what became of what is on its way.
