@@ -71,6 +71,15 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def is_listening_at(path: str) -> bool:
+    """Whether somebody accepts connections at that Unix socket.
+
+    That it exists does not say so: it is bound before it listens.
+    """
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 def echo(port: int, data: bytes) -> bytes:
     """Send `data` to an echo node; return what comes back."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:

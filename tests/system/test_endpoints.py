@@ -23,6 +23,7 @@ from tests.system.support import (
     Program,
     free_ports,
     is_listening,
+    is_listening_at,
     wait_until,
 )
 
@@ -144,12 +145,12 @@ class ListeningTests(EndpointTestCase):
         first, second = (os.path.join(self.directory, name) for name in "ab")
         self.write(f'listen = ["unix:{first}"]')
         gateway = self.start()
-        wait_until(lambda: os.path.exists(first), "the first")
+        wait_until(lambda: is_listening_at(first), "the first")
         with socket.socket(socket.AF_UNIX) as stays, socket.socket(socket.AF_UNIX) as goes:
             stays.connect(first)
             self.write(f'listen = ["unix:{first}", "unix:{second}"]')
             gateway.process.send_signal(signal.SIGHUP)
-            wait_until(lambda: os.path.exists(second), "the second")
+            wait_until(lambda: is_listening_at(second), "the second")
             goes.connect(second)
             stays.sendall(b"hello")
             for each in (stays, goes):
@@ -160,14 +161,14 @@ class ListeningTests(EndpointTestCase):
             self.assertEqual(goes.recv(100), b"")
             stays.sendall(b"again")
             self.assertEqual(stays.recv(100), b"again")
-        self.assertFalse(os.path.exists(second))
+        wait_until(lambda: not os.path.exists(second), "nothing is left of the second")
 
     def test_for_all_nodes(self) -> None:
         self.write("", more=f'listen = "unix:{self.directory}/{{address}}"')
         gateway = self.start()
         for row in gateway.nodes(2).values():
             path = os.path.join(self.directory, row["addr_extended"].strip("[]!").replace(":", ""))
-            wait_until(lambda path=path: os.path.exists(path), path)  # type: ignore[misc]
+            wait_until(lambda path=path: is_listening_at(path), path)  # type: ignore[misc]
             self.assertEqual(ask(f"UNIX-CONNECT:{path}", b"hello"), b"hello")
 
     def test_mistakes_are_said_before(self) -> None:

@@ -11,7 +11,14 @@ from typing import Any
 from twisted.trial.unittest import TestCase
 
 from tests.support import left_out
-from tests.system.support import PATIENCE, Gateway, free_ports, is_listening, wait_until
+from tests.system.support import (
+    PATIENCE,
+    Gateway,
+    free_ports,
+    is_listening,
+    is_listening_at,
+    wait_until,
+)
 
 # It is the same with every Python.
 skip = left_out() or None
@@ -66,7 +73,7 @@ class NoFilesLeftTests(TestCase):
         self.addCleanup(self.gateway.stop)
         # What clients were told when they connected or wrote.
         self.told: dict[socket.socket, type[ConnectionError]] = {}
-        wait_until(lambda: os.path.exists(self.unix), "the Unix socket")
+        wait_until(lambda: is_listening_at(self.unix), "the Unix socket")
         wait_until(lambda: is_listening(self.gateway.base_port), "the first node's port")
         wait_until(self.listens_on_six, "the port of IPv6")
         self.four = self.gateway.base_port
