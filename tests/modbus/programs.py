@@ -10,9 +10,11 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.modbus.masters import Tally
@@ -181,6 +183,54 @@ def torn_request(port: int, count: int) -> Tally:
     return tally
 
 
+class Chatterer:
+    """A client of a Unix socket that says something now and then, which nobody answers.
+
+    @ivar said: how often it has.
+    """
+
+    def __init__(self, path: str, interval: float) -> None:
+        """
+        @param interval: seconds.
+        """
+        self.said = 0
+        self._interval = interval
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(path)
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._is_over.wait(self._interval):
+            self._socket.sendall(b"!")
+            self.said += 1
+
+    def stop(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+        self._socket.close()
+
+
+def beside_a_chatterer(protocol: str, baud: int, interval: float, count: int) -> Tally:
+    """Ask beside a client of the node's that speaks another protocol, takes turns, and is never
+    answered.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        other = ("--listen", f"unix:{directory}/{{address}}:protocol=raw")
+        plant = Plant(protocol, baud, 0.0, "--turns", "reply", *other)
+        try:
+            # Beside it is the lock of the endpoint.
+            (path,) = (str(path) for path in Path(directory).iterdir() if path.is_socket())
+            chatterer = Chatterer(path, interval)
+            try:
+                return poll(plant.port, protocol == "modbus-tcp", count, lambda n: (1, n, 10))
+            finally:
+                chatterer.stop()
+        finally:
+            plant.stop()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.modbus.programs", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="reads of each (1000)")
@@ -205,6 +255,9 @@ def main() -> None:
                 print(f"requests in 8 pieces: {torn}", flush=True)
         finally:
             plant.stop()
+    for protocol, interval in (("modbus-rtu", 0.4), ("modbus-tcp", 3.0)):
+        beside = beside_a_chatterer(protocol, arguments.baud, interval, min(50, count))
+        print(f"{protocol}, beside a client that writes every {interval:g} s: {beside}", flush=True)
     # In pieces, as far as the slave's line is slow enough.
     plant = Plant("modbus-tcp", 9600, 0.0)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.binding.asking.support import AskingTestCase
 from tests.radio.support import FACTS
 from zbtwist.binding.asking.askers import END_DEVICE_TIMEOUT, LEFT_TIMEOUT, REPLY_TIMEOUT
-from zbtwist.binding.asking.conversation import HIGH_WATER, LONGEST_TURN
+from zbtwist.binding.asking.conversation import HIGH_WATER, LONGEST_PIECES, LONGEST_TURN
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.xbee import devices
 from zbtwist.xbee.status import DeliveryStatus
@@ -110,13 +110,23 @@ class ConversationTests(AskingTestCase):
         self.second.dataReceived(b"2?\n")
         began = self.clock.seconds()
         while self.arrive() != b"2?\n":
-            self.assertLess(self.clock.seconds() - began, LONGEST_TURN + REPLY_TIMEOUT + 0.1)
+            self.assertLess(self.clock.seconds() - began, LONGEST_PIECES + REPLY_TIMEOUT + 0.1)
             self.clock.advance(0.1)
             self.first.dataReceived(b"!")
         self.port.deliver(b"two\n")
         self.clock.advance(SILENCE)
         self.assertEqual((self.one.value(), self.two.value()), (b"", b"two\n"))
         self.assertEqual(set(self.arrive()), set(b"!"))
+
+    def test_whoever_asks_again_and_gets_no_answer(self) -> None:
+        """What comes that late is another question, and waits for its turn."""
+        self.first.dataReceived(b"1?\n")
+        self.arrive()
+        self.second.dataReceived(b"2?\n")
+        self.clock.advance(LONGEST_PIECES)
+        self.first.dataReceived(b"1?\n")
+        self.clock.advance(REPLY_TIMEOUT - LONGEST_PIECES)
+        self.assertEqual(self.arrive(), b"2?\n")
 
     def test_upload_without_an_end(self) -> None:
         """The same of one whose bytes never have all arrived."""

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 HIGH_WATER = 4096
 
 #: Seconds after which a turn is over, since its question has arrived, if the node is never silent;
-#: and for which its client may go on sending in it, since it began, while others wait.
+#: and for which its client may send without a pause, since it began, while others wait.
 LONGEST_TURN = 5.0
+
+#: Seconds for which its client may send piece after piece, each when the node has the one before,
+#: while others wait.
+LONGEST_PIECES = 2.0
 
 
 class Conversation(Question):
@@ -40,8 +44,8 @@ class Conversation(Question):
         self._is_answered = False
         # Until when this turn lasts at the most.
         self._until = 0.0
-        # Until when what the client sends belongs to this turn, while others wait.
-        self._sends_until = 0.0
+        # Since when this turn lasts while others wait.
+        self._since = 0.0
 
     @property
     def is_busy(self) -> bool:
@@ -69,13 +73,14 @@ class Conversation(Question):
         """
         askers = self._askers
         if not askers.others_wait(self.client):
-            self._sends_until = askers.now + LONGEST_TURN
+            self._since = askers.now
             return True
-        return not self._is_answered and askers.now < self._sends_until
+        longest = LONGEST_PIECES if askers.has_arrived(self) else LONGEST_TURN
+        return not self._is_answered and askers.now - self._since < longest
 
     def begin(self) -> None:
         self._has_turn, self._is_answered = True, False
-        self._sends_until = self._askers.now + LONGEST_TURN
+        self._since = self._askers.now
         data = bytes(self._unsent)
         self._unsent.clear()
         self._askers.send(self, data)
