@@ -23,7 +23,7 @@ help:
 	@echo "make browser   run those, in Chromium"
 	@echo "make axe       get axe-core from npm, with which the tests look who can use the console"
 	@echo "make coverage  run all of them, and check how much of the gateway they run"
-	@echo "make lint      check format and style"
+	@echo "make lint      check format and style, also that of the documentation"
 	@echo "make types     check types"
 	@echo "make imports   check which room imports which"
 	@echo "make news      show what news/ will add to CHANGELOG.rst"
@@ -64,6 +64,9 @@ coverage: $(VENV)/installed-dev
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@for page in *.rst docs/*.rst; do \
+	    $(BIN)/python -m docutils --halt=warning $$page /dev/null || exit 1; \
+	done
 
 types: $(VENV)/installed-dev
 	$(BIN)/mypy

@@ -24,13 +24,14 @@ from tests.xbee.strategies import repeatable
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.outbox import MAX_BATCH, MAX_WAITING_BYTES, Counters
 from zbtwist.mqtt.owner import Ending, Login, Owner
+from zbtwist.mqtt.packet_reader import MAX_PACKET
 from zbtwist.mqtt.protocol import (
     ANSWER_LIMIT,
     ANSWER_TIMEOUT,
     FAREWELL_TIMEOUT,
     GREETING_TIMEOUT,
     MAX_FILTERS,
-    MAX_PACKET,
+    READING_TIME,
     RECEIVE_MAXIMUM,
     Connection,
 )
@@ -346,7 +347,7 @@ class HearingTests(ConnectionTestCase):
             self.assertEqual(self.owner.messages, [])
             self.end.say(data[at : at + 5000])
         self.assertEqual(self.owner.messages, [Message("a", bytes(size))])
-        self.assertEqual(self.connection._rest, b"")
+        self.assertEqual(len(self.connection._packets), 0)
 
     def test_more_at_once_than_may_be_while_nothing_can_be_confirmed(self) -> None:
         self.open()
@@ -366,6 +367,59 @@ class HearingTests(ConnectionTestCase):
         self.assertEqual(self.names(), [])
         producer_of(self.end.transport).resumeProducing()
         self.assertEqual(self.names(), ["PubAck"])
+
+    def take_time(self) -> None:
+        """Let each message take a quarter of the time that there is."""
+        hear = self.owner.heard
+
+        def heard(message: Message) -> None:
+            self.clock.rightNow += READING_TIME / 4
+            hear(message)
+
+        self.patch(self.owner, "heard", heard)
+
+    def payloads(self) -> list[bytes]:
+        return [message.payload for message in self.owner.messages]
+
+    def test_the_rest_is_read_in_another_turn(self) -> None:
+        """Whatever a broker says, and how fast, everything else has its turn in between."""
+        self.open()
+        self.take_time()
+        said = [b"%d" % number for number in range(11)]
+        self.end.say(*(publish_packet("a", payload) for payload in said[:10]), b"\x30")
+        self.assertEqual(self.payloads(), said[:4])
+        self.assertEqual(self.end.transport.producerState, "paused")
+        # What TLS had decrypted comes all the same.
+        self.end.say(publish_packet("a", said[10])[1:])
+        self.assertEqual(self.payloads(), said[:4])
+        # Whatever else is to be done now comes before the turn after the next.
+        seen: list[tuple[int, str]] = []
+        self.clock.callLater(
+            0, lambda: seen.append((len(self.payloads()), self.end.transport.producerState))
+        )
+        self.clock.advance(0)
+        self.assertEqual(seen, [(8, "paused")])
+        self.assertEqual(self.payloads(), said)
+        self.assertEqual(self.end.transport.producerState, "producing")
+
+    def test_it_may_end_before_the_rest_is_read(self) -> None:
+        self.open()
+        self.take_time()
+        self.end.say(*(publish_packet("a", b"") for _ in range(10)))
+        self.connection.close()
+        self.clock.advance(0)
+        self.assertEqual(len(self.owner.messages), 4)
+        self.end.hang_up()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_it_may_be_lost_before_the_rest_is_read(self) -> None:
+        self.open()
+        self.take_time()
+        self.end.say(*(publish_packet("a", b"") for _ in range(10)))
+        self.end.hang_up()
+        self.clock.advance(0)
+        self.assertEqual(len(self.owner.messages), 4)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_a_hearer_may_end_it(self) -> None:
         self.open()
@@ -394,7 +448,7 @@ class HearingTests(ConnectionTestCase):
             [message.payload for message in self.owner.messages],
             [payload for payload, _ in payloads],
         )
-        self.assertEqual(self.connection._rest, b"")
+        self.assertEqual(len(self.connection._packets), 0)
         self.assertEqual(self.names()[1:], ["PubAck"] * sum(qos for _, qos in payloads))
 
     @repeatable(200)

@@ -16,6 +16,7 @@ from zbtwist.mqtt.failures import why_lost
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.outbox import MAX_WINDOW, Counters, Outbox
 from zbtwist.mqtt.owner import Ending, Login, Owner
+from zbtwist.mqtt.packet_reader import MAX_PACKET, PacketReader, TooLarge
 from zbtwist.mqtt.reasons import clause_of
 
 #: Seconds from the connection until the broker has taken this client in; TLS is within them.
@@ -30,9 +31,12 @@ ANSWER_LIMIT = 120.0
 #: The share of the time that it may be silent for, after which it is asked.
 PING_AFTER = 0.75
 
-#: Bytes of a packet that may come, and messages with QoS 1 that the broker may have under way here.
-MAX_PACKET = 1 << 20
+#: Messages with QoS 1 that the broker may have under way here.
 RECEIVE_MAXIMUM = 100
+
+#: Seconds for which what has come is read before everything else of the program has its turn: a
+#: broker has whatever its other clients say, as fast as they can.
+READING_TIME = 0.005
 
 #: Filters in one packet.
 MAX_FILTERS = 50
@@ -64,8 +68,9 @@ class Connection(Protocol):
         self.takes_wildcards = True
         self.outbox = Outbox(clock, counters, owner.drained)
         self.ending: Ending | None = None
-        # What has come of a packet that is not there as a whole.
-        self._rest: bytes | bytearray = b""
+        self._packets = PacketReader()
+        # What reads the rest of what has come.
+        self._reading: IDelayedCall | None = None
         self._heard_at = self._asked_at = 0.0
         self._unacknowledged = 0
         # The filters that the broker was told of, and has not answered to.
@@ -129,6 +134,7 @@ class Connection(Protocol):
         self.ending = ending
         was_open, self.is_open = self.is_open, False
         self._stop_timers()
+        self._stop_reading()
         transport: Any = self.transport
         if farewell is None:
             self.outbox.end()
@@ -144,6 +150,7 @@ class Connection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         was_open, self.is_open = self.is_open, False
         self._stop_timers()
+        self._stop_reading()
         self.outbox.end()
         why = why_lost(reason.value or ConnectionDone())
         if not was_open and reason.check(ConnectionDone, ConnectionLost):
@@ -159,54 +166,63 @@ class Connection(Protocol):
     # --- what comes ----------------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
-        if self.ending is not None:
-            return
-        self._heard_at = self._clock.seconds()
+        if self.ending is None:
+            self._packets.add(data)
+            if self._reading is None:
+                self._read()
+
+    def _read(self) -> None:
+        now = self._heard_at = self._clock.seconds()
+        until = now + READING_TIME
         self.outbox.hold()
         try:
-            self._read(data)
+            while (packet := self._packets.next()) is not None:
+                self._take(packet)
+                if self.ending is not None:
+                    break
+                if self._clock.seconds() >= until:
+                    self._read_later()
+                    break
+        except TooLarge as error:
+            self._fail(
+                f"it has sent a packet of {error} bytes, and was told that {MAX_PACKET} is the "
+                "most",
+                reasons.PACKET_TOO_LARGE,
+            )
+        except codec.MalformedPacket as error:
+            self._fail(self._what_is_malformed(error), reasons.MALFORMED_PACKET)
         finally:
             self.outbox.flush()
             if not self.outbox.unsent:
                 self._unacknowledged = 0
 
-    def _read(self, data: bytes) -> None:
-        whole: bytes | bytearray = data
-        if self._rest:
-            # There may be very many pieces of it.
-            if isinstance(self._rest, bytes):
-                self._rest = bytearray(self._rest)
-            self._rest += data
-            whole = self._rest
-        start = 0
-        try:
-            while self.ending is None:
-                size = codec.size_of(whole, start)
-                if size > MAX_PACKET:
-                    self._fail(
-                        f"it has sent a packet of {size} bytes, and was told that {MAX_PACKET} is "
-                        "the most",
-                        reasons.PACKET_TOO_LARGE,
-                    )
-                if not size or len(whole) - start < size:
-                    break
-                packet = codec.read(whole, start, start + size)
-                start += size
-                self._take(packet)
-        except codec.MalformedPacket as error:
-            self._fail(self._what_is_malformed(whole, start, error), reasons.MALFORMED_PACKET)
-        if self.ending is not None or start == len(whole):
-            self._rest = b""
-        elif start or whole is data:
-            self._rest = whole[start:]
+    def _read_later(self) -> None:
+        """Read on in the reactor's next turn, and let nothing more come until then."""
+        transport: Any = self.transport
+        transport.pauseProducing()
+        self._reading = self._clock.callLater(0, self._read_on)
 
-    def _what_is_malformed(self, data: bytes | bytearray, start: int, error: object) -> str:
-        # CONNACK of MQTT 3 has two bytes.
-        if not self.is_open and data[start : start + 2] == b"\x20\x02":
-            return clause_of(reasons.UNSUPPORTED_VERSION)
-        # An alert of TLS (RFC 8446, sections 5.1 and 6).
-        if not self.is_open and data[start : start + 2] == b"\x15\3":
-            return "it speaks TLS at that port: name it as tls:HOST:PORT"
+    def _read_on(self) -> None:
+        self._reading = None
+        self._read()
+        if self._reading is None and self.ending is None:
+            transport: Any = self.transport
+            transport.resumeProducing()
+
+    def _stop_reading(self) -> None:
+        self._packets.clear()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    def _what_is_malformed(self, error: object) -> str:
+        if not self.is_open:
+            # CONNACK of MQTT 3 has two bytes.
+            if self._packets.next_begins_with(b"\x20\x02"):
+                return clause_of(reasons.UNSUPPORTED_VERSION)
+            # An alert of TLS (RFC 8446, sections 5.1 and 6).
+            if self._packets.next_begins_with(b"\x15\3"):
+                return "it speaks TLS at that port: name it as tls:HOST:PORT"
         return f"what it says is no MQTT 5: {error}"
 
     def _take(self, packet: Any) -> None:

@@ -1,8 +1,8 @@
 """How each node is, under its topic.
 
-A change is said within a second: of its name, its port, its health, a digital line. What changes
-with everything that a node says or hardly ever matters (when it was heard last, how strongly, its
-temperature, analog lines, values) is looked at once in `ROUND`, one of `PARTS` of all nodes after
+A change is said within a second: of its name, its port, its health, a line that it has read. What
+changes with everything that a node says or hardly ever matters (when it was heard last, how
+strongly, its temperature, values) is looked at once in `ROUND`, one of `PARTS` of all nodes after
 the other, and said if anything is not as it was said last.
 """
 
@@ -41,11 +41,8 @@ PARTS = 60
 #: What makes a node another one than was said.
 _CHANGES: tuple[type[NodeEvent], ...] = (
     *(NodeAdded, NodeChanged, NodeIdentified, HealthChanged),
-    *(MappingChanged, PortFailed, EndpointFailed),
+    *(PinsChanged, MappingChanged, PortFailed, EndpointFailed),
 )
-
-#: How digital lines are called.
-_DIGITAL = "DIO"
 
 
 class NodesSaid:
@@ -74,7 +71,6 @@ class NodesSaid:
         self._looking.clock = clock
         self._hearing: list[tuple[type[Event], Callable[[Any], None]]] = [
             *((kind, self._happened) for kind in _CHANGES),
-            (PinsChanged, self._pins_changed),
             (NodeForgotten, self._forgotten),
         ]
 
@@ -141,10 +137,6 @@ class NodesSaid:
 
     def _happened(self, event: NodeEvent) -> None:
         self.changed(event.node)
-
-    def _pins_changed(self, event: PinsChanged) -> None:
-        if any(name.startswith(_DIGITAL) for name in event.changed):
-            self.changed(event.node)
 
     def _forgotten(self, event: NodeForgotten) -> None:
         if self._topics is not None:
