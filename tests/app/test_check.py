@@ -18,6 +18,9 @@ from tests.support import present
 from zbtwist.app import check as app_check
 from zbtwist.app.check import RADIO_LIMIT, check
 from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.fleet.endpoint import FleetEndpoint
+from zbtwist.mqtt import trial
+from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.radio import link_work
 from zbtwist.radio.bring_up import bring_up
 from zbtwist.radio.info import RadioInfo
@@ -34,7 +37,7 @@ SETTINGS = Settings(serial="sim:")
 class CheckTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor: Any = MemoryReactorClock()
-        self.endpoint = SimulatorEndpoint(
+        self.endpoint: Any = SimulatorEndpoint(
             self.reactor, SimulatorOptions(discovery_time=0.3, interval=0)
         )
         self.patch(Settings, "radio_endpoint", lambda settings, reactor: self.endpoint)
@@ -123,6 +126,53 @@ class RadioTests(CheckTestCase):
         self.patch(self.endpoint, "connect", lambda factory: Deferred())
         self.assertEqual(self.check(seconds=RADIO_LIMIT + 10), 1)
         self.assertRegex(self.line("Radio: "), "^none on sim:: There was no connection within")
+
+
+class BrokerTests(CheckTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.why = ""
+        self.tried: list[MQTTSettings] = []
+
+        async def answer(reactor: object, settings: MQTTSettings) -> str:
+            self.tried.append(settings)
+            return self.why
+
+        self.patch(trial, "why_not_taken", answer)
+        self.settings = replace(SETTINGS, mqtt=MQTTSettings(broker="tcp:broker:1883"))
+
+    def test_it_takes_the_gateway(self) -> None:
+        self.assertEqual(self.check(self.settings), 0)
+        self.assertEqual(
+            self.line("MQTT: "),
+            "the broker broker:1883 takes this gateway; nothing was said there.",
+        )
+        self.assertEqual(self.tried, [self.settings.mqtt])
+
+    def test_it_does_not(self) -> None:
+        """The radio is looked for all the same."""
+        self.why = "nothing listens there"
+        self.assertEqual(self.check(self.settings), 1)
+        self.assertEqual(
+            self.line("MQTT: "),
+            "the broker broker:1883 is not to be had: nothing listens there.",
+        )
+        self.assertTrue(self.line("Radio: "))
+
+    def test_a_hub_s(self) -> None:
+        self.endpoint = FleetEndpoint(self.settings.mqtt, ("house",))
+        settings = replace(SETTINGS, serial="mqtt:broker:1883:sites=house")
+        self.assertEqual(self.check(settings), 0)
+        self.assertEqual(
+            self.line("Radio: "), "none of its own; it is a hub of house at the broker."
+        )
+        self.why = "nothing listens there"
+        self.assertEqual(self.check(settings), 1)
+        self.assertEqual(len(self.tried), 2)
+
+    def test_there_is_none(self) -> None:
+        self.check()
+        self.assertEqual(self.tried, [])
 
 
 class StateTests(CheckTestCase):

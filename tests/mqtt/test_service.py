@@ -4,16 +4,15 @@ import os
 from typing import Any
 
 import mqtt5
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.mqtt.wire import QOS, BrokerEnd, publish_packet
+from tests.mqtt.network import Network
+from tests.mqtt.wire import QOS, publish_packet
 from tests.support import mistake, record_log
 from zbtwist.mqtt import service as module
 from zbtwist.mqtt.endpoint import FileError
@@ -24,40 +23,6 @@ from zbtwist.mqtt.settings import MQTTSettings
 
 WILL = Message("state", b"offline", retained=True)
 PLACE = MQTTSettings(broker="tcp:broker:1883")
-
-
-@implementer(IStreamClientEndpoint)
-class Network:
-    """The network, and brokers that a test speaks for.
-
-    @ivar tries: how often it was tried to connect.
-    @ivar outcome: what comes of the next tries: an exception, None for a connection, or a Deferred.
-    """
-
-    def __init__(self) -> None:
-        self.tries = 0
-        self.outcome: Any = None
-        self.ends: list[BrokerEnd] = []
-        self.settings: list[MQTTSettings] = []
-
-    def endpoint_of(self, reactor: Any, settings: MQTTSettings) -> Network:
-        self.settings.append(settings)
-        return self
-
-    def connect(self, protocolFactory: Any) -> Deferred[Any]:
-        self.tries += 1
-        outcome = self.outcome
-        if isinstance(outcome, Deferred):
-            return outcome
-        if outcome is not None:
-            return fail(outcome)
-        connection = protocolFactory.buildProtocol(None)
-        self.ends.append(BrokerEnd(connection))
-        return succeed(connection)
-
-    @property
-    def end(self) -> BrokerEnd:
-        return self.ends[-1]
 
 
 class ServiceTestCase(SynchronousTestCase):

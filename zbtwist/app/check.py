@@ -3,7 +3,7 @@ it as it is.
 
 The configuration has been read by then. The state file is looked at in a copy, since to open it may
 change it. The radio is asked and never told: it keeps its mode and its settings, and its flash is
-not written.
+not written. A broker hears nothing but that somebody was there.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from twisted.python.failure import Failure
 
 from zbtwist.config.settings import Settings
 from zbtwist.config.values import IN_MEMORY
+from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.errors import RadioError
 from zbtwist.radio.events import LinkFailed, LinkUp
@@ -162,6 +163,8 @@ async def check(settings: Settings, reactor: Any, say: Say) -> int:
     except Problem as problem:
         say(f"State: {problem}")
         status = FAILED
+    if settings.mqtt.broker:
+        status |= await _look_for_broker(settings.mqtt, reactor, say)
     try:
         await _look_for_radio(settings, reactor, ports, say)
     except Problem as problem:
@@ -235,6 +238,23 @@ def _copy(path: str, copy: str) -> None:
                 shutil.copyfile(beside(Path(path)), beside(Path(copy)))
 
 
+# --- the broker --------------------------------------------------------------------------------
+
+
+async def _look_for_broker(settings: MQTTSettings, reactor: Any, say: Say) -> int:
+    """
+    @return: the exit status.
+    """
+    from zbtwist.mqtt.trial import why_not_taken
+
+    why = await why_not_taken(reactor, settings)
+    if why:
+        say(f"MQTT: the broker {settings.place} is not to be had: {why}.")
+        return FAILED
+    say(f"MQTT: the broker {settings.place} takes this gateway; nothing was said there.")
+    return 0
+
+
 # --- the radio ---------------------------------------------------------------------------------
 
 
@@ -247,10 +267,10 @@ async def _look_for_radio(settings: Settings, reactor: Any, ports: Ports, say: S
         from zbtwist.fleet.endpoint import FleetEndpoint
 
         assert isinstance(endpoint, FleetEndpoint)
-        # Its own state there is made when it is connected.
         where = f"of {', '.join(endpoint.sites)}" if endpoint.sites else "of all sites"
-        broker = endpoint.settings.place
-        say(f"Radio: it is a hub {where} at the broker {broker}, which is not connected to now.")
+        say(f"Radio: none of its own; it is a hub {where} at the broker.")
+        if await _look_for_broker(endpoint.settings, reactor, say):
+            raise Problem("without the broker no site can be reached.")
         return
     bus = EventBus()
     coordinator = Onlooker(reactor, bus)
