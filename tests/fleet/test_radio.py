@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from prometheus_client import CollectorRegistry, generate_latest
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,7 +14,9 @@ from tests.faults.connection import RESET
 from tests.fleet.support import Fleet, HubProgram
 from tests.support import present, record_log
 from zbtwist.control.faults import ControlFault
+from zbtwist.control.http.fleet_metrics import FleetCollector
 from zbtwist.fleet import radio as radio_module
+from zbtwist.fleet.service import FleetService
 from zbtwist.fleet.way import EXPIRY, TRANSMIT_TIMEOUT
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.settings import MQTTSettings
@@ -131,6 +134,30 @@ class NodesTests(FleetTestCase):
         fleet.run(1)
         fault = self.failureResultOf(failed, ControlFault).value
         self.assertEqual(fault.sentence, "Site site-2 is offline.")
+
+    def test_metrics(self) -> None:
+        fleet = self.build(sites=3)
+        radio = self.hub.radio
+        fleet.sites[1].kill()
+        fleet.run(1)
+        radio.doubles, radio.ignored = 5, 2
+        service = self.hub.gateway.radio
+        assert isinstance(service, FleetService)
+        registry = CollectorRegistry()
+        registry.register(FleetCollector(service))
+        said = generate_latest(registry).decode()
+        for line in (
+            'zbtwist_fleet_sites{state="online"} 2.0',
+            'zbtwist_fleet_sites{state="away"} 1.0',
+            "zbtwist_fleet_doubled_packets_total 5.0",
+            "zbtwist_fleet_late_answers_total 0.0",
+            "zbtwist_fleet_ignored_messages_total 2.0",
+        ):
+            self.assertIn(line, said.splitlines())
+
+    def test_metrics_of_no_hub(self) -> None:
+        self.build()
+        self.assertEqual(list(FleetCollector(None).collect()), [])
 
     def test_refused_by_the_node(self) -> None:
         fleet = self.build()

@@ -476,6 +476,14 @@ class ParserTests(TestCase):
         self.assertEqual(addresses[0], addresses[1])
         self.assertEqual(addresses[0][0], 0x0013A200400A3E01)
 
+    def test_networks_have_different_addresses(self) -> None:
+        addresses: set[int] = set()
+        for number in ("0", "1", "255"):
+            network = self.parse(network=number, nodes="100").build(Clock())
+            self.addCleanup(network.stop)
+            addresses |= {network.radio.address64, *network.nodes}
+        self.assertEqual(len(addresses), 3 * 101)
+
     def test_wrong_options(self) -> None:
         for options, sentence in (
             ({"nodes": "many"}, "nodes is a whole number, not 'many'"),
@@ -483,6 +491,7 @@ class ParserTests(TestCase):
             ({"nodes": "10001"}, "nodes is a number from 0 to 10000, not 10001"),
             ({"kinds": "toaster"}, "'toaster' is no kind of simulated node"),
             ({"kinds": ""}, "'' is no kind of simulated node"),
+            ({"network": "256"}, "network is a number from 0 to 255, not 256"),
             ({"api_mode": "3"}, "api_mode is 0, 1 or 2, not 3"),
             ({"nt": "0"}, "nt is a number of seconds from 0.1 to 25.5, not 0"),
             ({"nt": "nan"}, "nt is a number of seconds from 0.1 to 25.5, not nan"),

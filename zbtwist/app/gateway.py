@@ -27,6 +27,7 @@ from zbtwist.control.api import GatewayAPI
 from zbtwist.control.http.broker_metrics import BrokerCollector
 from zbtwist.control.http.door import Door
 from zbtwist.control.http.event_stream import EventStreams
+from zbtwist.control.http.fleet_metrics import FleetCollector
 from zbtwist.control.http.guards import Hosts
 from zbtwist.control.http.health import HealthPage
 from zbtwist.control.http.metrics import GatewayCollector, MetricsPage
@@ -267,7 +268,8 @@ class Gateway(MultiService):
         self._door.changed = [site.end_streams, streams.end_all]
         broker = BrokerCollector(lambda: self._brokerage.broker)
         values = ValueCollector(self.decoding)
-        root.putChild(b"metrics", MetricsPage(reactor, metrics, values, broker))
+        sites = FleetCollector(fleet)
+        root.putChild(b"metrics", MetricsPage(reactor, metrics, values, broker, sites))
         root.putChild(b"healthz", HealthPage(coordinator))
         console = Console(
             reactor,

@@ -55,6 +55,7 @@ class FleetService(MultiService):
             broker = service
         self._reactor = reactor
         self._broker = broker
+        self._descriptions: Descriptions | None = None
         self.radio_name = name
         self.base = endpoint.settings.base
         self.heartbeat = 0.0
@@ -65,7 +66,12 @@ class FleetService(MultiService):
 
     def know(self, nodes: NodeTable) -> None:
         """Tell the table of nodes what sites say of them."""
-        Descriptions(self._reactor, self.coordinator, nodes)
+        self._descriptions = Descriptions(self._reactor, self.coordinator, nodes)
+
+    @property
+    def ignored(self) -> int:
+        """Descriptions of more nodes than there may be."""
+        return 0 if self._descriptions is None else self._descriptions.ignored
 
     def startService(self) -> None:
         self.coordinator.starting()

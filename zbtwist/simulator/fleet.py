@@ -32,10 +32,10 @@ from zbtwist.mqtt.stream_messages import (
     Outcome,
     in_stream,
 )
+from zbtwist.simulator.network import APART
 
-#: The address of the first node of the first site, and what those of two sites are apart.
+#: The address of the first node of the first site; those of two sites are `APART`.
 FIRST_ADDRESS = 0x0013_A200_5000_0000
-APART = 0x1_0000
 
 #: Sites, and nodes of each, at the most.
 MAX_SITES, MAX_NODES = 1000, 1000

@@ -41,6 +41,9 @@ ADDRESS_NOT_FOUND = 0x24
 
 COORDINATOR_ADDRESS = Address64(0x0013_A200_415B_1A00)
 
+#: What the addresses of two networks with numbers in a row are apart.
+APART = 0x1_0000
+
 #: 16-bit addresses that a node may get: 0 is the coordinator, FFF8 and above mean groups of nodes.
 _FIRST_ADDRESS16, _LAST_ADDRESS16 = 1, 0xFFF7
 
@@ -71,6 +74,7 @@ class SimulatedNetwork(Timekeeper):
         api_mode: int = 1,
         discovery_time: float = 6.0,
         air: IAir | None = None,
+        number: int = 0,
     ) -> None:
         """
         @param clock: the reactor, or a `task.Clock`; nodes with a pseudoterminal need the reactor.
@@ -79,6 +83,7 @@ class SimulatedNetwork(Timekeeper):
         @param discovery_time: NT as it leaves the factory, in seconds, 0.1 to 25.5; less than the
             3.2 seconds of a real module suits tests.
         @param air: what carries the packets; every node hears the radio if None.
+        @param number: tells it from other networks: its radios have other addresses.
         """
         super().__init__(clock)
         self.seed = seed
@@ -93,7 +98,8 @@ class SimulatedNetwork(Timekeeper):
         discovery_tenths = round(discovery_time * 10)
         self._radio_settings: dict[str, Value] = {"AP": api_mode, "NT": discovery_tenths}
         self._radios = 1
-        self.radio = LocalRadio(self, COORDINATOR_ADDRESS, self._radio_settings)
+        self._coordinator = Address64(COORDINATOR_ADDRESS + number * APART)
+        self.radio = LocalRadio(self, self._coordinator, self._radio_settings)
 
     def generator(self, name: object) -> random.Random:
         return random.Random(f"{self.seed} {name}")
@@ -149,7 +155,7 @@ class SimulatedNetwork(Timekeeper):
         @param pan_id: its extended PAN; that of the nodes if None.
         @raise ValueError: a node has the address.
         """
-        address = COORDINATOR_ADDRESS + self._radios if address64 is None else address64
+        address = self._coordinator + self._radios if address64 is None else address64
         if address in self.nodes:
             raise ValueError(f"a node has the address {format_address64(Address64(address))}")
         self._radios += 1

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from zbtwist.simulator.channel import DIGI_RATE, ChannelAir
 from zbtwist.simulator.meter_models import ECM1220Model, ECM1240Model, GEMModel, MeterModel
-from zbtwist.simulator.network import SimulatedNetwork
+from zbtwist.simulator.network import APART, SimulatedNetwork
 from zbtwist.simulator.node import Node
 from zbtwist.simulator.nodes import (
     SENSOR_LTH,
@@ -40,6 +40,9 @@ METERS: Mapping[str, type[MeterModel]] = {
 
 #: The most nodes of one network.
 MAX_NODES = 10_000
+
+#: The highest number of a network.
+MAX_NETWORK = 255
 
 #: How many packets the radio keeps in flight where the air has a rate. Digi does not say; this is
 #: plausible, as a module has few buffers.
@@ -67,6 +70,7 @@ class SimulatorOptions:
     """
     @ivar kinds: what the nodes are, in their order; it is gone through again for more nodes.
     @ivar nodes: how many nodes; None for one of each of `kinds`.
+    @ivar network: tells it from other networks, which have other addresses.
     @ivar seed: where all chance comes from.
     @ivar api_mode: AP of the radio: 0, 1 or 2.
     @ivar discovery_time: NT of the radio, in seconds; less than a real module's minimum is good
@@ -89,6 +93,7 @@ class SimulatorOptions:
 
     kinds: tuple[str, ...] = DEFAULT_KINDS
     nodes: int | None = None
+    network: int = 0
     seed: int = 0
     api_mode: int = 1
     discovery_time: float = SHORTEST_DISCOVERY
@@ -124,6 +129,8 @@ class SimulatorOptions:
                 )
         if not 0 <= self.number_of_nodes <= MAX_NODES:
             raise OptionsError(f"nodes is a number from 0 to {MAX_NODES}, not {self.nodes}")
+        if not 0 <= self.network <= MAX_NETWORK:
+            raise OptionsError(f"network is a number from 0 to {MAX_NETWORK}, not {self.network}")
         if self.api_mode not in (0, 1, 2):
             raise OptionsError(f"api_mode is 0, 1 or 2, not {self.api_mode}")
         if not 0.1 <= self.discovery_time <= MAX_DISCOVERY:
@@ -198,7 +205,12 @@ class SimulatorOptions:
         """
         air = self._air()
         network = SimulatedNetwork(
-            clock, self.seed, api_mode=self.api_mode, discovery_time=self.discovery_time, air=air
+            clock,
+            self.seed,
+            api_mode=self.api_mode,
+            discovery_time=self.discovery_time,
+            air=air,
+            number=self.network,
         )
         radio = network.radio
         radio.buffers = self.buffers or (MAX_TRANSMISSIONS if air is None else BUFFERS)
@@ -208,13 +220,14 @@ class SimulatorOptions:
         # Let it tell the ways of the nodes.
         radio.registers.store("AR", b"\0")
         radio.apply()
+        first = _FIRST_ADDRESS64 + self.network * APART
         made: dict[str, int] = {}
         last_at: dict[int, Node] = {}
         try:
             for number in range(self.number_of_nodes):
                 kind = self.kinds[number % len(self.kinds)]
                 made[kind] = made.get(kind, 0) + 1
-                node = self._node(network, kind, made[kind], _FIRST_ADDRESS64 + number)
+                node = self._node(network, kind, made[kind], first + number)
                 node.set_baud(self.node_baud)
                 node.hops = self.hops[number % len(self.hops)]
                 relay = last_at.get(node.hops - 1)
@@ -333,6 +346,9 @@ OPTIONS: Mapping[str, Option] = {
         _kinds,
         "KINDS",
         f"what they are, with + between them: {', '.join(KINDS)} (default: meter+sensor+echo)",
+    ),
+    "network": Option(
+        "network", _whole, "N", "another network has other addresses: 0 to 255 (default: 0)"
     ),
     "seed": Option("seed", _whole, "SEED", "a whole number; the same run each time (default: 0)"),
     "api_mode": Option("api_mode", _whole, "MODE", "AP of the radio: 0, 1 or 2 (default: 1)"),
