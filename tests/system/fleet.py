@@ -22,7 +22,7 @@ from tests.system.brokers import Mosquitto
 from tests.system.support import PATIENCE, ZBGATE, Gateway, Program, free_ports, wait_until
 
 #: Seconds for which something is away.
-AWAY = 4.0
+AWAY = 2.0
 
 #: Seconds within which clients get something back again.
 RECOVERY = 60.0
