@@ -124,6 +124,13 @@ class ByHandTests(BindingTestCase):
         text = self.check_nothing_changed({A: 30000, B: 27001, C: 30003}, PortTaken)
         self.assertIn("Port 30003 does not open: another program has it", text)
 
+    def test_port_of_something_else_in_the_file(self) -> None:
+        """The port of all nodes, or a `listen`."""
+        self.bindings.configure([], 27001, taken_ports=[30003])
+        self.computer.taken.add(30003)
+        text = self.check_nothing_changed({A: 30000, C: 30003}, PortTaken)
+        self.assertIn("Port 30003 does not open: this gateway has it for something", text)
+
     def test_port_asked_for_twice(self) -> None:
         text = self.check_nothing_changed({A: 30000, C: 30000}, BindingError)
         self.assertIn("Port 30000 is asked for", text)

@@ -20,7 +20,7 @@ from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.port import NodePort
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
-from zbtwist.runtime.listen_errors import advice, is_about_this_port
+from zbtwist.runtime.listen_errors import advice, is_about_this_port, is_in_use
 from zbtwist.xbee.address import Address64
 
 
@@ -157,6 +157,17 @@ class PortPool:
         if isinstance(slot, int):
             self._skipped.discard(slot)
         return listener
+
+    def why_not(self, slot: ListenAddress, error: CannotListenError) -> str:
+        """Say why a port does not open, and what to do: a clause."""
+        if slot in self.reserved:
+            return "it is the control port of the gateway; give the node another, or --control"
+        if slot in self._promised and is_in_use(error):
+            return (
+                "this gateway has it for something else (broadcast, or another node's "
+                "port or listen); choose another port"
+            )
+        return advice(error)
 
     async def open_lowest(self, node: Node) -> Listener:
         """Listen on the lowest port that can be had.

@@ -21,7 +21,6 @@ from zbtwist.binding.port import NodePort
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.runtime.event_bus import EventBus
-from zbtwist.runtime.listen_errors import advice
 from zbtwist.runtime.pace import Pace, Stopped
 from zbtwist.store.errors import StoreError
 from zbtwist.xbee.address import Address64, format_address64
@@ -196,7 +195,8 @@ class PortAssigner:
         try:
             return await self._pool.open(slot)
         except CannotListenError as error:
-            raise PortTaken(f"Port {slot} does not open: {advice(error)}.") from None
+            why = self._pool.why_not(slot, error)
+            raise PortTaken(f"Port {slot} does not open: {why}.") from None
 
     async def _hand_over(self, wanted: dict[Address64, ListenAddress], pace: Pace) -> None:
         """Every socket is open and everything is saved: let the sockets change hands."""

@@ -23,7 +23,6 @@ from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.port import NodePort
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
-from zbtwist.runtime.listen_errors import advice
 from zbtwist.runtime.repeats import Repeats
 from zbtwist.store.records import Mapping
 
@@ -135,9 +134,7 @@ class PortProvider:
         try:
             listener = await self._pool.open(port.slot)
         except CannotListenError as error:
-            why = advice(error)
-            if port.slot in self._pool.reserved:
-                why = "it is the control port of the gateway; give the node another, or --control"
+            why = self._pool.why_not(port.slot, error)
             self._cannot(port, f"Port {port.slot} does not open: {why}.", is_quiet)
             return False
         port.serve(listener)

@@ -24,6 +24,11 @@ def is_about_this_port(error: Exception) -> bool:
     return _number(error) in _OTHER_PORT_MAY_DO
 
 
+def is_in_use(error: Exception) -> bool:
+    """Whether somebody listens there."""
+    return _number(error) == errno.EADDRINUSE
+
+
 def advice(error: Exception) -> str:
     """Say why a port did not open and what to do, as a clause.
 
