@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import quantiles
 
-from benchmarks.programs import PATIENCE, ProgramError, _environment, free_port, received
+from benchmarks.programs import PATIENCE, ProgramError, environment, free_port, received
 from benchmarks.report import Options, Table, thousands
 
 #: Bytes of a packet of a node: when it was said, and filling.
@@ -30,6 +30,9 @@ STAMP = struct.Struct(">q")
 
 #: Packets a second of all nodes together, where they are the same for all rows.
 RATE = 500
+
+#: Seconds after which all sites have answered: who connects before that is reset once.
+SETTLING = 3.0
 
 #: Nodes that have a client.
 READERS = 100
@@ -219,7 +222,7 @@ class _Process:
             self.process = subprocess.Popen(
                 command,
                 cwd=directory,
-                env=_environment(directory),
+                env=environment(),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -288,8 +291,7 @@ class Fleet:
             last = 10_000 + self.sites * self.nodes
             self._wait_for_port(self.host, last)
             self.listening = time.monotonic() - begun
-            # Who connects before all sites have answered is reset once.
-            time.sleep(3.0)
+            time.sleep(SETTLING)
         except BaseException:
             stack.close()
             raise

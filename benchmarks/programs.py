@@ -9,9 +9,11 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from benchmarks.radio_end import RadioEnd, address_of
@@ -53,19 +55,25 @@ def free_port() -> int:
     It is below those that the system gives to outgoing connections, which come and go.
     """
     for _ in range(100):
-        port = random.randrange(10_000, 27_000)
+        port = random.randrange(5_000, 9_900)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
     raise ProgramError("No free port was found.")
 
 
-def _environment(directory: Path) -> dict[str, str]:
-    """Ours runs from its sources, but compiled once, as it is when it is installed."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment["PYTHONPYCACHEPREFIX"] = str(directory / "compiled")
-    return environment
+@cache
+def _compiled() -> tempfile.TemporaryDirectory[str]:
+    """Where what is compiled stays until this run ends, for all programs of it."""
+    return tempfile.TemporaryDirectory(prefix="zbtwist-compiled-")
+
+
+def environment() -> dict[str, str]:
+    """What ours runs in: from its sources, but compiled once, as it is when it is installed."""
+    values = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    values.pop("PYTHONDONTWRITEBYTECODE", None)
+    values["PYTHONPYCACHEPREFIX"] = _compiled().name
+    return values
 
 
 class Program:
@@ -87,7 +95,7 @@ class Program:
             self.process = subprocess.Popen(
                 arguments,
                 cwd=directory,
-                env=_environment(directory),
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

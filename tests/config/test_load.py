@@ -948,7 +948,7 @@ class JunkTests(ConfigTestCase):
         super().setUp()
         self.path = os.path.abspath(self.mktemp())
 
-    @repeatable(300)
+    @repeatable(150)
     @given(st.dictionaries(NAMES, VALUES, max_size=6), NODES)
     def test_toml(self, table: dict[str, Any], nodes: list[dict[str, Any]]) -> None:
         table.pop("node", None)
@@ -958,12 +958,12 @@ class JunkTests(ConfigTestCase):
             lines += [f"{to_toml(key)} = {to_toml(value)}" for key, value in node.items()]
         self.try_file("\n".join(lines).encode())
 
-    @repeatable(200)
+    @repeatable(100)
     @given(VALUES)
     def test_what_node_is(self, value: Any) -> None:
         self.try_file(f"node = {to_toml(value)}".encode())
 
-    @repeatable(200)
+    @repeatable(100)
     @given(st.one_of(st.binary(max_size=60), st.text("[]{}=\"'#,.\n\r\\ abnode01:-", max_size=60)))
     def test_bytes(self, content: bytes | str) -> None:
         self.try_file(content if isinstance(content, bytes) else content.encode())

@@ -22,8 +22,8 @@ class RandomRunTests(SynchronousTestCase):
     def setUp(self) -> None:
         without_log_of_the_runner(self)
 
-    def run_seed(self, seed: int) -> RandomRun:
-        return RandomRun(seed, nodes=20, duration=200.0, without=WITHOUT)
+    def run_seed(self, seed: int, duration: float = 120.0) -> RandomRun:
+        return RandomRun(seed, nodes=20, duration=duration, without=WITHOUT)
 
     def test_promise_is_kept(self) -> None:
         counts: Counter[str] = Counter()
@@ -33,10 +33,10 @@ class RandomRunTests(SynchronousTestCase):
             self.assertEqual(run.judge.violations, [], f"seed {seed}")
             counts.update(run.judge.counts)
             calamities.update(run.counts)
-        self.assertGreater(counts["bytes read"], 50_000)
-        self.assertGreater(counts["bytes to nodes"], 50_000)
-        self.assertGreater(counts["clients reset"], 50)
-        self.assertGreater(len(calamities), 20)
+        self.assertGreater(counts["bytes read"], 30_000)
+        self.assertGreater(counts["bytes to nodes"], 30_000)
+        self.assertGreater(counts["clients reset"], 30)
+        self.assertGreater(len(calamities), 15)
 
     def test_line_slower_than_the_air(self) -> None:
         """What is lost in the radio's buffer nobody can know; what waits there is not old."""
@@ -47,11 +47,11 @@ class RandomRunTests(SynchronousTestCase):
 
     def test_repeats(self) -> None:
         """To the byte, and to the microsecond."""
-        digests = {self.run_seed(4).judge.digest.hexdigest() for _ in range(2)}
+        digests = {self.run_seed(4, 40.0).judge.digest.hexdigest() for _ in range(2)}
         self.assertEqual(len(digests), 1)
 
     def kinds(self, seed: int) -> set[str]:
-        counts = self.run_seed(seed).judge.counts
+        counts = self.run_seed(seed, 200.0).judge.counts
         return {name.removeprefix("VIOLATION ") for name in counts if name.startswith("VIOL")}
 
     def test_hole_from_a_node_is_seen(self) -> None:

@@ -129,7 +129,7 @@ class CodecTests(SynchronousTestCase):
                 if data == b"\x20\2\0\0" and isinstance(packet, mqtt5.ConnAckPacket):
                     raise MalformedPacket
 
-    @repeatable(300)
+    @repeatable(150)
     @given(st.binary(max_size=60))
     def test_anything(self, data: bytes) -> None:
         """It is a packet, or malformed, and nothing else."""
@@ -139,7 +139,7 @@ class CodecTests(SynchronousTestCase):
             if size and size <= len(data):
                 codec.read(data, 0, size)
 
-    @repeatable(300)
+    @repeatable(150)
     @given(
         st.integers(0, 255),
         st.binary(max_size=40),
@@ -160,7 +160,7 @@ class CodecTests(SynchronousTestCase):
             with contextlib.suppress(MalformedPacket):
                 codec.read(bytes(data), 0, len(data))
 
-    @repeatable(300)
+    @repeatable(150)
     @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
     def test_any_text(self, topic: str, name: str, value: str) -> None:
         """A message of it is sent as it is, or is a ValueError."""

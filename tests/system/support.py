@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import shutil
@@ -13,7 +14,9 @@ import tempfile
 import threading
 import time
 import xmlrpc.client
+from collections import deque
 from collections.abc import Callable
+from functools import cache
 from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,20 +51,56 @@ def wait_until(question: Callable[[], T | None], what: str, patience: float = PA
         time.sleep(0.01)
 
 
+#: Where those that run tests at the same time say which ports are theirs: a byte for each.
+_CLAIMS = Path(tempfile.gettempdir(), f"zbtwist-test-ports-{os.getuid()}")
+
+#: What this process has claimed, in rows, the last ones; those before are let go.
+_claimed: deque[range] = deque()
+_MAX_CLAIMS = 100
+
+
+@cache
+def _claims() -> int:
+    """The file, which stays open, since what is claimed is let go with it."""
+    return os.open(_CLAIMS, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _claim(ports: range) -> bool:
+    """Have ports for this process until it ends, unless another one has some of them."""
+    if any(ports.start < other.stop and other.start < ports.stop for other in _claimed):
+        return False
+    try:
+        fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, len(ports), ports.start)
+    except OSError:
+        return False
+    _claimed.append(ports)
+    if len(_claimed) > _MAX_CLAIMS:
+        gone = _claimed.popleft()
+        fcntl.lockf(_claims(), fcntl.LOCK_UN, len(gone), gone.start)
+    return True
+
+
+def _are_free(ports: range) -> bool:
+    try:
+        for number in ports:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", number))
+    except OSError:
+        return False
+    return True
+
+
 def free_ports(count: int) -> int:
-    """Return the first of `count` TCP ports in a row that are free now.
+    """Return the first of `count` TCP ports in a row that are free now, and that nobody else is
+    given who runs tests at the same time.
 
     They are below those that the system gives to outgoing connections, which come and go.
     """
-    for _ in range(100):
+    for _ in range(1000):
         first = random.randrange(10_000, 32_000 - count)
-        try:
-            for number in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", number))
-        except OSError:
-            continue
-        return first
+        ports = range(first, first + count)
+        if _claim(ports) and _are_free(ports):
+            return first
     raise AssertionError("no free ports")
 
 

@@ -494,7 +494,7 @@ class AnyStreamTests(unittest.SynchronousTestCase):
         self.assertEqual(len(looked_at), model.bad_frames)
         return got
 
-    @repeatable(300)
+    @repeatable(150)
     @given(traffic, garbage, chunk_sizes)
     @example([(b"\x7e\x00\x0c", parse_frame(STATUS)), (b"\x7e", parse_frame(PACKET))], b"\x7e", [1])
     def test_frames_among_garbage_plain(
@@ -513,7 +513,7 @@ class AnyStreamTests(unittest.SynchronousTestCase):
         sent = [data for place, data in zip(found, got) if place in places]
         self.assertEqual([parse_frame(data) for data in sent], [frame for _, frame in parts])
 
-    @repeatable(300)
+    @repeatable(150)
     @given(traffic, garbage, chunk_sizes)
     @example([(b"\x7e\x7d", parse_frame(STATUS)), (b"\x7d", parse_frame(PACKET))], b"\x7d", [1])
     def test_frames_among_garbage_escaped(
@@ -526,7 +526,7 @@ class AnyStreamTests(unittest.SynchronousTestCase):
         sent = [data for place, data in zip(found, got) if place in places]
         self.assertEqual([parse_frame(data) for data in sent], [frame for _, frame in parts])
 
-    @repeatable(300)
+    @repeatable(150)
     @given(
         st.lists(st.one_of(garbage, st.binary(max_size=100)), max_size=10).map(b"".join),
         chunk_sizes,
