@@ -168,7 +168,7 @@ class Fleet:
         return Gateway(
             None,
             *("--serial", f"mqtt:127.0.0.1:{self.brokers[number].port}"),
-            *("--control", str(control), "--base-port", str(control + 1)),
+            *("--control", str(control), "--base-port", str(control + 1), "--outage", "3"),
             *("--state", str(Path(self._directory, f"hub-{number}.sqlite3"))),
             program=ZBGATE,
             control=control,
