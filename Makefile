@@ -142,7 +142,7 @@ bench: $(BENCH)/installed
 $(BENCH)/installed: benchmarks/requirements.txt benchmarks/package.json pyproject.toml setup.py
 	$(PYTHON) -m venv --clear $(BENCH)
 	$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install \
-	    --editable . --requirement benchmarks/requirements.txt
+	    --editable '.[mqtt]' --requirement benchmarks/requirements.txt
 	@echo '*' >$(BENCH)/.gitignore # for ruff, too
 	@mkdir $(BENCH)/node
 	@cp benchmarks/package.json $(BENCH)/node
