@@ -49,8 +49,8 @@ class PortPool:
         self._listeners: dict[ListenAddress, Listener] = {}
         # Every port that was ever given, with its last node; see `zbtwist.store.store.Store.given`.
         self._given: dict[ListenAddress, Address64] = {}
-        # The same by node.
-        self._given_to: dict[Address64, set[ListenAddress]] = {}
+        # The same by node: mostly one for each, for which a tuple takes less than a set.
+        self._given_to: dict[Address64, tuple[ListenAddress, ...]] = {}
         # Ports of other programs, of which it was said that they are skipped; there are no more of
         # them than of ports.
         self._skipped: set[int] = set()
@@ -113,11 +113,11 @@ class PortPool:
     def _give(self, slot: ListenAddress, address64: Address64) -> None:
         last = self._given.get(slot)
         if last is not None:
-            self._given_to[last].discard(slot)
-            if not self._given_to[last]:
-                del self._given_to[last]
+            others = tuple(other for other in self._given_to.pop(last) if other != slot)
+            if others:
+                self._given_to[last] = others
         self._given[slot] = address64
-        self._given_to.setdefault(address64, set()).add(slot)
+        self._given_to[address64] = (*self._given_to.get(address64, ()), slot)
 
     def _may_be_given(self, number: int) -> bool:
         """Whether a port may be given to a node that has none, unless another program has it."""

@@ -21,10 +21,8 @@ from zbtwist.binding.connected_client import ConnectedClient
 from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.events import (
     AnswersDropped,
-    ClientBarred,
     ClientClosed,
     ClientOpened,
-    ClientRefused,
     ClientsEnded,
     StreamBroken,
 )
@@ -38,12 +36,12 @@ from zbtwist.binding.places import make_room
 from zbtwist.binding.port_settings import ALL, NONE, REPLY_TIMES, PortSettings
 from zbtwist.binding.presence import Presence
 from zbtwist.binding.send_buffer import Writer
+from zbtwist.binding.turned_away import TurnedAway
 from zbtwist.network.events import FROM_NODE, TO_NODE
 from zbtwist.network.node import Node
 from zbtwist.network.settings import Asks
 from zbtwist.runtime.allowed import lets_in
 from zbtwist.runtime.event_bus import EventBus
-from zbtwist.runtime.repeats import Repeats
 from zbtwist.runtime.shares import peer_of
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.xbee.address import Address64
@@ -113,6 +111,39 @@ class NodePort(Service):
         kept.
     """
 
+    # There are thousands, and with this many attributes each would have a dict of 1.6 KB: CPython
+    # shares the keys of no more than 30.
+    __slots__ = (
+        "_askers",
+        "_backlog",
+        "_clients",
+        "_deaf_since",
+        "_heard",
+        "_hearers",
+        "_turned_away",
+        "_uart",
+        "_writer",
+        "asks",
+        "batch",
+        "bus",
+        "by_hand",
+        "bytes_received",
+        "bytes_unread",
+        "clock",
+        "drops_again",
+        "endpoints",
+        "find",
+        "listener",
+        "losses",
+        "node",
+        "noted",
+        "outbound",
+        "packets_received",
+        "presence",
+        "problem",
+        "slot",
+    )
+
     def __init__(
         self,
         clock: IReactorTime,
@@ -154,12 +185,8 @@ class NodePort(Service):
         self.asks: Asks | None = None
         self._uart: NodeUart | None = None
         self.drops_again = False
-        self._refusals = Repeats(clock, self._say_refused)
-        self._were_there = 0
-        self._refused_at: ListenAddress = 0
-        self._barred = Repeats(clock, self._say_barred)
-        self._barred_peer = ""
-        self._barred_at: ListenAddress = 0
+        # Of most ports there are none.
+        self._turned_away: TurnedAway | None = None
         # Who alone may write, if only the first one may.
         self._writer: NodeClient | None = None
         self._heard = float("-inf")
@@ -291,8 +318,8 @@ class NodePort(Service):
 
     def stopService(self) -> Deferred[Any]:
         super().stopService()
-        self._refusals.stop()
-        self._barred.stop()
+        if self._turned_away is not None:
+            self._turned_away.stop()
         self.losses.stop()
         if self._askers is not None:
             self._askers.stop("The port is closed before all was sent.")
@@ -465,10 +492,13 @@ class NodePort(Service):
         """
         if lets_in(self.outbound.settings.allow, address):
             return True
-        self._barred_peer = str(getattr(address, "host", address))
-        self._barred_at = self.where(wish)
-        self._barred.happened()
+        self._turn_away().barred(self.where(wish), str(getattr(address, "host", address)))
         return False
+
+    def _turn_away(self) -> TurnedAway:
+        if self._turned_away is None:
+            self._turned_away = TurnedAway(self.clock, self.node, self.bus)
+        return self._turned_away
 
     def make_room(self, share: str, wish: EndpointWish | None = None) -> bool:
         """Have a place for one more client, if there is one or another gives way. If not, that is
@@ -480,10 +510,7 @@ class NodePort(Service):
         settings, now = self.outbound.settings, self.clock.seconds()
         in_the_way = make_room(self._clients, share, settings, self.presence, now)
         if in_the_way:
-            # It is told later, when some may have gone.
-            self._were_there = in_the_way
-            self._refused_at = self.where(wish)
-            self._refusals.happened()
+            self._turn_away().refused(self.where(wish), in_the_way)
         return not in_the_way
 
     def lets_write(self, client: NodeClient) -> bool:
@@ -513,12 +540,6 @@ class NodePort(Service):
         for client in self.connected:
             client.settings_changed()
         self.presence.look_soon()
-
-    def _say_barred(self, count: int) -> None:
-        self.bus.publish(ClientBarred(self.node, self._barred_at, self._barred_peer, count))
-
-    def _say_refused(self, count: int) -> None:
-        self.bus.publish(ClientRefused(self.node, self._refused_at, self._were_there, count))
 
     def client_opened(self, client: NodeClient) -> None:
         """A client is there: it hears the node, and may write to `outbound`, from now on."""

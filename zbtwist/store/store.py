@@ -58,9 +58,14 @@ _PUT = (
 )
 
 
+_NONE: frozenset[str] = frozenset()
+
+
 def _stored_node(address: str, *values: Any) -> StoredNode:
     fields: list[Any] = [_address64(address), *values]
-    fields[-2:] = frozenset(str(fields[-2]).split()), bool(fields[-1])
+    # Mostly there are none, of which one does for all.
+    unwritten = frozenset(str(fields[-2]).split()) if fields[-2] else _NONE
+    fields[-2:] = unwritten, bool(fields[-1])
     return StoredNode(*fields)
 
 
