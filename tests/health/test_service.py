@@ -16,7 +16,7 @@ from tests.support import without_log_of_the_runner
 from zbtwist.health.events import HealthChanged
 from zbtwist.health.questions import COMMAND, PAUSE, QUIET, Questions
 from zbtwist.health.record import Record
-from zbtwist.health.service import PASSIVE, HealthService
+from zbtwist.health.service import MAX_LOOKS, PASSIVE, HealthService
 from zbtwist.health.state import Health
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import Coordinator
@@ -190,9 +190,20 @@ class NetworkOf60(SynchronousTestCase):
 class CostTests(SynchronousTestCase):
     def test_a_part_of_them_each_second(self) -> None:
         """However many there are: nobody is gone through whole each second."""
+        looks, asked = self.looks(100, 10)
+        self.assertEqual(looks, [20] * 10)
+        self.assertEqual(asked, 2)
+
+    def test_no_more_than_so_many(self) -> None:
+        """With thousands a round takes longer."""
+        looks, _ = self.looks(7 * MAX_LOOKS, 14)
+        self.assertEqual(looks, [MAX_LOOKS] * 14)
+
+    def looks(self, count: int, seconds: int) -> tuple[list[int], int]:
+        """Return how often nodes are looked at in each of so many seconds, and asked in all."""
         clock, bus = Clock(), EventBus()
         nodes = NodeTable(bus, wall=clock.seconds)
-        for number in range(100):
+        for number in range(count):
             nodes.seen(Address64(0x0013A200_40000001 + number), UNKNOWN16, clock.seconds())
         radio = Wire().coordinator
         looks: list[float] = []
@@ -208,6 +219,5 @@ class CostTests(SynchronousTestCase):
         service = HealthService(clock, radio, nodes, lambda node: None, bus)
         service.startService()
         self.addCleanup(service.stopService)
-        clock.pump([1.0] * 10)
-        self.assertEqual([looks.count(second) for second in range(1, 11)], [20] * 10)
-        self.assertEqual(len(asked), 2)
+        clock.pump([1.0] * seconds)
+        return [looks.count(second) for second in range(1, seconds + 1)], len(asked)

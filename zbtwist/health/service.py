@@ -1,14 +1,15 @@
 """Looks at the nodes, says when the health of one has changed, and has the doubtful ones asked.
 
 Nothing of this is on the way of bytes: each node is looked at every `ROUND` seconds, some of them
-each second, and those in doubt each second, so that one that is back is well with its first packet.
-While the radio is away nobody can be judged, and all stay as they were.
+each second (no more than `MAX_LOOKS`), and those in doubt each second, so that one that is back is
+well with its first packet. While the radio is away nobody can be judged, and all stay as they were.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from math import ceil
 from typing import Protocol
 
 from twisted.application.service import Service
@@ -31,6 +32,9 @@ from zbtwist.xbee.address import Address64
 #: Seconds between two looks at the same node, and between two parts of such a round.
 ROUND = 5.0
 TICK = 1.0
+
+#: Nodes of a part at the most: with thousands a round takes longer, and no part holds up a stream.
+MAX_LOOKS = 400
 
 #: What the settings may say.
 ACTIVE, PASSIVE = "active", "passive"
@@ -128,7 +132,7 @@ class HealthService(Service):
     def _tick(self) -> None:
         if self._radio.facts is None:
             return
-        parts = int(ROUND / TICK)
+        parts = max(int(ROUND / TICK), ceil(len(self._nodes) / MAX_LOOKS))
         self._part = (self._part + 1) % parts
         for record in list(self._doubtful.values()):
             self._look(record.node)
