@@ -249,11 +249,17 @@ def until_all_flows(checkers: list[Checker], fleet: Fleet) -> None:
     before = [checker.arrived for checker in checkers]
 
     def all_do() -> bool:
-        assert not any(checker.problem for checker in checkers)
+        problems = [checker.problem for checker in checkers if checker.problem]
+        assert not problems, problems
         return all(c.arrived > was + 5 for c, was in zip(checkers, before))
 
-    logs = "\n".join(hub.output[-3000:] for hub in fleet.hubs)
-    wait_until(all_do, f"what clients write comes back; {logs}", RECOVERY)
+    def logs() -> str:
+        return "\n".join(hub.output[-3000:] for hub in fleet.hubs)
+
+    try:
+        wait_until(all_do, "what clients write comes back", RECOVERY)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; {logs()}") from None
 
 
 def _resident(program: Program) -> float:

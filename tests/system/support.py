@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import random
@@ -14,9 +15,8 @@ import tempfile
 import threading
 import time
 import xmlrpc.client
-from collections import deque
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,9 +54,10 @@ def wait_until(question: Callable[[], T | None], what: str, patience: float = PA
 #: Where those that run tests at the same time say which ports are theirs: a byte for each.
 _CLAIMS = Path(tempfile.gettempdir(), f"zbtwist-test-ports-{os.getuid()}")
 
-#: What this process has claimed, in rows, the last ones; those before are let go.
-_claimed: deque[range] = deque()
-_MAX_CLAIMS = 100
+#: Ports are claimed by so many in a row. They are below those that the system gives to outgoing
+#: connections, which come and go.
+_BLOCK = 1000
+_FIRST, _LAST = 10_000, 32_000
 
 
 @cache
@@ -65,19 +66,24 @@ def _claims() -> int:
     return os.open(_CLAIMS, os.O_RDWR | os.O_CREAT, 0o600)
 
 
-def _claim(ports: range) -> bool:
-    """Have ports for this process until it ends, unless another one has some of them."""
-    if any(ports.start < other.stop and other.start < ports.stop for other in _claimed):
-        return False
-    try:
-        fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, len(ports), ports.start)
-    except OSError:
-        return False
-    _claimed.append(ports)
-    if len(_claimed) > _MAX_CLAIMS:
-        gone = _claimed.popleft()
-        fcntl.lockf(_claims(), fcntl.LOCK_UN, len(gone), gone.start)
-    return True
+def _claim(count: int) -> range:
+    """Have blocks with so many ports for this process, until it ends."""
+    blocks = -(-count // _BLOCK)
+    firsts = [*range(_FIRST, _LAST - blocks * _BLOCK + 1, _BLOCK)]
+    random.shuffle(firsts)
+    for first in firsts:
+        with contextlib.suppress(OSError):
+            fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, blocks * _BLOCK, first)
+            # The system lets a process have again what it has.
+            if not any(first < had.stop and had.start < first + blocks * _BLOCK for had in _had):
+                _had.append(range(first, first + blocks * _BLOCK))
+                return _had[-1]
+    raise AssertionError("no free ports")
+
+
+#: What this process has claimed; and of the last of them, what was not given yet.
+_had: list[range] = []
+_rest = range(0)
 
 
 def _are_free(ports: range) -> bool:
@@ -93,14 +99,20 @@ def _are_free(ports: range) -> bool:
 def free_ports(count: int) -> int:
     """Return the first of `count` TCP ports in a row that are free now, and that nobody else is
     given who runs tests at the same time.
-
-    They are below those that the system gives to outgoing connections, which come and go.
     """
-    for _ in range(1000):
-        first = random.randrange(10_000, 32_000 - count)
-        ports = range(first, first + count)
-        if _claim(ports) and _are_free(ports):
-            return first
+    global _rest
+    if count > _BLOCK // 2:
+        # It may be that somebody else has some of them, who claims none.
+        return next(one.start for one in iter(partial(_claim, count), None) if _are_free(one))
+    for _ in range(100 * _BLOCK // count):
+        if len(_rest) < count:
+            # From its beginning again: what was given then is mostly free.
+            _rest = _had[0] if _had else _claim(count)
+        ports, _rest = _rest[:count], _rest[count:]
+        if _are_free(ports):
+            return ports.start
+        if len(_rest) < count:
+            time.sleep(0.01)
     raise AssertionError("no free ports")
 
 
