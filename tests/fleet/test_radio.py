@@ -439,6 +439,31 @@ class SitesTests(FleetTestCase):
         fleet.run(0.1)
         self.assertEqual(late.ended, RESET)
 
+    def test_nothing_waits_for_what_was_on_its_way_to_a_site_that_was_killed(self) -> None:
+        """Or that could not be reached: when it is back, what clients write goes at once."""
+        fleet = self.build()
+        for away, back in (
+            (self.site.kill, self.site.start),
+            (self.hub.client.cut, self.hub.client.join),
+        ):
+            client = self.connect()
+            fleet.broker.passes = lambda message: (
+                () if message.topic.endswith("/tx") else (message,)
+            )
+            client.write(b"lost")
+            fleet.run(0.5)
+            away()
+            client.write(b"too late")
+            fleet.run(11)
+            self.assertEqual(client.ended, RESET)
+            fleet.broker.passes = lambda message: (message,)
+            back()
+            fleet.run(4)
+            self.got.clear()
+            self.connect().write(b"x")
+            fleet.run(0.5)
+            self.assertEqual(self.got, [b"x"])
+
     def test_the_others_go_on(self) -> None:
         fleet = self.build(sites=2)
         client = self.connect()

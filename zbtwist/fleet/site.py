@@ -131,6 +131,8 @@ class Site:
             self.is_away = True
             self.facts = None
             self.offline_since = self._clock.seconds()
+            for way in list(self.ways.values()):
+                way.site_gone()
             self.changed(self)
 
     def _ask(self) -> None:

@@ -72,6 +72,7 @@ class NodeWay:
     """
 
     __slots__ = (
+        "_broken",
         "_current",
         "_number",
         "_packets",
@@ -102,8 +103,10 @@ class NodeWay:
         # The name of the stream to it, empty until something is sent; the next number in it.
         self._current = ""
         self._number = 0
-        # What is on its way in that stream, by correlation data.
+        # What is on its way in that stream, by correlation data; and in those that have broken, of
+        # which it is only waited for what became of it.
         self._pending: dict[bytes, Pending] = {}
+        self._broken: dict[bytes, Pending] = {}
         self._topic = ""
 
     # --- the site ------------------------------------------------------------------------------
@@ -193,6 +196,7 @@ class NodeWay:
 
     def _forget(self, name: bytes) -> None:
         self._pending.pop(name, None)
+        self._broken.pop(name, None)
         self._packets.pending.pop(name, None)
 
     def answered(self, name: bytes, pending: Pending, answer: Answer) -> None:
@@ -236,8 +240,16 @@ class NodeWay:
     def stream_broken(self) -> None:
         """What is on its way is not wanted any more."""
         self._end_stream()
-        # It is still waited for what became of it.
+        self._broken.update(self._pending)
         self._pending = {}
+        if self.site is None or self.site.is_away:
+            self.site_gone()
+
+    def site_gone(self) -> None:
+        """The site is away. It sends nothing more of streams that have broken, or has done so
+        before whatever comes next: nothing waits for what became of that.
+        """
+        self._lose(self._broken, self.offline_reason)
 
     def _end_stream(self) -> None:
         """The next packet begins another stream; the site is to send nothing more of this one."""
@@ -253,7 +265,11 @@ class NodeWay:
         @param why: a sentence.
         """
         self._current = ""
-        for name, pending in list(self._pending.items()):
+        self._lose(self._broken, why)
+        self._lose(self._pending, why)
+
+    def _lose(self, some: dict[bytes, Pending], why: str) -> None:
+        for name, pending in list(some.items()):
             self._forget(name)
             error = NoAnswer(why)
             error.sent = True
