@@ -464,6 +464,24 @@ class SitesTests(FleetTestCase):
             fleet.run(0.5)
             self.assertEqual(self.got, [b"x"])
 
+    def test_nothing_waits_for_long_for_what_did_not_come_to_a_site(self) -> None:
+        """The site was there all the while, and the way to it was cut."""
+        fleet = self.build()
+        client = self.connect()
+        fleet.broker.passes = lambda message: [message][: not message.topic.endswith("/tx")]
+        client.write(b"lost")
+        fleet.run(0.5)
+        # The stream breaks for another reason.
+        node = present(self.hub.gateway.network.nodes.get(self.device.address64))
+        present(self.hub.gateway.bindings.port_of(node)).interrupted("For another reason")
+        fleet.run(0.1)
+        self.assertEqual(client.ended, RESET)
+        self.connect().write(b"x")
+        fleet.run(5)
+        fleet.broker.passes = lambda message: (message,)
+        fleet.run(3)
+        self.assertEqual(self.got, [b"x"])
+
     def test_the_others_go_on(self) -> None:
         fleet = self.build(sites=2)
         client = self.connect()

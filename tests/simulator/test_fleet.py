@@ -29,8 +29,8 @@ class LightSiteTests(SynchronousTestCase):
         self.other.subscribe(TOPICS.all_rx, self.heard.append)
         self.other.subscribe("a", lambda message: self.answers.append(message.payload))
 
-    def tell(self, data: bytes, number: int) -> None:
-        properties = (("stream", "s"), ("n", str(number)))
+    def tell(self, data: bytes, number: int, *more: tuple[str, str]) -> None:
+        properties = (("stream", "s"), ("n", str(number)), *more)
         self.other.publish(
             Message(TOPICS.tx(FIRST), data, user_properties=properties, response_topic="a")
         )
@@ -51,6 +51,15 @@ class LightSiteTests(SynchronousTestCase):
         self.assertEqual([one.number for one in map(numbered, self.heard) if one], [1, 2])
         statuses = [json.loads(answer)["status"] for answer in self.answers]
         self.assertEqual(statuses, ["delivered", "delivered", "refused"])
+
+    def test_stream_that_ends(self) -> None:
+        self.tell(b"one", 0)
+        for number in (0, 1):
+            self.tell(b"", number, ("end", "1"))
+        self.tell(b"two", 1)
+        self.assertEqual([m.payload for m in self.heard], [b"one"])
+        statuses = [json.loads(answer)["status"] for answer in self.answers]
+        self.assertEqual(statuses, ["delivered", "delivered", "refused", "refused"])
 
     def test_counts(self) -> None:
         self.site.say(self.site.nodes[FIRST + 1], b"x")

@@ -205,18 +205,32 @@ class StreamTests(StreamsTestCase):
         self.tell_next(b"0", 0)
         self.tell_next(b"1", 1)
         self.tell_next(b"", 2, properties={"end": 1})
-        self.assertEqual(self.outcomes, [("1", "refused")])
+        self.assertEqual(self.outcomes, [("1", "refused"), ("2", "refused")])
         # What is in the air is not sent again.
         self.status(DeliveryStatus.CHANNEL_BUSY)
         self.wire.clock.advance(5)
 
         self.assertEqual(self.sent, [b"0"])
-        self.assertEqual(self.outcomes, [("1", "refused"), ("0", "failed")])
+        self.assertEqual(self.outcomes[2:], [("0", "failed")])
 
     def test_ended_before_it_came(self) -> None:
         self.tell_next(b"", 1, properties={"end": 1})
         self.tell_next(b"0", 0)
-        self.assertEqual((self.sent, self.outcomes), ([], [("0", "refused")]))
+        self.assertEqual((self.sent, self.outcomes), ([], [("1", "unknown"), ("0", "refused")]))
+
+    def test_what_became_of_it(self) -> None:
+        """Who ends a stream may ask that, and the packet is not sent by that."""
+        self.tell_next(b"0", 0)
+        self.status()
+        self.tell_next(b"1", 1)
+        for number in (0, 1, 2):
+            self.tell_next(b"", number, properties={"end": 1})
+        # What became of the one in the air is said when it is known.
+        self.assertEqual(self.outcomes, [("0", "delivered"), ("0", "delivered"), ("2", "refused")])
+        self.status()
+        self.assertEqual(self.outcomes[3:], [("1", "delivered")])
+        self.tell_next(b"2", 2)
+        self.assertEqual(self.sent, [b"0", b"1"])
 
     def test_hole_from_the_node(self) -> None:
         self.tell_next(b"0", 0)

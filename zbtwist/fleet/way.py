@@ -14,6 +14,7 @@ commands back for a site that is away, and bound what is under way by its Receiv
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from twisted.internet.defer import Deferred, fail
@@ -56,6 +57,13 @@ NOT_SAID = (
     "Its site does not have its stream at the broker: the settings of the gateway there need "
     'mqtt = "stream".'
 )
+
+
+def _question(message: Message) -> Message:
+    """Return what asks what became of a packet, and says that nothing more of its stream is wanted:
+    to say the packet again would have it sent, if it had not come.
+    """
+    return replace(message, payload=b"", user_properties=(*message.user_properties, (END, "1")))
 
 
 @implementer(IWay)
@@ -227,11 +235,13 @@ class NodeWay:
         pending.settled.errback(error)
 
     def say_again(self, before: float) -> None:
-        """Publish once more what was published before that moment and is not answered."""
+        """Publish once more what was published before that moment and is not answered; and ask
+        again what became of what is not wanted any more.
+        """
         site, packets = self.site, self._packets
         if site is None or site.is_away:
             return
-        for pending in list(self._pending.values()):
+        for pending in [*self._broken.values(), *self._pending.values()]:
             if pending.said_at <= before:
                 if not packets.publish(pending.message):
                     return
@@ -240,7 +250,9 @@ class NodeWay:
     def stream_broken(self) -> None:
         """What is on its way is not wanted any more."""
         self._end_stream()
-        self._broken.update(self._pending)
+        for name, pending in self._pending.items():
+            pending.message = _question(pending.message)
+            self._broken[name] = pending
         self._pending = {}
         if self.site is None or self.site.is_away:
             self.site_gone()

@@ -51,7 +51,8 @@ class LightNode:
     """
     @ivar address64: its address.
     @ivar count: packets that it has said.
-    @ivar streams: the next number of each stream to it; a handful, and forgotten with the site.
+    @ivar streams: the next number of each stream to it, or of one that has ended -1 less that; a
+        handful, and forgotten with the site.
     """
 
     __slots__ = ("address64", "count", "label", "rx", "streams")
@@ -125,10 +126,18 @@ class LightSite:
             place = in_stream(message)
         except ValueError:
             place = None
-        if node is None or message.retained or not message.payload:
+        is_end = place is not None and place.is_end
+        if node is None or message.retained or not (message.payload or is_end):
             return
         if place is not None:
             expected = node.streams.get(place.stream, 0)
+            if is_end or expected < 0:
+                # It takes no more, and says what it has taken.
+                taken = expected if expected >= 0 else -1 - expected
+                node.streams[place.stream] = -1 - taken
+                outcome = Outcome.DELIVERED if place.number < taken else Outcome.REFUSED
+                self._answer(message, Answer(outcome, None, "").to_bytes())
+                return
             if place.number < expected:
                 self._answer(message, Answer(Outcome.DELIVERED, 0).to_bytes())
                 return

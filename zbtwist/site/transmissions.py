@@ -44,6 +44,7 @@ MAX_ANSWERS = 64
 LOOK = 1.0
 
 TOO_LATE = "It came too late."
+FORGOTTEN = "It is not known any more what became of it."
 
 #: Says an answer to a message.
 SayAnswer: TypeAlias = Callable[[Message, bytes], None]
@@ -227,6 +228,7 @@ class Transmissions:
         number = place.number
         if place.is_end:
             self._end(stream)
+            self._tell(message, stream, number)
         elif number < stream.next:
             self._came_again(message, stream, number)
         elif stream.problem:
@@ -243,6 +245,7 @@ class Transmissions:
         if place.is_end:
             # Nothing of it is here, and nothing of it is to come later.
             self._past.add(address64, place.stream)
+            self._answer(message, Answer(Outcome.UNKNOWN, None, FORGOTTEN))
             return None
         if place.number or self._past.has(address64, place.stream):
             self._refuse(message, "Nothing is known here of the stream that it continues.")
@@ -264,9 +267,19 @@ class Transmissions:
         if answer is not None:
             if message.response_topic:
                 self._say(message, answer)
-        elif not is_here and message.response_topic:
-            why = "It came before, and it is not known any more what became of it."
-            self._say(message, Answer(Outcome.UNKNOWN, None, why).to_bytes())
+        elif not is_here:
+            self._answer(message, Answer(Outcome.UNKNOWN, None, FORGOTTEN))
+
+    def _tell(self, message: Message, stream: _Stream, number: int) -> None:
+        """Say what became of a packet of a stream that has ended, if that is asked."""
+        if number < stream.next:
+            self._came_again(message, stream, number)
+        else:
+            self._answer(message, Answer(Outcome.REFUSED, None, stream.problem))
+
+    def _answer(self, message: Message, answer: Answer) -> None:
+        if message.response_topic:
+            self._say(message, answer.to_bytes())
 
     def _take_next(self, message: Message, stream: _Stream) -> None:
         why = self._why_not(message)
