@@ -415,6 +415,20 @@ class MessagesTests(ServiceTestCase):
         self.assertEqual([message.topic for message in others], ["a/b"])
         self.assertEqual(self.service.counters.received, 3)
 
+    def test_what_waited_while_the_program_stood_still_is_older(self) -> None:
+        """The broker has counted only how long it had it."""
+        for waited, left in ((0.0, [10, None]), (4.2, [5, None]), (34.0, [-24, None])):
+            self.service = BrokerService(
+                self.clock, PLACE, Pauses(lambda: 0.0), unseen=lambda waited=waited: waited
+            )
+            heard: list[Message] = []
+            self.service.subscribe("a", heard.append)
+            self.start()
+            self.network.end.say(
+                publish_packet("a", b"", message_expiry_interval=10), publish_packet("a", b"")
+            )
+            self.assertEqual([message.expires_after for message in heard], left)
+
     def test_subscribed_later_and_on_the_next_connection(self) -> None:
         self.start()
         self.service.subscribe("a", self.heard.append)

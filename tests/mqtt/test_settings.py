@@ -97,7 +97,7 @@ class MQTTSettingsTests(ConfigTestCase):
         for line in (
             *('base = ""', 'base = "/a"', 'base = "a/"', 'base = "a//b"', 'base = "a/+"'),
             *('base = "$SYS"', 'base = "a#"', f'base = "{"x" * 201}"', 'base = "a\\u0007"'),
-            *('site = "a/b"', 'site = "+"', 'site = " a"', f'site = "{"x" * 65}"'),
+            *('site = "hubs"', 'site = "a/b"', 'site = "+"', 'site = " a"', f'site = "{"x" * 65}"'),
             *("keepalive = 4", "keepalive = 3601", 'nodes = "all"', 'home-assistant = "yes"'),
         ):
             (mistake,) = self.wrong(f'broker = "h"\n{line}')

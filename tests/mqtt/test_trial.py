@@ -67,6 +67,13 @@ class TrialTests(SynchronousTestCase):
             self.outcome(trying), reasons.clause_of(int(code), None, None, is_greeting=True)
         )
 
+    def test_it_hangs_up(self) -> None:
+        """There is nothing to be ended then."""
+        trying = self.begin()
+        self.network.end.hang_up()
+        self.assertIn("without a word", self.outcome(trying))
+        self.assertFalse(self.network.end.transport.is_closed)
+
     def test_it_says_nothing(self) -> None:
         trying = self.begin()
         self.clock.advance(GREETING_TIMEOUT)

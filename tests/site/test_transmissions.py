@@ -201,6 +201,10 @@ class StreamTests(StreamsTestCase):
         self.assertEqual(self.outcomes[1:], [("0", "delivered"), ("0", "delivered")])
         self.assertEqual(self.sent, [b"a0", b"a0", b"b0"])
 
+    def test_expired_before_it_was_read(self) -> None:
+        self.tell_next(b"0", 0, expires_after=-3)
+        self.assertEqual((self.sent, self.outcomes), ([], [("0", "expired")]))
+
     def test_ended(self) -> None:
         self.tell_next(b"0", 0)
         self.tell_next(b"1", 1)
@@ -217,6 +221,14 @@ class StreamTests(StreamsTestCase):
         self.tell_next(b"", 1, properties={"end": 1})
         self.tell_next(b"0", 0)
         self.assertEqual((self.sent, self.outcomes), ([], [("1", "unknown"), ("0", "refused")]))
+
+    def test_an_end_needs_no_number(self) -> None:
+        self.tell_next(b"0", 0)
+        properties = {"stream": "s-1", "end": 1}
+        self.tell(b"", "end", properties=properties, response_topic="")
+        self.tell_next(b"1", 1)
+        self.status()
+        self.assertEqual(self.outcomes, [("1", "refused"), ("0", "delivered")])
 
     def test_what_became_of_it(self) -> None:
         """Who ends a stream may ask that, and the packet is not sent by that."""

@@ -43,15 +43,18 @@ class Brokerage(MultiService):
         settings: MQTTSettings,
         make_parts: MakeParts,
         wall: Callable[[], float] = time.time,
+        unseen: Callable[[], float] = float,
     ) -> None:
         """
         @param wall: says the seconds since 1970.
+        @param unseen: see `zbtwist.mqtt.service.BrokerService`.
         """
         super().__init__()
         self._reactor = reactor
         self._settings = settings
         self._make_parts = make_parts
         self._wall = wall
+        self._unseen = unseen
         self.broker: BrokerService | None = None
         self._parts: list[BrokerPart] = []
 
@@ -76,7 +79,9 @@ class Brokerage(MultiService):
         from zbtwist.mqtt.service import BrokerService
 
         settings = self._settings
-        self.broker = broker = BrokerService(self._reactor, settings, wall=self._wall)
+        self.broker = broker = BrokerService(
+            self._reactor, settings, wall=self._wall, unseen=self._unseen
+        )
         # They are stopped in the other order, while there is a connection.
         broker.setServiceParent(self)
         self._parts = list(self._make_parts(broker, settings))

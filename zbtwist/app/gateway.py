@@ -242,7 +242,9 @@ class Gateway(MultiService):
             lambda: self._brokerage.broker,
             self._broadcast,
         )
-        self._brokerage = Brokerage(reactor, settings.mqtt, self._parts_at_broker, wall)
+        self._brokerage = Brokerage(
+            reactor, settings.mqtt, self._parts_at_broker, wall, lambda: standstill.unseen
+        )
         self._hosts = Hosts(settings.control_host)
         self._door = Door(reactor, settings)
         self._site = site = control_site(self.api, reactor, self._hosts, self._door)

@@ -22,6 +22,7 @@ from zbtwist.fleet.packets import Packets
 from zbtwist.fleet.site import Site
 from zbtwist.fleet.way import NodeWay
 from zbtwist.mqtt.interfaces import IBroker, Message
+from zbtwist.mqtt.settings import HUBS
 from zbtwist.mqtt.site_topics import SiteTopics, node_of, site_of
 from zbtwist.mqtt.stream_messages import Counts, numbered, read_object
 from zbtwist.radio.errors import RadioOffline
@@ -56,9 +57,6 @@ LIST_PATIENCE = 10.0
 
 #: Bytes of what a site says of a node.
 MAX_DESCRIPTION = 1 << 16
-
-#: The site that nobody can be: below it hubs have their topics.
-HUBS = "hubs"
 
 _NO_NODE = (COORDINATOR64, BROADCAST64, UNKNOWN64)
 

@@ -155,7 +155,9 @@ class Connection(Protocol):
         why = why_lost(reason.value or ConnectionDone())
         if not was_open and reason.check(ConnectionDone, ConnectionLost):
             why += " without a word: see that it speaks MQTT 5 at that port, and whether with TLS"
-        self.owner.ended(self.ending or Ending(why))
+        # From now on there is nothing to be ended.
+        self.ending = self.ending or Ending(why)
+        self.owner.ended(self.ending)
 
     def _stop_timers(self) -> None:
         for timer in (self._timer, self._answer_timer):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from math import ceil
 from typing import Any, TypeVar
 
 from twisted.application.service import Service
@@ -59,12 +60,16 @@ class BrokerService(Service):
         settings: MQTTSettings,
         pauses: Pauses | None = None,
         wall: Callable[[], float] = time.time,
+        unseen: Callable[[], float] = float,
     ) -> None:
         """
         @param settings: those of the broker; who this client is, `identify` says.
         @param pauses: those between tries.
         @param wall: says the seconds since 1970.
+        @param unseen: says for how many seconds what comes may have waited to be read, since the
+            program stood still.
         """
+        self._unseen = unseen
         self.clock = reactor
         self._settings = settings
         self._pauses = pauses or Pauses()
@@ -317,6 +322,11 @@ class BrokerService(Service):
         """A message has come."""
         if self._echoes.has(message):
             return
+        if message.expires_after is not None:
+            # A broker counts only how long it has had it itself.
+            waited = ceil(self._unseen())
+            if waited:
+                message = replace(message, expires_after=message.expires_after - waited)
         for heard in self._subscriptions.hearers_of(message.topic):
             self._call(heard, message)
 

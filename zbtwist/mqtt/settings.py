@@ -44,6 +44,9 @@ PORT, TLS_PORT = 1883, 8883
 #: Bytes of the topic that all others are below, of a site's name, and of a user's.
 MAX_BASE, MAX_SITE, MAX_USER = 200, 64, 256
 
+#: What stands in a site's place for hubs: below it they have their topics.
+HUBS = "hubs"
+
 #: Seconds of silence after which it is asked whether the other end is there: a broker that is told
 #: of less would have to be asked all the time.
 MIN_KEEPALIVE, MAX_KEEPALIVE = 5, 3600
@@ -134,6 +137,10 @@ def site(text: str, context: Context) -> str:
     printable(MAX_SITE)(text, context)
     if re.search(r"[+#/$]", text):
         raise Mistake(f"must be one level of a topic, without +, #, / and $, not {text!r}.")
+    if text == HUBS:
+        raise Mistake(
+            f"must not be {HUBS}: gateways whose radio is the broker have their topics there."
+        )
     return text
 
 

@@ -189,12 +189,14 @@ def in_stream(message: Message) -> InStream | None:
     stream = found.get(STREAM)
     if stream is None:
         return None
-    number, run = found.get(NUMBER, ""), found.get(RUN, "")
+    run, is_end = found.get(RUN, ""), found.get(END) == "1"
+    # An end needs none, unless it is asked what became of a packet.
+    number = found.get(NUMBER, "0" if is_end else "")
     if not _WORD.fullmatch(stream) or len(run) > MAX_WORD:
         raise ValueError(f"A stream, and a run, is named by 1 to {MAX_WORD} ASCII characters.")
     if not _NUMBER.fullmatch(number):
         raise ValueError("A packet of a stream needs its number, n, a decimal one from 0 on.")
-    return InStream(stream, int(number), run, found.get(END) == "1")
+    return InStream(stream, int(number), run, is_end)
 
 
 def read_object(payload: bytes) -> dict[str, Any] | None:

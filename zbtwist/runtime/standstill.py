@@ -119,6 +119,12 @@ class Standstill(Service):
         is_recent = self._clock.seconds() - self._ended_at < CATCH_UP
         return self._stood_still if is_recent else 0.0
 
+    @property
+    def unseen(self) -> float:
+        """For how many seconds what comes now from outside may have waited to be read."""
+        self.look()
+        return self.just_now
+
     def _ran(self, now: float) -> None:
         self._before, self._last = self._last, now
         self.late_at = now + LATE
