@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -13,7 +13,8 @@ from zope.interface.verify import verifyObject
 from zbtwist.decoding import makers
 from zbtwist.decoding.events import DecoderFailed, ValuesDecoded, ValuesLeftOut
 from zbtwist.decoding.interfaces import IDecoderMaker
-from zbtwist.decoding.service import MAX_NAMES, DecodingService, Reading
+from zbtwist.decoding.service import BEGINS_EACH, MAX_NAMES, DecodingService, Reading
+from zbtwist.decoding.text import LineDecoder, TextMaker
 from zbtwist.decoding.value import Value
 from zbtwist.network.events import FROM_NODE, TO_NODE, BytesPassed, NodeForgotten
 from zbtwist.network.node import Node
@@ -37,9 +38,14 @@ class Strange:
 
     def __init__(self) -> None:
         self.made = 0
+        self.holes = 0
+        self.is_unmade = False
+        self.fails_at_holes = False
 
     def make(self) -> Strange:
         self.made += 1
+        if self.is_unmade:
+            raise OSError
         return self
 
     def feed(self, data: bytes, now: float) -> Sequence[Any]:
@@ -51,11 +57,15 @@ class Strange:
             b"none": [None],
             b"name": [Value("Not A Name", 1)],
             b"good": [Value("x", 1)],
+            b"other": [Value("y", 1)],
+            b"third": [Value("z", 1)],
         }
         return answers[data]
 
     def broken(self) -> None:
-        raise ValueError("never")
+        self.holes += 1
+        if self.fails_at_holes:
+            raise ValueError("never")
 
 
 class DecodingTests(SynchronousTestCase):
@@ -159,20 +169,71 @@ class DecodingTests(SynchronousTestCase):
         self.assertEqual(self.told()["ch1_power"], round(watts, 1))
 
     def test_decoder_that_raises(self) -> None:
+        """A new one goes on at once, after another mistake when a minute is over."""
         strange = Strange()
         self.use(strange)
         self.say(b"good")
+        self.say(b"raise")
+        self.assertEqual((strange.made, strange.holes), (2, 1))
+        self.assertEqual(self.told(), {"x": 1})
+        self.say(b"other")
+        self.assertEqual(self.told(), {"x": 1, "y": 1})
+        (event,) = self.events
+        self.assertEqual(
+            str(event),
+            f"The decoder strange made a mistake with what {self.node} says: it raised "
+            "RuntimeError: no. It begins anew, once a minute at the most; in between nothing is "
+            "decoded.",
+        )
         for _ in range(3):
             self.say(b"raise")
-        self.say(b"good")
-        (event,) = self.events
-        self.assertIn("RuntimeError: no", str(event))
         self.decoding.broken(self.node)
-        self.assertEqual(len(self.events), 1)
-        self.assertEqual(strange.made, 1)
+        self.clock.advance(BEGINS_EACH - 1)
+        self.say(b"third")
+        self.assertEqual(self.told(), {"x": 1, "y": 1})
+        self.assertEqual((strange.made, strange.holes), (2, 1))
+        self.clock.advance(1)
+        self.say(b"third")
+        self.assertEqual(self.told(), {"x": 1, "y": 1, "z": 1})
+        self.assertEqual((strange.made, strange.holes, len(self.events)), (3, 2, 1))
+
+    def test_decoder_that_always_raises(self) -> None:
+        """It is said once a minute, and made as often."""
+        strange = Strange()
+        self.use(strange)
+        for _ in range(600):
+            self.say(b"raise")
+            self.clock.advance(1)
+        self.assertEqual(len(self.events), 10)
+        self.assertLessEqual(strange.made, 11)
+
+    def test_decoder_that_cannot_be_made(self) -> None:
+        strange = Strange()
+        strange.is_unmade = True
+        self.use(strange)
+        self.say(b"good")
+        self.assertIn("it raised OSError.", str(self.events[0]))
+        self.assertEqual(self.told(), {})
+        strange.is_unmade = False
+        self.clock.advance(BEGINS_EACH)
+        self.say(b"good")
+        self.assertEqual(self.told(), {"x": 1})
+
+    def test_one_line_that_a_decoder_does_not_expect(self) -> None:
+        class Careless(LineDecoder):
+            def values(self, line: str) -> Iterator[Value]:
+                yield Value("x", float(line))
+
+        self.use(TextMaker("careless", Careless))
+        for line in (b"1\n", b"x\n2", b"3\n", b"4\n"):
+            self.say(line)
+        self.assertEqual(self.told(), {"x": 4.0})
+        self.assertIn("could not convert string to float: 'x'. It begins", str(self.events[0]))
 
     def test_decoder_that_raises_at_a_hole(self) -> None:
-        self.use(Strange())
+        strange = Strange()
+        strange.fails_at_holes = True
+        self.use(strange)
         self.say(b"good")
         self.decoding.broken(self.node)
         self.assertIn("ValueError: never", str(self.events[0]))
@@ -211,5 +272,9 @@ class ExampleTests(SynchronousTestCase):
         exec(dedent(block), names)
         maker = names["scale"]
         verifyObject(IDecoderMaker, maker)
-        found = maker.make().feed(b"ST,+00012.5kg\r\nUS,+00013.0kg\r\n", 1.0)
+        decoder = maker.make()
+        found = decoder.feed(b"ST,+00012.5kg\r\nUS,+00013.0kg\r\n", 1.0)
         self.assertEqual(found, [Value("weight", 12.5, "kg")])
+        for bad in (b"ST,xkg", b"ST,kg", b"ST,1" + b"0" * 400 + b"kg", b"ST,nankg", b"\xff,1kg"):
+            self.assertEqual(decoder.feed(bad + b"\r\n", 2.0), [], bad)
+        self.assertEqual(decoder.feed(b"ST,-7kg\r\n", 3.0), [Value("weight", -7.0, "kg")])

@@ -38,7 +38,8 @@ class ValuesDecoded(NodeEvent):
 
 @dataclass(frozen=True)
 class DecoderFailed(NodeEvent):
-    """A decoder has raised an exception, or told what is no value. It is told once of a decoder.
+    """A decoder has raised an exception, or told what is no value. It is told once a minute of a
+    node at the most.
 
     @ivar decoder: what it is called.
     @ivar reason: what was wrong, a sentence.
@@ -51,8 +52,8 @@ class DecoderFailed(NodeEvent):
 
     def __str__(self) -> str:
         return (
-            f"The decoder {self.decoder} cannot be relied on: {self.reason} What {self.node} says "
-            "then is not decoded."
+            f"The decoder {self.decoder} made a mistake with what {self.node} says: {self.reason} "
+            "It begins anew, once a minute at the most; in between nothing is decoded."
         )
 
 

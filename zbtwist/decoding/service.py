@@ -1,20 +1,23 @@
 """Decodes what nodes say, and keeps the last value of each name.
 
 Nothing is decoded, and no stream is observed, while no node has a decoder. A decoder sees the
-packets of its node as they come; where the stream is known to have a hole, it is told so.
+packets of its node as they come; where the stream is known to have a hole, it is told so. One that
+makes a mistake is thrown away, and a new one goes on, so that a single line that somebody's decoder
+does not expect costs no more than what is around it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 
 from zbtwist.decoding.events import DecoderFailed, ValuesDecoded, ValuesLeftOut
-from zbtwist.decoding.interfaces import IDecoder
+from zbtwist.decoding.interfaces import IDecoder, IDecoderMaker
 from zbtwist.decoding.makers import maker_named
 from zbtwist.decoding.value import Value
 from zbtwist.network.events import FROM_NODE, BytesPassed, NodeForgotten
@@ -23,6 +26,10 @@ from zbtwist.runtime.event_bus import EventBus
 
 #: Names of values that are kept of one node: what a meter of 32 channels tells, and more.
 MAX_NAMES = 256
+
+#: Seconds from one new decoder of a node to the next, where they make mistakes, and from one line
+#: of the log on them to the next.
+BEGINS_EACH = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +51,24 @@ class DecodingSettings(Protocol):
 
 
 class _Decoding:
-    """Of one node."""
+    """Of one node.
 
-    __slots__ = ("decoder", "has_failed", "is_full", "main", "name", "readings")
+    @ivar decoder: None from its mistake until there may be a new one.
+    @ivar began: when there was a new one after a mistake, seconds of the clock.
+    @ivar said: when a mistake was said, likewise.
+    """
 
-    def __init__(self, name: str, decoder: IDecoder) -> None:
+    __slots__ = ("began", "decoder", "is_full", "main", "maker", "name", "readings", "said")
+
+    def __init__(self, name: str, maker: IDecoderMaker) -> None:
         self.name = name
-        self.decoder = decoder
+        self.maker = maker
+        self.decoder: IDecoder | None = None
+        self.began = self.said = -inf
         self.readings: dict[str, Reading] = {}
         # What matters most of them, when somebody has asked since they changed.
         self.main: Reading | None = None
         self.is_full = False
-        self.has_failed = False
 
 
 class DecodingService(Service):
@@ -119,7 +132,7 @@ class DecodingService(Service):
     def broken(self, node: Node) -> None:
         """The stream of a node has a hole here."""
         decoding = self._nodes.get(node)
-        if decoding is not None and not decoding.has_failed:
+        if decoding is not None and decoding.decoder is not None:
             self._safely(node, decoding, decoding.decoder.broken)
 
     def _forgotten(self, event: NodeForgotten) -> None:
@@ -136,20 +149,25 @@ class DecodingService(Service):
             if maker is None:
                 self._nodes.pop(node, None)
                 return
-            decoding = self._nodes[node] = _Decoding(name, maker.make())
-        if decoding.has_failed:
-            return
+            decoding = self._nodes[node] = _Decoding(name, maker)
+            decoding.decoder = self._safely(node, decoding, maker.make)
         now = self._clock.seconds()
-        found = self._safely(node, decoding, decoding.decoder.feed, event.data, now)
-        values = [value for value in found or () if self._keep(node, decoding, value, event.time)]
+        if decoding.decoder is None and _is_over(decoding.began, now):
+            self._begin_anew(node, decoding, now)
+        if decoding.decoder is None:
+            return
+        values = []
+        for value in self._safely(node, decoding, _fed, decoding.decoder, event.data, now) or ():
+            if not isinstance(value, Value) or not value.is_fit:
+                self._failed(node, decoding, f"it told {value!r:.200}, which is no value.")
+                break
+            if self._keep(node, decoding, value, event.time):
+                values.append(value)
         if values and self._heard:
             self._bus.publish(ValuesDecoded(node, tuple(values), event.time))
 
     def _keep(self, node: Node, decoding: _Decoding, value: Value, time: float) -> bool:
         readings = decoding.readings
-        if not isinstance(value, Value) or not value.is_fit:
-            self._failed(node, decoding, f"it told {value!r:.200}, which is no value.")
-            return False
         if value.name not in readings and len(readings) >= MAX_NAMES:
             if not decoding.is_full:
                 decoding.is_full = True
@@ -166,10 +184,31 @@ class DecodingService(Service):
         try:
             return call(*arguments)
         except Exception as error:
-            self._failed(node, decoding, f"it raised {type(error).__name__}: {error}"[:300])
+            said = f"{type(error).__name__}: {error}"[:300].rstrip(" .:")
+            self._failed(node, decoding, f"it raised {said}.")
             return None
 
     def _failed(self, node: Node, decoding: _Decoding, reason: str) -> None:
-        if not decoding.has_failed:
-            decoding.has_failed = True
+        now = self._clock.seconds()
+        decoding.decoder = None
+        if _is_over(decoding.said, now):
+            decoding.said = now
             self._bus.publish(DecoderFailed(node, decoding.name, reason))
+        if _is_over(decoding.began, now):
+            self._begin_anew(node, decoding, now)
+
+    def _begin_anew(self, node: Node, decoding: _Decoding, now: float) -> None:
+        """Go on with a new decoder. What comes may be the rest of what the one before was given."""
+        decoding.began = now
+        decoder = decoding.decoder = self._safely(node, decoding, decoding.maker.make)
+        if decoder is not None:
+            self._safely(node, decoding, decoder.broken)
+
+
+def _fed(decoder: IDecoder, data: bytes, now: float) -> list[Any]:
+    """Return all that it finds: it may raise while it is asked for the next of them."""
+    return list(decoder.feed(data, now) or ())
+
+
+def _is_over(since: float, now: float) -> bool:
+    return not 0 <= now - since < BEGINS_EACH
