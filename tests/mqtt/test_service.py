@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 import mqtt5
@@ -419,7 +420,7 @@ class MessagesTests(ServiceTestCase):
         """The broker has counted only how long it had it."""
         for waited, left in ((0.0, [10, None]), (4.2, [5, None]), (34.0, [-24, None])):
             self.service = BrokerService(
-                self.clock, PLACE, Pauses(lambda: 0.0), unseen=lambda waited=waited: waited
+                self.clock, PLACE, Pauses(lambda: 0.0), unseen=partial(float, waited)
             )
             heard: list[Message] = []
             self.service.subscribe("a", heard.append)
