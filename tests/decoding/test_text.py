@@ -43,7 +43,17 @@ class LineTests(SynchronousTestCase):
         )
 
     def test_no_number(self) -> None:
-        for line in (b"nan", b"inf", b"1e999", b"0x10", b"1" * 400, b"-"):
+        for line in (
+            b"1,234 W",
+            b"0,5",
+            b"1.234,5",
+            b"nan",
+            b"inf",
+            b"1e999",
+            b"0x10",
+            b"1" * 400,
+            b"-",
+        ):
             self.assertEqual([name for name, *_ in told(LineDecoder(), line + b"\n")], ["line"])
 
     def test_what_cannot_be_printed(self) -> None:
@@ -84,6 +94,12 @@ class KeyValueTests(SynchronousTestCase):
             ("name", "Big one", ""),
         ],
         b"time: 12:30:05": [("time", "12:30:05", "")],
+        b"Power: 1,234 W": [],
+        b"Power: 1,234 W Voltage: 230 V": [("voltage", 230.0, "V")],
+        b"a=1,234,567;b=-0,5 kW, c=1.234,5 W,d=12 345,6 e=EUR 1,000 f=7": [("f", 7.0, "")],
+        b"a=1,b=2,2nd=3": [("a", 1.0, ""), ("b", 2.0, ""), ("nd", 3.0, "")],
+        b"t=21.5,12:30:05": [("t", 21.5, "")],
+        b't=21.5, 7 s="1,234 W"': [("t", 21.5, ""), ("s", "1,234 W", "")],
         b"x=nan": [("x", "nan", "")],
         b"no pairs in this line": [],
         b"=5": [],
@@ -106,6 +122,13 @@ class JSONTests(SynchronousTestCase):
                 b'{"Temp":21.5,"gps":{"lat":1,"fix":true},"list":[1],"t":"x\\u0000"}\n',
             ),
             [("temp", 21.5, ""), ("gps_lat", 1, ""), ("gps_fix", True, ""), ("t", "x\ufffd", "")],
+        )
+
+    def test_number_in_a_text(self) -> None:
+        """It is what the device says: a text."""
+        self.assertEqual(
+            told(JSONDecoder(), b'{"a":"1,234 W","b":1,"c":"2"}\n'),
+            [("a", "1,234 W", ""), ("b", 1, ""), ("c", "2", "")],
         )
 
     def test_what_is_no_object(self) -> None:

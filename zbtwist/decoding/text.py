@@ -37,10 +37,12 @@ _ENDS = re.compile(rb"[\r\n]+")
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*([^\s\d]{0,8})")
 
 #: ``temperature = 21.5 C``, ``hum:40%``; several in a line, with blanks or commas between them.
-#: A word that follows belongs to the value, unless it is the next name.
+#: A word that follows belongs to the value, unless it is the next name. A comma between digits is
+#: part of a word: it may stand for thousands, or for the decimal point.
+_WORD = r"[^\s,;]+(?:(?<=\d),(?=\d)(?!\w+\s*[=:])[^\s,;]+)*"
 _PAIR = re.compile(
-    r"""([A-Za-z][\w .\-/]{0,60}?)\s*[=:]\s*"""
-    r"""("[^"]*"|[^\s,;]+(?:\s+(?![\w.\-/]+\s*[=:])[^\s,;]+)?)"""
+    r"([A-Za-z][\w .\-/]{0,60}?)\s*[=:]\s*"
+    rf"""("[^"]*"|{_WORD}(?:\s+(?![\w.\-/]+\s*[=:]){_WORD})?)"""
 )
 
 _UNITS = {**{unit.lower(): unit for unit in KINDS}, "c": "°C", "f": "°F", "degc": "°C", "v": "V"}
@@ -91,7 +93,10 @@ class KeyValueDecoder(LineDecoder):
         for count, pair in enumerate(_PAIR.finditer(line)):
             if count == MAX_VALUES:
                 return
-            yield from _valued(name_of(pair[1]), pair[2].strip('"'))
+            text = pair[2]
+            # Which number a comma makes is not known, and the half before it is nobody's.
+            if text.startswith('"') or "," not in text:
+                yield from _valued(name_of(pair[1]), text.strip('"'))
 
 
 class JSONDecoder(LineDecoder):
