@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.connection import RESET
-from tests.fleet.support import Fleet, HubProgram
+from tests.faults.world import FAST_LINE, Device
+from tests.fleet.support import Fleet, HubProgram, SiteProgram
 from tests.support import present, record_log
 from zbtwist.control.faults import ControlFault
 from zbtwist.control.http.fleet_metrics import FleetCollector
@@ -594,6 +595,73 @@ class SitesTests(FleetTestCase):
         other.publish(Message(topic, json.dumps(said).encode()))
         fleet.run(1)
         self.assertEqual(self.hub.rows()["site-1-1"]["site"], "site-2")
+
+    def test_first_client_of_a_node_that_is_new_to_a_hub(self) -> None:
+        """Its site has answered long before."""
+        fleet = self.build()
+        self.device = self.join(self.site, 1, "new")
+        fleet.run(3)
+        client = self.connect()
+        client.write(b"question")
+        fleet.run(1)
+        self.device.send(b"answer")
+        fleet.run(1)
+
+        self.assertEqual((client.heard, client.ended), ([b"answer"], ""))
+
+    def test_first_client_of_a_node_that_the_site_has_heard_before_the_hub(self) -> None:
+        """What was said before does not come: it is counted from there on."""
+        fleet = self.build()
+        fleet.broker.passes = lambda message: [message][: "/nodes/" not in message.topic]
+        self.device = self.join(self.site, 1, "new")
+        fleet.run(3)
+        self.device.send(b"early")
+        fleet.run(1)
+        fleet.broker.passes = lambda message: (message,)
+        self.describe_again()
+        client = self.connect()
+        self.device.send(b"one")
+        fleet.run(1)
+
+        self.assertEqual((client.heard, client.ended), ([b"one"], ""))
+
+    def test_client_of_a_node_that_has_moved_by_what_a_site_says(self) -> None:
+        fleet = self.build(sites=2)
+        other = fleet.sites[1]
+        self.device = self.join(other, 0x10, "both")
+        fleet.run(3)
+        self.device.send(b"at the other")
+        fleet.run(70)
+        topics = SiteTopics("zbtwist", "site-1")
+        said = json.loads(
+            fleet.broker.kept[SiteTopics("zbtwist", "site-2").node(self.device.address64)].payload
+        )
+        there = self.connect()
+        said["last_seen"] += 100
+        payload = json.dumps(said).encode()
+        self.site.client.publish(Message(topics.node(self.device.address64), payload))
+        fleet.run(1)
+        client = self.connect()
+        properties = (("n", "1"), ("run", self.hub.radio.sites["site-1"].run))
+        self.site.client.publish(
+            Message(topics.rx(self.device.address64), b"here", user_properties=properties)
+        )
+        fleet.run(1)
+
+        self.assertEqual((there.ended, client.heard, client.ended), (RESET, [b"here"], ""))
+
+    def join(self, site: SiteProgram, number: int, label: str) -> Device:
+        """Let a node come to a site's network."""
+        device = Device(site.network, site.devices[0].address64 + number, label)
+        device.set_baud(FAST_LINE)
+        site.network.add_node(device)
+        return device
+
+    def describe_again(self) -> None:
+        """Bring what the site said of the node to the hub."""
+        topic = SITE.node(self.device.address64)
+        self.site.client.publish(self.fleet.broker.kept[topic])
+        self.fleet.run(1)
 
 
 class HubAsSiteTests(FleetTestCase):

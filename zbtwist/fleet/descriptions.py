@@ -67,6 +67,9 @@ class Descriptions:
             if not self._is_here(way, last_seen):
                 return
             self._radio.place(way, site)
+            # How many packets there were of one that is new there; nobody has missed those after
+            # the answer, so the first client is not to be reset for the first of them.
+            site.look()
         way.seen = last_seen
         way.is_described = True
         self._radio.has_stream(way, said.get("mqtt") == STREAM)

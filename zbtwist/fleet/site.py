@@ -119,6 +119,11 @@ class Site:
         if not self._was_told:
             self.is_online()
 
+    def look(self) -> None:
+        """Something of a site that is there is not known: ask it, unless that is under way."""
+        if not self.is_away and self._asking is None:
+            self._ask()
+
     def gone(self, reason: str) -> None:
         """It is not there, or cannot be reached.
 
