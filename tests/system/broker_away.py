@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.system.brokers import Mosquitto
@@ -63,11 +64,29 @@ def memory_of(gateway: Gateway) -> float:
     return pages * 4096 / 1e6
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.system.broker_away", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0, help="(10)")
-    parser.add_argument("--stopped", action="store_true", help="it stands still, and is not gone")
-    given = parser.parse_args()
+@dataclass
+class Outcome:
+    """
+    @ivar lines: that went to a node and back meanwhile.
+    @ivar slowest: seconds that one of them took at the most.
+    @ivar heard: packets that were heard afterwards.
+    @ivar missing: those between, which were not heard, by their numbers.
+    @ivar is_in_order: of each node the numbers grow.
+    @ivar memory: of the gateway, in MB: before, at the most, afterwards.
+    """
+
+    lines: int
+    slowest: float
+    heard: int
+    missing: int
+    is_in_order: bool
+    memory: tuple[float, float, float]
+
+
+def run(seconds: float, is_stopped: bool) -> Outcome:
+    """
+    @param is_stopped: the broker stands still, and is not gone.
+    """
     directory = tempfile.mkdtemp(prefix="zbtwist-test-")
     broker = Mosquitto()
     broker.start()
@@ -83,42 +102,44 @@ def main() -> int:
         port = gateway.nodes(20)["ECHO"]["tcp_port"]
         hearer = Hearer(broker.port)
         wait_until(lambda: hearer.count > 100, "packets come")
-        before, count = memory_of(gateway), hearer.count
-        if given.stopped:
+        before = most = memory_of(gateway)
+        if is_stopped:
             broker.tell(signal.SIGSTOP)
         else:
             broker.stop(signal.SIGKILL)
-        until = time.monotonic() + 60 * given.minutes
-        slowest, asked, most = 0.0, 0, before
+        until = time.monotonic() + seconds
+        slowest, lines = 0.0, 0
         while time.monotonic() < until:
             began = time.monotonic()
-            line = b"line %d\n" % asked
+            line = b"line %d\n" % lines
             assert echo(port, line) == line
             slowest = max(slowest, time.monotonic() - began)
             most = max(most, memory_of(gateway))
-            asked += 1
+            lines += 1
             time.sleep(0.1)
         away = hearer.count
-        if given.stopped:
+        if is_stopped:
             broker.tell(signal.SIGCONT)
         else:
             broker.start()
         wait_until(lambda: hearer.count > away + 100, "packets come again", 120)
-        mqtt = gateway.api.status()["mqtt"]
-        print(
-            f"away for {given.minutes:g} minutes: {asked} lines to a node and back, the slowest "
-            f"{slowest:.2f} s; {count} packets heard before, {hearer.count - away} after, and "
-            f"{hearer.missing()} missing between, by their numbers; in order: "
-            f"{hearer.is_in_order()}; memory {before:.1f} MB before, {most:.1f} at the most, "
-            f"{memory_of(gateway):.1f} after; {mqtt}"
-        )
+        memory = before, most, memory_of(gateway)
         hearer.process.kill()
-        return 0
+        heard = hearer.count - away
+        return Outcome(lines, slowest, heard, hearer.missing(), hearer.is_in_order(), memory)
     finally:
         gateway.stop()
         broker.remove()
         shutil.rmtree(directory)
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.system.broker_away", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0, help="(10)")
+    parser.add_argument("--stopped", action="store_true", help="it stands still, and is not gone")
+    given = parser.parse_args()
+    print(run(60 * given.minutes, given.stopped))
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()
