@@ -456,6 +456,27 @@ class Commands(CtlTestCase):
         self.assertTrue(lines[1].endswith("  ch1_power 1872.5 W"))
         self.assertTrue(lines[2].endswith("  door yes, line hello"))
 
+    def test_all_digits_of_a_value(self) -> None:
+        """A meter's counter grows by its last ones."""
+        for value, text in (
+            (305419.896188, "305419.896188 kWh"),
+            (0.000028, "0.000028 kWh"),
+            (-1e-6, "-0.000001 kWh"),
+            (40.0, "40 kWh"),
+            (7, "7 kWh"),
+            (2.0**53, "9007199254740992 kWh"),
+            (1.5e17, "150000000000000000 kWh"),
+            (1e300, "1e+300 kWh"),
+            (1e-300, "1e-300 kWh"),
+            (0.0, "0 kWh"),
+        ):
+            reading = {"name": "ch1_energy", "value": value, "unit": "kWh", "at": time.time()}
+            self.answers["list"] = [node(values=[reading])]
+            lines = self.zbctl("list", columns=200).output.splitlines()
+            self.assertTrue(lines[1].endswith(f"  ch1_energy {text}"), lines[1])
+            self.answers["values"] = [{**node(), **reading, "node": ""}]
+            self.assertIn(f" {text} ", self.done("values").splitlines()[1])
+
     def test_status(self) -> None:
         self.answers["status"] = {
             "version": "0.2",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 
 from zbtwist.cli.client import Row, clean
 from zbtwist.xbee.devices import product_name
@@ -100,8 +101,18 @@ def value_of(reading: Row) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
-        return f"{value:.10g} {unit}".rstrip()
+        return f"{_all_digits(value)} {unit}".rstrip()
     return text_of(reading, "value")
+
+
+def _all_digits(value: float) -> str:
+    """Return a number with all digits that `--json` has: of a meter's counter the last ones count.
+    Only what would be mostly zeros has an exponent.
+    """
+    shown = repr(value)
+    if "e" in shown and 1e-10 <= abs(value) < 1e20:
+        shown = f"{Decimal(shown):f}"
+    return shown.removesuffix(".0")
 
 
 #: The ends of the names of values that a line about a node has, where there are any such.
