@@ -97,6 +97,11 @@ class NodeSettingTests(SiteTestCase):
         self.say(topic, b"high", SECONDS)
         (line,) = self.warnings()
         self.assertIn("is no output", line)
+        self.say(topic, b"high", SECONDS)
+        # Another of its kind is not said so soon, one of another kind is.
+        self.say(TOPICS.request("rename"), b'["NOBODY", "MAINS"]', SECONDS)
+        self.assertEqual(len(self.warnings()), 2)
+        self.assertIn("No node is called 'NOBODY'", self.warnings()[1])
 
     def test_what_the_broker_keeps_is_not_done(self) -> None:
         topic = TOPICS.setting(self.node("ECHO").address64, "label")

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from tests.binding.support import Writer
 from tests.site.streams_support import TOPICS, A, StreamsTestCase
+from tests.support import record_log
 from zbtwist.binding.port_settings import FIRST, OFF, PortSettings
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.settings import STREAM
 from zbtwist.site import transmissions
+from zbtwist.site.desk import SAID_EACH
 from zbtwist.site.transmissions import (
     LOOK,
     MAX_ANSWERS,
@@ -76,6 +78,34 @@ class LooseTests(StreamsTestCase):
         self.assertEqual({outcome for _, outcome in self.outcomes}, {"refused"})
         self.assertEqual(len(self.answers), 6)
         self.assertEqual(self.sent, [])
+
+    def test_refused_without_an_answer_is_said_in_the_log(self) -> None:
+        """Once in a while; a stranger can ask for it all day."""
+        log = record_log(self)
+
+        def warnings() -> list[str]:
+            return log.lines("warn", "zbtwist.site")
+
+        for _ in range(3):
+            self.tell(bytes(MAX_MESSAGE + 1), response_topic="")
+        (line,) = warnings()
+        self.assertEqual(
+            line,
+            f"What a client of the broker has for a node at '{TOPICS.tx(A)}' is not sent: It has "
+            f"{MAX_MESSAGE + 1} bytes, and may have {MAX_MESSAGE}. Others may follow that are not "
+            "said.",
+        )
+        self.wire.clock.advance(SAID_EACH)
+        self.tell(b"x", response_topic="", topic=TOPICS.tx(0x0013A200_00000099))
+        self.assertIn("There is no such node here", warnings()[1])
+        self.wire.clock.advance(SAID_EACH)
+        self.tell(b"x", response_topic="", properties={"stream": "s", "n": 1})
+        self.assertIn("Nothing is known here of the stream", warnings()[2])
+        self.wire.clock.advance(SAID_EACH)
+        # Who removes what a broker keeps has sent nothing, and who is answered knows it.
+        self.tell(b"", response_topic="")
+        self.tell(b"", "answered")
+        self.assertEqual((len(warnings()), len(self.answers)), (3, 1))
 
     def test_too_many_wait(self) -> None:
         for number in range(MAX_LOOSE + 1):

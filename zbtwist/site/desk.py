@@ -45,7 +45,8 @@ MAX_IN_LINE = 8
 #: How many more are told in a second that there are too many; the rest is dropped.
 MAX_REFUSALS = 20
 
-#: Seconds from one line of the log on requests that are not as they should be to the next.
+#: Seconds from one line of the log on requests that are not as they should be to the next of their
+#: kind: requests, settings, and bytes for nodes.
 SAID_EACH = 10.0
 
 #: What is to be done: an operation, and its arguments.
@@ -117,7 +118,8 @@ class Desk:
         self._lines: dict[Hashable, _Line] = {}
         self._refusals = 0
         self._second = clock.seconds()
-        self._interval = Interval(SAID_EACH)
+        # By the level of their topics that says so, those of requests, and those of settings.
+        self._intervals: dict[str, Interval] = {}
         self._has_said_kept = False
 
     def take(
@@ -262,7 +264,9 @@ class Desk:
             self._publish(message, _written_fault(ControlFault(number, f"It {why}")))
 
     def _say(self, message: Message, why: str) -> None:
-        if self._interval.is_over(self._clock.seconds()):
+        kind = message.topic.rpartition("/")[0].rpartition("/")[2]
+        interval = self._intervals.setdefault(kind, Interval(SAID_EACH))
+        if interval.is_over(self._clock.seconds()):
             self.log.warn(
                 "What a client of the broker asks for at {topic} {why} Others may follow that are "
                 "not said.",

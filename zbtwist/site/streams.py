@@ -20,14 +20,26 @@ from twisted.logger import Logger
 
 from zbtwist.binding.events import StreamBroken
 from zbtwist.binding.service import BindingService
+from zbtwist.control.faults import shown
 from zbtwist.mqtt.interfaces import IBroker, Message
 from zbtwist.mqtt.settings import STREAM
 from zbtwist.mqtt.site_topics import SiteTopics, is_of_gateways, node_of
-from zbtwist.mqtt.stream_messages import BYTES, HOLE, JSON, NUMBER, RUN, Counts
+from zbtwist.mqtt.stream_messages import (
+    BYTES,
+    HOLE,
+    JSON,
+    NUMBER,
+    RUN,
+    Answer,
+    Counts,
+    Outcome,
+)
 from zbtwist.mqtt.topics import is_topic
 from zbtwist.network.events import FROM_NODE, NodeChanged
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.repeats import Interval
+from zbtwist.site.desk import SAID_EACH
 from zbtwist.site.transmissions import PastStreams, Transmissions
 from zbtwist.xbee.address import Address64
 
@@ -66,6 +78,7 @@ class Streams:
         self._from: dict[Address64, FromNode] = {}
         self._to: dict[Address64, Transmissions] = {}
         self._past = PastStreams()
+        self._refusals_said = Interval(SAID_EACH)
 
     # --- see `zbtwist.site.interfaces.Part` ------------------------------------------------------
 
@@ -137,7 +150,9 @@ class Streams:
             # What it has said meanwhile was not counted.
             heard.interrupted()
         port.hear(heard)
-        self._to[address64] = Transmissions(self._clock, port, self._run, self._answer, self._past)
+        self._to[address64] = Transmissions(
+            self._clock, port, self._run, self._answer, self._past, self._say_refused
+        )
 
     def _gone(self, port: NodePort) -> None:
         known = self._to.get(port.node.address64)
@@ -172,10 +187,21 @@ class Streams:
         if transmissions is not None:
             transmissions.take(message)
         else:
-            Transmissions.refuse(
-                message,
-                self._answer,
-                'There is no such node here whose stream is at the broker (mqtt = "stream").',
+            why = 'There is no such node here whose stream is at the broker (mqtt = "stream").'
+            if message.response_topic:
+                self._answer(message, Answer(Outcome.REFUSED, None, why).to_bytes())
+            else:
+                self._say_refused(message, why)
+
+    def _say_refused(self, message: Message, why: str) -> None:
+        """Say in the log that a message is not sent: nobody is to be answered."""
+        # An empty one removes what the broker keeps.
+        if message.payload and self._refusals_said.is_over(self._clock.seconds()):
+            self.log.warn(
+                "What a client of the broker has for a node at {topic} is not sent: {why} Others "
+                "may follow that are not said.",
+                topic=shown(message.topic),
+                why=why,
             )
 
     def _asked(self, message: Message) -> None:

@@ -49,6 +49,9 @@ FORGOTTEN = "It is not known any more what became of it."
 #: Says an answer to a message.
 SayAnswer: TypeAlias = Callable[[Message, bytes], None]
 
+#: Says of a message that nobody is to be answered to that it is not sent, and why, a sentence.
+SayRefused: TypeAlias = Callable[[Message, str], None]
+
 
 class PastStreams:
     """The streams of which nothing else is remembered: one that begins once more is a message that
@@ -138,18 +141,21 @@ class Transmissions:
         port: NodePort,
         run: str,
         say: SayAnswer,
-        past: PastStreams | None = None,
+        past: PastStreams,
+        say_refused: SayRefused,
     ) -> None:
         """
         @param run: the word for this run of the gateway.
         @param say: says answers.
         @param past: the streams that are past, of all nodes.
+        @param say_refused: says of those that want no answer that they are refused.
         """
         self._clock = clock
         self.port = port
         self._run = run
         self._say = say
-        self._past = past or PastStreams()
+        self._past = past
+        self._say_refused = say_refused
         # The one that was used last is the last.
         self._streams: OrderedDict[str, _Stream] = OrderedDict()
         # What `Outbound` has.
@@ -174,12 +180,6 @@ class Transmissions:
             self.port.outbound.purge(transmission)
             self._settle(transmission, Answer(Outcome.UNKNOWN, None, why))
 
-    @staticmethod
-    def refuse(message: Message, say: SayAnswer, why: str) -> None:
-        """Say that a message is not sent, and why, in a sentence."""
-        if message.response_topic:
-            say(message, Answer(Outcome.REFUSED, None, why).to_bytes())
-
     # --- what comes ------------------------------------------------------------------------------
 
     def take(self, message: Message) -> None:
@@ -201,7 +201,15 @@ class Transmissions:
             self._refuse(message, self._why_not(message))
 
     def _refuse(self, message: Message, why: str) -> None:
-        self.refuse(message, self._say, why)
+        """Say that a message is not sent, and why, in a sentence."""
+        self._told(message, Answer(Outcome.REFUSED, None, why))
+
+    def _told(self, message: Message, answer: Answer) -> None:
+        """Say what became of a message."""
+        if message.response_topic:
+            self._say(message, answer.to_bytes())
+        elif answer.outcome is Outcome.REFUSED:
+            self._say_refused(message, answer.text)
 
     def _why_not(self, message: Message) -> str:
         """Say why a message cannot be sent, a sentence; empty if it can."""
@@ -370,15 +378,14 @@ class Transmissions:
 
     def _settle(self, transmission: Transmission, answer: Answer) -> None:
         """It is known what became of a message."""
-        stream, payload = transmission.stream, answer.to_bytes()
+        stream = transmission.stream
         if stream is None:
             self._loose -= 1
         else:
-            stream.remember(transmission.number, payload)
+            stream.remember(transmission.number, answer.to_bytes())
             if stream.current is transmission:
                 stream.current = None
-        if transmission.message.response_topic:
-            self._say(transmission.message, payload)
+        self._told(transmission.message, answer)
         if stream is not None:
             if answer.outcome is Outcome.DELIVERED:
                 self._go_on(stream)
@@ -395,5 +402,4 @@ class Transmissions:
         answer = Answer(Outcome.REFUSED, None, why)
         for transmission in waiting:
             stream.remember(transmission.number, answer.to_bytes())
-            if transmission.message.response_topic:
-                self._say(transmission.message, answer.to_bytes())
+            self._told(transmission.message, answer)
