@@ -300,9 +300,13 @@ class StreamsTests(FleetTestCase):
         packets = self.hub.radio.packets.topic
         fleet.broker.passes = lambda message: () if message.topic == packets else (message,)
         client.write(b"once")
-        fleet.run(TRANSMIT_TIMEOUT + 3)
+        fleet.run(TRANSMIT_TIMEOUT - 3)
+        # It is there, as it says when it is asked.
+        self.assertEqual(client.ended, "")
+        fleet.run(6)
 
         self.assertEqual((self.got, client.ended), ([b"once"], RESET))
+        self.assertNotIn("Site site-1 does not answer.", self.log.lines())
         self.assertEqual(self.hub.radio.packets.pending, {})
 
     def test_a_stream_that_breaks_is_ended_at_the_site(self) -> None:
@@ -482,6 +486,51 @@ class SitesTests(FleetTestCase):
         fleet.broker.passes = lambda message: (message,)
         fleet.run(3)
         self.assertEqual(self.got, [b"x"])
+
+    def test_packet_whose_time_is_up_while_its_site_is_away(self) -> None:
+        fleet = self.build()
+        client = self.connect()
+        fleet.broker.passes = lambda message: [message][: not message.topic.endswith("/tx")]
+        client.write(b"x")
+        fleet.run(0.5)
+        self.site.kill()
+        fleet.run(TRANSMIT_TIMEOUT + 2)
+
+        self.assertEqual(client.ended, RESET)
+        self.assertEqual(self.hub.radio.packets.pending, {})
+
+    def test_a_site_that_stands_still(self) -> None:
+        """Its process is stopped: the broker says nothing of it, and nothing is answered."""
+        fleet = self.build()
+        client = self.connect()
+        fleet.run(30)
+        before = len(fleet.broker.published)
+        fleet.broker.passes = lambda message: (
+            () if message.topic.startswith("zbtwist/site-1/") else (message,)
+        )
+        client.write(b"x")
+        fleet.run(12.5)
+        self.assertEqual(self.log.lines().count("Site site-1 does not answer."), 1)
+        questions = [m for m in fleet.broker.published[before:] if m.topic == SITE.streams]
+        self.assertLessEqual(len(questions), 2)
+        fleet.run(TRANSMIT_TIMEOUT - 12.5 + 2)
+        self.assertEqual(client.ended, RESET)
+        for _ in range(2):
+            late = self.connect()
+            late.write(b"x")
+            fleet.run(0.1)
+            self.assertEqual(late.ended, RESET)
+        self.assertEqual(self.hub.radio.packets.pending, {})
+
+        # What it says shows that it goes on.
+        fleet.run(300)
+        fleet.broker.passes = lambda message: (message,)
+        self.device.send(b"back")
+        fleet.run(0.5)
+        self.assertFalse(self.hub.radio.sites["site-1"].is_away)
+        self.connect().write(b"new")
+        fleet.run(0.5)
+        self.assertEqual(self.got, [b"new"])
 
     def test_the_others_go_on(self) -> None:
         fleet = self.build(sites=2)

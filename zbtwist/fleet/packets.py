@@ -13,6 +13,7 @@ from zbtwist.radio.histogram import Histogram
 from zbtwist.xbee.frames import TransmitStatus
 
 if TYPE_CHECKING:
+    from zbtwist.fleet.site import Site
     from zbtwist.fleet.way import NodeWay
 
 #: Seconds between two looks at those that are under way.
@@ -20,6 +21,10 @@ LOOK = 1.0
 
 #: Seconds after which one that was not answered is said again.
 SAY_AGAIN = 2.0
+
+#: Seconds without an answer to one, and without anything else of its site, after which the site is
+#: asked whether it is there: its process may stand still, and the broker tell of nothing.
+SILENCE = 6.0
 
 
 class Pending:
@@ -105,14 +110,20 @@ class Packets:
         self._watch = None
         now = self._clock.seconds()
         unanswered: dict[NodeWay, None] = {}
+        silent: dict[Site, None] = {}
         for name, pending in list(self.pending.items()):
             if pending.deadline <= now:
                 if self.pending.get(name) is pending:
                     pending.way.timed_out(name, pending)
             elif pending.said_at <= now - SAY_AGAIN:
                 unanswered[pending.way] = None
+            site = pending.way.site
+            if site is not None and max(pending.sent_at, site.heard_at) <= now - SILENCE:
+                silent[site] = None
         for way in unanswered:
             way.say_again(now - SAY_AGAIN)
+        for site in silent:
+            site.look()
         if self.pending and self._watch is None:
             self._watch = self._clock.callLater(LOOK, self._look)
 

@@ -324,7 +324,9 @@ class FleetRadio(SiteOperations):
         if lost:
             self._bus.publish(StreamHole(way.address64, lost))
         self.has_stream(way, True)
-        way.proven_at = self._clock.seconds()
+        way.proven_at = site.heard_at = self._clock.seconds()
+        if site.is_away:
+            site.speaks()
         if message.payload:
             self.hearers.hear(ReceivePacket(way.address64, UNKNOWN16, 0, message.payload))
 

@@ -45,6 +45,7 @@ class Site:
     @ivar is_away: whether its nodes cannot be sent to.
     @ivar offline_since: since when, or was the last time; seconds of the clock.
     @ivar offline_reason: why, a sentence; empty if it is there.
+    @ivar heard_at: when something of it came last; seconds of the clock.
     @ivar is_said_away: whether it is news when it is there.
     @ivar counted: called with it and its counts when it has answered, before anything is sent.
     @ivar changed: called when it has come, or gone.
@@ -70,6 +71,7 @@ class Site:
         self.run = ""
         self._past_runs: deque[str] = deque(maxlen=PAST_RUNS)
         self.facts: RadioInfo | None = None
+        self.heard_at = float("-inf")
         self.is_said_away = True
         self.is_away = True
         self.offline_since = clock.seconds()
@@ -115,12 +117,20 @@ class Site:
         self._was_told = False
 
     def speaks(self) -> None:
-        """Something of it has come: if nothing is known of whether it is there, ask it."""
+        """Something of it has come: if nothing is known of whether it is there, or it has not
+        answered, ask it.
+        """
+        self.heard_at = self._clock.seconds()
         if not self._was_told:
             self.is_online()
+        elif self._retry is not None:
+            self._retry.cancel()
+            self._ask()
 
     def look(self) -> None:
-        """Something of a site that is there is not known: ask it, unless that is under way."""
+        """Something of a site that is there is not known, or whether it still is: ask it, unless
+        that is under way.
+        """
         if not self.is_away and self._asking is None:
             self._ask()
 
@@ -161,6 +171,8 @@ class Site:
             is_fleet=True,
         )
         self._is_silent = False
+        self._pause = FIRST_PAUSE
+        self.heard_at = self._clock.seconds()
         self.counted(self, counts)
         if self.is_away:
             self.is_away = False

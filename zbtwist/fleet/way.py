@@ -211,6 +211,8 @@ class NodeWay:
         """It is known what became of a packet."""
         is_current = name in self._pending
         self._forget(name)
+        if self.site is not None:
+            self.site.heard_at = self._packets.now()
         if answer.outcome is Outcome.DELIVERED:
             self.proven_at = now = self._packets.now()
             self._packets.seconds.observe(now - pending.sent_at)
@@ -227,6 +229,9 @@ class NodeWay:
         """Nothing was answered in time."""
         if name in self._pending:
             self.stream_broken()
+        if pending.settled.called:
+            # Its site is away: it is lost with the stream.
+            return
         self._forget(name)
         site = "" if self.site is None else self.site.name
         seconds = pending.deadline - pending.sent_at
