@@ -19,6 +19,7 @@ from zbtwist.control.http import value_metrics
 from zbtwist.control.http.value_metrics import ValueCollector
 from zbtwist.control.operations.base import BRING_UP_PATIENCE
 from zbtwist.control.operations.temperatures import TEMPERATURE_DEADLINE
+from zbtwist.network.events import NodeNamed
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
 from zbtwist.observing import tracer as tracing
 from zbtwist.radio.line_health import MANY
@@ -471,6 +472,27 @@ class ByHandTests(GatewayTestCase):
         self.assertEqual(node.registers.flash_writes, 1)
         self.assertIn("Küche", self.ports())
         self.done(self.api.rename("Küche", "ECHO"), 1)
+
+    def test_named_by_an_at_command(self) -> None:
+        named: list[tuple[str, str | None]] = []
+        self.gateway.bus.subscribe(
+            NodeNamed, lambda event: named.append((event.before, event.node.label))
+        )
+        for name in ("Küche", "Küche".encode()):
+            self.assertEqual(self.done(self.api.at("ECHO", "ni", name), 1), "")
+            self.assertIn("Küche", self.ports())
+            self.assertEqual(self.done(self.api.at("Küche", "NI"), 1), "Küche")
+            self.done(self.api.at("Küche", "NI", "ECHO"), 1)
+            self.assertIn("ECHO", self.ports())
+        self.assertEqual(named, [("ECHO", "Küche"), ("Küche", "ECHO")] * 2)
+        # That of the local radio is no node's.
+        self.done(self.api.at("", "NI", "RADIO"), 1)
+        self.assertNotIn("RADIO", self.ports())
+
+    def test_not_named_if_it_did_not_answer(self) -> None:
+        self.network.node("ECHO").reachable = False
+        self.fault(faults.NO_ANSWER, self.api.at("ECHO", "NI", "E1"), 15)
+        self.assertIn("ECHO", self.ports())
 
     def test_rename_is_refused(self) -> None:
         for label in ("", " x", "x ", "a\x00b", "a\nb", "x" * 21, "ü" * 11):

@@ -167,6 +167,26 @@ class NodesTests(FleetTestCase):
         fault = self.failureResultOf(failed, ControlFault).value
         self.assertIn("refused ZZ", fault.sentence)
 
+    def test_names_that_are_given_at_the_hub(self) -> None:
+        """They hold: the site, and what it says of the node, have them as well."""
+        fleet = self.build(nodes=2)
+        hub, site = self.hub.gateway.api, self.site.gateway.api
+        self.assertIs(self.call(hub.rename("site-1-1", "KITCHEN")), True)
+        self.assertEqual(self.call(hub.at("site-1-2", "NI", "CELLAR")), "")
+        # The site describes them anew.
+        for device in self.site.devices:
+            device.send(b"x")
+        self.call(site.at("KITCHEN", "D4", 5))
+        self.call(site.at("CELLAR", "D4", 5))
+        fleet.run(30)
+
+        names = ["CELLAR", "KITCHEN"]
+        self.assertEqual(sorted(row["label"] for row in site.list_nodes()), names)
+        self.assertEqual(sorted(self.hub.rows()), names)
+        kept = fleet.broker.kept[SITE.node(self.device.address64)]
+        self.assertEqual(json.loads(kept.payload)["label"], "KITCHEN")
+        self.assertEqual([line for line in self.log.lines() if "no longer KITCHEN" in line], [])
+
     def test_there_is_no_radio_to_be_asked(self) -> None:
         self.build()
         failed = Deferred.fromCoroutine(self.hub.gateway.api.at("", "NT"))

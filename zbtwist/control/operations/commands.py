@@ -51,8 +51,6 @@ class CommandOperations(GatewayOperations):
             )
         node = self._resolver.node(address)
         await self._command(node, "NI", label)
-        before, node.label = node.label, label
-        self._bindings.renamed(node, before)
         try:
             await self._command(node, "WR", None)
         except ControlFault as fault:
@@ -69,7 +67,8 @@ class CommandOperations(GatewayOperations):
         """Read or execute an AT command of a node, or set it to a value; an empty address is the
         local radio.
 
-        What is set is not written to flash memory; that is the command WR. The answer has a value
+        What is set is not written to flash memory; that is the command WR. A node of which NI is
+        set is called that from then on, as by ``rename``. The answer has a value
         by the kind of the command: an int, a string, or base64 for what is neither; an empty string
         if it has none. A number beyond 32 bits is a double; one beyond 53 bits, which a double
         cannot tell exactly, is base64 of at least 8 bytes, most significant first.
@@ -122,12 +121,20 @@ class CommandOperations(GatewayOperations):
                 f"more than {MAX_VALUE}.",
             )
         await self._ready_radio(in_network=node is not None)
+        # It may say its new name itself before its answer is here.
+        before = None if node is None else node.label
         try:
             if node is None:
                 return await self._radio.at(command, parameter)
-            return await self._network.remote_at(node, command, parameter)
+            answer = await self._network.remote_at(node, command, parameter)
         except RadioError as error:
             raise fault_of(error) from None
+        if command == "NI" and parameter:
+            # However it was set: else the lists, and hubs, would have the old one until it says
+            # who it is.
+            node.label = label_text(parameter)
+            self._bindings.renamed(node, before)
+        return answer
 
 
 def fault_of(error: RadioError) -> ControlFault:
