@@ -1200,6 +1200,14 @@ listen = ["tcp:27103:interface=localhost", 'tcp:27104:interface=\\:\\:1']
             ],
         )
 
+    def test_no_broadcast_at_a_hub(self) -> None:
+        for serial in ("mqtt:host", "mqtts://host:8883"):
+            (line,) = self.mistakes(serial=serial, broadcast="27900")
+            self.assertTrue(line.startswith("--broadcast cannot stand beside a radio"), line)
+        (line,) = self.file_mistakes('serial = "mqtt:host"\nbroadcast = 27900')
+        self.assertTrue(line.startswith("FILE:2: broadcast cannot stand beside a radio"), line)
+        self.assertTrue(self.load(serial="mqtt:host").is_hub)
+
     def test_broadcast(self) -> None:
         self.assertIsNone(self.load().broadcast)
         settings = self.load(broadcast="tcp:27900:interface=10.0.0.1")

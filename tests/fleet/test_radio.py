@@ -23,6 +23,7 @@ from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.mqtt.site_topics import SiteTopics
 from zbtwist.mqtt.stream_messages import Counts
+from zbtwist.radio.info import NO_RADIO
 from zbtwist.xbee.address import Address64
 
 SITE = SiteTopics("zbtwist", "site-1")
@@ -189,10 +190,16 @@ class NodesTests(FleetTestCase):
 
     def test_there_is_no_radio_to_be_asked(self) -> None:
         self.build()
-        failed = Deferred.fromCoroutine(self.hub.gateway.api.at("", "NT"))
-        self.fleet.run(1)
-        fault = self.failureResultOf(failed, ControlFault).value
-        self.assertIn("A hub, which has no radio of its own", fault.sentence)
+        api = self.hub.gateway.api
+        for operation in (
+            *(api.at("", "NI"), api.at("", "NT", 60), api.settings(""), api.permit_join(60)),
+            *(api.neighbours(""), api.neighbours("site-1-1"), api.walk(), api.test("site-1-1")),
+        ):
+            failed = Deferred.fromCoroutine(operation)
+            self.fleet.run(1)
+            fault = self.failureResultOf(failed, ControlFault).value
+            self.assertEqual(fault.sentence, NO_RADIO)
+        self.assertEqual(api.links()["text"], NO_RADIO)
 
     def test_restart_of_a_node_through_the_hub(self) -> None:
         self.build()

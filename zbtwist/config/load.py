@@ -27,7 +27,7 @@ from zbtwist.config.settings import (
 )
 from zbtwist.config.taken import Taken
 from zbtwist.config.toml_file import FileMistake, Key, Mistakes, parse_toml, read
-from zbtwist.config.values import IN_MEMORY, NO_SERIAL
+from zbtwist.config.values import IN_MEMORY, NO_SERIAL, is_fleet
 from zbtwist.runtime.endpoint_option import LAST_PORT
 from zbtwist.runtime.option import Context, Option, options_of, sections_of, type_name
 
@@ -46,6 +46,11 @@ _NO_USERS = (
 )
 
 _NO_GATHER = "needs gather, the seconds that bytes wait where it does not come, such as 0.02."
+
+_NO_BROADCAST = (
+    "cannot stand beside a radio that is a broker: a hub sends to one node at a time. Take it out, "
+    "and broadcast at the gateways of the sites."
+)
 
 _STATE_FILE = "zbtwist.sqlite3"
 
@@ -256,6 +261,8 @@ def _check_together(
             break
     if values.get("delimiter") and not values.get("gather"):
         mistakes.add("--delimiter" if "delimiter" in said else ("delimiter",), _NO_GATHER)
+    if values.get("broadcast") and is_fleet(values.get("serial", "")):
+        mistakes.add("--broadcast" if "broadcast" in said else ("broadcast",), _NO_BROADCAST)
     for number, row in enumerate(rows, 1):
         if row.get("delimiter") and not row.get("gather", values.get("gather")):
             mistakes.add(("node", number, "delimiter"), _NO_GATHER)

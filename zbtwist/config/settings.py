@@ -24,7 +24,7 @@ from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequest, PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
 from zbtwist.config import values
-from zbtwist.config.values import IN_MEMORY, is_path
+from zbtwist.config.values import IN_MEMORY, is_fleet, is_path
 from zbtwist.control import DEFAULT_PORT
 from zbtwist.health.service import ACTIVE, PASSIVE
 from zbtwist.mqtt.settings import MQTTSettings
@@ -447,7 +447,7 @@ class Settings:
     @property
     def is_hub(self) -> bool:
         """Whether the radio is a broker, and the nodes are those of the gateways there."""
-        return self.serial.startswith("mqtt:")
+        return is_fleet(self.serial)
 
     @property
     def has_decoders(self) -> bool:

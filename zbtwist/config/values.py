@@ -208,3 +208,8 @@ def name(longest: int) -> Parser:
 def is_path(serial: str) -> bool:
     """Whether a radio is named by the path of its port."""
     return serial.startswith(("/", "./", "../"))
+
+
+def is_fleet(serial: str) -> bool:
+    """Whether a radio is a broker, and the nodes are those of the gateways there."""
+    return serial.startswith("mqtt:")

@@ -8,11 +8,12 @@ from twisted.internet.defer import Deferred, fail, gatherResults
 
 from zbtwist.fleet.answers import Answers
 from zbtwist.fleet.site import Site
-from zbtwist.fleet.site_requests import answer_of_at, arguments_of_at, found_in
+from zbtwist.fleet.site_requests import Refused, answer_of_at, arguments_of_at, found_in
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.stream_messages import JSON
 from zbtwist.radio.coordinator import Coordinator
-from zbtwist.radio.errors import ATRefused, RadioError, RadioOffline
+from zbtwist.radio.errors import RadioError, RadioOffline
+from zbtwist.radio.info import NO_RADIO
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import ATCommand, RemoteATCommandResponse, TransmitStatus
@@ -21,8 +22,6 @@ from zbtwist.xbee.status import ATStatus
 #: Seconds for a search, and for an AT command, until a site has answered.
 DISCOVER_TIMEOUT = 30.0
 AT_TIMEOUT = 20.0
-
-_NOT_HERE = "A hub has no radio of its own: ask the gateway of the site at which the node is heard."
 
 
 class SiteOperations(Coordinator):
@@ -48,7 +47,7 @@ class SiteOperations(Coordinator):
         address16: Address16 = UNKNOWN16,
         sleeps: bool = False,
     ) -> Deferred[TransmitStatus]:
-        return fail(RadioOffline(_NOT_HERE))
+        return fail(RadioOffline(NO_RADIO))
 
     def transmit_zdo(
         self,
@@ -57,7 +56,7 @@ class SiteOperations(Coordinator):
         data: bytes,
         address16: Address16 = UNKNOWN16,
     ) -> Deferred[TransmitStatus]:
-        return fail(RadioOffline(_NOT_HERE))
+        return fail(RadioOffline(NO_RADIO))
 
     def ask(self, site: Site, operation: str, arguments: object, seconds: float) -> Deferred[bytes]:
         """Ask a site's gateway for an operation."""
@@ -73,7 +72,7 @@ class SiteOperations(Coordinator):
         timeout: float | None,
         is_patient: bool = False,
     ) -> bytes:
-        raise ATRefused(command, ATStatus.INVALID_COMMAND, "A hub, which has no radio of its own,")
+        raise Refused(command, ATStatus.INVALID_COMMAND, NO_RADIO)
 
     async def remote_at(
         self,
@@ -91,7 +90,7 @@ class SiteOperations(Coordinator):
             arguments_of_at(address64, command, parameter),
             AT_TIMEOUT if timeout is None else max(timeout, AT_TIMEOUT),
         )
-        value = answer_of_at(answer, address64, command)
+        value = answer_of_at(answer, command)
         self.last_answer = self._clock.seconds()
         self.hearers.hear(
             RemoteATCommandResponse(0, address64, UNKNOWN16, command, ATStatus.OK, value)

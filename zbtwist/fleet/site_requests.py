@@ -33,6 +33,17 @@ MAX_FOUND = 4096
 _ROLES = {word: role for role, word in ROLES.items()}
 
 
+class Refused(ATRefused):
+    """A command is refused: by a node, as its site says, or since a hub has no radio for it."""
+
+    def __init__(self, command: str, status: int, sentence: str) -> None:
+        """
+        @param sentence: which is said of it.
+        """
+        super().__init__(command, status, "")
+        self.args = (sentence.rstrip("."),)
+
+
 def arguments_of_at(address64: Address64, command: str, parameter: bytes) -> list[object]:
     """Return what the operation ``at`` takes."""
     asked: list[object] = [format_address64(address64), command]
@@ -41,12 +52,12 @@ def arguments_of_at(address64: Address64, command: str, parameter: bytes) -> lis
     return asked
 
 
-def answer_of_at(payload: bytes, address64: Address64, command: str) -> bytes:
+def answer_of_at(payload: bytes, command: str) -> bytes:
     """Return the value that ``at`` was answered with, as a module says it.
 
     @raise RadioError: it failed.
     """
-    result = _result(payload, address64, command)
+    result = _result(payload, command)
     if isinstance(result, dict) and result.keys() == {"base64"}:
         try:
             return base64.b64decode(str(result["base64"]), validate=True)
@@ -78,7 +89,7 @@ def rows_in(payload: bytes) -> dict[Address64, dict[str, Any]]:
 
     @raise RadioError: it failed.
     """
-    result = _result(payload, Address64(0), "ND")
+    result = _result(payload, "ND")
     if not isinstance(result, list):
         raise RadioError("The site's list of nodes makes no sense.")
     found: dict[Address64, dict[str, Any]] = {}
@@ -132,7 +143,7 @@ def _hexadecimal(text: object) -> int | None:
     return number if 0 <= number <= 0xFFFF_FFFF else None
 
 
-def _result(payload: bytes, address64: Address64, command: str) -> Any:
+def _result(payload: bytes, command: str) -> Any:
     said = read_object(payload)
     if said is None:
         raise RadioError(f"The site's answer to {command} makes no sense.")
@@ -140,18 +151,7 @@ def _result(payload: bytes, address64: Address64, command: str) -> Any:
         return said["result"]
     fault, text = said.get("fault"), shown(said.get("text")) or "The site's gateway failed."
     if fault == _REFUSED:
-        raise _RefusedThere(command, ATStatus.ERROR, format_address64(address64), text)
+        raise Refused(command, ATStatus.ERROR, text)
     if fault == _NO_ANSWER:
         raise NoAnswer(text)
     raise RadioOffline(text) if fault == _OFFLINE else RadioError(text)
-
-
-class _RefusedThere(ATRefused):
-    """A node has refused a command, as its site says.
-
-    It is said in the site's words.
-    """
-
-    def __init__(self, command: str, status: int, who: str, sentence: str) -> None:
-        super().__init__(command, status, who)
-        self.args = (sentence.rstrip("."),)

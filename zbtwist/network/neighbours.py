@@ -29,6 +29,7 @@ from twisted.python.failure import Failure
 from zbtwist.network.events import NeighboursTold, NodeForgotten
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError, RadioOffline
+from zbtwist.radio.info import NO_RADIO
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import (
@@ -197,6 +198,8 @@ class Neighbours:
             raise RadioOffline(self._radio.offline_reason)
         if facts.problem:
             raise RadioOffline(facts.problem)
+        if facts.is_fleet:
+            raise NotAsked(NO_RADIO)
         if not facts.is_zigbee:
             raise NotAsked(
                 "Only Zigbee modules tell whom they hear: those with DigiMesh or 802.15.4 firmware "

@@ -12,6 +12,9 @@ DEFAULT_PAYLOAD_LIMIT = 72
 #: Seconds for a search while NT is not known: the module's default of 6 s.
 DEFAULT_DISCOVERY_TIME = 6.0
 
+#: What is said of what a hub cannot do (`RadioInfo.is_fleet`).
+NO_RADIO = "A hub has no radio of its own: ask the gateway of the site."
+
 
 @dataclass(frozen=True, slots=True)
 class RadioInfo:

@@ -12,6 +12,7 @@ from zbtwist.network.neighbours import NotAsked, Tables
 from zbtwist.network.node import Node
 from zbtwist.network.walk import MAX_PAUSE, MIN_PAUSE, PAUSE
 from zbtwist.radio.errors import RadioError, RadioOffline
+from zbtwist.radio.info import NO_RADIO
 from zbtwist.xbee.address import Address64, digi_address16, digi_address64
 from zbtwist.xbee.devices import ROLES
 from zbtwist.xbee.zdo import RELATIONSHIPS, ROUTE_STATES, Neighbour, Route
@@ -187,6 +188,9 @@ class NeighbourOperations(GatewayOperations):
         }
 
     def _walk_text(self) -> str:
+        facts = self._radio.facts
+        if facts is not None and facts.is_fleet:
+            return NO_RADIO
         walk = self._network.walk
         if not walk.began:
             return ""
