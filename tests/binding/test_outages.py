@@ -12,6 +12,7 @@ from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.network.events import SenderUnknown
 from zbtwist.radio.damage import Sender
+from zbtwist.radio.events import StreamHole
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.frames import TransmitStatus
 
@@ -61,6 +62,26 @@ class InterruptionTests(BindingTestCase):
         self.outage(0.5)
         self.assertEqual(self.reset(), [B])
         self.assertIn("away for 0.5 s, and bytes of", self.lines()[-1])
+
+    def test_a_hole_is_said_once(self) -> None:
+        """Bytes to the node are lost for the same reason, which is no sentence on lost bytes."""
+        why = "site cellar was not heard until now"
+        for is_certain, are in ((True, "are"), (False, "may be")):
+            client = self.connect(27001)
+            for data in (b"in the air", b"waiting"):
+                client.protocol.dataReceived(data)
+            broken: list[StreamBroken] = []
+            self.wire.bus.subscribe(StreamBroken, broken.append)
+            self.wire.bus.publish(StreamHole(A, why, is_certain))
+            self.wire.bus.unsubscribe(StreamBroken, broken.append)
+            node = self.node(A)
+            self.assertEqual(
+                [str(event) for event in broken],
+                [
+                    f"Bytes of {node} {are} lost: {why}.",
+                    f"{broken[-1].bytes_lost} bytes for {node} are lost: {why}",
+                ],
+            )
 
     def test_the_longer_the_outage_the_more_may_be_lost(self) -> None:
         self.hear(A)

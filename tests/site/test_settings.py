@@ -51,6 +51,29 @@ class NodeSettingTests(SiteTestCase):
         self.assertEqual(self.set("P0", b"1024")["fault"], faults.BAD_VALUE)
         self.assertEqual(self.set("P0", b"high")["fault"], faults.BAD_VALUE)
 
+    def test_a_duty_cycle_of_what_has_none(self) -> None:
+        said = self.set("P0", b"500")
+        self.assertEqual(said["fault"], faults.BAD_VALUE)
+        self.assertIn("It is not known whether P0 of ECHO", said["text"])
+        self.call(self.api.at("ECHO", "P0"))
+        self.run_for(1)
+        said = self.set("P0", b"500")
+        self.assertEqual(said["fault"], faults.BAD_VALUE)
+        self.assertRegex(
+            said["text"],
+            r"^P0 of ECHO \(.*\) is no PWM output, and has no duty cycle: set its P0 to 2 with ",
+        )
+        self.call(self.api.at("ECHO", "P0", 4))
+        self.run_for(1)
+        self.assertIn("is no PWM output", self.set("P0", b"500")["text"])
+        self.assertEqual(self.set("P0", b"1")["result"]["text"], "high")
+
+    def test_text_that_is_none(self) -> None:
+        said = self.set("label", b"\xff\xfe")
+        self.assertEqual(said["text"], "It is not UTF-8: its bytes are ff fe.")
+        said = self.set("label", b"\xff" * 50)
+        self.assertTrue(said["text"].endswith(" ff ff …."), said["text"])
+
     def test_its_name(self) -> None:
         address64 = self.node("ECHO").address64
         self.assertEqual(self.set("label", "Küche".encode()), {"result": True})

@@ -109,7 +109,8 @@ class Outages:
         port = self._ports.get(event.address64)
         if port is not None and (event.is_certain or port.has_something_to_lose):
             are = "are" if event.is_certain else "may be"
-            port.interrupted(f"Bytes of {port.node} {are} lost: {event.reason}")
+            reason = f"Bytes of {port.node} {are} lost: {event.reason}"
+            port.interrupted(reason, event.reason)
 
     def _ways_changed(self, event: WaysChanged) -> None:
         for address64 in event.addresses:

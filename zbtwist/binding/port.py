@@ -431,25 +431,28 @@ class NodePort(Service):
         """Whether a hole in the node's stream is one in what somebody reads, or will."""
         return bool(self._hearers or self._backlog or self.outbound.buffered)
 
-    def interrupted(self, reason: str) -> None:
+    def interrupted(self, reason: str, cause: str = "") -> None:
         """Bytes of the node may have been lost: nobody may take what follows for the next byte.
 
         @param reason: a sentence, for the log.
+        @param cause: what of it stands behind what is said of bytes to the node that are lost by
+            it, where the sentence itself is about lost bytes; empty for all of it.
         """
         self.bytes_unread += len(self._backlog)
         self._backlog.clear()
         for endpoint in self.endpoints.values():
             endpoint.interrupted()
         self.bus.publish(StreamBroken(self.node, FROM_NODE, None, reason))
-        self._break_stream(reason)
+        self._break_stream(reason, cause)
 
-    def _break_stream(self, reason: str) -> None:
+    def _break_stream(self, reason: str, cause: str = "") -> None:
         """Reset the clients, and drop what they sent and is not on its way.
 
         @param reason: a sentence.
+        @param cause: see `interrupted`.
         """
         if self.outbound.buffered:
-            self.outbound.break_stream(reason)
+            self.outbound.break_stream(cause or reason)
         else:
             self.outbound.leave_in_the_air()
             self.reset_clients(reason)

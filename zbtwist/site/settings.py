@@ -18,7 +18,6 @@ from zbtwist.control.faults import (
     UNKNOWN_NODE,
     ControlFault,
     bad_request,
-    shown,
 )
 from zbtwist.control.operations.table import Operation
 from zbtwist.mqtt.interfaces import IBroker, Message
@@ -39,6 +38,9 @@ _DONE = {"restart": "restart", "identify": "identify", "sample": "sample"}
 #: The lines that can be PWM outputs, and the commands of their duty cycles (90001539, "M0", "M1").
 _DUTIES = {"P0": "M0", "P1": "M1"}
 MAX_DUTY = 1023
+
+#: Bytes that a sentence shows.
+_MAX_SHOWN = 20
 
 _NUMBER = re.compile("[0-9]{1,4}")
 
@@ -107,6 +109,7 @@ class NodeSettings:
             if int(text) > MAX_DUTY:
                 raise ControlFault(BAD_VALUE, f"A duty cycle is 0 to {MAX_DUTY}, not {text}.")
             return self._operations["at"], [address, duty, int(text)]
+        self._must_be_no_duty(node, name, text)
         return self._operations["set_pin"], [address, name, text]
 
     def _node(self, address64: int | None) -> Node:
@@ -128,6 +131,28 @@ class NodeSettings:
             return ""
         return _DUTIES.get(pin.command, "")
 
+    @staticmethod
+    def _must_be_no_duty(node: Node, name: str, text: str) -> None:
+        """Say of a duty cycle for a line that has none why it cannot be set."""
+        pin = pin_named(name)
+        if pin is None or pin.command not in _DUTIES or not _NUMBER.fullmatch(text):
+            return
+        if int(text) <= 1:
+            # High, or low.
+            return
+        line = pin.command
+        if node.pins is not None and line in node.pins.modes:
+            raise ControlFault(
+                BAD_VALUE,
+                f"{line} of {node} is no PWM output, and has no duty cycle: set its {line} to "
+                f"{ANALOG} with at() if it is to be one.",
+            )
+        raise ControlFault(
+            BAD_VALUE,
+            f"It is not known whether {line} of {node} is a PWM output: read its {line} with at(), "
+            "and set the duty cycle then.",
+        )
+
 
 def _text(payload: bytes) -> str:
     if len(payload) > MAX_TEXT:
@@ -135,4 +160,8 @@ def _text(payload: bytes) -> str:
     try:
         return payload.decode()
     except UnicodeDecodeError:
-        raise bad_request(f"{shown(repr(payload))} is not UTF-8.") from None
+        raise bad_request(f"It is not UTF-8: its bytes are {_in_hex(payload)}.") from None
+
+
+def _in_hex(payload: bytes) -> str:
+    return payload[:_MAX_SHOWN].hex(" ") + (" …" if len(payload) > _MAX_SHOWN else "")
