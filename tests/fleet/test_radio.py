@@ -672,6 +672,102 @@ class SitesTests(FleetTestCase):
         fleet.run(1)
         self.assertEqual(self.hub.rows()["site-1-1"]["site"], "site-2")
 
+    def describe_at_the_other(self, later: float) -> None:
+        """Let the second site say that it has heard the node so much later than the first."""
+        address64 = self.device.address64
+        said = json.loads(self.fleet.broker.kept[SITE.node(address64)].payload)
+        said["last_seen"] += later
+        topic = SiteTopics("zbtwist", "site-2").node(address64)
+        self.fleet.sites[1].client.publish(Message(topic, json.dumps(said).encode()))
+        self.fleet.run(1)
+
+    def site_of_it(self) -> str:
+        site: str = self.hub.rows()["site-1-1"]["site"]
+        return site
+
+    def test_node_of_two_tables_is_at_the_site_that_is_there(self) -> None:
+        fleet = self.build(sites=2)
+        other = fleet.sites[1].client
+        fleet.run(61)
+        self.describe_at_the_other(100)
+        self.assertEqual(self.site_of_it(), "site-2")
+        # One that is back soon is waited for.
+        other.cut()
+        fleet.run(7)
+        other.join()
+        fleet.run(12)
+        self.assertEqual(self.site_of_it(), "site-2")
+        other.cut()
+        fleet.run(12)
+        self.assertEqual(self.site_of_it(), "site-1")
+
+        client = self.connect()
+        client.write(b"question")
+        fleet.run(1)
+        self.device.send(b"answer")
+        fleet.run(1)
+        self.assertEqual(self.got, [b"question"])
+        self.assertEqual((client.heard, client.ended), ([b"answer"], ""))
+
+    def test_node_of_two_tables_goes_back_to_the_site_that_heard_it_last(self) -> None:
+        fleet = self.build(sites=2)
+        self.describe_at_the_other(-100)
+        self.device.send(b"x")
+        fleet.run(1)
+        self.assertEqual(self.site_of_it(), "site-1")
+        self.site.client.cut()
+        fleet.run(12)
+        self.assertEqual(self.site_of_it(), "site-2")
+        self.site.client.join()
+        fleet.run(12)
+        self.assertEqual(self.site_of_it(), "site-1")
+
+    def test_node_of_a_site_that_is_away_is_at_one_that_says_so_next(self) -> None:
+        fleet = self.build(sites=2)
+        self.site.client.cut()
+        fleet.run(12)
+        self.assertEqual(self.site_of_it(), "site-1")
+        self.describe_at_the_other(-100)
+        self.assertEqual(self.site_of_it(), "site-2")
+
+    def test_both_sites_of_a_node_are_away(self) -> None:
+        fleet = self.build(sites=2)
+        self.describe_at_the_other(-100)
+        for site in fleet.sites:
+            site.client.cut()
+        fleet.run(30)
+        self.assertEqual(self.site_of_it(), "site-1")
+        fleet.sites[1].client.join()
+        fleet.run(12)
+        self.assertEqual(self.site_of_it(), "site-2")
+
+    def test_a_broker_that_was_away_moves_no_node(self) -> None:
+        fleet = self.build(sites=2)
+        self.describe_at_the_other(-100)
+        client = self.connect()
+        fleet.broker.cut()
+        fleet.run(30)
+        fleet.broker.join()
+        fleet.run(30)
+        self.assertEqual((self.site_of_it(), client.ended), ("site-1", ""))
+
+    def test_node_that_its_site_has_forgotten_is_at_the_other(self) -> None:
+        fleet = self.build(sites=2)
+        self.describe_at_the_other(-100)
+        topic = SITE.node(self.device.address64)
+        self.site.client.publish(Message(topic, b""))
+        fleet.run(12)
+        self.assertEqual(self.site_of_it(), "site-2")
+
+    def test_node_that_the_other_site_has_forgotten_stays(self) -> None:
+        fleet = self.build(sites=2)
+        self.describe_at_the_other(-100)
+        topic = SiteTopics("zbtwist", "site-2").node(self.device.address64)
+        fleet.sites[1].client.publish(Message(topic, b""))
+        self.site.client.cut()
+        fleet.run(30)
+        self.assertEqual(self.site_of_it(), "site-1")
+
     def test_first_client_of_a_node_that_is_new_to_a_hub(self) -> None:
         """Its site has answered long before."""
         fleet = self.build()

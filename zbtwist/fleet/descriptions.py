@@ -1,8 +1,7 @@
 """What sites say of their nodes: who they are, and at which site one is that nobody has heard yet.
 
 Each site has all of it kept by the broker, and says it anew when it changes. A node may be in the
-tables of two sites. It is at the one that has heard it last, and to be heard itself is worth more
-than what sites say of that: their clocks may differ.
+tables of two sites: see `zbtwist.fleet.places`.
 """
 
 from __future__ import annotations
@@ -22,13 +21,6 @@ from zbtwist.network.table import NodeTable
 from zbtwist.xbee.address import UNKNOWN16, Address64
 from zbtwist.xbee.frames import ATCommandResponse
 from zbtwist.xbee.status import ATStatus
-
-#: Seconds for which a node is at the site over which it was heard, or got a packet, whatever
-#: another one says.
-PROOF = 60.0
-
-#: Seconds by which another site must have heard it later.
-LATER = 5.0
 
 #: What a hop count, a signal and a temperature may be.
 _MAX_HOPS, _MAX_SIGNAL, _MAX_DEGREES = 30, 255, 1000.0
@@ -60,11 +52,15 @@ class Descriptions:
             self._radio.place(way, None)
             way.seen = 0.0
             way.is_described = False
+            self._radio.places.look_soon()
+        else:
+            way.is_not_at(site)
 
     def _take(self, site: Site, way: NodeWay, said: dict[str, Any]) -> None:
         last_seen = _number(said.get("last_seen")) or 0.0
+        is_said = said.get("mqtt") == STREAM
         if way.site is not site:
-            if not self._is_here(way, last_seen):
+            if not self._radio.places.is_at(way, site, last_seen, is_said):
                 return
             self._radio.place(way, site)
             # How many packets there were of one that is new there; nobody has missed those after
@@ -72,16 +68,8 @@ class Descriptions:
             site.look()
         way.seen = last_seen
         way.is_described = True
-        self._radio.has_stream(way, said.get("mqtt") == STREAM)
+        self._radio.has_stream(way, is_said)
         self._note(way.address64, said, last_seen)
-
-    def _is_here(self, way: NodeWay, last_seen: float) -> bool:
-        """Whether a node is at a site that says so, though it is at another as far as is known."""
-        if way.site is None:
-            return True
-        if self._clock.seconds() - way.proven_at < PROOF:
-            return False
-        return last_seen > way.seen + LATER
 
     def _note(self, address64: Address64, said: dict[str, Any], last_seen: float) -> None:
         description = description_of(

@@ -19,6 +19,7 @@ from zbtwist.fleet.events import NodeMoved, SiteDown, SiteRestarted, SiteUp
 from zbtwist.fleet.listing import Described, Listing
 from zbtwist.fleet.operations import DISCOVER_TIMEOUT, SiteOperations
 from zbtwist.fleet.packets import Packets
+from zbtwist.fleet.places import Places
 from zbtwist.fleet.site import Site
 from zbtwist.fleet.way import NodeWay
 from zbtwist.mqtt.interfaces import IBroker, Message
@@ -71,6 +72,7 @@ class FleetRadio(SiteOperations):
     @ivar packets: those to nodes that are under way.
     @ivar hub: the id of this run, which nobody can guess.
     @ivar sites: the sites that were ever there, by name.
+    @ivar places: says at which site a node is that several know.
     @ivar described: called with what a site says of a node; None if it has forgotten it.
     @ivar doubles: packets of nodes that came twice.
     @ivar ignored: messages that make no sense, or are of more nodes or sites than there may be.
@@ -110,6 +112,7 @@ class FleetRadio(SiteOperations):
         self._calls: set[IDelayedCall] = set()
         self.sites: dict[str, Site] = {}
         self._ways: dict[Address64, NodeWay] = {}
+        self.places = Places(clock, self._ways.values, self.place)
         # Whose packets come under which topic.
         self._by_topic: dict[str, tuple[NodeWay, Site]] = {}
         self.doubles = self.ignored = 0
@@ -127,6 +130,7 @@ class FleetRadio(SiteOperations):
             site.stop()
         self.answers.stop()
         self.packets.stop()
+        self.places.stop()
         for call in self._calls:
             call.cancel()
         self._calls.clear()
@@ -137,6 +141,7 @@ class FleetRadio(SiteOperations):
     def _connected(self) -> None:
         for site in self.sites.values():
             site.begin_anew()
+        self.places.begin()
         # How the sites are is said next.
         self.ready(
             RadioInfo(Address64(0), api_mode=0, is_zigbee=False, line=self._name, is_fleet=True)
@@ -188,6 +193,7 @@ class FleetRadio(SiteOperations):
         else:
             is_news, site.is_said_away = site.is_said_away, False
             self._bus.publish(SiteUp(site.name, len(site.ways), is_news=is_news))
+        self.places.look_soon()
         self._bus.publish(WaysChanged(tuple(site.ways)))
         if not site.is_away:
             for way in list(site.ways.values()):

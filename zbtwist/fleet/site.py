@@ -84,6 +84,14 @@ class Site:
         self._retry: IDelayedCall | None = None
         self._pause = FIRST_PAUSE
 
+    @property
+    def is_known_away(self) -> bool:
+        """Whether it is away by what was said of it on this connection to the broker, or since it
+        was asked in vain.
+        """
+        is_asked = self._asking is not None and not self._is_silent
+        return self.is_away and self._was_told and not is_asked
+
     def stop(self) -> None:
         """Ask it nothing more."""
         if self._asking is not None:

@@ -75,6 +75,8 @@ class NodeWay:
         site has said how many there were.
     @ivar is_said: whether its site says its stream.
     @ivar is_described: whether a site has said who it is.
+    @ivar other: another site that has it in its table, the one that has said so last, and when that
+        has heard it; None if there is none.
     @ivar seen: when its site has heard it last, as that says; seconds since 1970.
     @ivar proven_at: when it was certainly at that site, seconds of the clock.
     """
@@ -91,6 +93,7 @@ class NodeWay:
         "is_described",
         "is_said",
         "number",
+        "other",
         "proven_at",
         "seen",
         "site",
@@ -106,6 +109,7 @@ class NodeWay:
         self.number: int | None = None
         self.is_said = True
         self.is_described = False
+        self.other: tuple[Site, float] | None = None
         self.seen = 0.0
         self.proven_at = float("-inf")
         # The name of the stream to it, empty until something is sent; the next number in it.
@@ -122,7 +126,10 @@ class NodeWay:
     def is_at(self, site: Site | None) -> None:
         """It is heard there from now on, and nowhere else."""
         self._end_stream()
+        self.is_not_at(site)
         if self.site is not None:
+            if site is not None:
+                self.other = self.site, self.seen
             self.site.ways.pop(self.address64, None)
         self.site = site
         self.number = None
@@ -131,6 +138,11 @@ class NodeWay:
             site.ways[self.address64] = self
             self._topic = site.topics.tx(self.address64)
         self.lose_pending("The node is heard at another site now.")
+
+    def is_not_at(self, site: Site | None) -> None:
+        """It is not in that other site's table, or at that site."""
+        if self.other is not None and self.other[0] is site:
+            self.other = None
 
     @property
     def facts(self) -> RadioInfo | None:
