@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from zbtwist.mqtt.interfaces import Message
-from zbtwist.mqtt.topics import fits
+from zbtwist.mqtt.topics import levels_fit, levels_of
 
 Hearer = Callable[[Message], None]
 
@@ -17,7 +17,8 @@ class Subscriptions:
     """The hearers, by their filters."""
 
     def __init__(self) -> None:
-        self._hearers: dict[str, Hearer] = {}
+        # With the levels of each filter.
+        self._hearers: dict[str, tuple[Hearer, tuple[str, ...]]] = {}
         self._at_most_once: set[str] = set()
         # Topics come again and again.
         self._of_topics: dict[str, tuple[Hearer, ...]] = {}
@@ -32,7 +33,7 @@ class Subscriptions:
         @return: whether the filter is a new one.
         """
         is_new = topic_filter not in self._hearers
-        self._hearers[topic_filter] = heard
+        self._hearers[topic_filter] = heard, levels_of(topic_filter)
         if at_most_once:
             self._at_most_once.add(topic_filter)
         self._of_topics.clear()
@@ -52,8 +53,9 @@ class Subscriptions:
         if hearers is None:
             if len(self._of_topics) >= MAX_TOPICS:
                 self._of_topics.clear()
+            levels = tuple(topic.split("/"))
             hearers = tuple(
-                heard for topic_filter, heard in self._hearers.items() if fits(topic_filter, topic)
+                heard for heard, wanted in self._hearers.values() if levels_fit(wanted, levels)
             )
             self._of_topics[topic] = hearers
         return hearers
