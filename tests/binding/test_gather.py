@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.binding.support import Writer
 from tests.binding.test_outbound import OutboundTestCase
 from tests.radio.support import FACTS
-from zbtwist.binding.port_settings import MAX_DELIMITER
+from zbtwist.binding.port_values import MAX_DELIMITER
 from zbtwist.config.load import load
 from zbtwist.config.toml_file import ConfigError
 

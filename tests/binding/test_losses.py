@@ -9,14 +9,9 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.control.support import GatewayTestCase
-from zbtwist.binding.events import (
-    ClientClosed,
-    ClientDropped,
-    ClientOpened,
-    LossesCounted,
-    StreamBroken,
-)
+from zbtwist.binding.client_events import ClientClosed, ClientDropped, ClientOpened
 from zbtwist.binding.losses import INTERVAL, LONGEST_INTERVAL, QUIET, Losses
+from zbtwist.binding.stream_events import LossesCounted, StreamBroken
 from zbtwist.health.events import HealthChanged
 from zbtwist.network.events import TO_NODE
 from zbtwist.network.node import Node

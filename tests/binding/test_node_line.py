@@ -22,7 +22,8 @@ from zbtwist.binding.node_line import (
     TRY_PAUSE,
 )
 from zbtwist.binding.outbound import Outbound
-from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_values import OFF
 from zbtwist.network.events import NodeIdentified
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import REMOTE_AT_TIMEOUT

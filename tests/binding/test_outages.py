@@ -7,9 +7,9 @@ from typing import Any
 
 from tests.binding.support import A, B, BindingTestCase, C, D
 from tests.radio.support import FACTS
-from zbtwist.binding.events import StreamBroken
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.stream_events import StreamBroken
 from zbtwist.network.events import SenderUnknown
 from zbtwist.radio.damage import Sender
 from zbtwist.radio.events import StreamHole

@@ -10,11 +10,12 @@ from tests.binding.support import Writer
 from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
 from tests.support import mistake
 from zbtwist.binding.outbound import Outbound
-from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_values import OFF
 from zbtwist.binding.retransmits import FIRST_BACKOFF, MAX_BACKOFF
 from zbtwist.binding.send_buffer import HIGH_WATER, LOW_WATER, MAX_BUFFERED
 from zbtwist.network.table import NodeTable
-from zbtwist.radio.requests import EXTENDED_TRANSMIT_TIMEOUT, TRANSMIT_TIMEOUT
+from zbtwist.radio.request import EXTENDED_TRANSMIT_TIMEOUT, TRANSMIT_TIMEOUT
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, Address16
 from zbtwist.xbee.frames import OPTION_EXTENDED_TIMEOUT, TransmitRequest, TransmitStatus

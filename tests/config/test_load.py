@@ -21,7 +21,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.xbee.strategies import repeatable
-from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_values import OFF
 from zbtwist.config import load as loading
 from zbtwist.config.load import load
 from zbtwist.config.settings import (

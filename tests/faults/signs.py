@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.faults.world import Device, World
-from zbtwist.binding.events import ClientClosed
+from zbtwist.binding.client_events import ClientClosed
 from zbtwist.radio.events import LinkDown, LinkSilent
 from zbtwist.simulator.air import Transmission, TxResult
 from zbtwist.simulator.serial_line import Wire

@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.connection import Client, pour
 from tests.faults.world import World
-from zbtwist.binding.port_settings import AUTO, OFF, PortSettings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_values import AUTO, OFF
 from zbtwist.simulator.channel import FULL_PACKET
 from zbtwist.xbee.address import format_address64
 from zbtwist.xbee.at import encode_value

@@ -23,7 +23,7 @@ from tests.faults.process import ADAPTER_BUFFER, Process, ProcessEndpoint
 from tests.faults.sockets import SocketConnection
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port import NodePort
-from zbtwist.binding.port_settings import OFF
+from zbtwist.binding.port_values import OFF
 from zbtwist.config.settings import Settings
 from zbtwist.simulator.air import IAir, ITimekeeper, Transmission, TxResult
 from zbtwist.simulator.channel import ChannelAir

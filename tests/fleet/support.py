@@ -15,7 +15,7 @@ from tests.faults.process import Process, ProcessEndpoint
 from tests.faults.world import EPOCH, FAST_LINE, FIRST_ADDRESS, Device, QuickClock
 from tests.mqtt.support import MemoryBroker, MemoryClient
 from zbtwist.app.gateway import Gateway
-from zbtwist.binding.port_settings import OFF
+from zbtwist.binding.port_values import OFF
 from zbtwist.config.settings import Settings
 from zbtwist.fleet.endpoint import FleetEndpoint
 from zbtwist.fleet.radio import FleetRadio

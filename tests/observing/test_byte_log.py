@@ -11,8 +11,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import record_log
-from zbtwist.binding.events import ClientDropped, ClientOpened, StreamBroken
+from zbtwist.binding.client_events import ClientDropped, ClientOpened
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.stream_events import StreamBroken
 from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.network.events import FROM_NODE, TO_NODE, BytesPassed
 from zbtwist.network.node import Node

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from zbtwist.binding.events import ClientClosed, ClientOpened
+from zbtwist.binding.client_events import ClientClosed, ClientOpened
 from zbtwist.network.events import NodeChanged, NodeNamed
 from zbtwist.network.node import Node
 from zbtwist.observing.event_log import (

@@ -11,7 +11,9 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
+import zbtwist.binding.client_events
 import zbtwist.binding.events
+import zbtwist.binding.stream_events
 import zbtwist.fleet.events
 import zbtwist.health.events
 import zbtwist.network.events
@@ -20,9 +22,7 @@ import zbtwist.runtime.standstill
 from tests.pages import DOCS
 from tests.radio.support import FACTS
 from zbtwist.app.gateway import Gateway
-from zbtwist.binding.connected_client import ConnectedClient
-from zbtwist.binding.events import (
-    AnswersDropped,
+from zbtwist.binding.client_events import (
     ClientBarred,
     ClientClosed,
     ClientDropped,
@@ -31,18 +31,24 @@ from zbtwist.binding.events import (
     ClientOpened,
     ClientRefused,
     ClientsEnded,
+)
+from zbtwist.binding.connected_client import ConnectedClient
+from zbtwist.binding.events import (
     DatagramsLost,
     EndpointFailed,
     EndpointOpened,
     LabelClaimed,
-    LinkTested,
-    LossesCounted,
     MappingChanged,
     MappingRefused,
-    PollAnswered,
-    PollUnanswered,
     PortFailed,
     PortSkipped,
+)
+from zbtwist.binding.stream_events import (
+    AnswersDropped,
+    LinkTested,
+    LossesCounted,
+    PollAnswered,
+    PollUnanswered,
     StreamBroken,
 )
 from zbtwist.config.settings import Settings
@@ -90,7 +96,9 @@ ROOMS = (
     zbtwist.fleet.events,
     zbtwist.health.events,
     zbtwist.network.events,
+    zbtwist.binding.client_events,
     zbtwist.binding.events,
+    zbtwist.binding.stream_events,
     zbtwist.runtime.standstill,
 )
 

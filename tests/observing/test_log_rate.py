@@ -21,7 +21,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.support import mistake
-from zbtwist.binding.events import ClientClosed, ClientDropped, ClientOpened
+from zbtwist.binding.client_events import ClientClosed, ClientDropped, ClientOpened
 from zbtwist.network.events import NodeAdded
 from zbtwist.network.node import Node
 from zbtwist.observing import log_rate

@@ -17,7 +17,8 @@ from tests.support import present, record_log
 from zbtwist.binding.listener import Listener
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
-from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_values import OFF
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.observing.log_lines import LogLines

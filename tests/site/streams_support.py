@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.binding.support import BindingTestCase
 from tests.mqtt.support import MemoryBroker
-from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_values import OFF
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.settings import STREAM
 from zbtwist.mqtt.site_topics import SiteTopics

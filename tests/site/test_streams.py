@@ -8,7 +8,8 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.site.streams_support import ANSWERS, TOPICS, A, StreamsTestCase
-from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_values import OFF
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.settings import STREAM, VALUES
 from zbtwist.mqtt.site_topics import SiteTopics

@@ -7,7 +7,8 @@ from dataclasses import replace
 from tests.binding.support import Writer
 from tests.site.streams_support import TOPICS, A, StreamsTestCase
 from tests.support import record_log
-from zbtwist.binding.port_settings import FIRST, OFF, PortSettings
+from zbtwist.binding.port_settings import FIRST, PortSettings
+from zbtwist.binding.port_values import OFF
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.settings import STREAM
 from zbtwist.site import transmissions

@@ -18,10 +18,10 @@ from twisted.logger import Logger
 from zbtwist.app.brokerage import Brokerage, BrokerPart
 from zbtwist.app.home_assistant import HomeAssistantPart
 from zbtwist.binding.broadcast import Broadcast
-from zbtwist.binding.events import StreamBroken
 from zbtwist.binding.link_test import LinkTests
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.service import BindingService
+from zbtwist.binding.stream_events import StreamBroken
 from zbtwist.config.settings import OPTIONS, Settings, difference
 from zbtwist.control.api import GatewayAPI
 from zbtwist.control.http.broker_metrics import BrokerCollector

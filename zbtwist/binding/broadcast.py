@@ -27,7 +27,8 @@ from zbtwist.binding.events import EndpointFailed, EndpointOpened
 from zbtwist.binding.node_endpoint import ListeningEndpoint
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
-from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_values import OFF
 from zbtwist.binding.scheduler import TransmitScheduler
 from zbtwist.network.events import FROM_NODE, BytesPassed
 from zbtwist.network.node import Node

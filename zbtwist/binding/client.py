@@ -15,8 +15,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from zbtwist.binding.asking.conversation import Conversation
+from zbtwist.binding.client_events import ClientDropped, ClientIdle, ClientIgnored
 from zbtwist.binding.endpoint_wish import EndpointWish
-from zbtwist.binding.events import ClientDropped, ClientIdle, ClientIgnored
 from zbtwist.binding.port_protocol import PortProtocol, Raw
 from zbtwist.binding.protocols import PROTOCOLS
 

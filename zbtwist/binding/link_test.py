@@ -17,8 +17,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from zbtwist.binding.events import LinkTested
 from zbtwist.binding.scheduler import TransmitScheduler
+from zbtwist.binding.stream_events import LinkTested
 from zbtwist.network.events import NodeForgotten
 from zbtwist.network.loopback import loopback_packet, new_test
 from zbtwist.network.node import Node

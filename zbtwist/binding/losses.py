@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from zbtwist.binding.events import LossesCounted
+from zbtwist.binding.stream_events import LossesCounted
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
 

@@ -23,7 +23,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from zbtwist.binding.port_settings import AUTO
+from zbtwist.binding.port_values import AUTO
 from zbtwist.binding.scheduler import TransmitScheduler
 from zbtwist.binding.serial_format import SerialFormat
 from zbtwist.network.node import Node

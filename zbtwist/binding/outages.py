@@ -10,9 +10,9 @@ only at the ports that it concerns, and not at those of all nodes.
 
 from __future__ import annotations
 
-from zbtwist.binding.events import StreamBroken
 from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.port import NodePort
+from zbtwist.binding.stream_events import StreamBroken
 from zbtwist.network.events import SenderUnknown
 from zbtwist.radio.damage import Sender
 from zbtwist.radio.events import (

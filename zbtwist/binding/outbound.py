@@ -24,7 +24,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from zbtwist.binding.node_line import NodeLine
-from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_values import OFF
 from zbtwist.binding.quiet import Quiet
 from zbtwist.binding.retransmits import REPEATED, Packet, Retransmits
 from zbtwist.binding.scheduler import TransmitScheduler

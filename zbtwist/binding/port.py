@@ -17,15 +17,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from zbtwist.binding.asking.askers import Askers
 from zbtwist.binding.client import NodeClient
+from zbtwist.binding.client_events import ClientClosed, ClientOpened, ClientsEnded
 from zbtwist.binding.connected_client import ConnectedClient
 from zbtwist.binding.endpoint_wish import EndpointWish
-from zbtwist.binding.events import (
-    AnswersDropped,
-    ClientClosed,
-    ClientOpened,
-    ClientsEnded,
-    StreamBroken,
-)
 from zbtwist.binding.greetings import greet, take_leave
 from zbtwist.binding.listener import ListenAddress, Listener
 from zbtwist.binding.losses import Losses
@@ -36,6 +30,7 @@ from zbtwist.binding.places import make_room
 from zbtwist.binding.port_settings import ALL, NONE, REPLY_TIMES, PortSettings
 from zbtwist.binding.presence import Presence
 from zbtwist.binding.send_buffer import Writer
+from zbtwist.binding.stream_events import AnswersDropped, StreamBroken
 from zbtwist.binding.turned_away import TurnedAway
 from zbtwist.network.events import FROM_NODE, TO_NODE
 from zbtwist.network.node import Node

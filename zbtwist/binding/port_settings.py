@@ -9,29 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from zbtwist.binding import endpoint_wish
+from zbtwist.binding import endpoint_wish, port_values
 from zbtwist.binding.asking.askers import END_DEVICE_TIMEOUT, REPLY_TIMEOUT
-from zbtwist.binding.byte_text import pieces_of
 from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.modbus.units import Units, units
 from zbtwist.binding.modem_lines import ModemLine, modem_lines
+from zbtwist.binding.port_values import AUTO, MAX_BANNER, MAX_PACKET_SIZE, MAX_STRING
 from zbtwist.binding.protocols import PROTOCOLS
-from zbtwist.decoding.makers import all_makers, maker_named
+from zbtwist.decoding.makers import maker_named
 from zbtwist.mqtt.settings import VALUES, what_is_said
 from zbtwist.runtime.allowed import Network, networks
-from zbtwist.runtime.option import Context, Mistake, choice, flag, number, option, seconds
+from zbtwist.runtime.option import choice, flag, number, option, seconds
 from zbtwist.runtime.substitutions import Template, path_template, template
 from zbtwist.runtime.tcp import MAX_KEEPALIVE, MAX_PROBES, Keepalive
 
 #: The most bytes that are kept for the next client.
 MAX_BACKLOG = 1 << 20
-
-#: Bytes of a banner, and of a string to a device, as they are written.
-MAX_BANNER, MAX_STRING = 1024, 255
-
-#: Pieces of a question to a device, and the most seconds from one to the next.
-MAX_PIECES = 8
-MAX_ASK_EVERY = 86400
 
 #: What `PortSettings.log_bytes_format` may be.
 HEX, TEXT, BOTH = "hex", "text", "both"
@@ -48,90 +41,6 @@ ALL, FIRST, NONE = "all", "first", "none"
 #: How many times `PortSettings.reply_time` a client that has ended its side is kept at the most,
 #: since there are nodes that are never silent.
 REPLY_TIMES = 10
-
-#: The most bytes of a delimiter, and of a packet: no radio has longer ones.
-MAX_DELIMITER = 8
-MAX_PACKET_SIZE = 1024
-
-#: What `PortSettings.pace` may be beside a rate.
-AUTO = None
-OFF = 0
-
-#: The rates of a line that it may be, bits per second.
-MIN_RATE, MAX_RATE = 300, 10_000_000
-
-
-def _pace(text: str, context: Context) -> int | None:
-    """What a node is not sent to faster than."""
-    if text == "auto":
-        return AUTO
-    if text == "off":
-        return OFF
-    try:
-        rate: int = number(MIN_RATE, MAX_RATE)(text, context)
-        return rate
-    except Mistake:
-        raise Mistake(
-            f"must be auto, off, or bits per second from {MIN_RATE} to {MAX_RATE}, not {text!r}."
-        ) from None
-
-
-def _delimiter(text: str, context: Context) -> bytes:
-    """Bytes as Python or TOML writes them, or as they are."""
-    (found,) = pieces_of(text)
-    if len(found) > MAX_DELIMITER:
-        raise Mistake(f"must have at most {MAX_DELIMITER} bytes, not {len(found)}.")
-    return found
-
-
-def _question(text: str, context: Context) -> tuple[bytes, ...]:
-    """What a device is asked, in the pieces that it answers."""
-    if not text:
-        return ()
-    pieces = pieces_of(text, has_ends=True)
-    if not all(pieces):
-        raise Mistake(rf"must have something to send before and behind each \w, not {text!r}.")
-    if sum(map(len, pieces)) > MAX_STRING or len(pieces) > MAX_PIECES:
-        raise Mistake(f"must have at most {MAX_STRING} bytes in {MAX_PIECES} pieces, not more.")
-    return tuple(pieces)
-
-
-def _ask_every(text: str, context: Context) -> float:
-    """How often a device is asked."""
-    try:
-        every: float = seconds(0, MAX_ASK_EVERY)(text, context)
-    except Mistake:
-        every = 0.5
-    if 0 < every < 1:
-        raise Mistake(f"must be 0, or a number of seconds from 1 to {MAX_ASK_EVERY}, not {text!r}.")
-    return every
-
-
-def _reply_timeout(text: str, context: Context) -> float | None:
-    """How long an answer is waited for."""
-    if text == "auto":
-        return AUTO
-    try:
-        timeout: float = seconds(0.01, 3600)(text, context)
-        return timeout
-    except Mistake:
-        raise Mistake(
-            f"must be auto, or a number of seconds from 0.01 to 3600, not {text!r}."
-        ) from None
-
-
-def _decoder(text: str, context: Context) -> str:
-    """The name of a decoder."""
-    maker = maker_named(text) if text else None
-    if text and maker is None:
-        known = ", ".join(sorted(maker.name for maker in all_makers()))
-        raise Mistake(f"must be one of {known}, or empty for none, not {text!r}.")
-    question: object = () if maker is None else maker.question
-    if not isinstance(question, tuple) or not all(
-        isinstance(piece, bytes) and piece for piece in question
-    ):
-        raise Mistake(f"is {text}, whose question is no tuple of bytes: {question!r:.100}.")
-    return text
 
 
 @dataclass(frozen=True)
@@ -241,7 +150,7 @@ class PortSettings:
     )
     delimiter: bytes = option(
         b"",
-        _delimiter,
+        port_values.delimiter,
         help="With --gather: bytes that end a message, which is then sent at once, such as \\r\\n "
         "or \\x03",
         default="",
@@ -258,7 +167,7 @@ class PortSettings:
     )
     pace: int | None = option(
         AUTO,
-        _pace,
+        port_values.pace,
         (str, int),
         "Rate of a node's own serial line, in bits per second, which it is not sent to faster "
         "than: auto asks the node for it, off knows no such limit",
@@ -333,7 +242,7 @@ class PortSettings:
     )
     reply_timeout: float | None = option(
         None,
-        _reply_timeout,
+        port_values.reply_timeout,
         (str, int, float),
         "Seconds that an answer is waited for, where clients take turns",
         default="auto",
@@ -497,7 +406,7 @@ class PortSettings:
     )
     decoder: str = option(
         "",
-        _decoder,
+        port_values.decoder,
         help="What makes values with names and units of what a node says: ecm1220, ecm1240, gem, "
         "json, keyvalue, lines, or one of a plugin",
         more="See `Values <decoders.rst>`_. It changes nothing for the node's clients.",
@@ -506,7 +415,7 @@ class PortSettings:
     )
     ask_every: float = option(
         0.0,
-        _ask_every,
+        port_values.ask_every,
         (int, float),
         "Seconds from one question of the gateway to the next, to a device that speaks only when "
         "it is asked; 0: none",
@@ -516,7 +425,7 @@ class PortSettings:
     )
     ask: tuple[bytes, ...] = option(
         (),
-        _question,
+        port_values.question,
         help="What it asks, such as 'READ\\r\\n', or '\\xfc\\wSPK': what is behind \\w when "
         "the device has answered; empty: what the decoder asks",
         default="",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
 
-from zbtwist.binding.events import ClientBarred, ClientRefused
+from zbtwist.binding.client_events import ClientBarred, ClientRefused
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus

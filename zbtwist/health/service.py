@@ -16,7 +16,7 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from zbtwist.binding.events import LinkTested
+from zbtwist.binding.stream_events import LinkTested
 from zbtwist.health.events import HealthChanged
 from zbtwist.health.questions import Questions
 from zbtwist.health.record import Deliveries, Record, first_condition

@@ -19,16 +19,11 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from zbtwist.binding.events import (
-    ClientClosed,
-    ClientDropped,
-    ClientIdle,
-    ClientOpened,
-    StreamBroken,
-)
+from zbtwist.binding.client_events import ClientClosed, ClientDropped, ClientIdle, ClientOpened
 from zbtwist.binding.greetings import about
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import HEX, TEXT, PortSettings
+from zbtwist.binding.stream_events import StreamBroken
 from zbtwist.network.events import TO_NODE, BytesPassed
 from zbtwist.network.node import Node
 from zbtwist.runtime.bounded_log_file import BoundedLogFile

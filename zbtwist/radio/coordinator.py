@@ -20,7 +20,8 @@ from zbtwist.radio.events import FramesDamaged, LinkDown, LinkHeard, LinkSilent,
 from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME
 from zbtwist.radio.interfaces import IRadio, IWay
 from zbtwist.radio.line_health import LineHealth
-from zbtwist.radio.requests import RemoteCommand, Request, Requests
+from zbtwist.radio.request import RemoteCommand, Request
+from zbtwist.radio.requests import Requests
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
 from zbtwist.xbee.description import NodeDescription

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from zbtwist.binding.events import StreamBroken
 from zbtwist.binding.service import BindingService
+from zbtwist.binding.stream_events import StreamBroken
 from zbtwist.control.faults import shown
 from zbtwist.mqtt.interfaces import IBroker, Message
 from zbtwist.mqtt.settings import STREAM

@@ -19,7 +19,8 @@ from zbtwist.binding.asking.schedule import (
     Schedule,
 )
 from zbtwist.binding.port import NodePort
-from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_values import OFF
 from zbtwist.decoding.events import ValuesDecoded
 from zbtwist.decoding.value import Value
 from zbtwist.network.node import Node

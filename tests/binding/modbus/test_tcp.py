@@ -19,7 +19,8 @@ from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.modbus.frames import with_crc
 from zbtwist.binding.modbus.tcp import ModbusTCP
 from zbtwist.binding.modbus.units import Units, units
-from zbtwist.binding.port_settings import OFF, PortSettings
+from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.port_values import OFF
 from zbtwist.network.node import Node
 from zbtwist.runtime.option import Context, Mistake
 from zbtwist.xbee.address import Address16, Address64

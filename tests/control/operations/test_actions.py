@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.control.support import GatewayTestCase
 from tests.support import present
-from zbtwist.binding.events import LinkTested, StreamBroken
 from zbtwist.binding.link_test import MAX_AT_ONCE, MAX_SECONDS
+from zbtwist.binding.stream_events import LinkTested, StreamBroken
 from zbtwist.config.settings import Settings
 from zbtwist.control import faults
 from zbtwist.control.faults import ControlFault

@@ -18,8 +18,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from zbtwist.binding.asking.poll import Poller
-from zbtwist.binding.events import PollAnswered, PollUnanswered
 from zbtwist.binding.port import NodePort
+from zbtwist.binding.stream_events import PollAnswered, PollUnanswered
 from zbtwist.decoding.events import ValuesDecoded
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus

@@ -22,7 +22,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.web.server import Request
 
-from zbtwist.binding.events import ClientClosed, ClientOpened, MappingChanged, PortFailed
+from zbtwist.binding.client_events import ClientClosed, ClientOpened
+from zbtwist.binding.events import MappingChanged, PortFailed
 from zbtwist.control.faults import GATEWAY_FAILED, ControlFault
 from zbtwist.control.http.users import user_of
 from zbtwist.control.web.calls import Calls
