@@ -16,10 +16,9 @@ from importlib.metadata import PackageNotFoundError, requires
 from statistics import median
 from typing import Any
 
-from twisted.internet.task import Clock
-
 from benchmarks.codec_peers import WrongResultError
 from benchmarks.report import version
+from tests.clock import Clock
 from zbtwist.mqtt import codec
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.outbox import Counters

@@ -10,11 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock, MemoryReactorClock
 from tests.faults.table import documented_rows
 from tests.modbus.runs import fit
 from tests.pages import DOCS, ROOT, blocks_of

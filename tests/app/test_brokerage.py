@@ -11,10 +11,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.clock import Clock
 from tests.control.support import GatewayTestCase
 from tests.mqtt.wire import BrokerEnd
 from tests.support import present

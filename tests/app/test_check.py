@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import MemoryReactorClock
 from tests.support import present
 from zbtwist.app import check as app_check
 from zbtwist.app.check import RADIO_LIMIT, check

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import Logger
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from tests.clock import MemoryReactorClock
 from tests.support import record_calls, record_log
 from zbtwist.app import log_file
 from zbtwist.app.log_file import NoLogFile, take_log

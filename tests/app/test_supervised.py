@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import MemoryReactorClock
 from zbtwist.app.gateway import Gateway
 from zbtwist.app.reload import Reloader
 from zbtwist.app.supervised import LOOK, READY_LIMIT, Supervised

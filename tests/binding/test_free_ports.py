@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.binding.support import BindingTestCase
+from tests.clock import Clock
 from zbtwist.binding.free_ports import PASS_OVER, FreePorts
 from zbtwist.xbee.address import Address64
 

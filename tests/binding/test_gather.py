@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.binding.support import Writer
 from tests.binding.test_outbound import OutboundTestCase
+from tests.clock import MemoryReactorClock
 from tests.radio.support import FACTS
 from zbtwist.binding.port_values import MAX_DELIMITER
 from zbtwist.config.load import load

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.control.support import GatewayTestCase
 from zbtwist.binding.client_events import ClientClosed, ClientDropped, ClientOpened
 from zbtwist.binding.losses import INTERVAL, LONGEST_INTERVAL, QUIET, Losses

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.address import IPv4Address, UNIXAddress
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import StringTransport
 
 from tests.binding.support import A, B, BindingTestCase
+from tests.clock import MemoryReactorClock
 from tests.support import connect
 from zbtwist.binding import endpoint_wish, protocols
 from zbtwist.binding.port_protocol import PortProtocol

@@ -11,14 +11,12 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.tcp import Connection
-from twisted.internet.testing import (
-    MemoryReactorClock,
-    StringTransport,
-)
+from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.binding.support import Computer
+from tests.clock import MemoryReactorClock
 from tests.radio.support import REMOTE, REMOTE16, Wire
 from tests.support import record_log
 from zbtwist.binding.client import MAX_UNSENT, REPLY_POLL

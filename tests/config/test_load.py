@@ -17,9 +17,9 @@ from twisted.internet.endpoints import (
     TCP6ServerEndpoint,
     UNIXServerEndpoint,
 )
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from tests.clock import MemoryReactorClock
 from tests.xbee.strategies import repeatable
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.port_values import OFF

@@ -6,10 +6,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import MemoryReactorClock
 from zbtwist.app.gateway import Gateway
 from zbtwist.config.settings import Settings
 from zbtwist.simulator.endpoint import SimulatorEndpoint

@@ -6,10 +6,10 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.clock import Clock
 from zbtwist.decoding import makers
 from zbtwist.decoding.events import DecoderFailed, ValuesDecoded, ValuesLeftOut
 from zbtwist.decoding.interfaces import IDecoderMaker

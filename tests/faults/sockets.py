@@ -19,9 +19,9 @@ from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
+from tests.clock import MemoryReactorClock
 from tests.faults.connection import CLOSED, GONE, RESET, Client
 from zbtwist.runtime.tcp import QuickConnection
 

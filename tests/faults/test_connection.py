@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from twisted.internet.protocol import Factory
-from twisted.internet.task import Clock
 
+from tests.clock import Clock
 from tests.faults.connection import CLOSED, GONE, RESET, SOCKET, WRITE_BUFFER, Connection
 from tests.faults.support import ClientTestCase, Recorder
 

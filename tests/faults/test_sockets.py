@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.protocol import Factory
-from twisted.internet.testing import MemoryReactorClock
 
+from tests.clock import MemoryReactorClock
 from tests.faults.connection import CLOSED, GONE, RESET
 from tests.faults.sockets import SocketConnection
 from tests.faults.support import ClientTestCase, Recorder

@@ -6,18 +6,14 @@ Time goes from one event to the next, so that an hour costs as much as what happ
 from __future__ import annotations
 
 import random
-from bisect import insort
 from collections.abc import Callable
 from dataclasses import replace
-from math import inf
-from operator import attrgetter
 from typing import Any
 
-from twisted.internet.base import DelayedCall
-from twisted.internet.interfaces import IDelayedCall, IProtocolFactory, IReactorTime
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
+from tests.clock import MemoryReactorClock
 from tests.faults.connection import READ_SIZE, SOCKET, WRITE_BUFFER, Client, Connection
 from tests.faults.process import ADAPTER_BUFFER, Process, ProcessEndpoint
 from tests.faults.sockets import SocketConnection
@@ -70,45 +66,6 @@ class Echo(Device):
     def serial_received(self, data: bytes) -> None:
         super().serial_received(data)
         self.send(data)
-
-
-class QuickClock(MemoryReactorClock):
-    """A reactor in memory that keeps its calls in their order, and need not sort them.
-
-    `twisted.internet.task.Clock` sorts them all before and after each.
-    """
-
-    def callLater(
-        self, delay: float, callable: Callable[..., object], *args: object, **kw: object
-    ) -> IDelayedCall:
-        call = DelayedCall(
-            self.rightNow + delay, callable, args, kw, self.calls.remove, self._moved, self.seconds
-        )
-        insort(self.calls, call, key=_time)
-        return call
-
-    def _moved(self, call: DelayedCall) -> None:
-        self.calls.sort(key=_time)
-
-    @property
-    def next_time(self) -> float:
-        """When something happens; never is infinite."""
-        calls = self.calls
-        while calls and calls[0].delayed_time:
-            call = calls.pop(0)
-            call.activate_delay()
-            insort(calls, call, key=_time)
-        return float(calls[0].time) if calls else inf
-
-    def go_on(self) -> None:
-        """Let the next thing happen, at its time."""
-        call = self.calls.pop(0)
-        self.rightNow = max(self.rightNow, call.time)
-        call.called = 1
-        call.func(*call.args, **call.kw)
-
-
-_time = attrgetter("time")
 
 
 @implementer(IAir)
@@ -171,7 +128,7 @@ class World:
         @param settings: of the gateway, where they are not the default.
         @param prepare: called before the gateway starts.
         """
-        self.clock: Any = QuickClock()
+        self.clock: Any = MemoryReactorClock()
         self._sockets: list[SocketConnection] | None = [] if sockets else None
         self._connections: list[Connection] = []
         self.wall_step = 0.0

@@ -10,9 +10,10 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
+from tests.clock import MemoryReactorClock
 from tests.faults.connection import Client, Connection
 from tests.faults.process import Process, ProcessEndpoint
-from tests.faults.world import EPOCH, FAST_LINE, FIRST_ADDRESS, Device, QuickClock
+from tests.faults.world import EPOCH, FAST_LINE, FIRST_ADDRESS, Device
 from tests.mqtt.support import MemoryBroker, MemoryClient
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port_values import OFF
@@ -207,7 +208,7 @@ class Fleet:
         @param of: the sites of the hubs; none for all.
         @param ports: settings of the ports at the hubs.
         """
-        self.clock: Any = QuickClock()
+        self.clock: Any = MemoryReactorClock()
         self.broker = MemoryBroker(self.clock, DELAY)
         self.sites = [SiteProgram(self, f"site-{at + 1}", at + 1, nodes) for at in range(sites)]
         self.hubs = [HubProgram(self, at, of, **ports) for at in range(hubs)]

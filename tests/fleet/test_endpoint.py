@@ -6,9 +6,9 @@ from typing import Any
 
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.error import ConnectError
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import MemoryReactorClock
 from zbtwist.config.values import serial
 from zbtwist.fleet.endpoint import FleetEndpoint
 from zbtwist.runtime.option import Context, Mistake

@@ -6,9 +6,9 @@ import random
 from functools import partial
 from typing import Any
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.faults.world import Device, World
 from tests.pages import DOCS
 from tests.radio.support import Wire

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from zbtwist.mqtt.echoes import MAX_MESSAGES, PATIENCE, Echoes
 from zbtwist.mqtt.interfaces import Message
 

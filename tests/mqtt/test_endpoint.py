@@ -6,9 +6,9 @@ from typing import Any
 
 import trustme
 from cryptography.hazmat.primitives import serialization
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import MemoryReactorClock
 from zbtwist.mqtt.endpoint import (
     MAX_PASSWORD,
     FileError,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from twisted.internet.interfaces import IPushProducer
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.clock import Clock
 from tests.mqtt.wire import Transport
 from tests.support import take
 from zbtwist.mqtt.outbox import MAX_WAITING, MAX_WAITING_BYTES, Counters, Outbox

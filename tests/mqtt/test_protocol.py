@@ -7,10 +7,10 @@ import mqtt5
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.mqtt.wire import (
     NO_UTF8,
     QOS,

@@ -7,11 +7,11 @@ from typing import Any
 import mqtt5
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.clock import Clock
 from tests.mqtt.network import Network
 from tests.mqtt.wire import QOS, publish_packet
 from tests.support import mistake, record_log

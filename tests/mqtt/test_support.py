@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.clock import Clock
 from tests.mqtt.support import MemoryBroker
 from zbtwist.mqtt.interfaces import IBroker, Message
 

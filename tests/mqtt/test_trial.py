@@ -5,9 +5,9 @@ from typing import Any
 import mqtt5
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionRefusedError
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.mqtt.network import Network
 from zbtwist.mqtt import reasons
 from zbtwist.mqtt import trial as module

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from zbtwist.network.persistence import SAVE_DELAY, NodePersister
 from zbtwist.network.table import NodeTable
 from zbtwist.runtime.event_bus import EventBus

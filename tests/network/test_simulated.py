@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import MemoryReactorClock
 from tests.support import present
 from zbtwist.app.gateway import Gateway
 from zbtwist.config.settings import Settings

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.support import record_log
 from zbtwist.binding.client_events import ClientDropped, ClientOpened
 from zbtwist.binding.port_settings import PortSettings

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import StringTransport
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -19,6 +19,7 @@ import zbtwist.health.events
 import zbtwist.network.events
 import zbtwist.radio.events
 import zbtwist.runtime.standstill
+from tests.clock import MemoryReactorClock
 from tests.pages import DOCS
 from tests.radio.support import FACTS
 from zbtwist.app.gateway import Gateway

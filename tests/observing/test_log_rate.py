@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import (
     ILogObserver,
     LegacyLogObserverWrapper,
@@ -20,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.clock import Clock, MemoryReactorClock
 from tests.support import mistake
 from zbtwist.binding.client_events import ClientClosed, ClientDropped, ClientOpened
 from zbtwist.network.events import NodeAdded

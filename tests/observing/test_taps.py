@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from zbtwist.network.events import FROM_NODE, BytesPassed, NodeForgotten
 from zbtwist.network.node import Node
 from zbtwist.observing.taps import LEASE, MAX_PACKETS, MAX_TAPS, Taps, TooManyTaps

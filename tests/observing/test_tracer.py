@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
-from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.radio.support import REMOTE, REMOTE16, Owner
 from tests.support import mistake, record_log
 from tests.xbee.strategies import any_frame

@@ -7,10 +7,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from tests.clock import Clock
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.damage import Sender

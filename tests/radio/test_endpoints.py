@@ -20,11 +20,10 @@ from twisted.internet.endpoints import clientFromString
 from twisted.internet.error import ConnectError
 from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tests.clock import Clock, MemoryReactorClock
 from tests.radio.support import Owner
 from tests.support import record_log
 from zbtwist.radio import endpoints

@@ -10,12 +10,12 @@ import random
 import resource
 from collections.abc import Iterator
 
-from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.binding.support import Computer
+from tests.clock import Clock
 from tests.support import without_log_of_the_runner
 from zbtwist.binding.service import BindingService
 from zbtwist.network.service import NetworkService

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.radio.support import FACTS
 from tests.support import record_log
 from zbtwist.observing.log_lines import LogLines

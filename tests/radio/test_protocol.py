@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.radio.support import REMOTE, REMOTE16, Owner
 from tests.support import producer_of
 from zbtwist.radio.damage import Sender

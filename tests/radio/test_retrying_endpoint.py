@@ -9,10 +9,10 @@ from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.clock import MemoryReactorClock
 from zbtwist.radio.errors import SerialOpenError
 from zbtwist.radio.retrying_endpoint import OPEN_RETRY, OPEN_TIMEOUT, RetryingEndpoint
 

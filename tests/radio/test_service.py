@@ -7,9 +7,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectError
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.radio.support import Listener, SimulatedPort, start
 from tests.support import present, record_calls, record_log
 from zbtwist.observing.log_lines import LogLines

@@ -11,12 +11,12 @@ import trustme
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial import unittest
 from zope.interface.verify import verifyObject
 
+from tests.clock import Clock
 from tests.runtime.support import number_of
 from tests.support import record_calls, record_log
 from zbtwist.runtime.allowed import Refusal

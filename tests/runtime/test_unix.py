@@ -10,9 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 
+from tests.clock import MemoryReactorClock
 from tests.runtime.support import Heard, socket_path
 from tests.support import present, record_log
 from zbtwist.runtime.listen_errors import advice

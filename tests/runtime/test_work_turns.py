@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.support import mistake
 from zbtwist.runtime.work_turns import BUDGET, WorkTurns
 

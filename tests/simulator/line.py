@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from twisted.internet.task import Clock
-
+from tests.clock import Clock
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.xbee.address import UNKNOWN16, Address64
 from zbtwist.xbee.frames import (

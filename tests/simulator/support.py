@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import inf
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
+from tests.clock import Clock
 from tests.simulator.line import Line
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.node import Node

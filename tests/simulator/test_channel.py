@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
+from tests.clock import Clock
 from tests.simulator.line import Line
 from tests.simulator.support import NetworkTestCase, widen
 from zbtwist.simulator.air import IAir, SimpleAir

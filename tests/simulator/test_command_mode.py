@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
+from tests.clock import Clock
 from tests.simulator.line import Line
 from tests.simulator.support import NetworkTestCase, widen
 from zbtwist.simulator.options import SimulatorOptions

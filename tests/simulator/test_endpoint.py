@@ -6,13 +6,12 @@ from twisted.internet import error
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IAddress, IPushProducer, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.clock import Clock, MemoryReactorClock
 from tests.simulator.line import run
 from tests.support import present
 from zbtwist.simulator.channel import ChannelAir

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.task import Clock
-
+from tests.clock import Clock
 from tests.simulator.support import NetworkTestCase
 from zbtwist.simulator.channel import ChannelAir
 from zbtwist.simulator.network import SimulatedNetwork

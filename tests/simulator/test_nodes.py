@@ -6,10 +6,10 @@ import itertools
 import random
 from typing import Any
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
+from tests.clock import Clock
 from tests.simulator.line import Line
 from tests.simulator.support import NetworkTestCase
 from tests.support import present

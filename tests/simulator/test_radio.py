@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.task import Clock
-
+from tests.clock import Clock
 from tests.simulator.support import NetworkTestCase, widen
 from zbtwist.simulator.options import SimulatorOptions
 from zbtwist.simulator.radio import MAX_TRANSMISSIONS

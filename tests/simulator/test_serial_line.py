@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import random
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
+from tests.clock import Clock
 from tests.simulator.line import run
 from zbtwist.simulator.serial_line import SerialLine, Wire
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from zbtwist.simulator.hearing import MAX_NEIGHBOURS, heard_by
 from zbtwist.simulator.network import SimulatedNetwork
 from zbtwist.simulator.node import Node

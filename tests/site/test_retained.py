@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.mqtt.support import MemoryBroker
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.site.retained import FULL_PAUSE, GATHER, INTERVAL, PAUSE, SLICE, Retained

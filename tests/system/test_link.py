@@ -23,9 +23,10 @@ from typing import Any
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Clock, deferLater
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tests.clock import Clock
 from tests.support import left_out, present
 from tests.system.support import PATIENCE, Gateway, Program, wait_until
 from zbtwist.radio.coordinator import Coordinator

@@ -19,10 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from twisted.internet import defer, error, protocol, reactor, task
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from tests.clock import Clock
 from tests.simulator.support import widen
 from tests.support import left_out
 from zbtwist.simulator.meter import PACKET_SIZE, parse_packet

@@ -7,10 +7,10 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.support import connect
 from zbtwist.control.http.guards import Hosts
 from zbtwist.control.http.site import control_site

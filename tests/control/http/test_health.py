@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
+from tests.clock import Clock
 from tests.control.http.support import SiteTestCase
 from tests.radio.support import FACTS
 from zbtwist.control.http.health import HealthPage

@@ -13,9 +13,9 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest
 
+from tests.clock import Clock
 from tests.control.http.support import SiteTestCase, parse_response
 from tests.control.support import GatewayTestCase
 from tests.support import record_log

@@ -12,9 +12,9 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.support import record_log
 from zbtwist.control.http import service
 from zbtwist.control.http.service import RETRY, ControlService

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from wsproto import ConnectionType, WSConnection
@@ -24,6 +24,7 @@ from wsproto.events import (
     TextMessage,
 )
 
+from tests.clock import MemoryReactorClock
 from tests.support import connect, take
 from zbtwist.app.gateway import Gateway
 from zbtwist.binding.port import NodePort

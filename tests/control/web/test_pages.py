@@ -6,10 +6,10 @@ import gzip
 import re
 from pathlib import Path
 
-from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from tests.control.http.support import FakeOperations, parse_response
 from zbtwist.control.http.site import control_site
 from zbtwist.control.web.pages import STATIC, TYPES, Files, FrontPage, StaticFiles

@@ -5,9 +5,9 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import Any
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.clock import Clock
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.service import BindingService
