@@ -260,6 +260,13 @@ class EscapedDecoder(FrameDecoder):
             if len(data) < self._needed and not starts:
                 self.pending = data
                 return []
+        elif data[:1] == START_BYTE and START not in (piece := data[1:]):
+            # A line that is not full brings one at a time, and mostly whole.
+            frame_data = _frame_in(piece, self._maximum)
+            if frame_data:
+                self.good_frames += 1
+                self._needed = 0
+                return [frame_data]
         frames: list[bytes] = []
         # What stands before the first 7E follows a frame that is already done, or no frame.
         before, *pieces = data.split(START_BYTE)
@@ -274,18 +281,11 @@ class EscapedDecoder(FrameDecoder):
             if needed:
                 self._hold(pieces.pop(), needed, is_new)
         for index, piece in enumerate(pieces):
-            # As `unescape`, with a call less for most.
-            body = piece.replace(_ESCAPED_13, b"\x13")
-            if ESCAPE in body:
-                body = _unescape_rest(piece, body)
-            length = len(body) - 3
-            if 0 < length <= maximum and body[0] << 8 | body[1] == length:
-                frame_data = body[2:-1]
-                total = adler32(frame_data) if length <= _ADLER_EXACT else _one_and_sum(frame_data)
-                # A lone 7D, which `unescape` leaves out, is not the frame's.
-                if not total + body[-1] & 0xFF and piece[-1] != ESCAPE:
-                    frames.append(frame_data)
-                    continue
+            frame_data = _frame_in(piece, maximum)
+            if frame_data:
+                frames.append(frame_data)
+                continue
+            body = unescape(piece)
             missing = self._missing(body) if index == last else 0
             if missing:
                 self._hold(piece, 1 + len(piece) + missing, is_new)
@@ -350,6 +350,26 @@ class EscapedDecoder(FrameDecoder):
     def _discard(self, piece: bytes) -> None:
         self.discarded_bytes += 1 + len(piece)
         self._bad(START_BYTE + unescape(piece))
+
+
+def _frame_in(piece: bytes, maximum: int) -> bytes:
+    """Return the frame data if what follows a start byte is just one good frame; else nothing.
+
+    @param piece: without other start bytes.
+    @param maximum: the longest frame data to believe, in bytes.
+    """
+    # As `unescape`, with a call less for most.
+    body = piece.replace(_ESCAPED_13, b"\x13")
+    if ESCAPE in body:
+        body = _unescape_rest(piece, body)
+    length = len(body) - 3
+    if 0 < length <= maximum and body[0] << 8 | body[1] == length:
+        frame_data = body[2:-1]
+        total = adler32(frame_data) if length <= _ADLER_EXACT else _one_and_sum(frame_data)
+        # A lone 7D, which `unescape` leaves out, is not the frame's.
+        if not total + body[-1] & 0xFF and piece[-1] != ESCAPE:
+            return frame_data
+    return b""
 
 
 def _escaped_size(piece: bytes, size: int) -> int:
