@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 BENCH ?= .venv-bench
 # More at a time than there are cores: many tests wait for a program that starts.
-TRIAL := -m twisted.trial -j4
+TRIAL := -m twisted.trial -j5
 # Each has a browser, which keeps a core busy.
 BROWSER := -m twisted.trial -j2
 # Without --quiet: it may take a while, and who waits wants to know for what.

@@ -10,10 +10,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clock import Clock, MemoryReactorClock
+from tests.clock import MemoryReactorClock
 from tests.faults.table import documented_rows
 from tests.modbus.runs import fit
 from tests.pages import DOCS, ROOT, blocks_of

@@ -11,7 +11,8 @@ import trustme
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.support import Page, missing, wait_until
-from tests.system.support import QUICK, ZBGATE, Gateway, free_ports
+from tests.system.forked import ZBGATE
+from tests.system.support import QUICK, Gateway, free_ports
 from zbtwist.control.passwords import line_of
 
 

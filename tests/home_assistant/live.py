@@ -22,7 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.system.support import ZBGATE, Gateway, free_ports, wait_until
+from tests.system.forked import ZBGATE
+from tests.system.support import Gateway, free_ports, wait_until
 
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") or ""
 PYTHON = os.environ.get("HOME_ASSISTANT_PYTHON", "")

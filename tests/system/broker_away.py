@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.system.brokers import Mosquitto
-from tests.system.support import ZBGATE, Gateway, echo, free_ports, wait_until
+from tests.system.forked import ZBGATE
+from tests.system.support import Gateway, echo, free_ports, wait_until
 
 _NUMBER = re.compile(r"nodes/([0-9a-f]{16})/rx .*\bn:(\d+)")
 

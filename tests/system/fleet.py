@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.system.brokers import Mosquitto
-from tests.system.support import PATIENCE, ZBGATE, Gateway, Program, free_ports, wait_until
+from tests.system.forked import ZBGATE
+from tests.system.support import PATIENCE, Gateway, Program, free_ports, wait_until
 
 #: Seconds for which something is away.
 AWAY = 2.0

@@ -21,6 +21,8 @@ from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.system.forked import TWISTD, ZBCTL, ZBGATE, Forked
+
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
 
@@ -34,9 +36,6 @@ PROMPT = 10.0
 
 #: A network that is found quickly.
 QUICK = "sim:nt=0.3:interval=0.2:node_baud=230400"
-
-#: How Python is told to run zbctl.
-ZBCTL = ("-m", "zbtwist.cli.main")
 
 
 def wait_until(question: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
@@ -157,18 +156,28 @@ def find_python2() -> str | None:
 class Program:
     """A program with the project on its path, in a directory of its own."""
 
-    def __init__(self, *arguments: str, directory: str | None = None) -> None:
+    def __init__(
+        self, *arguments: str, directory: str | None = None, is_forked: bool = True
+    ) -> None:
+        """
+        @param is_forked: one of ours begins as a copy of one that has brought in everything. What
+            is tested must not be the start itself.
+        """
         self.directory = directory or tempfile.mkdtemp(prefix="zbtwist-test-")
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=self.directory,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-        )
+        self.process: Forked | subprocess.Popen[str]
+        if is_forked and arguments[:2] in (TWISTD, ZBGATE, ZBCTL):
+            self.process = Forked(arguments, self.directory, environment)
+        else:
+            self.process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=self.directory,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                text=True,
+            )
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -213,11 +222,6 @@ class Program:
         return time.monotonic() - began
 
 
-#: What runs `twistd`, with its own options to follow, and `zbgate`.
-TWISTD = ("-c", "from twisted.scripts.twistd import run; run()")
-ZBGATE = ("-m", "zbtwist")
-
-
 class Gateway(Program):
     """`twistd -n zbgate` on free ports, or another program with the same options."""
 
@@ -228,12 +232,14 @@ class Gateway(Program):
         twistd: tuple[str, ...] = ("-n",),
         control: int | None = None,
         program: tuple[str, ...] | None = None,
+        is_forked: bool = True,
     ) -> None:
         """
         @param serial: where the radio is; None if a configuration file says it all.
         @param twistd: the options of twistd.
         @param program: what is run in place of twistd.
         @param control: the control port, if it is not to be a free one.
+        @param is_forked: see `Program`.
         """
         self.control = control or free_ports(8)
         self.base_port = self.control + 1
@@ -245,6 +251,7 @@ class Gateway(Program):
             *(program or (*TWISTD, *twistd, "zbgate")),
             *(said if serial is not None else ()),
             *options,
+            is_forked=is_forked,
         )
         self.url = f"http://127.0.0.1:{self.control}/RPC2"
 

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pages import ROOT
 from tests.support import left_out
-from tests.system.support import ZBCTL, ZBGATE
+from tests.system.forked import ZBCTL, ZBGATE
 
 COMMANDS = (
     (*ZBGATE, "--check", "--serial", "sim:nt=0.3", "--state", ":memory:"),

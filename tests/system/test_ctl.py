@@ -18,12 +18,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import left_out
+from tests.system.forked import ZBCTL
 from tests.system.support import (
     PATIENCE,
     PROMPT,
     QUICK,
     ROOT,
-    ZBCTL,
     Gateway,
     Program,
     echo,

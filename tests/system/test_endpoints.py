@@ -15,10 +15,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import left_out
+from tests.system.forked import ZBGATE
 from tests.system.support import (
     PATIENCE,
     QUICK,
-    ZBGATE,
     Gateway,
     Program,
     free_ports,

@@ -13,12 +13,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.system.forked import TWISTD, ZBGATE
 from tests.system.support import (
     PATIENCE,
     PROMPT,
     QUICK,
-    TWISTD,
-    ZBGATE,
     Gateway,
     Program,
     echo,
@@ -309,7 +308,7 @@ class CommandLineTests(GatewayTestCase):
         self.assertEqual(*texts)
 
     def run_program(self, *arguments: str) -> tuple[int, str]:
-        program = Program(*arguments)
+        program = Program(*arguments, is_forked=False)
         self.addCleanup(program.stop)
         return program.finish()
 
@@ -349,7 +348,7 @@ class CommandTests(GatewayTestCase):
 
     def test_sim(self) -> None:
         """All there is, and no file is left where it was started."""
-        gateway = self.start(QUICK, program=ZBGATE)
+        gateway = self.start(QUICK, program=ZBGATE, is_forked=False)
         self.check_everything(gateway)
         self.check_stop(gateway, signal.SIGTERM)
         self.assertEqual(gateway.process.returncode, 0)
@@ -361,7 +360,7 @@ class CommandTests(GatewayTestCase):
 
     def test_interrupt(self) -> None:
         """It ends as a signal ends a program, so that a shell's loop ends as well."""
-        gateway = self.start(QUICK, program=ZBGATE)
+        gateway = self.start(QUICK, program=ZBGATE, is_forked=False)
         gateway.nodes(3)
         self.check_stop(gateway, signal.SIGINT)
         self.assertEqual(gateway.process.returncode, -signal.SIGINT)
@@ -377,14 +376,16 @@ class CommandTests(GatewayTestCase):
         self.assertIn("zbtwist.runtime.reactor.QuickReactor", gateway.finish()[1])
 
     def test_mistakes(self) -> None:
-        gateway = self.start("sim:nodes=many", "--baud", "fast", program=ZBGATE)
+        gateway = self.start("sim:nodes=many", "--baud", "fast", program=ZBGATE, is_forked=False)
         status, output = gateway.finish()
         self.assertEqual(status, CONFIG_ERROR)
         self.assertTrue(output.startswith("zbgate: --"), output)
         self.check_mistakes(gateway, output)
 
     def test_no_such_option(self) -> None:
-        status, output = self.start("sim:", "--bautrate", "9600", program=ZBGATE).finish()
+        status, output = self.start(
+            "sim:", "--bautrate", "9600", program=ZBGATE, is_forked=False
+        ).finish()
         self.assertEqual(status, CONFIG_ERROR)
         (line,) = output.splitlines()
         self.assertIn("--bautrate", line)
@@ -409,14 +410,16 @@ class CommandTests(GatewayTestCase):
 
     def test_state_that_cannot_be_used(self) -> None:
         """That is no mistake of the configuration: it may be mended, and tried again."""
-        gateway = self.start(QUICK, "--state", "/dev/null", program=ZBGATE)
+        gateway = self.start(QUICK, "--state", "/dev/null", program=ZBGATE, is_forked=False)
         status, output = gateway.finish()
         self.assertEqual(status, 1)
         self.assertEqual(output, "zbgate: /dev/null is not a file: name a file with --state.\n")
 
     def test_state_that_cannot_be_made(self) -> None:
         """It is said once, in words, and by nobody else's name."""
-        gateway = self.start(QUICK, "--state", "/proc/zbtwist/state", program=ZBGATE)
+        gateway = self.start(
+            QUICK, "--state", "/proc/zbtwist/state", program=ZBGATE, is_forked=False
+        )
         status, output = gateway.finish()
         self.assertEqual(status, 1)
         self.assertEqual(output.count("/proc/zbtwist/state"), 1, output)
@@ -428,7 +431,7 @@ class CommandTests(GatewayTestCase):
         os.makedirs(directory := os.path.abspath(self.mktemp()))
         state = os.path.join(directory, "zbtwist.sqlite3")
         for expected in (1, 0):
-            gateway = self.start(QUICK, "--state", state, program=ZBGATE)
+            gateway = self.start(QUICK, "--state", state, program=ZBGATE, is_forked=False)
             gateway.nodes(3)
             said = f"There was no state file {state}"
             self.assertEqual(gateway.output.count(said), expected)

@@ -26,16 +26,8 @@ from wsproto.events import AcceptConnection, RejectConnection, Request, TextMess
 
 from tests.pages import DOCS, blocks_of
 from tests.support import left_out
-from tests.system.support import (
-    PATIENCE,
-    QUICK,
-    ROOT,
-    ZBCTL,
-    ZBGATE,
-    Gateway,
-    free_ports,
-    wait_until,
-)
+from tests.system.forked import ZBCTL, ZBGATE
+from tests.system.support import PATIENCE, QUICK, ROOT, Gateway, free_ports, wait_until
 from zbtwist.control.passwords import line_of
 
 # It is the same with every Python.

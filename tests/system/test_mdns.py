@@ -9,7 +9,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import left_out
-from tests.system.support import QUICK, ZBGATE, Gateway, Program, free_ports, wait_until
+from tests.system.forked import ZBGATE
+from tests.system.support import QUICK, Gateway, Program, free_ports, wait_until
 
 # It is the same with every Python.
 skip = left_out() or None

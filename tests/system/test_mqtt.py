@@ -19,7 +19,8 @@ from tests.support import left_out
 from tests.system import any_broker
 from tests.system.any_broker import PAUSE
 from tests.system.brokers import Mosquitto, Rumqttd
-from tests.system.support import PROMPT, QUICK, ZBGATE, Gateway, echo, wait_until
+from tests.system.forked import ZBGATE
+from tests.system.support import PROMPT, QUICK, Gateway, echo, wait_until
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.service import BrokerService
 

@@ -21,7 +21,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.pages import DOCS, blocks_of
 from tests.support import left_out
 from tests.system.brokers import Broker, Mosquitto, Rumqttd
-from tests.system.support import PATIENCE, QUICK, ZBGATE, Gateway, echo, free_ports, wait_until
+from tests.system.forked import ZBGATE
+from tests.system.support import PATIENCE, QUICK, Gateway, echo, free_ports, wait_until
 
 PAGE = DOCS / "mqtt.rst"
 SENSOR = "0013a200400a3e02"

@@ -15,7 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.support import left_out
-from tests.system.support import PATIENCE, PROMPT, QUICK, ZBCTL, Gateway, Program, echo, wait_until
+from tests.system.forked import ZBCTL
+from tests.system.support import PATIENCE, PROMPT, QUICK, Gateway, Program, echo, wait_until
 
 # It is the same with every Python.
 skip = left_out() or None
