@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TextIO
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,22 +47,38 @@ _MAX_ORDER = 1 << 18
 class Forked:
     """A program, as `subprocess.Popen` has it.
 
-    @ivar stdout: what it prints, errors included.
+    @ivar stdout: what it prints, errors included, if that goes nowhere else.
     @ivar returncode: as that of `Popen`; None while it runs.
     """
 
-    def __init__(self, arguments: Sequence[str], directory: str, environment: Mapping[str, str]):
+    stdout: TextIO
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        directory: str,
+        environment: Mapping[str, str],
+        prints: tuple[int, int] | None = None,
+    ) -> None:
+        """
+        @param arguments: those of Python: one of the programs above, and its own.
+        @param prints: descriptors of where it prints, and its errors; None for `stdout`.
+        """
         self.args = list(arguments)
         self.returncode: int | None = None
-        output, its_output = os.pipe()
-        self._status, its_status = os.pipe()
         order = {"arguments": self.args, "directory": directory, "environment": dict(environment)}
+        self._status, its_status = os.pipe()
+        mine = [its_status]
+        if prints is None:
+            output, its_output = os.pipe()
+            self.stdout = os.fdopen(output, encoding="utf-8", errors="replace")
+            mine.append(its_output)
+            prints = its_output, its_output
         try:
-            self.pid = _forker().begin(json.dumps(order).encode(), [its_output, its_status])
+            self.pid = _forker().begin(json.dumps(order).encode(), [*prints, its_status])
         finally:
-            os.close(its_output)
-            os.close(its_status)
-        self.stdout: TextIO = os.fdopen(output, encoding="utf-8", errors="replace")
+            for descriptor in mine:
+                os.close(descriptor)
 
     def poll(self) -> int | None:
         """Return its exit status; None while it runs."""
@@ -90,6 +107,21 @@ class Forked:
     def kill(self) -> None:
         """End it at once."""
         self.send_signal(signal.SIGKILL)
+
+
+def run(
+    arguments: Sequence[str], environment: Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, as `subprocess.run` does.
+
+    @raise subprocess.TimeoutExpired: it was still there after so many seconds.
+    """
+    with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+        prints = output.fileno(), errors.fileno()
+        status = Forked(arguments, os.getcwd(), environment, prints).wait(timeout)
+        for file in (output, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(arguments, status, output.read(), errors.read())
 
 
 class _Forker:
@@ -134,15 +166,16 @@ def _serve(channel: socket.socket) -> list[str]:
             _tell_ends(running)
         if channel not in ready:
             continue
-        order, descriptors, _, _ = socket.recv_fds(channel, _MAX_ORDER, 2)
+        order, descriptors, _, _ = socket.recv_fds(channel, _MAX_ORDER, 3)
         if not order:
             # Who orders is gone.
             sys.exit()
-        output, status = descriptors
+        *prints, status = descriptors
         child = os.fork()
         if child:
             running[child] = status
-            os.close(output)
+            for descriptor in prints:
+                os.close(descriptor)
             channel.send(b"%d" % child)
             continue
         signal.set_wakeup_fd(-1)
@@ -151,7 +184,7 @@ def _serve(channel: socket.socket) -> list[str]:
             os.close(other)
         for end in (channel, woken, wake):
             end.close()
-        return _become(output, **json.loads(order))
+        return _become(prints, **json.loads(order))
 
 
 def _tell_ends(running: dict[int, int]) -> None:
@@ -168,14 +201,12 @@ def _tell_ends(running: dict[int, int]) -> None:
 
 
 def _become(
-    output: int, arguments: list[str], directory: str, environment: dict[str, str]
+    prints: list[int], arguments: list[str], directory: str, environment: dict[str, str]
 ) -> list[str]:
     nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    for number in (1, 2):
-        os.dup2(output, number)
-    os.close(nothing)
-    os.close(output)
+    for number, descriptor in enumerate([nothing, *prints]):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)

@@ -18,7 +18,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import left_out
-from tests.system.forked import ZBCTL
+from tests.system.forked import ZBCTL, run
 from tests.system.support import (
     PATIENCE,
     PROMPT,
@@ -50,13 +50,17 @@ class CtlTestCase(SynchronousTestCase):
         return {**kept, "PYTHONPATH": str(ROOT), "ZBCTL_URL": self.gateway.url, **more}
 
     def run_zbctl(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        result = subprocess.run(
-            [sys.executable, *ZBCTL, *arguments],
-            env=self.environment(**environment),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
+        if environment:
+            # Python looks into it as well when it starts.
+            result = subprocess.run(
+                [sys.executable, *ZBCTL, *arguments],
+                env=self.environment(**environment),
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+            )
+        else:
+            result = run((*ZBCTL, *arguments), self.environment(), PATIENCE)
         self.assertNotIn("Traceback", result.stderr)
         return result
 
