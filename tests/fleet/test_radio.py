@@ -19,11 +19,13 @@ from zbtwist.control.http.fleet_metrics import FleetCollector
 from zbtwist.fleet import radio as radio_module
 from zbtwist.fleet.service import FleetService
 from zbtwist.fleet.way import EXPIRY, TRANSMIT_TIMEOUT
+from zbtwist.health.events import HealthChanged
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.mqtt.site_topics import SiteTopics
 from zbtwist.mqtt.stream_messages import Counts
 from zbtwist.radio.info import NO_RADIO
+from zbtwist.runtime.event_bus import Event
 from zbtwist.xbee.address import Address64
 
 SITE = SiteTopics("zbtwist", "site-1")
@@ -566,6 +568,36 @@ class SitesTests(FleetTestCase):
         client.write(b"x")
         fleet.run(1)
         self.assertEqual((self.got, client.ended), ([b"x"], ""))
+
+    def test_how_nodes_of_a_site_that_is_away_are(self) -> None:
+        """That it is away is said of each, and not that it is silent; nor when it is back."""
+        fleet = self.build(sites=2)
+        changes: list[Event] = []
+        self.hub.gateway.bus.subscribe(HealthChanged, changes.append)
+        for _ in range(20):
+            for site in fleet.sites:
+                site.devices[0].send(b"says this each 20 s")
+            fleet.run(20)
+        self.assertEqual({row["health"] for row in self.hub.gateway.api.list_nodes()}, {"ok"})
+        del changes[:]
+
+        self.site.kill()
+        fleet.run(1)
+        rows = {row["site"]: row for row in self.hub.gateway.api.list_nodes()}
+        self.assertEqual(rows["site-2"]["health"], "ok")
+        row = rows["site-1"]
+        said = row["health"], row["health_text"]
+        self.assertEqual(said, ("not-answering", "Site site-1 is offline."))
+        self.assertAlmostEqual(row["health_since"], self.hub.gateway.network.nodes.wall() - 1, 0)
+        for _ in range(10):
+            fleet.sites[1].devices[0].send(b"says this each 20 s")
+            fleet.run(20)
+
+        self.site.start()
+        fleet.run(3)
+        rows = {row["site"]: row for row in self.hub.gateway.api.list_nodes()}
+        self.assertEqual(rows["site-1"]["health"], "ok")
+        self.assertEqual(changes, [])
 
     def test_a_site_is_restarted(self) -> None:
         fleet = self.build()

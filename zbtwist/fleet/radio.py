@@ -274,6 +274,10 @@ class FleetRadio(SiteOperations):
         way = self._ways.get(address64)
         return way.site.name if way is not None and way.site is not None else ""
 
+    def why_site_is_away(self, address64: Address64) -> str:
+        way = self._ways.get(address64)
+        return "" if way is None or way.site is None else way.site.offline_reason
+
     def place(self, way: NodeWay, site: Site | None) -> None:
         """A node is heard at a site from now on, or at none."""
         before = way.site

@@ -91,6 +91,7 @@ class Record:
     @ivar condition: how it was at the last look.
     @ivar asked_at: when it was asked for the last time, seconds of the clock.
     @ivar unanswered: questions in a row that it did not answer.
+    @ivar away_until: when its site was away last, seconds of the clock.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class Record:
         "_silent_since",
         "_spoke_at",
         "asked_at",
+        "away_until",
         "condition",
         "node",
         "unanswered",
@@ -113,6 +115,7 @@ class Record:
         self.condition = first_condition(node)
         self.asked_at = -inf
         self.unanswered = 0
+        self.away_until = -inf
         self._rhythm = Rhythm()
         # When it was heard, and when it has said something by itself.
         self._heard_at, self._spoke_at = node.heard_at, node.spoke_at
@@ -131,8 +134,8 @@ class Record:
         """Take note of what has passed since the last look.
 
         @param deliveries: None if the node has no port.
-        @param since: when the radio came up: what was not heard before that says nothing; seconds
-            of the clock.
+        @param since: when the radio, or the node's site, came up: what was not heard before that
+            says nothing; seconds of the clock.
         """
         last = self._looks[-1] if self._looks else _Look(now[0], 0, 0, 0)
         sent, failures, retries = last.sent, last.failures, last.retries

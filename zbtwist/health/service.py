@@ -100,11 +100,23 @@ class HealthService(Service):
 
     def condition_of(self, node: Node) -> Condition:
         """Return how a node is."""
+        why_away = self._why_away(node)
+        if why_away:
+            seconds = self._clock.seconds() - self._radio.way_to(node.address64).offline_since
+            return Condition(Health.NOT_ANSWERING, self._nodes.wall() - seconds, why_away)
         record = self._records.get(node.address64)
         if record is None or record.node is not node or record.condition.health is Health.UNKNOWN:
             # It may have been heard a moment ago.
             return first_condition(node)
         return record.condition
+
+    def _why_away(self, node: Node) -> str:
+        """Return why the site of a node cannot be reached, a sentence; empty if it can. While the
+        radio itself is away, all are said to be as they were.
+        """
+        if self._radio.facts is None:
+            return ""
+        return self._radio.why_site_is_away(node.address64)
 
     def counts(self) -> dict[Health, int]:
         """Return how many nodes are in which condition; all conditions are there."""
@@ -148,9 +160,13 @@ class HealthService(Service):
         record = self._records.get(node.address64)
         if record is None or record.node is not node:
             record = self._records[node.address64] = Record(node)
-        before = record.condition
         now = self._now()
-        record.look(self._deliveries(node), now, self._up_at)
+        if self._why_away(node):
+            # That is said of its site. What it does meanwhile is not heard.
+            record.away_until = now[0]
+            return
+        before = record.condition
+        record.look(self._deliveries(node), now, max(self._up_at, record.away_until))
         condition = record.judge(now, self._way_of)
         self._note_doubt(record)
         if condition.health is not before.health:

@@ -211,6 +211,10 @@ class Coordinator(Requests):
         """The same: there is none."""
         return None
 
+    def why_site_is_away(self, address64: Address64) -> str:
+        """The same."""
+        return ""
+
     def stream_broken(self) -> None:
         """What the radio has it cannot be told to forget."""
 

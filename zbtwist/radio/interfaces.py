@@ -118,6 +118,11 @@ class IRadio(IWay):
         since the radio stands for itself.
         """
 
+    def why_site_is_away(address64: Address64) -> str:
+        """Return why the site at which a node is heard cannot be reached, a sentence; empty if it
+        can, or there are no sites.
+        """
+
     def transmit_loopback(
         address64: Address64,
         data: bytes,
