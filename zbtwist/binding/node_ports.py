@@ -222,9 +222,12 @@ class NodePorts(MultiService):
         """
         self._in_flight = in_flight
         self._limit_turns()
+        own = requests.have_settings
+        is_same = settings == self._settings and not (own or self._requests.have_settings)
         self._settings = settings
         self._requests = requests
-        own = requests.have_settings
+        if is_same:
+            return
         for port in self._by_address.values():
             self._give(port, self.settings_of(port.node) if own else settings)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -428,28 +427,28 @@ class Settings:
         """The networks that control connections may come from; none for all."""
         return self.control_allow or self.port_settings.allow
 
-    @property
+    @cached_property
     def control_port(self) -> int:
         """The TCP port of the control API, 0 if it is another kind of socket."""
         return _tcp_port_of(self.control)
 
-    @property
+    @cached_property
     def broadcast_port(self) -> int:
         """The TCP port of `broadcast`, 0 if there is none."""
         return 0 if self.broadcast is None else _tcp_port_of(self.broadcast)
 
-    @property
-    def every_port_settings(self) -> Iterator[PortSettings]:
+    @cached_property
+    def every_port_settings(self) -> tuple[PortSettings, ...]:
         """What is said of the ports of all nodes, and then of those that have their own word."""
-        yield self.port_settings
-        yield from filter(None, map(attrgetter("port_settings"), self.nodes))
+        own = filter(None, map(attrgetter("port_settings"), self.nodes))
+        return (self.port_settings, *own)
 
     @property
     def is_hub(self) -> bool:
         """Whether the radio is a broker, and the nodes are those of the gateways there."""
         return is_fleet(self.serial)
 
-    @property
+    @cached_property
     def has_decoders(self) -> bool:
         """Whether any node may have a decoder."""
         return any(each.decoder for each in self.every_port_settings)
@@ -460,7 +459,7 @@ class Settings:
         labels = chain.from_iterable(labels_of(each.units) for each in self.every_port_settings)
         return PortRequests(map(PortRequest.of, self.nodes), labels)
 
-    @property
+    @cached_property
     def line(self) -> LineSettings:
         """How the radio's serial line is opened."""
         return LineSettings(

@@ -11,7 +11,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
@@ -55,7 +55,7 @@ class ByteLogSettings(Protocol):
     """What it needs of the settings; see `zbtwist.config.settings.Settings`."""
 
     @property
-    def every_port_settings(self) -> Iterator[PortSettings]: ...
+    def every_port_settings(self) -> Iterable[PortSettings]: ...
 
 
 def is_wanted(settings: ByteLogSettings) -> bool:
