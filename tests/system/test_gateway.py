@@ -358,6 +358,19 @@ class CommandTests(GatewayTestCase):
         )
         self.assertIn("] zbgate ", gateway.output)
 
+    def test_where_to_look_comes_first(self) -> None:
+        """Also where the limit on open files has to be raised, as on most systems."""
+        program = """if True:
+            import resource
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+            from zbtwist.app.command import main
+            main()
+        """
+        gateway = self.start(QUICK, program=("-c", program))
+        gateway.nodes(3)
+        self.assertIn("in a browser.", gateway.output.splitlines()[0])
+
     def test_interrupt(self) -> None:
         """It ends as a signal ends a program, so that a shell's loop ends as well."""
         gateway = self.start(QUICK, program=ZBGATE, is_forked=False)

@@ -381,13 +381,15 @@ class Gateway(MultiService):
             raise SystemExit(1) from None
         of_all = self._settings.port_settings
         sockets = 1 + len(of_all.listen) + len(of_all.connect)
-        raise_open_files(self.store.mapping_count() * sockets)
+        raised = raise_open_files(self.store.mapping_count() * sockets)
         self.bindings.follow(self._settings)
         self._byte_log.follow(self._settings)
         self.decoding.follow(self._settings)
         super().startService()
+        # Behind the line that says where the console is.
+        if raised:
+            log.info("{raised}", raised=raised)
         if self.store.is_new:
-            # Behind the line that says where the console is.
             log.warn(
                 "There was no state file {path}: it is a new, empty one, and every node gets a new "
                 "port. If nodes had ports before, stop the gateway and put their file there, or "

@@ -70,14 +70,15 @@ class Shortage:
 shortage = Shortage()
 
 
-def raise_open_files(ports: int) -> int:
-    """Raise the soft limit on open files to the hard one, and say in the log what came of it.
+def raise_open_files(ports: int) -> str:
+    """Raise the soft limit on open files to the hard one, and say in the log if that does not do.
 
     @param ports: how many ports are going to be open.
-    @return: the limit as it is now.
+    @return: a sentence on what was raised, which may be said when there is nothing else to say;
+        empty for nothing.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = soft
+    limit, raised = soft, ""
     if soft != hard:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -91,11 +92,7 @@ def raise_open_files(ports: int) -> int:
             )
         else:
             limit = hard
-            log.info(
-                "The limit on open files is raised from {soft} to {hard}.",
-                soft=soft,
-                hard=_text(hard),
-            )
+            raised = f"The limit on open files is raised from {soft} to {_text(hard)}."
     if limit != resource.RLIM_INFINITY and limit < ports + OTHER_FILES:
         log.warn(
             "{ports} ports and their clients need more than the {limit} files that this program "
@@ -106,7 +103,7 @@ def raise_open_files(ports: int) -> int:
             # A client for each port.
             wanted=2 * ports + OTHER_FILES,
         )
-    return limit
+    return raised
 
 
 def _text(limit: int) -> str:
