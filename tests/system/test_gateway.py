@@ -332,8 +332,8 @@ class CommandLineTests(GatewayTestCase):
         ):
             gateway = self.start("sim:kinds=echo:nt=0.2:node_baud=230400", twistd=twistd)
             gateway.nodes(1)
-            self.assertIn(f"reactor class: {expected}", gateway.output)
             self.check_stop(gateway, signal.SIGTERM)
+            self.assertIn(f"reactor class: {expected}", gateway.output)
 
     def test_mistakes(self) -> None:
         gateway = self.start("sim:nodes=many", "--baud", "fast")
@@ -368,7 +368,7 @@ class CommandTests(GatewayTestCase):
             main()
         """
         gateway = self.start(QUICK, program=("-c", program))
-        gateway.nodes(3)
+        gateway.wait_for("in a browser.")
         self.assertIn("in a browser.", gateway.output.splitlines()[0])
 
     def test_interrupt(self) -> None:
@@ -446,9 +446,9 @@ class CommandTests(GatewayTestCase):
         for expected in (1, 0):
             gateway = self.start(QUICK, "--state", state, program=ZBGATE, is_forked=False)
             gateway.nodes(3)
+            gateway.stop()
             said = f"There was no state file {state}"
             self.assertEqual(gateway.output.count(said), expected)
-            gateway.stop()
             self.assertEqual(os.stat(state).st_mode & 0o777, 0o600)
 
 

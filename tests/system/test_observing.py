@@ -110,6 +110,7 @@ class Observing(ObservingTestCase):
     def test_a_trace_file_that_cannot_be_written(self) -> None:
         self.start("--trace-file", "/proc/trace.pcapng")
         self.gateway.nodes(3)
+        self.gateway.stop()
         self.assertEqual(self.gateway.output.count("/proc/trace.pcapng cannot be written"), 1)
         self.assertNotIn("Traceback", self.gateway.output)
 

@@ -114,7 +114,8 @@ class NoFilesLeftTests(TestCase):
         if family != socket.AF_UNIX:
             self.assertLessEqual(set(ends), {ConnectionResetError, BrokenPipeError})
         self.gateway.api.create_mapping("00:13:a2:00:40:0a:3e:77", self.gateway.base_port + 5)
-        self.gateway.wait_until_asleep()
+        # Behind what it has said of those.
+        self.gateway.wait_for(f"port {self.gateway.base_port + 5}")
         said = self.gateway.output
         self.assertEqual(said.count("may open no more files. Let it open more"), 1)
         self.assertNotIn("EMFILE", said)
@@ -143,7 +144,8 @@ class NoFilesLeftTests(TestCase):
             client.sendall(b"!")
             client.recv(1)
         self.gateway.wait_until_asleep()
-        self.assertEqual(self.gateway.output.count("may open no more files. Let it"), 1)
         for one in crowd:
             one.close()
         self.assertEqual(self.gateway.api.status()["nodes"], 3)
+        self.gateway.stop()
+        self.assertEqual(self.gateway.output.count("may open no more files. Let it"), 1)

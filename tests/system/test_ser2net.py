@@ -114,7 +114,7 @@ class RadioTests(Ser2netTestCase):
             os.close(descriptor)
         self.assertEqual(rate, termios.B57600)
         self.assertTrue(control & termios.CSTOPB)
-        self.assertIn("57600 baud", gateway.output)
+        gateway.wait_for("57600 baud")
 
     def test_rate_that_is_found_out(self) -> None:
         server = self.serve(self.simulate(), "telnet(rfc2217),tcp")

@@ -63,4 +63,4 @@ class AttackTests(SynchronousTestCase):
                     self.assertEqual(client.recv(100), b"")
         rows = self.gateway.api.stats()
         self.assertEqual(sum(row["bytes_out"] for row in rows), 0)
-        self.assertIn("as a browser does for any web page", self.gateway.output)
+        self.gateway.wait_for("as a browser does for any web page")
