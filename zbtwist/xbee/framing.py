@@ -260,12 +260,17 @@ class EscapedDecoder(FrameDecoder):
             if len(data) < self._needed and not starts:
                 self.pending = data
                 return []
-        elif data[:1] == START_BYTE and START not in (piece := data[1:]):
-            # A line that is not full brings one at a time, and mostly whole.
+        elif (
+            # A line that is not full brings one at a time, and mostly whole. Escapes only make it
+            # longer.
+            len(data) > OVERHEAD
+            and data[2] + OVERHEAD <= len(data)
+            and data[0] == START
+            and START not in (piece := data[1:])
+        ):
             frame_data = _frame_in(piece, self._maximum)
             if frame_data:
                 self.good_frames += 1
-                self._needed = 0
                 return [frame_data]
         frames: list[bytes] = []
         # What stands before the first 7E follows a frame that is already done, or no frame.
