@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from zbtwist.binding.byte_text import pieces_of
 from zbtwist.decoding.makers import all_makers, maker_named
-from zbtwist.runtime.option import Context, Mistake, number, seconds
+from zbtwist.runtime.option import Context, Mistake, number, seconds, word_or
 
 #: Bytes of a banner, and of a string to a device, as they are written.
 MAX_BANNER, MAX_STRING = 1024, 255
@@ -28,19 +28,12 @@ OFF = 0
 MIN_RATE, MAX_RATE = 300, 10_000_000
 
 
-def pace(text: str, context: Context) -> int | None:
-    """What a node is not sent to faster than."""
-    if text == "auto":
-        return AUTO
-    if text == "off":
-        return OFF
-    try:
-        rate: int = number(MIN_RATE, MAX_RATE)(text, context)
-        return rate
-    except Mistake:
-        raise Mistake(
-            f"must be auto, off, or bits per second from {MIN_RATE} to {MAX_RATE}, not {text!r}."
-        ) from None
+#: What a node is not sent to faster than.
+pace = word_or(
+    {"auto": AUTO, "off": OFF},
+    number(MIN_RATE, MAX_RATE),
+    f"auto, off, or bits per second from {MIN_RATE} to {MAX_RATE}",
+)
 
 
 def delimiter(text: str, context: Context) -> bytes:
@@ -74,17 +67,10 @@ def ask_every(text: str, context: Context) -> float:
     return every
 
 
-def reply_timeout(text: str, context: Context) -> float | None:
-    """How long an answer is waited for."""
-    if text == "auto":
-        return AUTO
-    try:
-        timeout: float = seconds(0.01, 3600)(text, context)
-        return timeout
-    except Mistake:
-        raise Mistake(
-            f"must be auto, or a number of seconds from 0.01 to 3600, not {text!r}."
-        ) from None
+#: How long an answer is waited for.
+reply_timeout = word_or(
+    {"auto": AUTO}, seconds(0.01, 3600), "auto, or a number of seconds from 0.01 to 3600"
+)
 
 
 def decoder(text: str, context: Context) -> str:

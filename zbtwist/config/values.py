@@ -23,6 +23,7 @@ from zbtwist.runtime.option import (
     file_path,
     number,
     printable,
+    word_or,
 )
 from zbtwist.xbee.address import (
     BROADCAST64,
@@ -46,14 +47,8 @@ NO_SERIAL = (
 port = number(1, LAST_PORT)
 
 
-def baud_rate(text: str, context: Context) -> int | None:
-    if text == "auto":
-        return None
-    try:
-        rate: int = number(1, 4_000_000)(text, context)
-    except Mistake:
-        raise Mistake(f"must be auto or a number from 1 to 4000000, not {text!r}.") from None
-    return rate
+#: None is to be found out.
+baud_rate = word_or({"auto": None}, number(1, 4_000_000), "auto or a number from 1 to 4000000")
 
 
 def serial(text: str, context: Context) -> str:

@@ -234,6 +234,23 @@ def choice(meanings: dict[str, Any]) -> Parser:
     return parse
 
 
+def word_or(words: dict[str, Any], parse_other: Parser, wanted: str) -> Parser:
+    """One of some words, or something else.
+
+    @param wanted: what it may be, for the sentence on what is neither.
+    """
+
+    def parse(text: str, context: Context) -> Any:
+        if text in words:
+            return words[text]
+        try:
+            return parse_other(text, context)
+        except Mistake:
+            raise Mistake(f"must be {wanted}, not {text!r}.") from None
+
+    return parse
+
+
 def file_path(text: str, context: Context, wanted: str = "the path of a file") -> str:
     """A file, which need not be there, as an absolute path."""
     if not text or "\0" in text or text.endswith("/"):
