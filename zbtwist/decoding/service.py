@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import inf
 from typing import Any, Protocol
 
 from twisted.application.service import Service
@@ -23,6 +22,7 @@ from zbtwist.decoding.value import Value
 from zbtwist.network.events import FROM_NODE, BytesPassed, NodeForgotten
 from zbtwist.network.node import Node
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.repeats import Interval
 
 #: Names of values that are kept of one node: what a meter of 32 channels tells, and more.
 MAX_NAMES = 256
@@ -54,17 +54,17 @@ class _Decoding:
     """Of one node.
 
     @ivar decoder: None from its mistake until there may be a new one.
-    @ivar began: when there was a new one after a mistake, seconds of the clock.
-    @ivar said: when a mistake was said, likewise.
+    @ivar begins: whether there may be a new one after a mistake.
+    @ivar says: whether a mistake is to be said.
     """
 
-    __slots__ = ("began", "decoder", "is_full", "main", "maker", "name", "readings", "said")
+    __slots__ = ("begins", "decoder", "is_full", "main", "maker", "name", "readings", "says")
 
     def __init__(self, name: str, maker: IDecoderMaker) -> None:
         self.name = name
         self.maker = maker
         self.decoder: IDecoder | None = None
-        self.began = self.said = -inf
+        self.begins, self.says = Interval(BEGINS_EACH), Interval(BEGINS_EACH)
         self.readings: dict[str, Reading] = {}
         # What matters most of them, when somebody has asked since they changed.
         self.main: Reading | None = None
@@ -152,8 +152,8 @@ class DecodingService(Service):
             decoding = self._nodes[node] = _Decoding(name, maker)
             decoding.decoder = self._safely(node, decoding, maker.make)
         now = self._clock.seconds()
-        if decoding.decoder is None and _is_over(decoding.began, now):
-            self._begin_anew(node, decoding, now)
+        if decoding.decoder is None and decoding.begins.is_over(now):
+            self._begin_anew(node, decoding)
         if decoding.decoder is None:
             return
         values = []
@@ -191,15 +191,13 @@ class DecodingService(Service):
     def _failed(self, node: Node, decoding: _Decoding, reason: str) -> None:
         now = self._clock.seconds()
         decoding.decoder = None
-        if _is_over(decoding.said, now):
-            decoding.said = now
+        if decoding.says.is_over(now):
             self._bus.publish(DecoderFailed(node, decoding.name, reason))
-        if _is_over(decoding.began, now):
-            self._begin_anew(node, decoding, now)
+        if decoding.begins.is_over(now):
+            self._begin_anew(node, decoding)
 
-    def _begin_anew(self, node: Node, decoding: _Decoding, now: float) -> None:
+    def _begin_anew(self, node: Node, decoding: _Decoding) -> None:
         """Go on with a new decoder. What comes may be the rest of what the one before was given."""
-        decoding.began = now
         decoder = decoding.decoder = self._safely(node, decoding, decoding.maker.make)
         if decoder is not None:
             self._safely(node, decoding, decoder.broken)
@@ -208,7 +206,3 @@ class DecodingService(Service):
 def _fed(decoder: IDecoder, data: bytes, now: float) -> list[Any]:
     """Return all that it finds: it may raise while it is asked for the next of them."""
     return list(decoder.feed(data, now) or ())
-
-
-def _is_over(since: float, now: float) -> bool:
-    return not 0 <= now - since < BEGINS_EACH
