@@ -324,8 +324,7 @@ class Outbound:
         """Whether what comes first of a new client may have waited for too long: it may have come
         while the gateway stood still.
         """
-        self._standstill.look()
-        return self._is_too_old(self._standstill.just_now)
+        return self._is_too_old(self._standstill.unseen)
 
     def opened(self, writer: Writer) -> None:
         """A writer is new: pause it at once if the node's buffers are full."""

@@ -150,9 +150,7 @@ class Streams:
             # What it has said meanwhile was not counted.
             heard.interrupted()
         port.hear(heard)
-        self._to[address64] = Transmissions(
-            self._clock, port, self._run, self._answer, self._past, self._say_refused
-        )
+        self._to[address64] = Transmissions(self._clock, port, self._run, self._tell, self._past)
 
     def _gone(self, port: NodePort) -> None:
         known = self._to.get(port.node.address64)
@@ -188,10 +186,14 @@ class Streams:
             transmissions.take(message)
         else:
             why = 'There is no such node here whose stream is at the broker (mqtt = "stream").'
-            if message.response_topic:
-                self._answer(message, Answer(Outcome.REFUSED, None, why).to_bytes())
-            else:
-                self._say_refused(message, why)
+            self._tell(message, Answer(Outcome.REFUSED, None, why))
+
+    def _tell(self, message: Message, answer: Answer) -> None:
+        """Say what became of a message: in the log if it is refused and nobody is answered."""
+        if message.response_topic:
+            self._answer(message, answer.to_bytes())
+        elif answer.outcome is Outcome.REFUSED:
+            self._say_refused(message, answer.text)
 
     def _say_refused(self, message: Message, why: str) -> None:
         """Say in the log that a message is not sent: nobody is to be answered."""

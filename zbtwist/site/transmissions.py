@@ -46,11 +46,8 @@ LOOK = 1.0
 TOO_LATE = "It came too late."
 FORGOTTEN = "It is not known any more what became of it."
 
-#: Says an answer to a message.
-SayAnswer: TypeAlias = Callable[[Message, bytes], None]
-
-#: Says of a message that nobody is to be answered to that it is not sent, and why, a sentence.
-SayRefused: TypeAlias = Callable[[Message, str], None]
+#: Says what became of a message.
+Tell: TypeAlias = Callable[[Message, Answer], None]
 
 
 class PastStreams:
@@ -117,13 +114,13 @@ class _Stream:
         self.waiting: deque[Transmission] = deque()
         self.size = 0
         self.problem = ""
-        self.answers: OrderedDict[int, bytes] = OrderedDict()
+        self.answers: OrderedDict[int, Answer] = OrderedDict()
 
     @property
     def is_idle(self) -> bool:
         return self.current is None and not self.waiting
 
-    def remember(self, number: int, answer: bytes) -> None:
+    def remember(self, number: int, answer: Answer) -> None:
         self.answers[number] = answer
         if len(self.answers) > MAX_ANSWERS:
             self.answers.popitem(last=False)
@@ -140,22 +137,19 @@ class Transmissions:
         clock: IReactorTime,
         port: NodePort,
         run: str,
-        say: SayAnswer,
+        tell: Tell,
         past: PastStreams,
-        say_refused: SayRefused,
     ) -> None:
         """
         @param run: the word for this run of the gateway.
-        @param say: says answers.
+        @param tell: says what became of messages.
         @param past: the streams that are past, of all nodes.
-        @param say_refused: says of those that want no answer that they are refused.
         """
         self._clock = clock
         self.port = port
         self._run = run
-        self._say = say
+        self._tell = tell
         self._past = past
-        self._say_refused = say_refused
         # The one that was used last is the last.
         self._streams: OrderedDict[str, _Stream] = OrderedDict()
         # What `Outbound` has.
@@ -202,14 +196,7 @@ class Transmissions:
 
     def _refuse(self, message: Message, why: str) -> None:
         """Say that a message is not sent, and why, in a sentence."""
-        self._told(message, Answer(Outcome.REFUSED, None, why))
-
-    def _told(self, message: Message, answer: Answer) -> None:
-        """Say what became of a message."""
-        if message.response_topic:
-            self._say(message, answer.to_bytes())
-        elif answer.outcome is Outcome.REFUSED:
-            self._say_refused(message, answer.text)
+        self._tell(message, Answer(Outcome.REFUSED, None, why))
 
     def _why_not(self, message: Message) -> str:
         """Say why a message cannot be sent, a sentence; empty if it can."""
@@ -236,7 +223,7 @@ class Transmissions:
         number = place.number
         if place.is_end:
             self._end(stream)
-            self._tell(message, stream, number)
+            self._tell_at_end(message, stream, number)
         elif number < stream.next:
             self._came_again(message, stream, number)
         elif stream.problem:
@@ -253,7 +240,7 @@ class Transmissions:
         if place.is_end:
             # Nothing of it is here, and nothing of it is to come later.
             self._past.add(address64, place.stream)
-            self._answer(message, Answer(Outcome.UNKNOWN, None, FORGOTTEN))
+            self._tell(message, Answer(Outcome.UNKNOWN, None, FORGOTTEN))
             return None
         if place.number or self._past.has(address64, place.stream):
             self._refuse(message, "Nothing is known here of the stream that it continues.")
@@ -269,25 +256,21 @@ class Transmissions:
         return stream
 
     def _came_again(self, message: Message, stream: _Stream, number: int) -> None:
-        answer = stream.answers.get(number)
         current = stream.current
-        is_here = current is not None and number >= current.number
-        if answer is not None:
-            if message.response_topic:
-                self._say(message, answer)
-        elif not is_here:
-            self._answer(message, Answer(Outcome.UNKNOWN, None, FORGOTTEN))
+        if not message.response_topic:
+            # It was said when it came first.
+            return
+        if number in stream.answers:
+            self._tell(message, stream.answers[number])
+        elif current is None or number < current.number:
+            self._tell(message, Answer(Outcome.UNKNOWN, None, FORGOTTEN))
 
-    def _tell(self, message: Message, stream: _Stream, number: int) -> None:
+    def _tell_at_end(self, message: Message, stream: _Stream, number: int) -> None:
         """Say what became of a packet of a stream that has ended, if that is asked."""
         if number < stream.next:
             self._came_again(message, stream, number)
-        else:
-            self._answer(message, Answer(Outcome.REFUSED, None, stream.problem))
-
-    def _answer(self, message: Message, answer: Answer) -> None:
-        if message.response_topic:
-            self._say(message, answer.to_bytes())
+        elif message.response_topic:
+            self._refuse(message, stream.problem)
 
     def _take_next(self, message: Message, stream: _Stream) -> None:
         why = self._why_not(message)
@@ -382,10 +365,10 @@ class Transmissions:
         if stream is None:
             self._loose -= 1
         else:
-            stream.remember(transmission.number, answer.to_bytes())
+            stream.remember(transmission.number, answer)
             if stream.current is transmission:
                 stream.current = None
-        self._told(transmission.message, answer)
+        self._tell(transmission.message, answer)
         if stream is not None:
             if answer.outcome is Outcome.DELIVERED:
                 self._go_on(stream)
@@ -401,5 +384,5 @@ class Transmissions:
         waiting, stream.waiting, stream.size = stream.waiting, deque(), 0
         answer = Answer(Outcome.REFUSED, None, why)
         for transmission in waiting:
-            stream.remember(transmission.number, answer.to_bytes())
-            self._told(transmission.message, answer)
+            stream.remember(transmission.number, answer)
+            self._tell(transmission.message, answer)
