@@ -9,8 +9,14 @@ from dataclasses import replace
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from zbtwist.mqtt import topics
 from zbtwist.mqtt.interfaces import IBroker, Message
-from zbtwist.mqtt.topics import fits, is_filter, is_shared, is_topic
+from zbtwist.mqtt.topics import is_filter, is_shared, is_topic, levels_of
+
+
+def fits(topic_filter: str, topic: str) -> bool:
+    """Return whether messages of a topic are for those who subscribed to a filter."""
+    return topics.fits(levels_of(topic_filter), tuple(topic.split("/")))
 
 
 class MemoryBroker:

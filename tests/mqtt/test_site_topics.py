@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.mqtt.support import fits
 from zbtwist.mqtt.site_topics import (
     SiteTopics,
     address_level,
@@ -9,7 +10,7 @@ from zbtwist.mqtt.site_topics import (
     node_of,
     site_of,
 )
-from zbtwist.mqtt.topics import fits, is_filter, is_topic
+from zbtwist.mqtt.topics import is_filter, is_topic
 
 A = 0x0013A200400A3E01
 

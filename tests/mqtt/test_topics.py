@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from zbtwist.mqtt.topics import MAX_LENGTH, fits, is_filter, is_shared, is_topic
+from tests.mqtt.support import fits
+from zbtwist.mqtt.topics import MAX_LENGTH, is_filter, is_shared, is_topic
 
 
 class TopicsTests(SynchronousTestCase):

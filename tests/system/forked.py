@@ -21,11 +21,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TextIO
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.pages import ROOT
 
 #: What runs `twistd`, with its own options and `zbgate` to follow.
 TWISTD = ("-c", "from twisted.scripts.twistd import run; run()")
@@ -42,6 +41,11 @@ _BESIDE = ("zbtwist.app.command", "zbtwist.fleet.endpoint", "zbtwist.simulator.e
 
 #: Bytes of an order: arguments and environment.
 _MAX_ORDER = 1 << 18
+
+
+def environment() -> dict[str, str]:
+    """Return that of a program with the project on its path, which is to be read as it prints."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
 class Forked:
@@ -131,10 +135,9 @@ class _Forker:
         self._channel, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._turn = threading.Lock()
         with its:
-            environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
             command = [sys.executable, "-m", "tests.system.forked", str(its.fileno())]
             self._process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, pass_fds=[its.fileno()]
+                command, cwd=ROOT, env=environment(), pass_fds=[its.fileno()]
             )
 
     def begin(self, order: bytes, descriptors: list[int]) -> int:

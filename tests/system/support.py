@@ -21,7 +21,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.system.forked import TWISTD, ZBCTL, ZBGATE, Forked
+from tests.system.forked import TWISTD, ZBCTL, ZBGATE, Forked, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
@@ -164,15 +164,14 @@ class Program:
             is tested must not be the start itself.
         """
         self.directory = directory or tempfile.mkdtemp(prefix="zbtwist-test-")
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self.process: Forked | subprocess.Popen[str]
         if is_forked and arguments[:2] in (TWISTD, ZBGATE, ZBCTL):
-            self.process = Forked(arguments, self.directory, environment)
+            self.process = Forked(arguments, self.directory, environment())
         else:
             self.process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=self.directory,
-                env=environment,
+                env=environment(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

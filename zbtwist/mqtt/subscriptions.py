@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from zbtwist.mqtt.interfaces import Message
-from zbtwist.mqtt.topics import levels_fit, levels_of
+from zbtwist.mqtt.topics import fits, levels_of
 
 Hearer = Callable[[Message], None]
 
@@ -55,7 +55,7 @@ class Subscriptions:
                 self._of_topics.clear()
             levels = tuple(topic.split("/"))
             hearers = tuple(
-                heard for heard, wanted in self._hearers.values() if levels_fit(wanted, levels)
+                heard for heard, wanted in self._hearers.values() if fits(wanted, levels)
             )
             self._of_topics[topic] = hearers
         return hearers

@@ -47,13 +47,12 @@ def levels_of(topic_filter: str) -> tuple[str, ...]:
     return tuple(topic_filter.split("/"))
 
 
-def fits(topic_filter: str, topic: str) -> bool:
-    """Return whether messages of a topic are for those who subscribed to a filter."""
-    return levels_fit(levels_of(topic_filter), tuple(topic.split("/")))
+def fits(wanted: tuple[str, ...], levels: tuple[str, ...]) -> bool:
+    """Return whether messages of a topic are for those who subscribed to a filter.
 
-
-def levels_fit(wanted: tuple[str, ...], levels: tuple[str, ...]) -> bool:
-    """Return whether a topic, in its levels, is one of a filter's, in its own."""
+    @param wanted: see `levels_of`.
+    @param levels: those of the topic.
+    """
     # What the broker says of itself is for those who ask for it by name.
     if wanted[0] in _WILDCARDS and levels[0].startswith("$"):
         return False
