@@ -18,7 +18,7 @@ from zbtwist.config.settings import NodeSettings, Settings
 from zbtwist.network.events import FROM_NODE, TO_NODE, BytesPassed
 from zbtwist.network.node import Node
 from zbtwist.observing import byte_log
-from zbtwist.observing.byte_log import GATHER, MAX_GATHERED, ByteLog, is_wanted, shown
+from zbtwist.observing.byte_log import GATHER, MAX_GATHERED, ByteLog, shown
 from zbtwist.runtime import bounded_log_file
 from zbtwist.runtime.bounded_log_file import MAX_OLD
 from zbtwist.runtime.event_bus import EventBus
@@ -79,8 +79,8 @@ class ByteLogTests(SynchronousTestCase):
     def test_wanted_of_one_node(self) -> None:
         own = PortSettings(log_bytes=Template("/x"))
         node = NodeSettings(label="METER", port_settings=own)
-        self.assertFalse(is_wanted(Settings(serial="sim:")))
-        self.assertTrue(is_wanted(Settings(serial="sim:", nodes=(node,))))
+        self.assertFalse(Settings(serial="sim:").has_byte_logs)
+        self.assertTrue(Settings(serial="sim:", nodes=(node,)).has_byte_logs)
 
     def test_lines(self) -> None:
         """Both directions, clients, and what was lost."""

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from twisted.logger import Logger
 
 from zbtwist.app.brokerage import Brokerage, BrokerPart
+from zbtwist.app.followers import Followers
 from zbtwist.app.home_assistant import HomeAssistantPart
 from zbtwist.binding.broadcast import Broadcast
 from zbtwist.binding.link_test import LinkTests
@@ -291,6 +292,20 @@ class Gateway(MultiService):
         self._control = ControlService(
             reactor, settings.control_endpoint(reactor), site, settings.control
         )
+        # In this order: the network may let in nodes which the ports have just learnt of.
+        self._followers = Followers(
+            self.radio,
+            self._control,
+            self._hosts,
+            self.bindings,
+            self._broadcast,
+            self.network,
+            self.health,
+            self._announcer,
+            self.decoding,
+            self._trace_file,
+            self._byte_log,
+        )
         # They start in this order: the ports are open before the radio answers, and everybody is
         # there when it does.
         for service in (
@@ -415,13 +430,7 @@ class Gateway(MultiService):
         self._door.reconfigure(old, new)
         self._site.allow = new.who_may_control
         if changed:
-            for part in (
-                *(self.radio, self._control, self._hosts),
-                *(self.bindings, self._broadcast, self.network, self.health),
-                *(self._announcer, self.decoding, self._trace_file),
-                self._byte_log,
-            ):
-                part.reconfigure(old, new)
+            self._followers.follow(old, new)
             # Behind what the others make of it.
             self._brokerage.reconfigure(new.mqtt)
             log.info("The configuration has changed: {what}.", what=", ".join(sorted(changed)))

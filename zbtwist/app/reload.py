@@ -113,8 +113,7 @@ class Reloader(Service):
     def _read_in_thread(self, load: Load) -> Deferred[Settings]:
         def read() -> Settings:
             settings = load()
-            # They are made when they are first asked for, which takes as long as much else.
-            _ = settings.requests
+            settings.prepare()
             return settings
 
         reading: Deferred[Settings] = deferToThreadPool(

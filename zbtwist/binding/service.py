@@ -425,18 +425,19 @@ class BindingService(MultiService):
 
     def reconfigure(self, old: BindingSettings, new: BindingSettings) -> None:
         """Follow new settings."""
-        if _wishes(new) != _wishes(old) or new.requests.labels != old.requests.labels:
+        requests = new.requests()
+        if _wishes(new) != _wishes(old) or requests.labels != old.requests().labels:
             self.follow(new)
         else:
-            new.requests.pins = self.labels.pins
-            self._ports.use(new.port_settings, new.requests, new.in_flight)
+            requests.pins = self.labels.pins
+            self._ports.use(new.port_settings, requests, new.in_flight)
         if new.interface != old.interface:
             self.listen_anew()
 
     def follow(self, settings: BindingSettings) -> None:
         """Take what the settings say, in place of what they said before; see `configure`."""
         self.configure(
-            settings.requests,
+            settings.requests(),
             settings.base_port,
             settings.last_port,
             {settings.control_port} - {0},

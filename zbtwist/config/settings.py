@@ -382,6 +382,14 @@ class Settings:
     nodes: tuple[NodeSettings, ...] = ()
     config: str | None = None
 
+    def prepare(self) -> None:
+        """Make what is else made when it is first asked for, which takes as long as there are
+        nodes, and then holds up the streams.
+        """
+        for name, each in vars(Settings).items():
+            if isinstance(each, cached_property):
+                getattr(self, name)
+
     @property
     def is_local(self) -> bool:
         """Whether only programs on this computer can reach the ports."""
@@ -392,7 +400,7 @@ class Settings:
         """Whether programs on other computers can reach nodes' ports."""
         return bool(self.open_place)
 
-    @property
+    @cached_property
     def open_place(self) -> str:
         """Where they can: the interface, or the first endpoint of a node that lets them in; empty
         if there is none.
@@ -454,8 +462,16 @@ class Settings:
         return any(each.decoder for each in self.every_port_settings)
 
     @cached_property
+    def has_byte_logs(self) -> bool:
+        """Whether the bytes of any node are written to a file."""
+        return any(each.log_bytes for each in self.every_port_settings)
+
     def requests(self) -> PortRequests:
-        """What is said of single nodes, as the ports are asked for it."""
+        """Return what is said of single nodes, as the ports are asked for it."""
+        return self._requests
+
+    @cached_property
+    def _requests(self) -> PortRequests:
         labels = chain.from_iterable(labels_of(each.units) for each in self.every_port_settings)
         return PortRequests(map(PortRequest.of, self.nodes), labels)
 

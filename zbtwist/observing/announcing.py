@@ -15,7 +15,6 @@ from twisted.logger import Logger
 
 import zbtwist
 from zbtwist.binding.events import MappingChanged
-from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.service import BindingService
 from zbtwist.network.events import NodeChanged, NodeForgotten
 from zbtwist.network.node import Node
@@ -52,7 +51,9 @@ class AnnouncerSettings(Protocol):
     @property
     def is_control_encrypted(self) -> bool: ...
     @property
-    def port_settings(self) -> PortSettings: ...
+    def port_settings(self) -> object: ...
+    @property
+    def nodes(self) -> object: ...
 
 
 class IAnnouncements(Protocol):

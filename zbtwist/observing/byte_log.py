@@ -11,7 +11,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
@@ -55,12 +55,7 @@ class ByteLogSettings(Protocol):
     """What it needs of the settings; see `zbtwist.config.settings.Settings`."""
 
     @property
-    def every_port_settings(self) -> Iterable[PortSettings]: ...
-
-
-def is_wanted(settings: ByteLogSettings) -> bool:
-    """Whether any node has such a file."""
-    return any(each.log_bytes for each in settings.every_port_settings)
+    def has_byte_logs(self) -> bool: ...
 
 
 def shown(data: bytes, form: str) -> str:
@@ -108,11 +103,11 @@ class ByteLog(Service):
 
     def follow(self, settings: ByteLogSettings) -> None:
         """Write what these settings say from now on."""
-        is_wanted_now = is_wanted(settings)
-        if is_wanted_now == self._is_on:
+        is_wanted = settings.has_byte_logs
+        if is_wanted == self._is_on:
             return
-        self._is_on = is_wanted_now
-        change = self._bus.subscribe if is_wanted_now else self._bus.unsubscribe
+        self._is_on = is_wanted
+        change = self._bus.subscribe if is_wanted else self._bus.unsubscribe
         change(BytesPassed, self._passed)
         for kind in (ClientOpened, ClientClosed, ClientDropped, ClientIdle, StreamBroken):
             change(kind, self._happened)

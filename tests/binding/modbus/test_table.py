@@ -61,7 +61,7 @@ class WhoIsMeantTests(BindingTestCase):
         old = Settings(serial="sim:")
         table = (Units(2, 2, None, "PUMP"),)
         new = Settings(serial="sim:", port_settings=PortSettings(units=table))
-        self.assertEqual(new.requests.labels, {"PUMP"})
+        self.assertEqual(new.requests().labels, {"PUMP"})
         self.bindings.reconfigure(old, new)
         self.call(B, "PUMP")
         port = self.found("PUMP")
