@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.radio.support import FACTS, LOCAL, REMOTE, REMOTE16, Wire
 from zbtwist.network.admission import Admit
-from zbtwist.network.events import NodeAdded, NodeChanged, SearchEnded
+from zbtwist.network.events import BytesPassed, NodeAdded, NodeChanged, SearchEnded
 from zbtwist.network.inquiries import INQUIRY_PAUSE
 from zbtwist.network.node import Node
 from zbtwist.network.service import MAX_HOPS, NetworkService
@@ -20,6 +20,7 @@ from zbtwist.radio.errors import RadioOffline
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.devices import END_DEVICE, ROUTER
 from zbtwist.xbee.frames import (
     ATCommand,
     ATCommandResponse,
@@ -316,6 +317,78 @@ class NetworkServiceTests(SynchronousTestCase):
         self.wire.receive(ReceivePacket(UNKNOWN64, REMOTE16, 1, b"1"))
         self.wire.receive(ReceivePacket(UNKNOWN64, Address16(0x7777), 1, b"whose?"))
         self.assertEqual(self.received, [b"1"])
+
+    def when_received(self) -> list[tuple[bytes, Address16, float, int | None]]:
+        """What is known of the node when its receiver gets its bytes: its 16-bit address, when it
+        was heard last, and its role.
+        """
+        node = self.node()
+        found: list[tuple[bytes, Address16, float, int | None]] = []
+
+        def receive(data: bytes) -> None:
+            found.append((data, node.address16, node.heard_at, node.role))
+
+        node.receiver = receive
+        return found
+
+    def test_who_waits_has_the_bytes_first(self) -> None:
+        """Before it is noted when they came, which matters to nobody yet."""
+        self.up()
+        self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, DESCRIPTION))
+        self.node().role = ROUTER
+        found, before = self.when_received(), self.node().heard_at
+        self.wire.clock.advance(1)
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"1"))
+        self.assertEqual(found, [(b"1", REMOTE16, before, ROUTER)])
+        self.assertEqual(self.node().heard_at, before + 1)
+        self.assertEqual(self.node().spoke_at, before + 1)
+        self.assertIs(self.network.signals.last_heard, self.node())
+
+    def test_what_is_new_of_a_node_is_noted_first(self) -> None:
+        self.up()
+        self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, DESCRIPTION))
+        self.node().role = ROUTER
+        found, before = self.when_received(), self.node().heard_at
+        self.wire.clock.advance(1)
+        moved = Address16(0x7777)
+        self.wire.receive(ReceivePacket(REMOTE, moved, 1, b"2"))
+        self.wire.clock.advance(1)
+        self.wire.receive(ReceivePacket(REMOTE, moved, 0x41, b"3"))
+        self.assertEqual(
+            found,
+            [(b"2", moved, before + 1, ROUTER), (b"3", moved, before + 2, END_DEVICE)],
+        )
+
+    def test_node_that_has_not_said_who_it_is_is_noted_first(self) -> None:
+        """It is asked."""
+        self.up()
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"first"))
+        found, before = self.when_received(), self.node().heard_at
+        self.wire.clock.advance(INQUIRY_PAUSE)
+        self.wire.sent.clear()
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"6"))
+        self.assertEqual(found, [(b"6", REMOTE16, before + INQUIRY_PAUSE, None)])
+        self.assertEqual(type(self.wire.last), RemoteATCommand)
+
+    def test_it_is_noted_first_while_somebody_looks_on(self) -> None:
+        self.up()
+        self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, DESCRIPTION))
+        self.node().role = ROUTER
+        found, before = self.when_received(), self.node().heard_at
+        seen: list[float] = []
+        self.wire.bus.subscribe(BytesPassed, lambda event: seen.append(event.node.heard_at))
+        self.wire.clock.advance(1)
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"4"))
+        self.assertEqual(found, [(b"4", REMOTE16, before + 1, ROUTER)])
+        self.assertEqual(seen, [before + 1])
+
+    def test_node_that_is_known_and_was_not_heard_is_noted_first(self) -> None:
+        self.up()
+        self.network.nodes.add(REMOTE)
+        self.network.nodes.located(self.node(), REMOTE16)
+        found, now = self.when_received(), self.wire.clock.seconds()
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"5"))
+        self.assertEqual(found, [(b"5", REMOTE16, now, None)])
 
     def test_answer_of_a_node_that_moved(self) -> None:
         self.up()

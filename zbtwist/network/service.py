@@ -77,6 +77,9 @@ _Sent: TypeAlias = (
 #: Those that say by their options whether an end device sent them.
 _WITH_OPTIONS = (ReceivePacket, ExplicitReceive, IODataSample, SensorRead)
 
+#: When a node was heard that was not yet in this run of the gateway.
+_NEVER = -inf
+
 
 class NetworkSettings(Protocol):
     """What the network needs of the settings; see `zbtwist.config.settings.Settings`."""
@@ -227,17 +230,34 @@ class NetworkService(Service):
     def _data(self, frame: ReceivePacket | ExplicitReceive) -> None:
         if frame.data.startswith(MARK) and self._came_back(frame):
             return
-        node = self._sender(frame)
-        if node is None:
-            self._not_told(frame, self._data, frame.data, is_stream=True)
-            return
-        if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
-            self._is_end_device(node, frame)
-        if self._observers:
-            now = self.nodes.wall()
-            self._bus.publish(BytesPassed(node, FROM_NODE, frame.data, now))
-        if node.receiver is not None:
+        node = self.nodes.get(frame.address64)
+        if (
+            node is not None
+            and node.receiver is not None
+            and node.address16 == frame.address16
+            and node.heard_at != _NEVER
+            and node.label is not None
+            and node.device_type_identifier is not None
+            and node.role is not None
+            and not (self._observers or frame.options & RECEIVED_FROM_END_DEVICE)
+        ):
+            # It says nothing new of a node of which all is known, and nobody looks on: who waits
+            # for the bytes has them before it is noted when they came.
             node.receiver(frame.data)
+            node.spoke_at = now = self._clock.seconds()
+            self.signals.last_heard = self.nodes.heard(frame.address64, frame.address16, now)
+        else:
+            node = self._sender(frame)
+            if node is None:
+                self._not_told(frame, self._data, frame.data, is_stream=True)
+                return
+            if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
+                self._is_end_device(node, frame)
+            if self._observers:
+                now = self.nodes.wall()
+                self._bus.publish(BytesPassed(node, FROM_NODE, frame.data, now))
+            if node.receiver is not None:
+                node.receiver(frame.data)
         if self.signals.wanted:
             self.signals.measure(node)
 

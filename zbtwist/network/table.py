@@ -48,6 +48,7 @@ class NodeTable:
     Who is taken in is for others to say; see `zbtwist.network.admission`.
 
     @ivar bus: where.
+    @ivar get: returns the node with an address, None if there is none.
     @ivar moved: called with a node whose 16-bit address is another one, before the frame that told
         so is heard by anybody else.
     @ivar let_in: called with an address that is to be in the table, and is not; lets in who was
@@ -68,6 +69,8 @@ class NodeTable:
         """
         self.wall = wall
         self._nodes: dict[Address64, Node] = {}
+        # With no step in between: it is asked for each packet.
+        self.get: Callable[[Address64], Node | None] = self._nodes.get
         self._by_address16: dict[Address16, Node] = {}
         self.bus = bus
         self.moved: Callable[[Node], None] = _nobody
@@ -83,10 +86,6 @@ class NodeTable:
 
     def __contains__(self, address64: Address64) -> bool:
         return address64 in self._nodes
-
-    def get(self, address64: Address64) -> Node | None:
-        """Return the node with that address, None if there is none."""
-        return self._nodes.get(address64)
 
     def owner_of(self, address16: Address16) -> Address64 | None:
         """Return the 64-bit address of the node that was known last by a 16-bit one, if any."""

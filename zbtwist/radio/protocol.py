@@ -206,9 +206,6 @@ class RadioProtocol(Protocol):
         traffic = self._traffic
         frames_in, bytes_in = traffic.frames_in, traffic.bytes_in
         for frame_data in frames:
-            kind = frame_data[0]
-            frames_in[kind] += 1
-            bytes_in[kind] += len(frame_data)
             if traffic.watchers:
                 traffic.show(False, frame_data, self._decoder.api_mode)
             frame = parse_frame(frame_data)
@@ -221,6 +218,10 @@ class RadioProtocol(Protocol):
             except Exception:
                 # A mistake of ours must not cost the link and with it every other node.
                 self.log.failure("A frame could not be handled: {frame}", frame=frame)
+            # Behind those who wait for it.
+            kind = frame_data[0]
+            frames_in[kind] += 1
+            bytes_in[kind] += len(frame_data)
             # Not sooner: who hears that the radio was reset asks when it was heard before that.
             hearers.last_frame = now
         if is_damaged:
