@@ -23,10 +23,12 @@ from zbtwist.runtime.substitutions import Template
 from zbtwist.xbee.address import Address64
 
 _OURS = os.path.dirname(zbtwist.__file__)
-_SIMULATOR = os.path.join(_OURS, "simulator")
+# The simulated radio is no part of the gateway; and a line of the log costs some calls for each who
+# reads the log, who may be a gateway that another test has left.
+_NOT_COUNTED = (os.path.join(_OURS, "simulator"), os.path.join(_OURS, "observing"))
 
-#: Calls that a SIGHUP takes which changes one number.
-MAX_CALLS = 40
+#: Calls that a SIGHUP takes which changes one number, without the six of its line in the log.
+MAX_CALLS = 34
 
 
 class _Reads(Protocol):
@@ -135,7 +137,7 @@ class GatewayTests(SynchronousTestCase):
         def hear(frame: Any, event: str, _: object) -> None:
             code: CodeType = frame.f_code
             name = code.co_filename
-            if event == "call" and name.startswith(_OURS) and not name.startswith(_SIMULATOR):
+            if event == "call" and name.startswith(_OURS) and not name.startswith(_NOT_COUNTED):
                 calls.append(code.co_name)
 
         sys.setprofile(hear)
