@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, Protocol
 
 from twisted.internet.defer import succeed
@@ -29,6 +30,22 @@ _NOT_COUNTED = (os.path.join(_OURS, "simulator"), os.path.join(_OURS, "observing
 
 #: Calls that a SIGHUP takes which changes one number, without the six of its line in the log.
 MAX_CALLS = 34
+
+
+def _calls(do: Callable[[], object]) -> list[tuple[CodeType, object]]:
+    """Return what is called while something is done, and of methods the object."""
+    calls: list[tuple[CodeType, object]] = []
+
+    def hear(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            calls.append((frame.f_code, frame.f_locals.get("self")))
+
+    sys.setprofile(hear)
+    try:
+        do()
+    finally:
+        sys.setprofile(None)
+    return calls
 
 
 class _Reads(Protocol):
@@ -75,18 +92,12 @@ class GatewayTests(SynchronousTestCase):
 
     def told(self, **changes: Any) -> list[str]:
         """Return the names of the parts that are told of new settings."""
-        told: list[str] = []
-
-        def hear(frame: Any, event: str, _: object) -> None:
-            code: CodeType = frame.f_code
-            if event == "call" and code.co_name == "reconfigure":
-                told.append(type(frame.f_locals["self"]).__name__)
-
-        sys.setprofile(hear)
-        try:
-            self.gateway.reconfigure(replace(self.settings, **changes))
-        finally:
-            sys.setprofile(None)
+        new = replace(self.settings, **changes)
+        told = [
+            type(part).__name__
+            for code, part in _calls(lambda: self.gateway.reconfigure(new))
+            if code.co_name == "reconfigure"
+        ]
         # These always look whether files of users, and what they say of the broker, are others.
         for name in ("Gateway", "Door", "Brokerage"):
             told.remove(name)
@@ -132,19 +143,15 @@ class GatewayTests(SynchronousTestCase):
         new.prepare()
         reloader = Reloader(self.gateway, lambda: new, self.reactor, lambda load: succeed(load()))
         reloader.running = 1
-        calls: list[str] = []
 
-        def hear(frame: Any, event: str, _: object) -> None:
-            code: CodeType = frame.f_code
-            name = code.co_filename
-            if event == "call" and name.startswith(_OURS) and not name.startswith(_NOT_COUNTED):
-                calls.append(code.co_name)
-
-        sys.setprofile(hear)
-        try:
+        def reload() -> None:
             reloader.reload()
             self.reactor.advance(0)
-        finally:
-            sys.setprofile(None)
+
+        calls = [
+            code.co_name
+            for code, _ in _calls(reload)
+            if code.co_filename.startswith(_OURS) and not code.co_filename.startswith(_NOT_COUNTED)
+        ]
         self.assertIn("follow", calls)
         self.assertLessEqual(len(calls), MAX_CALLS, calls)

@@ -318,6 +318,12 @@ class NetworkServiceTests(SynchronousTestCase):
         self.wire.receive(ReceivePacket(UNKNOWN64, Address16(0x7777), 1, b"whose?"))
         self.assertEqual(self.received, [b"1"])
 
+    def up_with_a_router(self) -> None:
+        """The radio comes up, and a router says who it is."""
+        self.up()
+        self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, DESCRIPTION))
+        self.node().role = ROUTER
+
     def when_received(self) -> list[tuple[bytes, Address16, float, int | None]]:
         """What is known of the node when its receiver gets its bytes: its 16-bit address, when it
         was heard last, and its role.
@@ -333,9 +339,7 @@ class NetworkServiceTests(SynchronousTestCase):
 
     def test_who_waits_has_the_bytes_first(self) -> None:
         """Before it is noted when they came, which matters to nobody yet."""
-        self.up()
-        self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, DESCRIPTION))
-        self.node().role = ROUTER
+        self.up_with_a_router()
         found, before = self.when_received(), self.node().heard_at
         self.wire.clock.advance(1)
         self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"1"))
@@ -345,9 +349,7 @@ class NetworkServiceTests(SynchronousTestCase):
         self.assertIs(self.network.signals.last_heard, self.node())
 
     def test_what_is_new_of_a_node_is_noted_first(self) -> None:
-        self.up()
-        self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, DESCRIPTION))
-        self.node().role = ROUTER
+        self.up_with_a_router()
         found, before = self.when_received(), self.node().heard_at
         self.wire.clock.advance(1)
         moved = Address16(0x7777)
@@ -371,9 +373,7 @@ class NetworkServiceTests(SynchronousTestCase):
         self.assertEqual(type(self.wire.last), RemoteATCommand)
 
     def test_it_is_noted_first_while_somebody_looks_on(self) -> None:
-        self.up()
-        self.wire.receive(NodeIdentification(REMOTE, REMOTE16, 2, DESCRIPTION))
-        self.node().role = ROUTER
+        self.up_with_a_router()
         found, before = self.when_received(), self.node().heard_at
         seen: list[float] = []
         self.wire.bus.subscribe(BytesPassed, lambda event: seen.append(event.node.heard_at))

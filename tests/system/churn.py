@@ -23,8 +23,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.pages import ROOT
 from tests.system.attacks import FORM, SIMULATED, Stream, Target
-from tests.system.support import ROOT, Gateway, wait_until
+from tests.system.support import Gateway, wait_until
 
 #: How many ports of nodes they come to, besides the control port. Of those the first is crowded:
 #: more come than a port takes. The watched node is another one.

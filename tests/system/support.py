@@ -23,7 +23,6 @@ from typing import Any, TypeVar
 
 from tests.system.forked import TWISTD, ZBCTL, ZBGATE, Forked, environment
 
-ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
 
 #: Seconds that anything here may take; what holds takes a fraction of it.

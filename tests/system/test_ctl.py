@@ -17,13 +17,13 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.pages import ROOT
 from tests.support import left_out
 from tests.system.forked import ZBCTL, run
 from tests.system.support import (
     PATIENCE,
     PROMPT,
     QUICK,
-    ROOT,
     Gateway,
     Program,
     echo,

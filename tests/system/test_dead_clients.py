@@ -8,8 +8,8 @@ import sys
 
 from twisted.trial.unittest import TestCase
 
+from tests.pages import ROOT
 from tests.support import left_out
-from tests.system.support import ROOT
 
 #: What makes a network of its own, of which one is the administrator.
 UNSHARE = ("unshare", "--map-root-user", "--net")

@@ -24,10 +24,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, RejectConnection, Request, TextMessage
 
-from tests.pages import DOCS, blocks_of
+from tests.pages import DOCS, ROOT, blocks_of
 from tests.support import left_out
 from tests.system.forked import ZBCTL, ZBGATE
-from tests.system.support import PATIENCE, QUICK, ROOT, Gateway, free_ports, wait_until
+from tests.system.support import PATIENCE, QUICK, Gateway, free_ports, wait_until
 from zbtwist.control.passwords import line_of
 
 # It is the same with every Python.

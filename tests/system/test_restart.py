@@ -13,7 +13,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.system.support import ROOT, Gateway, find_python2, free_ports, is_listening, wait_until
+from tests.pages import ROOT
+from tests.system.support import Gateway, find_python2, free_ports, is_listening, wait_until
 
 CLIENT = ROOT / "docs" / "examples" / "list_ports.py"
 

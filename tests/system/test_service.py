@@ -14,11 +14,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.pages import ROOT
 from tests.system.forked import ZBGATE
 from tests.system.support import (
     PATIENCE,
     QUICK,
-    ROOT,
     Gateway,
     Program,
     free_ports,

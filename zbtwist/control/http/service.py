@@ -130,8 +130,7 @@ class ControlService(Service):
 
     def reconfigure(self, old: ControlSettings, new: ControlSettings) -> None:
         """Follow new settings."""
-        if (new.control, new.interface) != (old.control, old.interface):
-            self.replace_endpoint(new.control_endpoint(self._clock), new.control)
+        self.replace_endpoint(new.control_endpoint(self._clock), new.control)
 
     def replace_endpoint(self, endpoint: IStreamServerEndpoint, name: str) -> None:
         """Listen somewhere else from now on."""
