@@ -133,7 +133,7 @@ class RestartTests(PanelTestCase):
         page.wait_text("test-result", "of 200 sent")
         gateway.stop()
         page.wait_text("banner", "lost")
-        page.wait_text("test-result", "given up")
+        page.wait_text("test-result", "The gateway is stopping.")
         gateway = Gateway("sim:nodes=2:kinds=echo:nt=0.3:interval=0", *state, control=self.control)
         gateway.nodes(2)
         wait_until(lambda: not page.id("banner").is_displayed(), "the banner's end")

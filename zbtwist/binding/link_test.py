@@ -23,7 +23,7 @@ from zbtwist.network.events import NodeForgotten
 from zbtwist.network.loopback import loopback_packet, new_test
 from zbtwist.network.node import Node
 from zbtwist.network.service import NetworkService
-from zbtwist.radio.errors import RadioError, RadioOffline
+from zbtwist.radio.errors import GATEWAY_STOPS, RadioError, RadioOffline
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee import devices
@@ -44,6 +44,8 @@ MAX_PAUSE = 1.0
 #: Seconds for which a packet that has arrived is waited for: three tries of up to 1.6 s each on
 #: the way back (90000976, "Transmission timeouts").
 ECHO_TIMEOUT = 5.0
+
+ENDED_EARLY = "It was ended before all were sent."
 
 
 class TestRefused(Exception):
@@ -132,7 +134,8 @@ class LinkTests(Service):
     def stopService(self) -> None:
         super().stopService()
         for run in list(self._running.values()):
-            run.stop()
+            # Whether it waits for its radio or between two packets: what it has found is told.
+            run.end(GATEWAY_STOPS)
 
     def latest(self, node: Node) -> LinkTest | None:
         """Return the test of a node that runs, or that was the last; None if there was none."""
@@ -171,7 +174,7 @@ class LinkTests(Service):
         """End the test of a node, if one is running: whoever waits for it gets what came of it."""
         run = self._running.get(node.address64)
         if run is not None:
-            run.end()
+            run.end(ENDED_EARLY)
 
     def _forget(self, node: Node) -> None:
         self._latest.pop(node.address64, None)
@@ -206,16 +209,19 @@ class _Run:
         self._work: Deferred[None] | None = None
         self._sent: Deferred[TransmitStatus] | None = None
         self._pause = MIN_PAUSE
-        self._is_ended = False
+        self._why_ended = ""
 
     def stop(self) -> None:
         """Give it up, if it still goes on."""
         if self._work is not None:
             self._work.cancel()
 
-    def end(self) -> None:
-        """Let it be over now, with what it has found so far."""
-        self._is_ended = True
+    def end(self, why: str) -> None:
+        """Let it be over now, with what it has found so far.
+
+        @param why: a sentence.
+        """
+        self._why_ended = why
         self.stop()
 
     async def until_done(self) -> None:
@@ -225,8 +231,8 @@ class _Run:
         try:
             await work
         except CancelledError:
-            self._test.ended = "It was ended before all were sent."
-            if not self._is_ended:
+            self._test.ended = self._why_ended or ENDED_EARLY
+            if not self._why_ended:
                 raise
         finally:
             self._work = None

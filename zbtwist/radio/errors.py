@@ -6,6 +6,9 @@ from twisted.internet.error import ConnectError
 
 from zbtwist.xbee.status import ATStatus, at_status_text
 
+#: Why the radio cannot be used any more, and what needs it ends.
+GATEWAY_STOPS = "The gateway is stopping."
+
 
 class RadioError(Exception):
     """Anything that a request to the radio can fail with.

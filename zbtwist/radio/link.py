@@ -18,6 +18,7 @@ from typing import Protocol
 
 from automat import TypeMachineBuilder
 
+from zbtwist.radio.errors import GATEWAY_STOPS
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import ILinkOwner
 from zbtwist.radio.probe import ProbeResult
@@ -135,7 +136,7 @@ def _lost_while_up(link: Link, owner: ILinkOwner) -> None:
 @alone.upon(Link.stopped).to(stopped)
 @closing.upon(Link.stopped).to(stopped)
 def _stop(link: Link, owner: ILinkOwner) -> None:
-    owner.link_down("The gateway is stopping.")
+    owner.link_down(GATEWAY_STOPS)
     # Nobody reads the rest any more, and a line that takes nothing must not hold the end up.
     owner.close_line()
 

@@ -13,6 +13,7 @@ from zbtwist.control import faults
 from zbtwist.control.faults import ControlFault
 from zbtwist.network.events import BytesPassed, NodeIdentified
 from zbtwist.network.node import Node
+from zbtwist.radio.errors import GATEWAY_STOPS
 from zbtwist.radio.info import RadioInfo
 from zbtwist.simulator.node import Node as SimulatedNode
 from zbtwist.simulator.packet import Packet
@@ -316,6 +317,18 @@ class LinkTestTests(ActionTestCase):
         self.run_for(5)
         self.assertEqual(self.gateway.bindings.turns.in_flight, 0)
         self.assertEqual(self.done(self.api.test("ECHO", 1))["received"], 1)
+
+    def test_gateway_stops_in_the_middle(self) -> None:
+        """Who waits gets what came of it so far, whatever the test was waiting for."""
+        for seconds in (0.5, 0.51, 0.53, 0.56):
+            self.start()
+            test = self.call(self.api.test("ECHO", 500))
+            self.run_for(seconds)
+            self.stop_now()
+            row = self.successResultOf(test)
+            self.assertFalse(row["running"])
+            self.assertTrue(row["text"].endswith(f". {GATEWAY_STOPS}"), row["text"])
+            self.assertIn(f"{row['received']} of {row['sent']} packets came back", row["text"])
 
     def test_nothing_to_end(self) -> None:
         self.start()

@@ -25,6 +25,7 @@ from zbtwist.control.web.terminal import closed_because
 from zbtwist.control.web.told import Told
 from zbtwist.network.node import Node
 from zbtwist.observing.taps import Tap, Taps, TooManyTaps
+from zbtwist.radio.errors import GATEWAY_STOPS
 from zbtwist.runtime.event_bus import EventBus
 
 #: Seconds between two messages, so that quick packets are told together.
@@ -83,7 +84,7 @@ class TapSession(Session):
         self._news()
 
     def stopping(self) -> None:
-        self.send_text(closed_because("The gateway is stopping."))
+        self.send_text(closed_because(GATEWAY_STOPS))
 
     def ended(self) -> None:
         if self._told is not None:

@@ -21,6 +21,7 @@ from zbtwist.control.faults import NOT_ALLOWED, ControlFault
 from zbtwist.control.http.users import user_of
 from zbtwist.control.web.sockets import GOING_AWAY, NORMAL, Session
 from zbtwist.control.web.told import Told
+from zbtwist.radio.errors import GATEWAY_STOPS
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.shares import peer_of
 
@@ -84,7 +85,7 @@ class TerminalSession(Session, NodeClient):
         self.drained()
 
     def stopping(self) -> None:
-        self._say("The gateway is stopping.")
+        self._say(GATEWAY_STOPS)
 
     def ended(self) -> None:
         if self._told is not None:
