@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.faults.streams import Said
 from tests.faults.world import Device, World
-from zbtwist.binding.port import IN_THE_MIDDLE
+from zbtwist.binding.stream import IN_THE_MIDDLE
 from zbtwist.simulator.packet import Outcome, Packet
 from zbtwist.simulator.serial_line import BITS_PER_BYTE
 from zbtwist.xbee.frames import SERIAL_CLUSTER

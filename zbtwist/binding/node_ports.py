@@ -16,12 +16,14 @@ from zbtwist.binding.asking.schedule import Schedule
 from zbtwist.binding.events import MappingChanged
 from zbtwist.binding.node_endpoints import NodeEndpoints
 from zbtwist.binding.node_line import CHANGING_COMMANDS
+from zbtwist.binding.noted import Noted
 from zbtwist.binding.outbound import Outbound
-from zbtwist.binding.port import NodePort, Noted
+from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.presence import Presence
 from zbtwist.binding.requests import PortRequests
 from zbtwist.binding.scheduler import DEFAULT_LIMIT, UNLIMITED, TransmitScheduler
+from zbtwist.binding.stream import NodeStream
 from zbtwist.network.events import NodeIdentified
 from zbtwist.network.node import Node
 from zbtwist.network.settings import Asks
@@ -119,7 +121,7 @@ class NodePorts(MultiService):
         yield from (port for port in waiting if port.node.label is not None)
         yield from (port for port in waiting if port.node.label is None)
 
-    def with_something_to_lose(self) -> list[NodePort]:
+    def with_something_to_lose(self) -> list[NodeStream]:
         """Return those of whose nodes somebody reads something, or will; see `Noted`."""
         busy = self._noted.busy
         for port in list(busy):
@@ -127,7 +129,7 @@ class NodePorts(MultiService):
                 del busy[port]
         return list(busy)
 
-    def take_awake(self) -> list[NodePort]:
+    def take_awake(self) -> list[NodeStream]:
         """Return those that are new, or whose node was heard, since this was asked the last time
         and the radio was away.
         """

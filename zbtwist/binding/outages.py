@@ -1,8 +1,8 @@
 """What becomes of the nodes' streams when the link to the radio goes and comes, or damages frames,
 or when it is not known whose bytes came.
 
-What a node said meanwhile is lost, and may have been nothing: each `NodePort` decides whether its
-stream has a hole. What clients sent waits for a time, in `Outbound`.
+What a node said meanwhile is lost, and may have been nothing: each `NodeStream` decides whether it
+has a hole. What clients sent waits for a time, in `Outbound`.
 
 A noisy line damages something in each read, up or down, many times a second. So that costs a look
 only at the ports that it concerns, and not at those of all nodes.
@@ -10,8 +10,11 @@ only at the ports that it concerns, and not at those of all nodes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.port import NodePort
+from zbtwist.binding.stream import NodeStream
 from zbtwist.binding.stream_events import StreamBroken
 from zbtwist.network.events import SenderUnknown
 from zbtwist.radio.damage import Sender
@@ -67,9 +70,10 @@ class Outages:
         # Noise while the radio is looked for says it again and again, each time since now.
         awake = self._ports.take_awake()
         is_known = self._deaf_since is not None and since >= self._deaf_since
-        for port in awake if is_known else self._ports:
-            port.radio_is_deaf(since)
-            port.outbound.radio_down()
+        streams: Iterable[NodeStream] = awake if is_known else self._ports
+        for stream in streams:
+            stream.radio_is_deaf(since)
+            stream.outbound.radio_down()
         if not is_known:
             self._deaf_since = since
 
@@ -92,12 +96,13 @@ class Outages:
 
     def _damaged(self, event: FramesDamaged) -> None:
         senders = event.senders
-        ports = [self._port_of(sender) for sender in senders or ()]
+        ports: list[NodeStream | None] = [self._port_of(sender) for sender in senders or ()]
         if senders is None or None in ports:
             # An address is what was damaged: it may have been anybody's. Of a port that nobody
             # reads only an observer would want to hear.
             is_observed = self._bus.subscribers(StreamBroken)
-            ports = list(self._ports if is_observed else self._ports.with_something_to_lose())
+            concerned = self._ports if is_observed else self._ports.with_something_to_lose()
+            ports = [*concerned]
         for port in ports:
             if port is not None:
                 port.interrupted(

@@ -247,7 +247,7 @@ class FromNode:
         self.count = 0
 
     def deliver(self, data: bytes) -> None:
-        """The node says something; see `zbtwist.binding.port.Hearer`."""
+        """The node says something; see `zbtwist.binding.stream.Hearer`."""
         self.count += 1
         self._broker.publish(
             Message(
