@@ -189,9 +189,13 @@ class Fleet:
     def ports(self) -> list[dict[str, int]]:
         """Return each hub's ports by the nodes' sites and names, when it has all."""
         return [
-            wait_until(partial(self._ports_of, hub), f"{self.count} nodes; {hub.output[-3000:]}")
+            wait_until(partial(self._ports_of, hub), partial(self._who_is_missing, hub))
             for hub in self.hubs
         ]
+
+    def _who_is_missing(self, hub: Gateway) -> str:
+        names = sorted(f"{row['site']}/{row['label']}" for row in hub.api.list())
+        return f"{self.count} nodes, of which there are {names}; {hub.output[-3000:]}"
 
     def _ports_of(self, hub: Gateway) -> dict[str, int] | None:
         try:

@@ -25,8 +25,9 @@ from tests.system.forked import TWISTD, ZBCTL, ZBGATE, Forked, environment
 
 T = TypeVar("T")
 
-#: Seconds that anything here may take; what holds takes a fraction of it.
-PATIENCE = 20.0
+#: Seconds that anything here may take; what holds takes a fraction of it, but for where a dozen
+#: programs start at once beside other tests.
+PATIENCE = 60.0
 
 #: Seconds within which a program must end. What waits for a client or a timeout takes longer, and
 #: what does not a fraction of it, also on a computer that has much to do.
@@ -37,15 +38,23 @@ PROMPT = 10.0
 QUICK = "sim:nt=0.3:interval=0.2:node_baud=230400"
 
 
-def wait_until(question: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
-    """Ask again and again until the answer is true; return it."""
+def wait_until(
+    question: Callable[[], T | None],
+    what: str | Callable[[], str],
+    patience: float = PATIENCE,
+) -> T:
+    """Ask again and again until the answer is true; return it.
+
+    @param what: what is waited for; a function is asked when that is in vain.
+    """
     end = time.monotonic() + patience
     while True:
         answer = question()
         if answer:
             return answer
         if time.monotonic() > end:
-            raise AssertionError(f"{what}: not within {patience:g} s")
+            said = what if isinstance(what, str) else what()
+            raise AssertionError(f"{said}: not within {patience:g} s")
         time.sleep(0.01)
 
 
@@ -192,7 +201,7 @@ class Program:
 
     def wait_for(self, text: str, patience: float = PATIENCE) -> None:
         """Wait until it has printed `text`."""
-        wait_until(lambda: text in self.output, f"{text!r} in\n{self.output}", patience)
+        wait_until(lambda: text in self.output, lambda: f"{text!r} in\n{self.output}", patience)
 
     def wait_until_asleep(self) -> None:
         """Wait until it waits for something itself, on a system that tells.
@@ -270,4 +279,6 @@ class Gateway(Program):
             known = {row["label"]: row for row in rows if row["label"] and row["tcp_port"]}
             return known if len(known) == count else None
 
-        return wait_until(listed, f"{count} nodes with names and ports; log:\n{self.output}")
+        return wait_until(
+            listed, lambda: f"{count} nodes with names and ports; log:\n{self.output}"
+        )

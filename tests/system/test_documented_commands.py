@@ -282,7 +282,7 @@ class World:
             return known if set(DOCUMENTED_PORTS.values()) <= set(known) else None
 
         assert self._gateway is not None
-        return wait_until(listed, f"nodes in\n{self._gateway.output}")
+        return wait_until(listed, lambda: f"nodes in\n{self._gateway.output}")
 
 
 #: What stands for nc where there is none: it connects, and says what comes until it is stopped.

@@ -249,7 +249,7 @@ class PtyTests(GatewayTestCase):
         link = self.link()
         if simulator_first:
             simulator = self.simulator(link, "--api-mode", mode)
-            wait_until(lambda: os.path.exists(link), f"the link {simulator.output}")
+            wait_until(lambda: os.path.exists(link), lambda: f"the link {simulator.output}")
             gateway = self.start(link, *options)
         else:
             gateway = self.start(link, *options)

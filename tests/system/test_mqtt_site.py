@@ -128,7 +128,7 @@ class SiteTestCase(SynchronousTestCase):
             kept = self.kept()
             return kept if set(topics) <= kept.keys() else None
 
-        return wait_until(found, f"{topics}; log:\n{self.gateway.output}")
+        return wait_until(found, lambda: f"{topics}; log:\n{self.gateway.output}")
 
     def wait_until_not_kept(self, part: str, patience: float = PATIENCE) -> None:
         wait_until(lambda: not any(part in topic for topic in self.kept()), f"no {part}", patience)

@@ -4,18 +4,12 @@ What the writers want to be sent waits in a `SendBuffer`, and what did not arriv
 the next packet comes from there, or else from the writers. By default it goes out when the Transmit
 Status of the last is in: the order is certain. A packet that finds the node idle goes at once.
 
-Nothing overtakes a packet that is sent again. One that is given up is a hole in the stream, as is
-one of which nobody knows whether it arrived. The clients are told in the one way that a stream has:
-they are reset, and what they had still buffered is dropped with it, since it would arrive behind
-the hole. For `PortSettings.outage` after the radio went away bytes wait for it, then the clients
-are reset as well, and whoever writes later is reset at once: a device must not get an old command
-when the radio comes back.
+What does not arrive, and what cannot go, is dealt with in `zbtwist.binding.unsent`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain
 from math import inf
 
 from twisted.internet.defer import Deferred
@@ -27,9 +21,10 @@ from zbtwist.binding.node_line import NodeLine
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.port_values import OFF
 from zbtwist.binding.quiet import Quiet
-from zbtwist.binding.retransmits import REPEATED, Packet, Retransmits
+from zbtwist.binding.retransmits import Packet
 from zbtwist.binding.scheduler import TransmitScheduler
-from zbtwist.binding.send_buffer import LoneWriter, SendBuffer, Writer
+from zbtwist.binding.send_buffer import LoneWriter, Writer
+from zbtwist.binding.unsent import ANY_SIZE, EARLY, TOO_OLD, Unsent
 from zbtwist.binding.verdict import Verdict, verdict_of
 from zbtwist.network.events import TO_NODE, BytesPassed
 from zbtwist.network.node import Node
@@ -45,75 +40,30 @@ from zbtwist.xbee.status import ADDRESS_UNCERTAIN, DeliveryStatus, delivery_stat
 # To look a member up takes longer than the rest of what is done with it.
 _DELIVERED = DeliveryStatus.DELIVERED
 
-#: Bytes of a packet, if the radio says no other limit.
-_ANY_SIZE = 0xFFFF
 
-#: Seconds by which a timer may be early, since sums of seconds are not exact to the last bit.
-_EARLY = 1e-6
-
-
-TOO_OLD = (
-    "The gateway stood still for longer than they may wait for the radio: a device must not get an "
-    "old command."
-)
-
-
-def _nobody(lost: int, why: str) -> None:
-    """Nobody has to be told."""
-
-
-class Outbound:
+class Outbound(Unsent):
     """The way to one node.
 
-    @ivar line: the node's own serial line, which may take bytes more slowly than the air.
     @ivar settings: how to send.
-    @ivar lost: called with their number, and why in a sentence, when bytes are lost; whoever reads
-        or writes the node's stream must notice.
-    @ivar lost_later: called in the same way for a packet that was in the air when the stream broke;
-        who wrote it was told then.
     @ivar arrived: called with the writer of each packet that the node has; None to call nobody.
     @ivar last_delivery: when the node was last known to have got a packet, seconds of the clock.
     @ivar bytes_sent: delivered bytes.
     @ivar packets_sent: delivered packets.
-    @ivar retries: how often a packet was sent again, by the radio or by the gateway.
-    @ivar failures: packets that were given up.
-    @ivar bytes_lost: bytes in those packets and in the buffers that were dropped with them; of the
-        packets themselves nobody may know.
     """
 
-    # There are thousands, and with this many attributes each would have a dict of 1.6 KB: CPython
-    # shares the keys of no more than 30.
     __slots__ = (
         "_answered",
         "_arrivals",
-        "_clock",
-        "_in_flight",
-        "_later",
-        "_node",
         "_nodes",
         "_observers",
         "_offset",
-        "_outage",
-        "_payload_limit",
         "_quiet",
-        "_radio",
-        "_retransmits",
-        "_settings",
-        "_standstill",
-        "_stopped",
         "_turns",
-        "_waiting",
         "_wake",
         "arrived",
-        "bytes_lost",
         "bytes_sent",
-        "failures",
         "last_delivery",
-        "line",
-        "lost",
-        "lost_later",
         "packets_sent",
-        "retries",
     )
 
     log = Logger()
@@ -133,42 +83,26 @@ class Outbound:
         @param turns: shared by all that use the radio; one for this node alone if None.
         @param standstill: looks whether the program stood still before what comes was read.
         """
-        self._clock = clock
-        self._radio = radio
+        settings = settings or PortSettings()
+        standstill = standstill or Standstill(clock, nodes.bus)
+        super().__init__(clock, radio, node, settings, standstill)
         self._nodes = nodes
-        self._node = node
         self._observers = nodes.bus.subscribers(BytesPassed)
         self._turns = turns or TransmitScheduler(clock)
-        self._standstill = standstill or Standstill(clock, nodes.bus)
         self.line = NodeLine(clock, radio, node, self._turns, self._advance)
-        self.lost: Callable[[int, str], None] = _nobody
-        self.lost_later: Callable[[int, str], None] = _nobody
         self.arrived: Callable[[Writer], None] | None = None
         self._arrivals: tuple[Callable[[Writer], None], ...] = ()
-        self._waiting = SendBuffer()
-        # What is written while the way is held, which goes when it is released; None while it is
-        # not. And who waits until nothing is on its way.
-        self._later: SendBuffer | None = None
+        # Who waits until nothing is on its way.
         self._quiet: Quiet | None = None
-        self._retransmits = Retransmits()
         # Bytes of the stream that were cut into packets so far.
         self._offset = 0
-        self._in_flight: dict[Packet, Deferred[TransmitStatus]] = {}
         # What the radio still has, and the node has answered.
         self._answered: dict[Packet, Deferred[TransmitStatus]] = {}
-        # Smaller than the radio says, if it has refused packets of that size.
-        self._payload_limit = _ANY_SIZE
         self._wake: IDelayedCall | None = None
-        # Until when bytes may wait for the radio, while some do.
-        self._outage: IDelayedCall | None = None
-        self._stopped = False
         self.last_delivery = float("-inf")
         self.bytes_sent = 0
         self.packets_sent = 0
-        self.retries = 0
-        self.failures = 0
-        self.bytes_lost = 0
-        self.settings = settings or PortSettings()
+        self.settings = settings
 
     @property
     def settings(self) -> PortSettings:
@@ -187,28 +121,6 @@ class Outbound:
         return self._nodes.wall
 
     @property
-    def buffered(self) -> int:
-        """Bytes that wait for their turn, or to be sent again."""
-        later = self._later.size if self._later is not None else 0
-        return self._waiting.size + self._retransmits.size + later
-
-    @property
-    def unconfirmed(self) -> int:
-        """Bytes that were taken from writers, and that the node is not known to have. What stands
-        alone counts only while it waits.
-        """
-        return self.buffered + sum(
-            len(packet.data)
-            for packet in self._in_flight
-            if not isinstance(packet.writer, LoneWriter)
-        )
-
-    @property
-    def is_radio_away(self) -> bool:
-        """Whether the radio is away, or in no network."""
-        return self._radio.is_away
-
-    @property
     def payload_limit(self) -> int:
         """Bytes of a packet at the most; 0 if nothing is known of the radio."""
         return self._limit()
@@ -218,31 +130,6 @@ class Outbound:
         """Bytes per second of the gateway's line to its radio; infinite if it has none."""
         facts = self._radio.facts
         return facts.baud_rate / 10 if facts is not None and facts.baud_rate else inf
-
-    @property
-    def is_cut_off(self) -> bool:
-        """Whether the radio is away for so long that nothing waits for it any more."""
-        return self._radio.is_away and not self._may_wait()
-
-    def is_waiting(self, writer: Writer) -> bool:
-        """Whether something that a writer sent was not handed to the radio yet."""
-        return writer in self._waiting.parts
-
-    def has_bytes_of(self, writer: Writer) -> bool:
-        """Whether the node is not known to have all that a writer sent."""
-        if any(writer in buffer.parts for buffer in self._buffers):
-            return True
-        packets = (*self._in_flight, *self._retransmits.packets)
-        return any(packet.writer is writer for packet in packets)
-
-    def goes_on_with(self, writer: Writer) -> bool:
-        """The same, and it may still get it: the stream has not broken since that was sent."""
-        if any(writer in buffer.parts for buffer in self._buffers):
-            return True
-        return any(
-            packet.writer is writer and not packet.is_void
-            for packet in (*self._in_flight, *self._retransmits.packets)
-        )
 
     def tell_arrivals(self, arrived: Callable[[Writer], None]) -> None:
         """Call `arrived` with the writer of each packet that the node has, as others that want to
@@ -283,10 +170,11 @@ class Outbound:
         if is_too_old and not isinstance(writer, LoneWriter):
             self.break_stream(TOO_OLD, len(data))
             return
-        if self._later is not None:
-            self._later.add(writer, data, now, self._settings.delimiter, is_whole)
+        later = self._waiting.later
+        if later is not None:
+            later.add(writer, data, now, self._settings.delimiter, is_whole)
             return
-        waiting, again, settings = self._waiting, self._retransmits, self._settings
+        waiting, again, settings = self._waiting.now, self._retransmits, self._settings
         if not (self._in_flight or waiting.parts or again.packets):
             if (
                 (is_whole or not settings.gather)
@@ -303,94 +191,17 @@ class Outbound:
         waiting.add(writer, data, now, settings.delimiter, is_whole)
         self._advance()
 
-    def _is_too_old(self, stood_still: float) -> bool:
-        """Whether what was written while the gateway stood still for so many seconds is."""
-        return stood_still > self._settings.outage
-
-    def stood_still(self, seconds: float) -> bool:
-        """The gateway stood still: what waits is older by that; drop it if it is too old.
-
-        @return: whether what clients have written meanwhile is too old as well.
-        """
-        if not self._is_too_old(seconds):
-            return False
-        self._drop_lone(TOO_OLD)
-        if self.unconfirmed:
-            self.break_stream(TOO_OLD)
-        return True
-
-    @property
-    def may_be_too_old(self) -> bool:
-        """Whether what comes first of a new client may have waited for too long: it may have come
-        while the gateway stood still.
-        """
-        return self._is_too_old(self._standstill.unseen)
-
     def opened(self, writer: Writer) -> None:
         """A writer is new: pause it at once if the node's buffers are full."""
-        (self._later or self._waiting).apply_backpressure(writer)
+        self._waiting.opened(writer)
 
     def ended(self, writer: Writer) -> None:
         """A writer writes no more."""
-        for buffer in self._buffers:
-            buffer.writer_done(writer)
+        self._waiting.ended(writer)
 
     def closed(self, writer: Writer) -> None:
         """A writer is gone. What it wrote before is sent all the same."""
-        for buffer in self._buffers:
-            buffer.writer_gone(writer)
-
-    def discard(self, writer: Writer) -> None:
-        """A writer is reset for a reason of its own: what it wrote and was not sent is dropped, and
-        what is in the air is not sent again.
-        """
-        self.bytes_lost += self.purge(writer)
-
-    def purge(self, writer: Writer) -> int:
-        """The same, if it is the writer itself that wants it. Return how many bytes are dropped."""
-        dropped = sum(buffer.discard(writer) for buffer in self._buffers)
-        for packet in self._in_flight:
-            packet.is_void |= packet.writer is writer
-        return dropped + self._retransmits.discard(writer)
-
-    def break_stream(self, why: str, lost: int = 0) -> None:
-        """Drop all that waits to be sent, and say so to the clients: they are reset, and send again
-        what they want to be sent.
-
-        @param why: a sentence.
-        @param lost: bytes that are lost beside those.
-        """
-        lost += self.buffered
-        self.bytes_lost += lost
-        self.leave_in_the_air()
-        self._clear()
-        self.lost(lost, why)
-
-    def _drop_lone(self, why: str) -> None:
-        """Drop what stands alone and waits to be sent: nothing else is to be lost for its sake.
-
-        @param why: a sentence.
-        """
-        waiting = [*chain.from_iterable(buffer.parts for buffer in self._buffers)]
-        for writer in waiting:
-            if isinstance(writer, LoneWriter):
-                self.discard(writer)
-                writer.lost(why)
-
-    def leave_in_the_air(self) -> None:
-        """The stream breaks: what is in the air may arrive, but is not sent again. Whoever wrote it
-        may repeat it, and it would come twice, or behind a hole, or too late.
-        """
-        for packet in self._in_flight:
-            packet.is_void = True
-        self._radio.stream_broken()
-
-    def _clear(self) -> None:
-        """Drop all that waits to be sent."""
-        self._retransmits.clear()
-        # At last, since whoever is resumed may write at once.
-        for buffer in self._buffers:
-            buffer.clear()
+        self._waiting.closed(writer)
 
     def stop(self) -> int:
         """Send nothing more; drop what is buffered.
@@ -411,41 +222,29 @@ class Outbound:
 
     # --- holding it ----------------------------------------------------------------------------
 
-    @property
-    def _buffers(self) -> tuple[SendBuffer, ...]:
-        return (self._waiting,) if self._later is None else (self._waiting, self._later)
-
     def holds_back(self, writer: Writer) -> bool:
         """Whether a writer is paused, and will be resumed."""
-        return any(buffer.holds_back(writer) for buffer in self._buffers)
+        return self._waiting.holds_back(writer)
 
     def hold(self) -> Deferred[None]:
         """Send what was written so far, and nothing that is written from now on until `release`.
 
         @return: fires when all of it is with the node's device, as far as is known.
         """
-        self._later = SendBuffer()
-        self._waiting.hand_over_paused(self._later)
+        self._waiting.hold()
         self._quiet = quiet = Quiet(self._clock, self._is_idle, lambda: self.line.empty_at)
         quiet.look()
         return quiet.deferred
 
     def _is_idle(self) -> bool:
-        return not (self._in_flight or self._waiting.parts or self._retransmits.packets)
+        return not (self._in_flight or self._waiting.now.parts or self._retransmits.packets)
 
     def release(self) -> None:
         """Send again what is written."""
         self._end_quiet()
-        before, later, self._later = self._waiting, self._later, None
-        if later is None or self._stopped:
+        if self._waiting.later is None or self._stopped:
             return
-        if before.parts:
-            # What was to go before did not, for too long.
-            before.take_over(later, self._clock.seconds())
-        else:
-            self._waiting = later
-            later.is_urgent = bool(later.parts) and not self._settings.gather
-        self._waiting.release_backpressure()
+        self._waiting.release(self._clock.seconds(), bool(self._settings.gather))
         if self._radio.is_away:
             self.radio_down()
         self._advance()
@@ -462,7 +261,7 @@ class Outbound:
         """Ask for a turn if there is something to send now; if there will be, later."""
         if self._stopped or self._radio.is_away or len(self._in_flight) >= self._settings.window:
             return
-        waiting, again = self._waiting, self._retransmits
+        waiting, again = self._waiting.now, self._retransmits
         if not (waiting.parts or again.packets):
             return
         now = self._clock.seconds()
@@ -472,7 +271,7 @@ class Outbound:
             ripe = waiting.ripe_at(now, self._limit(), settings.coalesce, settings.gather)
             when = max(when, ripe)
         when = max(when, self._room_at(now))
-        if when > now + _EARLY:
+        if when > now + EARLY:
             self._sleep()
             # Else what becomes of the packets in the air says when.
             if when < inf:
@@ -491,26 +290,24 @@ class Outbound:
             self._wake.cancel()
             self._wake = None
 
+    def _room_at(self, now: float) -> float:
+        """Return when the node's line has room for the next packet."""
+        again = self._retransmits.packets
+        size = len(again[0].data) if again else min(self._limit(), self._waiting.now.size)
+        return self.line.room_at(size, now)
+
     def _limit(self) -> int:
         facts = self._radio.facts
         if facts is None:
             return 0
-        return min(
-            self._payload_limit, facts.payload_limit, self._settings.packet_size or _ANY_SIZE
-        )
-
-    def _room_at(self, now: float) -> float:
-        """Return when the node's line has room for the next packet."""
-        again = self._retransmits.packets
-        size = len(again[0].data) if again else min(self._limit(), self._waiting.size)
-        return self.line.room_at(size, now)
+        return min(self._payload_limit, facts.payload_limit, self._settings.packet_size or ANY_SIZE)
 
     def send_next(self) -> None:
         """It is this node's turn: see `zbtwist.binding.scheduler.Sender`."""
         if self._stopped or self._radio.is_away or len(self._in_flight) >= self._settings.window:
             return
-        now = self._clock.seconds() + _EARLY
-        waiting, again = self._waiting, self._retransmits
+        now = self._clock.seconds() + EARLY
+        waiting, again = self._waiting.now, self._retransmits
         packet = None
         if now >= again.not_before and now >= self._room_at(now):
             if again.packets:
@@ -554,13 +351,6 @@ class Outbound:
             self._arrived(packet)
         self._advance()
 
-    def _arrived(self, packet: Packet) -> None:
-        """The node has a packet."""
-        self.last_delivery = now = self._clock.seconds()
-        self.line.settled(len(packet.data), True, now)
-        self.bytes_sent += len(packet.data)
-        self.packets_sent += 1
-
     def _done(self, result: TransmitStatus | Failure, packet: Packet) -> None:
         """The radio does not have a packet any more."""
         try:
@@ -569,13 +359,20 @@ class Outbound:
             else:
                 self._settled(result, packet)
             # In this order: the others have their turns first.
-            if self._waiting.parts or self._retransmits.packets:
+            if self._waiting.now.parts or self._retransmits.packets:
                 self._advance()
         except Exception:
             self.log.failure("Sending to {node} failed", node=self._node)
         self._turns.done(packet)
         if self._quiet is not None:
             self._quiet.look()
+
+    def _arrived(self, packet: Packet) -> None:
+        """The node has a packet."""
+        self.last_delivery = now = self._clock.seconds()
+        self.line.settled(len(packet.data), True, now)
+        self.bytes_sent += len(packet.data)
+        self.packets_sent += 1
 
     def _settled(self, status: TransmitStatus, packet: Packet) -> None:
         self.retries += status.retries
@@ -610,94 +407,3 @@ class Outbound:
             verdict = Verdict.UNCERTAIN if error.sent else Verdict.BUSY
             self._not_delivered(packet, verdict)
             self._failed(packet, verdict, str(error))
-
-    def _not_delivered(self, packet: Packet, verdict: Verdict) -> None:
-        may_have_arrived = verdict is Verdict.UNCERTAIN
-        self.line.settled(len(packet.data), may_have_arrived, self._clock.seconds())
-
-    def _failed(self, packet: Packet, verdict: Verdict, why: str) -> None:
-        """A packet did not arrive, as far as is known: send it again, or give it up."""
-        settings, again = self._settings, self._retransmits
-        if isinstance(packet.writer, LoneWriter):
-            self.failures += 1
-            self.bytes_lost += len(packet.data)
-            if verdict is Verdict.TOO_LARGE and len(packet.data) > 1:
-                self._payload_limit = len(packet.cut()[0].data)
-            if not packet.is_void:
-                packet.writer.lost(why)
-            return
-        if packet.is_void:
-            self.failures += 1
-            self.bytes_lost += len(packet.data)
-            self.lost_later(len(packet.data), why)
-            return
-        if verdict is Verdict.TOO_LARGE and len(packet.data) > 1:
-            pieces = packet.cut()
-            self._payload_limit = len(pieces[0].data)
-            again.add(*pieces)
-            return
-        if verdict is Verdict.UNCERTAIN and settings.at_least_once:
-            verdict = Verdict.AGAIN
-        if self._radio.is_away and verdict in REPEATED:
-            # Until the radio is back, or the time for that is over.
-            again.add(packet)
-            if not self._may_wait():
-                self.break_stream(self._why_away())
-            return
-        is_end_device = self._node.role == devices.END_DEVICE
-        if again.try_again(packet, verdict, settings, is_end_device, self._clock.seconds()):
-            self.retries += 1
-        else:
-            self.failures += 1
-            self.break_stream(why, len(packet.data))
-
-    # --- while the radio is away ---------------------------------------------------------------
-
-    def radio_up(self) -> None:
-        """The radio is there: send what waits."""
-        self._end_outage()
-        # It may be another one, or set up in another way.
-        self._payload_limit = _ANY_SIZE
-        self._retransmits.not_before = 0.0
-        if self._radio.is_away:
-            # It is in no network.
-            self.radio_down()
-        self._advance()
-
-    def way_changed(self) -> None:
-        """The node can be sent to again, or cannot any more."""
-        if self._radio.is_away:
-            self.radio_down()
-        else:
-            self.radio_up()
-
-    def radio_down(self) -> None:
-        """The radio is away; what waits for it has a limited time."""
-        self._sleep()
-        self._drop_lone(self._why_away())
-        if (self._waiting.parts or self._retransmits.packets) and not self._may_wait():
-            self.break_stream(self._why_away())
-
-    def _why_away(self) -> str:
-        facts = self._radio.facts
-        return self._radio.offline_reason or ("" if facts is None else facts.problem)
-
-    def _may_wait(self) -> bool:
-        """Whether bytes may still wait for the radio; if so, it is seen to that they do not wait
-        too long.
-        """
-        end = self._radio.offline_since + self._settings.outage
-        left = end - self._clock.seconds()
-        if left > _EARLY and self._outage is None:
-            self._outage = self._clock.callLater(left, self._outage_too_long)
-        return left > _EARLY
-
-    def _outage_too_long(self) -> None:
-        self._outage = None
-        if self._waiting.parts or self._retransmits.packets:
-            self.break_stream(self._why_away())
-
-    def _end_outage(self) -> None:
-        if self._outage is not None:
-            self._outage.cancel()
-            self._outage = None
