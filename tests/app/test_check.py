@@ -17,7 +17,8 @@ from tests.clock import MemoryReactorClock
 from tests.support import present
 from zbtwist.app import check as app_check
 from zbtwist.app.check import RADIO_LIMIT, check
-from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.config.node_settings import NodeSettings
+from zbtwist.config.settings import Settings
 from zbtwist.fleet.endpoint import FleetEndpoint
 from zbtwist.mqtt import trial
 from zbtwist.mqtt.settings import MQTTSettings

@@ -18,7 +18,8 @@ from zbtwist.app.followers import Followers
 from zbtwist.app.gateway import Gateway
 from zbtwist.app.reload import Reloader
 from zbtwist.binding.port_settings import PortSettings
-from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.config.node_settings import NodeSettings
+from zbtwist.config.settings import Settings
 from zbtwist.network.admission import Admit
 from zbtwist.runtime.substitutions import Template
 from zbtwist.xbee.address import Address64

@@ -19,7 +19,8 @@ from zbtwist.app.demo import DemoGuide
 from zbtwist.app.gateway import Gateway, warn_if_open
 from zbtwist.app.reload import Reloader
 from zbtwist.binding.port_settings import PortSettings
-from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.config.node_settings import NodeSettings
+from zbtwist.config.settings import Settings
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.network.persistence import SAVE_DELAY, SEEN_INTERVAL
 from zbtwist.runtime.allowed import Refusal

@@ -12,7 +12,8 @@ from zbtwist.app.gateway import Gateway
 from zbtwist.binding import protocols
 from zbtwist.binding.port_protocol import PortProtocol
 from zbtwist.binding.port_settings import PortSettings
-from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.config.node_settings import NodeSettings
+from zbtwist.config.settings import Settings
 
 
 class Loud(PortProtocol):

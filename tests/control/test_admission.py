@@ -8,7 +8,8 @@ from typing import Any
 
 from tests.control.support import GatewayTestCase
 from tests.support import present
-from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.config.node_settings import NodeSettings
+from zbtwist.config.settings import Settings
 from zbtwist.control import faults
 from zbtwist.control.faults import ControlFault
 from zbtwist.network.admission import Admit

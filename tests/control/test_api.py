@@ -11,7 +11,8 @@ import zbtwist
 from tests.control.support import GatewayTestCase
 from tests.support import present
 from zbtwist.binding.port_settings import PortSettings
-from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.config.node_settings import NodeSettings
+from zbtwist.config.settings import Settings
 from zbtwist.control import faults
 from zbtwist.control import resolver as directory
 from zbtwist.control.faults import RADIO_OFFLINE, ControlFault

@@ -14,7 +14,8 @@ from tests.support import record_log
 from zbtwist.binding.client_events import ClientDropped, ClientOpened
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.stream_events import StreamBroken
-from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.config.node_settings import NodeSettings
+from zbtwist.config.settings import Settings
 from zbtwist.network.events import FROM_NODE, TO_NODE, BytesPassed
 from zbtwist.network.node import Node
 from zbtwist.observing import byte_log

@@ -10,7 +10,8 @@ from twisted.application.service import Service
 
 from tests.control.support import GatewayTestCase
 from tests.mqtt.support import MemoryBroker, MemoryClient
-from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.config.node_settings import NodeSettings
+from zbtwist.config.settings import Settings
 from zbtwist.mqtt import service
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.outbox import Counters

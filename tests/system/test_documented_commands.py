@@ -39,7 +39,7 @@ from tests.pages import (
     dialogue_of,
     is_dialogue,
 )
-from tests.support import left_out
+from tests.support import left_out, present
 from tests.system.support import PATIENCE, Program, free_ports, wait_until
 from zbtwist.simulator.endpoint import SimulatorEndpoint
 from zbtwist.simulator.options import SimulatorOptions
@@ -281,8 +281,8 @@ class World:
             known = {row["label"]: row for row in rows if row["tcp_port"]}
             return known if set(DOCUMENTED_PORTS.values()) <= set(known) else None
 
-        assert self._gateway is not None
-        return wait_until(listed, lambda: f"nodes in\n{self._gateway.output}")
+        gateway = present(self._gateway)
+        return wait_until(listed, lambda: f"nodes in\n{gateway.output}")
 
 
 #: What stands for nc where there is none: it connects, and says what comes until it is stopped.

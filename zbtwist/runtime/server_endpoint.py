@@ -4,6 +4,8 @@ quietly, can be tried again and again, and their connections write at once.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import Any
 
 from twisted.internet.endpoints import (
@@ -22,6 +24,9 @@ from zbtwist.runtime.unix import QuietUNIXEndpoint
 
 #: How many connections the kernel lets wait. Who finds no room tries again after a second.
 BACKLOG = 256
+
+# The port of a tls: endpoint that says none.
+_HTTPS = 443
 
 #: How the strings of those begin whose connections are encrypted.
 ENCRYPTED = ("tls:", "ssl:", "mtls:")
@@ -71,3 +76,28 @@ def server_from_string(reactor: Any, text: str) -> IStreamServerEndpoint:
             )
     found: IStreamServerEndpoint = endpoint
     return found
+
+
+def tcp_port_of(text: str) -> int:
+    """Return the TCP port of a server endpoint string; 0 if it is another kind of socket."""
+    number = re.match(r"(?:(?:tcp6?|ssl|mtls):)?(\d+)(?::|$)", text)
+    if text.startswith("tls:"):
+        # The one whose first word is a directory.
+        number = re.search(r":port=(\d+)(?::|$)", text)
+        return int(number[1]) if number else _HTTPS
+    return int(number[1]) if number else 0
+
+
+def lets_others_in(endpoint: str) -> bool:
+    """Whether a server endpoint string lets other computers in; ``tcp:27000`` does."""
+    kind, _, rest = endpoint.partition(":")
+    if not rest or kind == "unix":
+        return False
+    interface = re.search(r"(?:^|:)interface=((?:[^:\\]|\\.)*)", rest)
+    try:
+        # It is where Twisted listens unless it is told otherwise; nothing is bound here.
+        anywhere = "0.0.0.0"  # noqa: S104
+        address = ipaddress.ip_address(interface[1].replace("\\", "") if interface else anywhere)
+    except ValueError:
+        return True
+    return not address.is_loopback

@@ -8,7 +8,8 @@ from twisted.internet.task import deferLater
 
 from tests.control.support import GatewayTestCase
 from tests.support import present
-from zbtwist.config.settings import NodeSettings, Settings
+from zbtwist.config.node_settings import NodeSettings
+from zbtwist.config.settings import Settings
 from zbtwist.control.faults import (
     BAD_ADDRESS,
     BAD_VALUE,
