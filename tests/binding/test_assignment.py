@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.binding.support import A, B, BindingTestCase, C, D, full_disk
 from zbtwist.binding.errors import BindingError, NoMapping, PortTaken
-from zbtwist.binding.service import MAX_RETRY_DELAY
+from zbtwist.binding.retries import MAX_RETRY_DELAY
 from zbtwist.store.errors import StoreError
 from zbtwist.store.records import Mapping
 from zbtwist.xbee.address import Address64

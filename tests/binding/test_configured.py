@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tests.binding.support import A, B, BindingTestCase, C
 from zbtwist.binding.errors import Configured
 from zbtwist.binding.requests import PortRequest
-from zbtwist.binding.service import MAX_RETRY_DELAY
+from zbtwist.binding.retries import MAX_RETRY_DELAY
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.runtime.pace import Stopped

@@ -8,7 +8,7 @@ from typing import Any
 from tests.binding.support import A, B, BindingTestCase, C, D, full_disk
 from zbtwist.binding.events import MAX_LINES, MappingChanged
 from zbtwist.binding.free_ports import PASS_OVER
-from zbtwist.binding.service import FIRST_RETRY_DELAY, MAX_RETRY_DELAY
+from zbtwist.binding.retries import FIRST_RETRY_DELAY, MAX_RETRY_DELAY
 from zbtwist.runtime.rest import AT_ONCE, INTERVAL, RATIO
 from zbtwist.store.records import Mapping
 from zbtwist.xbee.address import Address64

@@ -6,8 +6,8 @@ from twisted.internet.defer import Deferred
 
 from tests.binding.support import A, B, BindingTestCase
 from tests.radio.support import FACTS
+from zbtwist.binding.retries import MAX_RETRY_DELAY
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
-from zbtwist.binding.service import MAX_RETRY_DELAY
 from zbtwist.xbee.address import Address64
 
 

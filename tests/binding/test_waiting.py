@@ -9,7 +9,7 @@ from tests.binding.support import A, B, BindingTestCase, C, D
 from zbtwist.binding.events import MAX_LINES
 from zbtwist.binding.free_ports import PASS_OVER
 from zbtwist.binding.port import NodePort
-from zbtwist.binding.service import FIRST_RETRY_DELAY, MAX_RETRY_DELAY
+from zbtwist.binding.retries import FIRST_RETRY_DELAY, MAX_RETRY_DELAY
 from zbtwist.runtime.pace import MAX_STEPS
 from zbtwist.runtime.repeats import INTERVAL
 from zbtwist.xbee.address import Address64

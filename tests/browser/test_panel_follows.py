@@ -131,6 +131,9 @@ class RestartTests(PanelTestCase):
         page.select("test-count", "200")
         page.click("test")
         page.wait_text("test-result", "of 200 sent")
+        # What the gateway tells of it while it runs is no news any more when it has ended.
+        page.script("document.dispatchEvent(new Event('visibilitychange'))")
+        page.wait_text("test-result", " came back")
         gateway.stop()
         page.wait_text("banner", "lost")
         page.wait_text("test-result", "The gateway is stopping.")

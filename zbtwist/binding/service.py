@@ -17,10 +17,9 @@ from collections.abc import Callable, Coroutine, Iterable
 from operator import attrgetter
 from typing import Any
 
-from twisted.application.internet import backoffPolicy
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 from twisted.logger import Logger
 
 from zbtwist.binding.allocation import PortPool
@@ -34,8 +33,10 @@ from zbtwist.binding.node_ports import NodePorts
 from zbtwist.binding.outages import Outages
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import PortSettings
+from zbtwist.binding.portless import Portless
 from zbtwist.binding.provision import PortProvider
 from zbtwist.binding.requests import BindingSettings, PortRequest, PortRequests
+from zbtwist.binding.retries import Retries
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
 from zbtwist.network.events import NodeAdded, NodeChanged, NodeForgotten
 from zbtwist.network.node import Node
@@ -50,14 +51,6 @@ from zbtwist.runtime.standstill import Standstill
 from zbtwist.runtime.write_batch import WriteBatch
 from zbtwist.store.store import Store
 from zbtwist.xbee.address import Address64
-
-#: Seconds before the first and between the last tries of what could not be done, and what they grow
-#: by.
-FIRST_RETRY_DELAY = 1.0
-MAX_RETRY_DELAY = 60.0
-RETRY_FACTOR = 2.0
-_retry_delay = backoffPolicy(FIRST_RETRY_DELAY, MAX_RETRY_DELAY, RETRY_FACTOR, jitter=lambda: 0.0)
-
 
 #: Who is to have which port, of `BindingSettings`.
 _wishes = attrgetter("nodes", "base_port", "last_port", "control_port", "broadcast_port")
@@ -123,11 +116,10 @@ class BindingService(MultiService):
         self._configured = ConfiguredPorts(nodes, self._ports, self._assigner, self.labels, bus)
         self.labels.is_configured = lambda label: self._configured.requests.names(label)
         self._work = SerialQueue()
-        # Nodes that are to be given ports; there are no more of them than there are nodes.
-        self._portless: dict[Address64, Node] = {}
-        self._giving: IDelayedCall | None = None
-        self._retry: IDelayedCall | None = None
-        self._retries = 0
+        self._portless = Portless(
+            clock, self._mappings.rest, lambda nodes: self._do(self._give_ports(nodes))
+        )
+        self._retries = Retries(clock, lambda: self._do(self._try_all_again()))
         Outages(bus, radio, self._ports)
         bus.subscribe(NodeAdded, self._node_added)
         bus.subscribe(NodeChanged, self._node_changed)
@@ -202,7 +194,7 @@ class BindingService(MultiService):
 
     def settled(self) -> Deferred[None]:
         """Return a Deferred that fires when every node known by now has its port, or cannot."""
-        self._give_now()
+        self._portless.give_now()
         return self._work.run(_nothing())
 
     # --- the service ---------------------------------------------------------------------------
@@ -229,11 +221,8 @@ class BindingService(MultiService):
 
     def stopService(self) -> Deferred[Any]:
         self.labels.stop()
-        for call in (self._retry, self._giving):
-            if call is not None:
-                call.cancel()
-        self._retry = self._giving = None
-        self._portless.clear()
+        self._retries.stop()
+        self._portless.stop()
         self._provider.stop()
         return DeferredList([super().stopService(), *self._pool.stop()])
 
@@ -248,14 +237,14 @@ class BindingService(MultiService):
     def _see_to(self, node: Node) -> None:
         """A node is new, or was found by a search: see to it that it has a port."""
         if self._is_to_be_given(node):
-            self._portless[node.address64] = node
-            self._batch.at_end(self._give_soon)
+            self._portless.add(node)
+            self._batch.at_end(self._portless.give_soon)
 
     def _see_to_all(self) -> None:
         for node in self._nodes:
             if self._is_to_be_given(node):
-                self._portless[node.address64] = node
-        self._give_soon()
+                self._portless.add(node)
+        self._portless.give_soon()
 
     def _is_to_be_given(self, node: Node) -> bool:
         if not self._is_known(node):
@@ -263,23 +252,6 @@ class BindingService(MultiService):
             return False
         is_seen_to = self._ports.get(node.address64) is not None or self.is_unbound(node)
         return not (is_seen_to or self._configured.names_port_of(node))
-
-    def _give_soon(self) -> None:
-        """Give ports to those that wait for one, after a rest: each time costs a commit."""
-        if self._portless and self._giving is None:
-            left = self._mappings.rest.left
-            if left:
-                self._giving = self._clock.callLater(left, self._give_now)
-            else:
-                self._give_now()
-
-    def _give_now(self) -> None:
-        if self._giving is not None and self._giving.active():
-            self._giving.cancel()
-        self._giving = None
-        if self._portless:
-            portless, self._portless = self._portless, {}
-            self._do(self._give_ports(portless.values()))
 
     async def _give_ports(self, nodes: Iterable[Node]) -> None:
         have_all = await self._provider.give(filter(self._is_to_be_given, nodes))
@@ -478,7 +450,7 @@ class BindingService(MultiService):
         self._ports.use(settings, taken, in_flight)
         if self.running:
             self._do(self._apply_all())
-            self._try_again_soon()
+            self._retries.hurry()
 
     async def _apply_all(self) -> None:
         await self._configured.apply_all()
@@ -502,27 +474,15 @@ class BindingService(MultiService):
 
     def _retry_later(self) -> None:
         """Plan the next try of what could not be done, if there is something."""
-        waiting = (
-            self._mappings.problem
-            or self._ports.problems
-            or self._configured.has_problem
-            or self.endpoints.has_problem
-        )
-        if not waiting:
-            self._retries = 0
-        elif self._retry is None and self.running:
-            self._retry = self._clock.callLater(_retry_delay(self._retries), self._try_again)
-            self._retries += 1
-
-    def _try_again_soon(self) -> None:
-        """What could not be had before may be had now."""
-        self._retries = 0
-        if self._retry is not None:
-            self._retry.reset(FIRST_RETRY_DELAY)
-
-    def _try_again(self) -> None:
-        self._retry = None
-        self._do(self._try_all_again())
+        if self.running:
+            self._retries.plan(
+                bool(
+                    self._mappings.problem
+                    or self._ports.problems
+                    or self._configured.has_problem
+                    or self.endpoints.has_problem
+                )
+            )
 
     async def _follow_endpoints(self) -> None:
         await self.endpoints.follow(self._ports.pace())

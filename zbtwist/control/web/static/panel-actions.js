@@ -107,6 +107,8 @@ class LinkTest {
   constructor(subject) {
     this.subject = subject;
     this.isOn = false;
+    // When the one began of whose end was told last.
+    this.ended = 0;
     this.button = element("button", { type: "button", class: "primary", id: "test" }, "Test the link");
     this.button.addEventListener("click", () => this.run());
     this.count = element(
@@ -132,10 +134,11 @@ class LinkTest {
     this.button.disabled = isOff;
     this.count.disabled = isOff;
     this.end.hidden = isOff;
-    // Also one that somebody else began.
-    if (details?.test && !this.isOn && !this.result.classList.contains("error")) {
-      this.show(details.test);
-    }
+    const test = details?.test;
+    // Also one that somebody else began. What was asked for while it ran may still be the last that
+    // the gateway has told of it, for as long as there is no connection.
+    const isOld = test?.running && test.began === this.ended;
+    if (test && !isOld && !this.isOn && !this.result.classList.contains("error")) this.show(test);
   }
 
   async run() {
@@ -191,6 +194,7 @@ class LinkTest {
       this.progress.value = test.sent;
       say(this.result, `${test.sent} of ${test.count} sent, ${test.received} came back.`);
     } else {
+      this.ended = test.began;
       const when = this.isOn ? "" : ` (${format.ago(test.began)})`;
       say(this.result, test.text + when);
     }
