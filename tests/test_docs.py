@@ -18,8 +18,8 @@ from tests.clock import MemoryReactorClock
 from tests.faults.table import documented_rows
 from tests.modbus.runs import fit
 from tests.pages import DOCS, ROOT, blocks_of
+from zbtwist.config.gateway_options import OPTIONS
 from zbtwist.config.load import load
-from zbtwist.config.settings import OPTIONS
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.simulator.nodes import EchoNode
 from zbtwist.xbee.status import ATStatus, DeliveryStatus, ModemStatusCode

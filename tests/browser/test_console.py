@@ -57,7 +57,7 @@ class World:
                 return None
             return next((row["tcp_port"] for row in rows if row["label"] == name), None)
 
-        return wait_until(listed, f"the port of {name!r}; log:\n{self.gateway.output}")
+        return wait_until(listed, lambda: f"the port of {name!r}; log:\n{self.gateway.output}")
 
 
 class ConsoleTestCase(SynchronousTestCase):

@@ -24,9 +24,10 @@ from tests.xbee.strategies import repeatable
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.port_values import OFF
 from zbtwist.config import load as loading
+from zbtwist.config.gateway_options import OPTIONS, SECTIONS
 from zbtwist.config.load import load
 from zbtwist.config.node_settings import NODE_KEYS, NodeSettings
-from zbtwist.config.settings import OPTIONS, SECTIONS, Settings, difference
+from zbtwist.config.settings import Settings, difference
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.config.values import IN_MEMORY
 from zbtwist.radio.endpoints import SerialEndpoint

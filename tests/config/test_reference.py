@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pages import DOCS
+from zbtwist.config.gateway_options import OPTIONS, SECTIONS
 from zbtwist.config.reference import COLUMNS, PAGES, with_options
-from zbtwist.config.settings import OPTIONS, SECTIONS
 from zbtwist.runtime.option import options_of
 
 PAGE = DOCS / "configuration.rst"

@@ -194,18 +194,22 @@ class Fleet:
         ]
 
     def _who_is_missing(self, hub: Gateway) -> str:
-        names = sorted(f"{row['site']}/{row['label']}" for row in hub.api.list())
+        names = sorted(f"{row['site']}/{row['label']}" for row in self._rows_of(hub))
         return f"{self.count} nodes, of which there are {names}; {hub.output[-3000:]}"
 
-    def _ports_of(self, hub: Gateway) -> dict[str, int] | None:
+    def _rows_of(self, hub: Gateway) -> list[Any]:
+        """Return its nodes; none while it starts."""
         try:
-            rows = hub.api.list()
+            rows: list[Any] = hub.api.list()
         except ConnectionRefusedError:
             assert hub.process.poll() is None, hub.output
-            return None
+            return []
+        return rows
+
+    def _ports_of(self, hub: Gateway) -> dict[str, int] | None:
         known = {
             f"{row['site']}/{row['label']}": row["tcp_port"]
-            for row in rows
+            for row in self._rows_of(hub)
             if row["label"] and row["tcp_port"]
         }
         return known if len(known) == self.count else None

@@ -132,7 +132,7 @@ class EveryCommand(CtlTestCase):
                 self.assertEqual(client.recv(5, socket.MSG_WAITALL), b"hello")
                 return "  to    hello" in watcher.output and "  from  hello" in watcher.output
 
-            wait_until(is_watched, watcher.output)
+            wait_until(is_watched, lambda: watcher.output)
             peer = "{}:{}".format(*client.getsockname())
             self.assertIn(peer, self.done("clients", "ECHO"))
             self.assertIn(peer, self.done("show", "ECHO"))

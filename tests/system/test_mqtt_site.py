@@ -229,7 +229,7 @@ class MosquittoTests(SiteTestCase):
         home, screen = ("-u", "home"), ("-u", "screen")
         wait_until(
             lambda: set(self.topics()) <= self.kept("zbtwist/#", *home).keys(),
-            f"all topics; {self.gateway.output}",
+            lambda: f"all topics; {self.gateway.output}",
         )
         self.assertEqual(self.kept("zbtwist/#"), {})
         seen = self.kept("zbtwist/#", *screen)

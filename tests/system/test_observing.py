@@ -125,7 +125,7 @@ class Observing(ObservingTestCase):
         self.start(control=self.gateway.control)
         follower.wait_for("the gateway was restarted.")
         up = "Open http://"
-        wait_until(lambda: follower.output.count(up) == 2, follower.output)
+        wait_until(lambda: follower.output.count(up) == 2, lambda: follower.output)
         follower.wait_until_asleep()
         follower.process.send_signal(signal.SIGINT)
         status, output = follower.finish()

@@ -25,8 +25,9 @@ from zbtwist.app.gateway import Gateway, warn_if_open
 from zbtwist.app.log_file import NoLogFile, take_log
 from zbtwist.app.reload import Reloader
 from zbtwist.app.supervised import Supervised
+from zbtwist.config.gateway_options import OPTIONS
 from zbtwist.config.load import load
-from zbtwist.config.settings import OPTIONS, Settings
+from zbtwist.config.settings import Settings
 from zbtwist.config.toml_file import ConfigError
 from zbtwist.runtime.garbage import GCFreeze
 from zbtwist.runtime.journal import is_journal, with_priority

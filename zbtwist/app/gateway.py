@@ -23,7 +23,8 @@ from zbtwist.binding.link_test import LinkTests
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.service import BindingService
 from zbtwist.binding.stream_events import StreamBroken
-from zbtwist.config.settings import OPTIONS, Settings, difference
+from zbtwist.config.gateway_options import OPTIONS
+from zbtwist.config.settings import Settings, difference
 from zbtwist.control.api import GatewayAPI
 from zbtwist.control.http.broker_metrics import BrokerCollector
 from zbtwist.control.http.door import Door

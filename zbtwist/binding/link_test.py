@@ -142,7 +142,8 @@ class LinkTests(Service):
         return self._latest.get(node.address64)
 
     async def test(self, node: Node, count: int, size: int) -> LinkTest:
-        """Test the way to a node, until it is done or ended; cancelled, it is ended as well.
+        """Test the way to a node, until it is done or ended, also by the gateway's end; cancelled,
+        it is ended as well.
 
         @param count: packets.
         @param size: bytes of each, see `zbtwist.network.loopback`.

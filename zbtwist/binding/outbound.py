@@ -58,6 +58,7 @@ class Outbound(Unsent):
         "_observers",
         "_offset",
         "_quiet",
+        "_stopped",
         "_turns",
         "_wake",
         "arrived",
@@ -92,6 +93,7 @@ class Outbound(Unsent):
         self.line = NodeLine(clock, radio, node, self._turns, self._advance)
         self.arrived: Callable[[Writer], None] | None = None
         self._arrivals: tuple[Callable[[Writer], None], ...] = ()
+        self._stopped = False
         # Who waits until nothing is on its way.
         self._quiet: Quiet | None = None
         # Bytes of the stream that were cut into packets so far.
@@ -242,9 +244,9 @@ class Outbound(Unsent):
     def release(self) -> None:
         """Send again what is written."""
         self._end_quiet()
-        if self._waiting.later is None or self._stopped:
+        was_held = self._waiting.release(self._clock.seconds(), self._settings.gather)
+        if not was_held or self._stopped:
             return
-        self._waiting.release(self._clock.seconds(), bool(self._settings.gather))
         if self._radio.is_away:
             self.radio_down()
         self._advance()

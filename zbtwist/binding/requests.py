@@ -14,7 +14,7 @@ from zbtwist.xbee.address import Address64
 
 
 class NodeWish(Protocol):
-    """What the settings say of one node; see `zbtwist.config.settings.NodeSettings`."""
+    """What the settings say of one node; see `zbtwist.config.node_settings.NodeSettings`."""
 
     @property
     def address64(self) -> Address64 | None: ...

@@ -91,7 +91,6 @@ class BindingService(MultiService):
         @param asks: tells nodes AT commands, for clients that set serial lines; None if none may.
         """
         super().__init__()
-        self._clock = clock
         self._nodes = nodes
         self._batch = batch or WriteBatch()
         self.endpoints = NodeEndpoints(clock, bus, make_endpoint)

@@ -69,7 +69,6 @@ class Unsent:
         "_retransmits",
         "_settings",
         "_standstill",
-        "_stopped",
         "_waiting",
         "bytes_lost",
         "failures",
@@ -107,7 +106,6 @@ class Unsent:
         self._payload_limit = ANY_SIZE
         # Until when bytes may wait for the radio, while some do.
         self._outage: IDelayedCall | None = None
-        self._stopped = False
         self.retries = 0
         self.failures = 0
         self.bytes_lost = 0

@@ -6,7 +6,6 @@ own until the way is released.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import chain
 
 from zbtwist.binding.send_buffer import LoneWriter, SendBuffer, Writer
@@ -37,11 +36,10 @@ class Waiting:
         """Whether something of a writer waits."""
         return any(writer in buffer.parts for buffer in self._all)
 
-    def lone_writers(self) -> Iterator[LoneWriter]:
+    def lone_writers(self) -> list[LoneWriter]:
         """Return those of whom something waits that stands alone."""
-        for writer in [*chain.from_iterable(buffer.parts for buffer in self._all)]:
-            if isinstance(writer, LoneWriter):
-                yield writer
+        writers = chain.from_iterable(buffer.parts for buffer in self._all)
+        return [writer for writer in writers if isinstance(writer, LoneWriter)]
 
     def opened(self, writer: Writer) -> None:
         """A writer is new: pause it at once if there is no room."""
@@ -75,19 +73,20 @@ class Waiting:
         self.later = SendBuffer()
         self.now.hand_over_paused(self.later)
 
-    def release(self, now: float, gathers: bool) -> None:
-        """The way is held no more.
+    def release(self, now: float, gather: float) -> bool:
+        """The way is held no more. Return whether it was.
 
         @param now: seconds of the clock.
-        @param gathers: whether bytes wait until their writer is silent.
+        @param gather: see `SendBuffer.ripe_at`.
         """
         later, self.later = self.later, None
         if later is None:
-            return
+            return False
         if self.now.parts:
             # What was to go before did not, for too long.
             self.now.take_over(later, now)
         else:
             self.now = later
-            later.is_urgent = bool(later.parts) and not gathers
+            later.is_urgent = bool(later.parts) and not gather
         self.now.release_backpressure()
+        return True

@@ -35,8 +35,10 @@ from zbtwist.runtime.option import (
     flag,
     number,
     option,
+    options_of,
     seconds,
     section,
+    sections_of,
     switch,
 )
 
@@ -331,3 +333,13 @@ class GatewayOptions:
     port_settings: PortSettings = PortSettings()
     nodes: tuple[NodeSettings, ...] = ()
     config: str | None = None
+
+
+#: The options of the gateway, by name, in the order in which they are shown; those of its sections
+#: are not among them.
+OPTIONS = {
+    name: each for name, each in options_of(GatewayOptions, PortSettings).items() if not each.of_all
+}
+
+#: Its sections, by name.
+SECTIONS = sections_of(GatewayOptions)

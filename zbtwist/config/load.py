@@ -16,9 +16,14 @@ import platformdirs
 
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.config.asking import CONCERNED, check_asking
-from zbtwist.config.gateway_options import DEFAULT_BASE_PORT, DEFAULT_CONTROL, DEFAULT_INTERFACE
+from zbtwist.config.gateway_options import (
+    DEFAULT_BASE_PORT,
+    DEFAULT_CONTROL,
+    DEFAULT_INTERFACE,
+    OPTIONS,
+)
 from zbtwist.config.node_settings import NODE_KEYS, NodeSettings
-from zbtwist.config.settings import OPTIONS, Settings
+from zbtwist.config.settings import Settings
 from zbtwist.config.taken import Taken
 from zbtwist.config.toml_file import FileMistake, Key, Mistakes, parse_toml, read
 from zbtwist.config.values import IN_MEMORY, NO_SERIAL, is_fleet

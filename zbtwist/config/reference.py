@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from zbtwist.config.settings import OPTIONS, SECTIONS
+from zbtwist.config.gateway_options import OPTIONS, SECTIONS
 from zbtwist.runtime.option import Option, options_of
 
 _BEGIN = " made by python -m zbtwist.config.reference\n\n"

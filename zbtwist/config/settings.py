@@ -15,12 +15,12 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from zbtwist.binding.modbus.units import labels_of
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequest, PortRequests
-from zbtwist.config.gateway_options import GatewayOptions
+from zbtwist.config.gateway_options import SECTIONS, GatewayOptions
 from zbtwist.config.values import is_fleet, is_path
 from zbtwist.radio.endpoints import SerialEndpoint
 from zbtwist.radio.line_settings import LineSettings
 from zbtwist.runtime.allowed import Network
-from zbtwist.runtime.option import options_of, sections_of
+from zbtwist.runtime.option import options_of
 from zbtwist.runtime.server_endpoint import (
     ENCRYPTED,
     lets_others_in,
@@ -166,17 +166,8 @@ class Settings(GatewayOptions):
         return tcp_endpoint(reactor, port, self.interface)
 
 
-_OF_GATEWAY = options_of(Settings)
+_OF_GATEWAY = options_of(GatewayOptions)
 _OF_PORTS = options_of(PortSettings)
-
-#: The options of the gateway, by name, in the order in which they are shown; those of its sections
-#: are not among them.
-OPTIONS = {
-    name: each for name, each in options_of(Settings, PortSettings).items() if not each.of_all
-}
-
-#: Its sections, by name.
-SECTIONS = sections_of(Settings)
 
 
 def difference(old: Settings, new: Settings) -> set[str]:

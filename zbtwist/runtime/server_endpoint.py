@@ -1,5 +1,6 @@
 """Server endpoints by Twisted's endpoint strings, of our own kinds where there are such: those open
-quietly, can be tried again and again, and their connections write at once.
+quietly, can be tried again and again, and their connections write at once. And what such a string
+says of its port, and of who is let in.
 """
 
 from __future__ import annotations
@@ -25,9 +26,6 @@ from zbtwist.runtime.unix import QuietUNIXEndpoint
 #: How many connections the kernel lets wait. Who finds no room tries again after a second.
 BACKLOG = 256
 
-# The port of a tls: endpoint that says none.
-_HTTPS = 443
-
 #: How the strings of those begin whose connections are encrypted.
 ENCRYPTED = ("tls:", "ssl:", "mtls:")
 
@@ -44,8 +42,12 @@ def tcp_endpoint(reactor: Any, port: int, interface: str) -> IStreamServerEndpoi
     return endpoint
 
 
+# The port of a tls: endpoint that says none.
+_HTTPS = 443
+
+
 def _certificate_directory(
-    reactor: Any, path: str, port: str = "443", interface: str = "::", backlog: str = ""
+    reactor: Any, path: str, port: str = str(_HTTPS), interface: str = "::", backlog: str = ""
 ) -> IStreamServerEndpoint:
     """Return our own ``tls:`` endpoint. How many connections the kernel lets wait is as for all."""
     tcp = tcp_endpoint(reactor, int(port), interface)
