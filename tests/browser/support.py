@@ -149,8 +149,15 @@ class Page:
         try:
             wait_until(says, f"{words!r} in #{name}")
         except AssertionError as error:
-            raise AssertionError(f"{error}; it says {said[0]!r}") from None
+            raise AssertionError(f"{error}; it says {said[0]!r}{self._where(name)}") from None
         return said[0]
+
+    def _where(self, name: str) -> str:
+        """Return what is there in place of an element that cannot be seen; "" if it can."""
+        if any(each.is_displayed() for each in self.find(f"#{name}")):
+            return ""
+        state, body = self.script("return [document.readyState, document.body?.innerText ?? null]")
+        return f", and is not to be seen in {self.driver.current_url} ({state}): {body!r:.500}"
 
     def find(self, selector: str) -> list[WebElement]:
         """Find elements by a CSS selector."""
