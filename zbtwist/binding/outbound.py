@@ -24,13 +24,14 @@ from zbtwist.binding.quiet import Quiet
 from zbtwist.binding.retransmits import Packet
 from zbtwist.binding.scheduler import TransmitScheduler
 from zbtwist.binding.send_buffer import LoneWriter, Writer
-from zbtwist.binding.unsent import ANY_SIZE, EARLY, TOO_OLD, Unsent
+from zbtwist.binding.unsent import ANY_SIZE, TOO_OLD, Unsent
 from zbtwist.binding.verdict import Verdict, verdict_of
 from zbtwist.network.events import TO_NODE, BytesPassed
 from zbtwist.network.node import Node
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.errors import RadioError
 from zbtwist.radio.interfaces import IWay
+from zbtwist.runtime.early import EARLY
 from zbtwist.runtime.standstill import Standstill
 from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, is_of_one_node

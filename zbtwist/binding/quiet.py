@@ -7,8 +7,7 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-#: Seconds by which a timer may be early, since sums of seconds are not exact to the last bit.
-_EARLY = 1e-6
+from zbtwist.runtime.early import EARLY
 
 
 class Quiet:
@@ -34,7 +33,7 @@ class Quiet:
         if self.deferred.called or self._call is not None or not self._is_idle():
             return
         left = self._empty_at() - self._clock.seconds()
-        if left > _EARLY:
+        if left > EARLY:
             self._call = self._clock.callLater(left, self._look_again)
         else:
             self.deferred.callback(None)

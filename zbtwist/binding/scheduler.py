@@ -17,6 +17,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from zbtwist.radio.requests import IDS_FOR_DATA
+from zbtwist.runtime.early import EARLY
 
 #: Seconds after which a packet gives its place to another one.
 SLOW = 1.0
@@ -140,8 +141,7 @@ class TransmitScheduler:
         self._timer = None
         since = self._clock.seconds() - SLOW
         for packet, taken_off in list(self._quick.items()):
-            # Sums of seconds are not exact to the last bit.
-            if taken_off > since + 1e-6:
+            if taken_off > since + EARLY:
                 break
             del self._quick[packet]
             self._slow.add(packet)

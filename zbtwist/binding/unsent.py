@@ -23,15 +23,13 @@ from zbtwist.binding.verdict import Verdict
 from zbtwist.binding.waiting import Waiting
 from zbtwist.network.node import Node
 from zbtwist.radio.interfaces import IWay
+from zbtwist.runtime.early import EARLY
 from zbtwist.runtime.standstill import Standstill
 from zbtwist.xbee import devices
 from zbtwist.xbee.frames import TransmitStatus
 
 #: Bytes of a packet, if the radio says no other limit.
 ANY_SIZE = 0xFFFF
-
-#: Seconds by which a timer may be early, since sums of seconds are not exact to the last bit.
-EARLY = 1e-6
 
 TOO_OLD = (
     "The gateway stood still for longer than they may wait for the radio: a device must not get an "

@@ -41,6 +41,7 @@ from zbtwist.radio.request import (
     Packet,
     Request,
 )
+from zbtwist.runtime.early import EARLY
 from zbtwist.xbee.address import (
     UNKNOWN16,
     UNKNOWN64,
@@ -346,9 +347,8 @@ class Requests:
     def _timed_out(self, request: Request) -> None:
         if request.is_patient and request.frame_id:
             end = min(self.last_answer + request.timeout, request.sent_at + MAX_PATIENCE)
-            # Sums of seconds are not exact to the last bit.
             more = end - self._clock.seconds()
-            if more > 1e-6:
+            if more > EARLY:
                 request.timer = self._clock.callLater(more, self._timed_out, request)
                 return
         self._give_up(request)
@@ -372,8 +372,7 @@ class Requests:
     def _look_at_packets(self) -> None:
         """The time of a packet may be up."""
         self._packet_call = None
-        # Sums of seconds are not exact to the last bit.
-        now = self._clock.seconds() + 1e-6
+        now = self._clock.seconds() + EARLY
         for request in list(self._pending.values()):
             if 0 < request.deadline <= now and self._pending.get(request.frame_id) is request:
                 self._timed_out(request)

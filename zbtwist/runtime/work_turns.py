@@ -15,11 +15,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from zbtwist.runtime.early import EARLY
+
 #: Seconds of work that may be done without a pause.
 BUDGET = 0.02
-
-#: Seconds by which a timer may be early, since sums of seconds are not exact to the last bit.
-_EARLY = 1e-6
 
 
 class Turn:
@@ -98,10 +97,10 @@ class WorkTurns:
     def _has_time(self) -> bool:
         now = self._clock.seconds()
         if self._is_working:
-            return self._debt + now - self._counted_at <= BUDGET + _EARLY
+            return self._debt + now - self._counted_at <= BUDGET + EARLY
         self._debt = max(0.0, self._debt - (now - self._counted_at))
         self._counted_at = now
-        return self._debt <= BUDGET + _EARLY
+        return self._debt <= BUDGET + EARLY
 
     def _do(self, turn: Turn) -> None:
         if self._is_working:

@@ -23,6 +23,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from zbtwist.binding.asking.question import Question
 from zbtwist.network.node import Node
+from zbtwist.runtime.early import EARLY
 from zbtwist.runtime.repeats import Repeats
 from zbtwist.xbee.devices import END_DEVICE
 
@@ -56,9 +57,6 @@ MAX_OWED = 64
 
 #: Bytes of the node that are kept to tell whether they are a late answer.
 MAX_STRAY = 512
-
-#: Seconds by which a timer may be early, since sums of seconds are not exact to the last bit.
-_EARLY = 1e-6
 
 
 class Askers:
@@ -320,7 +318,7 @@ class Askers:
         """Return when no late answer can be mistaken for that to a question any more."""
         free = now
         for owed, until in list(self._owed.items()):
-            if until <= now + _EARLY:
+            if until <= now + EARLY:
                 del self._owed[owed]
             elif owed.is_confused_with(question):
                 free = max(free, until)

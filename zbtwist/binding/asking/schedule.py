@@ -22,6 +22,7 @@ from zbtwist.binding.port import NodePort
 from zbtwist.binding.stream_events import PollAnswered, PollUnanswered
 from zbtwist.decoding.events import ValuesDecoded
 from zbtwist.network.node import Node
+from zbtwist.runtime.early import EARLY
 from zbtwist.runtime.event_bus import EventBus
 
 #: Seconds from one question to the next, to whichever nodes. A question to a meter and its answer
@@ -47,9 +48,6 @@ AWAY_LOOK = 1.0
 
 # Its multiples are well spread over an interval.
 _GOLDEN_RATIO = 0.6180339887
-
-# Sums of seconds are not exact to the last bit.
-_EARLY = 1e-6
 
 
 class _Asked:
@@ -154,7 +152,7 @@ class Schedule:
 
     def _demanded(self, more: float) -> None:
         self._demand += more
-        is_too_much = self._demand > 1 / PAUSE + _EARLY
+        is_too_much = self._demand > 1 / PAUSE + EARLY
         if is_too_much and not self._is_too_much:
             self.log.warn(
                 "Nodes are to be asked more than {rate:g} times a second in all, which is more "
@@ -194,7 +192,7 @@ class Schedule:
             while (found := self._next()) is not None:
                 now = self._clock.seconds()
                 when = max(found[0], self._next_at)
-                if when > now + _EARLY:
+                if when > now + EARLY:
                     self._wait(when - now)
                     return
                 asked = found[1][0][2]
