@@ -103,6 +103,21 @@ class ControlServiceTests(SynchronousTestCase):
         self.assertEqual(self.said("info")[1:], ["List of nodes and ports: zbctl list"])
         self.stop()
 
+    def test_port_that_no_browser_opens(self) -> None:
+        """Only the console is not to be had there, which is said."""
+        endpoint = Endpoint()
+        endpoint.address = IPv4Address("TCP", "127.0.0.1", 6667)
+        self.patch(service, "zbctl", lambda: "zbctl")
+        self.start(endpoint, "6667")
+        (warning,) = self.said("warn")
+        self.assertIn("Browsers do not open port 6667", warning)
+        self.assertIn("--control names another port, such as 27000", warning)
+        self.assertEqual(
+            self.said("info"),
+            ["List of nodes and ports: zbctl --url http://127.0.0.1:6667/RPC2 list"],
+        )
+        self.stop()
+
     def test_no_tcp_port(self) -> None:
         endpoint = Endpoint()
         endpoint.address = UNIXAddress("/run/zbtwist")

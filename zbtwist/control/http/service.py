@@ -23,6 +23,7 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 
 from zbtwist.control import DEFAULT_PORT
+from zbtwist.control.http.browser_ports import REFUSED_BY_BROWSERS
 from zbtwist.runtime.listen_errors import advice
 from zbtwist.runtime.server_endpoint import ENCRYPTED
 
@@ -125,7 +126,16 @@ class ControlService(Service):
         command = (
             zbctl_for(address.port) if url == _local(address.port) else f"{zbctl()} --url {url}RPC2"
         )
-        self.log.info("Open {url} in a browser.", url=url)
+        if address.port in REFUSED_BY_BROWSERS:
+            self.log.warn(
+                "Browsers do not open port {port}, which they keep for another protocol: the "
+                "console cannot be seen at {url}; --control names another port, such as {default}.",
+                port=address.port,
+                url=url,
+                default=DEFAULT_PORT,
+            )
+        else:
+            self.log.info("Open {url} in a browser.", url=url)
         self.log.info("List of nodes and ports: {command} list", command=command)
 
     def reconfigure(self, old: ControlSettings, new: ControlSettings) -> None:
