@@ -287,6 +287,13 @@ FIXED = (0x21, 0x89, 0x8A, 0x8B, 0x8D, 0x92, 0x94, 0xA1, 0xA3, 0xA4)
 class OddFramesTests(unittest.SynchronousTestCase):
     """What a radio may send and no class fits."""
 
+    def test_any_size(self) -> None:
+        """How a size is read is kept for as many as there may be, and no more; all are read."""
+        for size in range(3000):
+            data = bytes(size)
+            frame = frames.parse_frame(frames.ReceivePacket(1, 2, 3, data).to_bytes())
+            self.assertEqual(frame, frames.ReceivePacket(1, 2, 3, data))
+
     def malformed(self, frame_data: bytes) -> frames.MalformedFrame:
         frame = frames.parse_frame(frame_data)
         assert isinstance(frame, frames.MalformedFrame), frame

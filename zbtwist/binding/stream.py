@@ -140,20 +140,21 @@ class NodeStream:
 
     def deliver(self, data: bytes) -> None:
         """Send bytes of the node to every client."""
-        self.bytes_received += len(data)
-        self.packets_received += 1
-        self._heard = self.clock.seconds()
         hearers = self._hearers
-        if not hearers:
-            self._keep(data)
-        elif len(hearers) == 1:
+        # Who waits for the bytes has them before they are counted.
+        if len(hearers) == 1:
             for hearer in hearers:
                 hearer.deliver(data)
                 break
-        else:
+        elif hearers:
             # A client may be dropped on the way.
             for hearer in list(hearers):
                 hearer.deliver(data)
+        else:
+            self._keep(data)
+        self.bytes_received += len(data)
+        self.packets_received += 1
+        self._heard = self.clock.seconds()
 
     def _keep(self, data: bytes) -> None:
         """Keep the last bytes for the next client, as many as the settings allow."""

@@ -139,15 +139,39 @@ def register(frame_class: type[F]) -> type[F]:
     return frame_class
 
 
+#: Of how many sizes it is kept how they are read: more than a decoder believes (`MAX_FRAME_DATA`).
+_MAX_SIZES = 1024
+
+
+class _UnpackOf(dict[int, Callable[[bytes], tuple[Any, ...]]]):
+    """What reads a layout and the bytes behind it, by the size of the whole: fixed fields and data
+    at once, which is the quickest way to have them.
+    """
+
+    def __init__(self, layout: struct.Struct) -> None:
+        super().__init__()
+        self._layout = layout
+
+    def __missing__(self, size: int) -> Callable[[bytes], tuple[Any, ...]]:
+        rest = size - self._layout.size
+        if rest < 0:
+            raise ValueError(f"it has {size} bytes, where {self._layout.size} or more belong")
+        unpack = struct.Struct(f"{self._layout.format}{rest}s").unpack
+        if len(self) < _MAX_SIZES:
+            self[size] = unpack
+        return unpack
+
+
 def _reader_of(frame_class: type[LaidOut]) -> Reader:
     """Return what reads the frames of a class, with as few steps as its layout needs."""
     make: Any = frame_class
     # The type byte is skipped.
     layout = struct.Struct(f">x{frame_class.layout.format.lstrip('>')}")
     size, tail = layout.size, frame_class.tail
+    unpack_of = _UnpackOf(layout)
 
     def read_data(frame_data: bytes) -> Frame:
-        frame: Frame = make(*layout.unpack_from(frame_data), frame_data[size:])
+        frame: Frame = make(*unpack_of[len(frame_data)](frame_data))
         return frame
 
     def read_tail(frame_data: bytes) -> Frame:
