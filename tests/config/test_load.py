@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.endpoints import (
@@ -423,6 +424,18 @@ class StateTests(ConfigTestCase):
     def test_user(self) -> None:
         self.assertTrue(self.state({}).startswith("/home/me/"))
         self.assertTrue(self.state({}).endswith("/zbtwist/zbtwist.sqlite3"))
+
+    def test_no_home(self) -> None:
+        """A container's user, say, of whom nobody has heard."""
+
+        def nowhere(name: str) -> Path:
+            raise RuntimeError("could not determine the home directory")
+
+        self.patch(platformdirs, "user_state_path", nowhere)
+        with self.assertRaises(ConfigError) as caught:
+            self.state({})
+        self.assertIn("--state is missing: this user has no home", str(caught.exception))
+        self.assertEqual(self.state({}, state="/s"), "/s")
 
     def test_named(self) -> None:
         environment = {"STATE_DIRECTORY": "/state"}
@@ -1076,7 +1089,9 @@ class UsersTests(SynchronousTestCase):
             raise ModuleNotFoundError("No module named 'OpenSSL'", name="OpenSSL")
 
         self.patch(endpoint_option, "server_from_string", parse)
-        self.assertIn("pip install 'zbtwist[tls]'", self.mistake(control="ssl:27000"))
+        self.assertIn(
+            "install zbtwist again as before, with '.[tls]'", self.mistake(control="ssl:27000")
+        )
 
     def test_port_of_a_tls_endpoint(self) -> None:
         for control, number in (

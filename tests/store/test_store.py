@@ -261,6 +261,18 @@ class BadFileTests(StoreTestCase):
         self.patch(os, "access", lambda path, mode: not mode & os.W_OK)
         self.assertIn("cannot be written", self.refusal())
 
+    def test_file_system_that_may_not_be_written(self) -> None:
+        """No right is missing then."""
+        self.made()
+        self.patch(os, "access", lambda path, mode: not mode & os.W_OK)
+        mounted = os.statvfs(self.path)
+        self.assertFalse(mounted.f_flag & os.ST_RDONLY)
+        read_only = os.statvfs_result((*mounted[:8], mounted.f_flag | os.ST_RDONLY, mounted[9]))
+        self.patch(os, "statvfs", lambda path: read_only)
+        refusal = self.refusal()
+        self.assertIn("mounted for reading only", refusal)
+        self.assertNotIn("right", refusal)
+
     def test_known_store_opens_without_writing(self) -> None:
         """So it does on a full disk, too."""
         self.made()

@@ -28,7 +28,7 @@ from zbtwist.config.taken import Taken
 from zbtwist.config.toml_file import FileMistake, Key, Mistakes, parse_toml, read
 from zbtwist.config.values import IN_MEMORY, NO_SERIAL, is_fleet
 from zbtwist.runtime.endpoint_option import LAST_PORT
-from zbtwist.runtime.option import Context, Option, options_of, sections_of, type_name
+from zbtwist.runtime.option import Context, Mistake, Option, options_of, sections_of, type_name
 
 #: Where the system says which ports it gives to outgoing connections, and which those are where it
 #: does not say so (the dynamic ports of RFC 6335, section 6).
@@ -93,7 +93,10 @@ def load(reactor: Any, options: Mapping[str, str | None]) -> Settings:
         mistakes.add("--serial", NO_SERIAL)
     mistakes.check()
     values, of_ports = _attributes({**known, **said})
-    values.setdefault("state", _default_state(values["serial"]))
+    if "state" not in values:
+        with mistakes.about("--state"):
+            values["state"] = _default_state(values["serial"])
+        mistakes.check()
     values.setdefault("last_port", _default_last_port(values.get("base_port", DEFAULT_BASE_PORT)))
     made = {name: kind(**sections[name]) for name, kind in sections_of(Settings).items()}
     for option in _OF_PORTS.values():
@@ -147,7 +150,10 @@ def _default_last_port(base: int) -> int:
 
 
 def _default_state(serial: str) -> str:
-    """Return where the state is when nobody says so."""
+    """Return where the state is when nobody says so.
+
+    @raise Mistake: it has to be said.
+    """
     if serial.startswith("sim:"):
         return IN_MEMORY
     # systemd names every directory of StateDirectory=, with colons between them.
@@ -157,7 +163,13 @@ def _default_state(serial: str) -> str:
     # A service of the whole computer keeps its state there, and systemd would say the same.
     if os.geteuid() == 0:
         return f"/var/lib/zbtwist/{_STATE_FILE}"
-    return os.path.abspath(platformdirs.user_state_path("zbtwist") / _STATE_FILE)
+    try:
+        return os.path.abspath(platformdirs.user_state_path("zbtwist") / _STATE_FILE)
+    except RuntimeError:
+        raise Mistake(
+            "is missing: this user has no home directory (HOME) for the state file; name a file, "
+            f"such as /var/lib/zbtwist/{_STATE_FILE}."
+        ) from None
 
 
 # --- what the values must be to each other -----------------------------------------------------

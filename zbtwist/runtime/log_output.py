@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TextIO
 
 from twisted.logger import ILogObserver, textFileLogObserver
@@ -15,6 +16,10 @@ def observer_of_output(stream: TextIO) -> ILogObserver:
     @param stream: the standard output or the standard error: the journal, a person's terminal, or
         what is read later.
     """
+    # An output that knows few letters gets question marks for the others; else nothing would come
+    # of the line. It may be closed.
+    with suppress(AttributeError):
+        stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
     if is_journal(stream):
         return JournalObserver(stream)
     if is_terminal(stream):

@@ -339,6 +339,13 @@ class Database:
             raise StoreError(self._read_only())
 
     def _read_only(self) -> str:
+        with suppress(OSError):
+            if os.statvfs(self.path).f_flag & os.ST_RDONLY:
+                return (
+                    f"The state file {self.path} cannot be written: its file system is mounted for "
+                    "reading only, as the system itself does with a disk or card that fails. Mount "
+                    "it for writing, or name another file with --state."
+                )
         return (
             f"The state file {self.path} cannot be written: give this user the right to write it "
             "and its directory, or name another file with --state."
