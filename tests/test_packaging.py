@@ -16,6 +16,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.pages import DOCS, ROOT, blocks_of
 from tests.test_docs import is_said
 from zbtwist.app.command import CONFIG_ERROR
+from zbtwist.cli.client import Refused, Unreachable
 
 PACKAGING = ROOT / "packaging"
 UNIT = PACKAGING / "systemd" / "zbgate.service"
@@ -159,6 +160,19 @@ class DockerfileTests(SynchronousTestCase):
         # Nothing is done as root behind that.
         behind = text.split("USER ", 1)[1]
         self.assertNotRegex(behind, r"(?m)^(RUN|COPY|ADD) ")
+
+    def test_health(self) -> None:
+        """As the shell judges what zbctl ends with: a gateway that wants a password answers."""
+        (command,) = re.findall(r"^HEALTHCHECK .*? CMD (.+)$", DOCKERFILE.read_text(), re.MULTILINE)
+        for status, health in ((0, 0), (Refused.exit_code, 0), (Unreachable.exit_code, 1)):
+            done = subprocess.run(["/bin/sh", "-c", f"zbctl() {{ return {status}; }}; {command}"])
+            self.assertEqual(done.returncode, health, status)
+
+    def test_packages(self) -> None:
+        """It has all that the gateway may need: who runs it cannot add any."""
+        (extras,) = re.findall(r"'\.\[(.+)\]'", DOCKERFILE.read_text())
+        for extra in ("argon2", "mqtt", "tls", "zeroconf"):
+            self.assertIn(extra, extras.split(","))
 
     def test_state_is_in_the_volume(self) -> None:
         text = DOCKERFILE.read_text()
