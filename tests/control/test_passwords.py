@@ -100,7 +100,7 @@ class FileTests(SynchronousTestCase):
         self.addCleanup(sys.modules.__setitem__, "argon2", argon2)
         sys.modules["argon2"] = None  # type: ignore[assignment]
         error = self.assertRaises(ValueError, checker_of, "argon2:/etc/users")
-        self.assertIn("pip install 'zbtwist[argon2]'", str(error))
+        self.assertIn("install zbtwist again as before, with '.[argon2]'", str(error))
 
 
 class CommandTests(SynchronousTestCase):

@@ -134,7 +134,7 @@ class MQTTSettingsTests(ConfigTestCase):
     def test_without_the_package(self) -> None:
         self.patch(module, "find_spec", lambda name: None)
         (mistake,) = self.wrong('broker = "h"')
-        self.assertIn("pip install 'zbtwist[mqtt]'", mistake)
+        self.assertIn("install zbtwist again as before, with '.[mqtt]'", mistake)
         self.assertIsNotNone(util.find_spec("mqtt5"))
 
     def test_what_is_said_of_nodes(self) -> None:

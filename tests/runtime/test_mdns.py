@@ -79,7 +79,7 @@ class AnnouncementsTests(TestCase):
         self.patch(mdns, "find_spec", lambda name: None)
         with self.assertRaises(Mistake) as caught:
             mdns.is_wanted("True", Context(None, "/"))
-        self.assertIn("pip install 'zbtwist[zeroconf]'", str(caught.exception))
+        self.assertIn("install zbtwist again as before, with '.[zeroconf]'", str(caught.exception))
         self.assertFalse(mdns.is_wanted("False", Context(None, "/")))
 
 

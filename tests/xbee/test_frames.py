@@ -291,8 +291,8 @@ class OddFramesTests(unittest.SynchronousTestCase):
         """How a size is read is kept for as many as there may be, and no more; all are read."""
         for size in range(3000):
             data = bytes(size)
-            frame = frames.parse_frame(frames.ReceivePacket(1, 2, 3, data).to_bytes())
-            self.assertEqual(frame, frames.ReceivePacket(1, 2, 3, data))
+            sent = frames.ReceivePacket(Address64(1), Address16(2), 3, data)
+            self.assertEqual(frames.parse_frame(sent.to_bytes()), sent)
 
     def malformed(self, frame_data: bytes) -> frames.MalformedFrame:
         frame = frames.parse_frame(frame_data)

@@ -292,7 +292,7 @@ class GatewayOptions:
         is_wanted,
         (bool,),
         "Announce the control port and the nodes on the network by multicast DNS",
-        more="It needs ``pip install 'zbtwist[zeroconf]'``. See `Endpoints <endpoints.rst>`_.",
+        more="It needs the extra ``zeroconf``. See `Endpoints <endpoints.rst>`_.",
     )
     in_flight: int = option(
         DEFAULT_LIMIT, number(1, 63), (int,), "Packets to all nodes at once, 1 to 63"

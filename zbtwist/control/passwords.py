@@ -22,6 +22,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from zbtwist.runtime.extras import missing
 from zbtwist.runtime.printing import reader_may_leave
 
 #: What a check costs, by OWASP's least: KiB of memory, rounds, lanes. More would be felt by a small
@@ -35,9 +36,7 @@ MAX_WAITING = 16
 #: The longest file that is read, in bytes.
 MAX_FILE = 1 << 20
 
-MISSING = (
-    "argon2: needs the package argon2-cffi, which is not installed: pip install 'zbtwist[argon2]'"
-)
+MISSING = f"argon2: {missing('argon2')}"
 
 
 class Busy(LoginFailed):

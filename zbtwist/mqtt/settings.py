@@ -16,6 +16,7 @@ from twisted.internet.endpoints import quoteStringArgument
 
 from zbtwist.mqtt.topics import is_topic
 from zbtwist.runtime.endpoint_option import client_endpoint
+from zbtwist.runtime.extras import missing
 from zbtwist.runtime.host_port import host_and_port
 from zbtwist.runtime.option import (
     Context,
@@ -61,7 +62,7 @@ _SIMPLE = re.compile(r"(tcp|tls):((?:[^:=\\]|\\.)+)(?::(\d{1,5}))?")
 def broker(text: str, context: Context) -> str:
     """A Twisted client endpoint; also of a URL, and of a host with or without a port."""
     if find_spec("mqtt5") is None:
-        raise Mistake("needs a package that is not installed: pip install 'zbtwist[mqtt]'.")
+        raise Mistake(f"{missing('mqtt')}.")
     if "://" in text:
         text = _endpoint_of_url(text)
     elif ":" not in text or (_HOST.fullmatch(text) and not text.startswith(("tcp:", "tls:"))):
@@ -75,7 +76,7 @@ def broker(text: str, context: Context) -> str:
     ours = text.replace("tls:", "tcp:", 1) if _SIMPLE.fullmatch(text) else text
     client_endpoint(ours, context, "no broker, such as tcp:HOST:1883 or tls:HOST:8883")
     if ours != text and find_spec("service_identity") is None:
-        raise Mistake(f"{text} needs a package that is not installed: pip install 'zbtwist[tls]'.")
+        raise Mistake(f"{text} {missing('tls')}.")
     return text
 
 

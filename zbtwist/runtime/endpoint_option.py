@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet.endpoints import clientFromString
 
+from zbtwist.runtime.extras import missing
 from zbtwist.runtime.option import Context, Mistake
 from zbtwist.runtime.server_endpoint import server_from_string
 
@@ -36,10 +37,7 @@ def _endpoint(parse: Callable[[Any, str], Any], text: str, context: Context, ver
     try:
         return _checked(parse(context.reactor, text))
     except ImportError as error:
-        raise Mistake(
-            f"{text} needs a package that is not installed ({error.name}): pip install "
-            "'zbtwist[tls]'."
-        ) from error
+        raise Mistake(f"{text} {missing('tls')}.") from error
     except Exception as error:
         raise Mistake(f"{text} is {verdict}: {reason_of(error)}.") from error
 

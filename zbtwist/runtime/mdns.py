@@ -21,6 +21,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
+from zbtwist.runtime.extras import missing
 from zbtwist.runtime.option import Context, Mistake, flag
 
 #: Bytes of a service's name (RFC 6763, 4.1.1).
@@ -44,7 +45,7 @@ def is_wanted(text: str, context: Context) -> bool:
     """Yes or no; yes only if the package is there."""
     wanted = flag(text, context)
     if wanted and find_spec("zeroconf") is None:
-        raise Mistake("needs a package that is not installed: pip install 'zbtwist[zeroconf]'.")
+        raise Mistake(f"{missing('zeroconf')}.")
     return wanted
 
 
