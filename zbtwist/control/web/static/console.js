@@ -62,21 +62,25 @@ byId("reload").addEventListener("click", () => location.reload());
 // --- The views ---------------------------------------------------------------------------------
 
 const VIEWS = ["nodes", "network", "log"];
+const entries = new Map(
+  VIEWS.map((name) => [name, document.querySelector(`.views a[href="?view=${name}"]`)]),
+);
 
 function showView() {
   const wanted = place.get("view");
   const view = VIEWS.includes(wanted) ? wanted : VIEWS[0];
   for (const name of VIEWS) {
     byId(`view-${name}`).hidden = name !== view;
-    const entry = document.querySelector(`.views a[href="?view=${name}"]`);
-    setAttribute(entry, "aria-current", name === view ? "page" : null);
+    setAttribute(entries.get(name), "aria-current", name === view ? "page" : null);
   }
   picture.show(view === "network");
   log.show(view === "log");
 }
 
-for (const name of VIEWS) {
-  document.querySelector(`.views a[href="?view=${name}"]`).addEventListener("click", (event) => {
+for (const [name, entry] of entries) {
+  // A password that stands in the page's address is not for whoever is sent a copy of the link.
+  if (entry.username || entry.password) entry.username = entry.password = "";
+  entry.addEventListener("click", (event) => {
     // The browser's own ways to open it elsewhere stay.
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();

@@ -17,8 +17,14 @@ function basic(name, password) {
   return `Basic ${btoa(String.fromCharCode(...bytes))}`;
 }
 
+/** Return the whole address of what the gateway has. A name and a password that stand in the page's
+ * own, as in a bookmark, are left out: no browser asks for anything by such an address. */
+function urlOf(path) {
+  return new URL(path, location.origin + location.pathname);
+}
+
 async function post(path, authorization) {
-  const answer = await fetch(new URL(path, document.baseURI), {
+  const answer = await fetch(urlOf(path), {
     method: "POST",
     headers: authorization ? { authorization } : {},
     // No password that the browser may remember.
@@ -53,7 +59,7 @@ export class Session {
 
   /** Return the address of a stream; wait for the reader to log in if need be. */
   async address(path) {
-    const url = new URL(path, document.baseURI);
+    const url = urlOf(path);
     const ticket = await this.ticket();
     if (ticket) url.searchParams.set("ticket", ticket);
     return url;
