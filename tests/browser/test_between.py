@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import atexit
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser.support import Page, missing
+from tests.browser.proxy import Proxy
+from tests.browser.support import Page, browser, missing, wait_until
 from tests.system.support import QUICK, Gateway
 
 
 class World:
-    """A gateway without users, which all tests share."""
+    """A gateway without users, and one with them, which all tests share."""
 
     one: World | None = None
 
     def __init__(self) -> None:
         self.gateway = Gateway(QUICK)
-        atexit.register(self.gateway.stop)
-        self.gateway.wait_for("ECHO is on port")
+        self.closed = Gateway(QUICK, "--auth", "memory:alice:secret")
+        for gateway in (self.gateway, self.closed):
+            atexit.register(gateway.stop)
+            gateway.wait_for("ECHO is on port")
 
     @classmethod
     def get(cls) -> World:
@@ -45,3 +49,58 @@ class AddressTests(SynchronousTestCase):
         # Nor is it in what a reader may copy.
         links = page.script("return [...document.querySelectorAll('.views a')].map(a => a.href)")
         self.assertEqual(links, [f"http://{place}/?view={v}" for v in ("nodes", "network", "log")])
+
+
+class ProxyTests(SynchronousTestCase):
+    if missing():
+        skip = missing()
+
+    def proxy(self, gateway: Gateway | None = None, **rules: Any) -> Proxy:
+        proxy = Proxy((gateway or World.get().gateway).control, **rules)
+        self.addCleanup(proxy.close)
+        # One browser has all tests, and cookies know no ports.
+        self.addCleanup(browser().delete_all_cookies)
+        return proxy
+
+    def is_asked(self, page: Page) -> bool:
+        """Whether the page asks for a user of the gateway."""
+        return bool(page.script("return document.getElementById('login-dialog')?.open"))
+
+    def log_in(self, page: Page) -> None:
+        wait_until(lambda: self.is_asked(page), "the question who it is")
+        page.id("login-name").send_keys("alice")
+        page.id("login-password").send_keys("secret")
+        page.id("login-send").click()
+
+    def test_a_password_of_its_own(self) -> None:
+        """Also before a gateway with users, which counts no wrong one for that."""
+        for gateway in (World.get().gateway, World.get().closed):
+            proxy = self.proxy(gateway, wants="bob:word", folder="/zb/")
+            page = Page(f"http://bob:word@localhost:{proxy.port}/zb/")
+            if gateway is World.get().closed:
+                self.log_in(page)
+            page.row("ECHO")
+            page.open_terminal("ECHO")
+            page.wait_text("terminal-state", "open")
+            self.assertFalse(self.is_asked(page))
+            self.assertNotIn("wrong name or password", gateway.output)
+
+    def test_a_cookie_of_its_own(self) -> None:
+        for gateway in (World.get().gateway, World.get().closed):
+            proxy = self.proxy(gateway, cookie="sso=1")
+            page = Page(f"http://localhost:{proxy.port}/")
+            if gateway is World.get().closed:
+                self.log_in(page)
+            page.row("ECHO")
+
+    def test_it_asks_again(self) -> None:
+        """It is not the gateway that does."""
+        proxy = self.proxy(cookie="sso=1", passes_websockets=False)
+        page = Page(f"http://localhost:{proxy.port}/")
+        page.wait_text("banner-text", "rying again")
+        proxy.change(cookie="sso=2")
+        page.wait_text("banner-text", "such as a proxy, asks who you are. Reload the page")
+        self.assertFalse(self.is_asked(page))
+        proxy.change(passes_websockets=True)
+        page.click("reload")
+        page.row("ECHO")

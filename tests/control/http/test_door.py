@@ -107,6 +107,34 @@ class Closed(DoorTestCase):
             _, headers, _ = self.ask("/metrics", f"{line}\r\n")
             self.assertEqual(headers["www-authenticate"], 'Bearer realm="zbtwist"')
 
+    def test_the_console_is_told_so_in_another_way(self) -> None:
+        """After 401 a browser would forget the password that a proxy in front wants."""
+        for path, said in (("/ticket", ""), ("/ticket", "Bearer old"), ("/login", "Basic eDp5")):
+            status, headers, body = self.ask(path, f"Zbtwist-Authorization: {said}\r\n", "POST")
+            self.assertEqual(status, 403, body)
+            self.assertEqual(headers["www-authenticate"], 'Bearer realm="zbtwist"')
+
+    def test_what_a_browser_remembers_for_a_proxy_is_no_password(self) -> None:
+        """Else each page would try a wrong one, until nobody behind that proxy may log in."""
+        for path, method in (("/ticket", "POST"), ("/events?ticket=old", "GET")):
+            for word in ("secret", "wrong"):
+                origin = "Origin: http://gateway:27000"
+                status, headers, _ = self.ask(path, basic("alice", word, origin), method)
+                self.assertEqual(status, 401)
+                self.assertEqual(headers["www-authenticate"], 'Bearer realm="zbtwist"')
+        self.assertEqual(len(self.door.login.delays), 0)
+
+    def test_a_header_of_its_own_beside_that(self) -> None:
+        """In which the console says who it is."""
+        origin = "Origin: http://gateway:27000"
+        own = f"{origin}\r\nZbtwist-{basic().strip()}"
+        token = self.told("/login", basic("bob", "word", own))["token"]
+        own = f"{origin}\r\nZbtwist-Authorization: Bearer {token}"
+        told = self.told("/ticket", basic("bob", "word", own))
+        self.assertEqual(told["user"], "alice")
+        status, _, body = self.ask(f"/live?ticket={told['ticket']}", basic("bob", "word", origin))
+        self.assertEqual((status, body), (200, b"alice True"))
+
     def test_other_sites_try_no_password(self) -> None:
         """A page of another site tries passwords in its reader's name in vain."""
         for path in ("/RPC2", "/metrics", "/login", "/ticket", "/logout"):

@@ -3,8 +3,8 @@
 There is one door, before everything: what is not public needs a login, whatever it is and however
 it is asked for. Programs send a name and a password (Basic) with each request. The console sends
 them once, to ``/login``, and gets a token, which it keeps in the page's memory and sends in a
-header (Bearer). No cookie is ever set: a browser sends those of one port to all ports of a
-computer, and on the others here there are nodes. Where a page can set no header (WebSockets,
+header of its own (Bearer). No cookie is ever set: a browser sends those of one port to all ports of
+a computer, and on the others here there are nodes. Where a page can set no header (WebSockets,
 ``/events``), a ticket stands in the address; it is good once, and not for long, since addresses end
 up in logs.
 """
@@ -39,6 +39,9 @@ OWN = (b"login", b"logout", b"ticket")
 _BASIC = b'Basic realm="zbtwist", charset="UTF-8"'
 # A browser would ask its reader by itself, and remember the answer for all pages there are.
 _BEARER = b'Bearer realm="zbtwist"'
+
+#: In which the console says it: the usual header has what a proxy in front wants to know.
+_OWN_HEADER = b"zbtwist-authorization"
 
 _SAY_WHO = (
     "Say who you are: send a name and a password (HTTP Basic). zbctl takes --user and "
@@ -175,8 +178,15 @@ class Door:
 
 
 def _authorization(request: Request) -> tuple[str, str]:
-    scheme, _, words = header_of(request, b"authorization").strip().partition(" ")
-    return scheme.lower(), words.strip()
+    said = header_of(request, _OWN_HEADER)
+    is_of_page = said or (request.prepath or [])[:1] == [b"login"]
+    scheme, _, words = (said or header_of(request, b"authorization")).strip().partition(" ")
+    scheme = scheme.lower()
+    if scheme == "basic" and _is_browser(request) and not is_of_page:
+        # The browser sends by itself what it remembers for a proxy in front. As a password of a
+        # user here it would be a wrong one each time, until nobody behind that proxy may log in.
+        return "", ""
+    return scheme, words.strip()
 
 
 def _basic(words: str) -> tuple[bytes, bytes] | None:
@@ -187,14 +197,24 @@ def _basic(words: str) -> tuple[bytes, bytes] | None:
     return (name, password) if colon else None
 
 
+def _is_browser(request: Request) -> bool:
+    return bool(request.getHeader(b"sec-fetch-mode") or request.getHeader(b"origin"))
+
+
 def _refuse(request: Request, refused: Refused) -> bytes:
     """Set up the answer for somebody who is not let in, and return its body."""
+    code = refused.code
     if refused.code == http.UNAUTHORIZED:
-        is_browser = request.getHeader(b"sec-fetch-mode") or request.getHeader(b"origin")
-        request.setHeader(b"www-authenticate", _BEARER if is_browser else _BASIC)
+        # Not all browsers say that they are, nor does each proxy pass it on.
+        is_console = request.getHeader(_OWN_HEADER) is not None
+        is_page = is_console or _is_browser(request)
+        request.setHeader(b"www-authenticate", _BEARER if is_page else _BASIC)
+        if is_console:
+            # After 401 the browser would forget the password that a proxy in front wants.
+            code = http.FORBIDDEN
     if refused.wait:
         request.setHeader(b"retry-after", b"%d" % max(1, round(refused.wait)))
-    return text_answer(request, refused.code, refused.sentence)
+    return text_answer(request, code, refused.sentence)
 
 
 def _finish(request: Request, body: bytes) -> None:

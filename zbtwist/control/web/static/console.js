@@ -51,10 +51,12 @@ link.addEventListener("up", () => {
   showBanner(isNew ? "The gateway runs another version now; this page is of the old one." : "");
 });
 
-link.addEventListener("down", () => {
+link.addEventListener("down", ({ detail: { why, isAsked } }) => {
   document.body.classList.add("stale");
-  byId("reload").hidden = true;
-  showBanner("The connection to the gateway is lost; trying again.");
+  byId("reload").hidden = !isAsked;
+  const lost = "The connection to the gateway is lost; trying again.";
+  const words = why ? `${why} Trying again.` : lost;
+  showBanner(isAsked ? why : words);
 });
 
 byId("reload").addEventListener("click", () => location.reload());

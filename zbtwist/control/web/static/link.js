@@ -7,6 +7,10 @@
 const FIRST_DELAY = 250;
 const LAST_DELAY = 2000;
 
+/** Milliseconds until it is tried again where something between asks who the reader is: each time a
+ * browser may ask as well. */
+const ASKED_DELAY = 60000;
+
 /** Milliseconds after which a connection attempt counts as lost. */
 const PATIENCE = 10000;
 
@@ -24,7 +28,8 @@ export class Fault extends Error {
 }
 
 /** Tells "up", "down" and "news" (with the message as its detail). It is up from the first
- * snapshot on. */
+ * snapshot on. The detail of "down" says why, if that is known, and whether something between asks
+ * who the reader is. */
 export class Link extends EventTarget {
   constructor(path, session) {
     super();
@@ -49,8 +54,9 @@ export class Link extends EventTarget {
     let url;
     try {
       url = await this.session.address(this.path);
-    } catch {
-      this.lost(begun);
+    } catch (failure) {
+      // A browser's own words say nothing to a reader.
+      this.lost(begun, failure.isAnswer ? failure.message : "", failure.isAsked);
       return;
     }
     if (begun !== this.socket) return;
@@ -99,7 +105,7 @@ export class Link extends EventTarget {
     }
   }
 
-  lost(socket) {
+  lost(socket, why = "", isAsked = false) {
     if (socket !== this.socket) return;
     this.socket = null;
     clearTimeout(this.silence);
@@ -109,10 +115,10 @@ export class Link extends EventTarget {
     for (const call of calls) {
       call.reject(new Fault("The connection to the gateway was lost before it answered."));
     }
-    this.timer = setTimeout(() => this.open(), this.delay);
+    this.timer = setTimeout(() => this.open(), isAsked ? ASKED_DELAY : this.delay);
     this.delay = Math.min(this.delay * 2, LAST_DELAY);
     this.up = false;
-    this.dispatchEvent(new Event("down"));
+    this.dispatchEvent(new CustomEvent("down", { detail: { why, isAsked } }));
   }
 
   /** Ask the gateway for something.

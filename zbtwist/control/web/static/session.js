@@ -10,6 +10,9 @@ const PATIENCE = 10000;
 /** Milliseconds after which the token is used, so that a page that is only looked at keeps it. */
 const RENEWAL = 3600000;
 
+/** No sentence of the gateway is as long. */
+const LONGEST = 500;
+
 const encoder = new TextEncoder();
 
 function basic(name, password) {
@@ -23,19 +26,43 @@ function urlOf(path) {
   return new URL(path, location.origin + location.pathname);
 }
 
+/** Why an answer is of no use. The gateway's own are known by their form: they are sentences in
+ * plain text, and a question for a password has a name. */
+async function failureOf(answer) {
+  const { headers, status } = answer;
+  const isLogin = Boolean(headers.get("www-authenticate")?.includes('realm="zbtwist"'));
+  const isPlain = headers.get("content-type")?.startsWith("text/plain");
+  const said = isPlain ? (await answer.text()).trim() : "";
+  // A page to log in, in place of an answer, or the way to one.
+  const isPage = answer.ok || answer.type === "opaqueredirect";
+  let text = `Something between this page and the gateway answers in its place (status ${status}).`;
+  const isAsked = (status === 401 && !isLogin) || isPage;
+  if (isAsked) {
+    text =
+      "Something between this page and the gateway, such as a proxy, asks who you are. Reload " +
+      "the page to log in there.";
+  } else if (said.endsWith(".") && said.length < LONGEST) {
+    text = said;
+  }
+  return Object.assign(new Error(text), { isLogin, isAsked, isAnswer: true });
+}
+
 async function post(path, authorization) {
   const answer = await fetch(urlOf(path), {
     method: "POST",
-    headers: authorization ? { authorization } : {},
-    // No password that the browser may remember.
-    credentials: "omit",
+    // Not in the usual header, where a proxy in front may want a password of its own. It is there
+    // also when it is empty, by which the gateway knows a page.
+    headers: { "zbtwist-authorization": authorization },
+    // By these a proxy knows its reader. The gateway sets no cookie, and takes no password that
+    // the browser remembers.
+    credentials: "same-origin",
+    redirect: "manual",
     cache: "no-store",
     signal: AbortSignal.timeout(PATIENCE),
   });
-  if (answer.ok) return answer.json();
-  const failure = new Error((await answer.text()).trim());
-  failure.status = answer.status;
-  throw failure;
+  const isJson = answer.headers.get("content-type")?.startsWith("application/json");
+  if (answer.ok && isJson) return answer.json();
+  throw await failureOf(answer);
 }
 
 export class Session {
@@ -72,7 +99,7 @@ export class Session {
         this.show(told);
         return told.ticket;
       } catch (failure) {
-        if (failure.status !== 401) throw failure;
+        if (!failure.isLogin) throw failure;
       }
       this.token = "";
       await this.ask();
@@ -105,7 +132,8 @@ export class Session {
       this.asking = null;
       this.done();
     } catch (failure) {
-      setText(error, failure.status ? failure.message : "The gateway does not answer; try again.");
+      const said = failure.isAnswer ? failure.message : "";
+      setText(error, said || "The gateway does not answer; try again.");
       password.select();
     }
     button.removeAttribute("aria-disabled");
