@@ -104,3 +104,21 @@ class ProxyTests(SynchronousTestCase):
         proxy.change(passes_websockets=True)
         page.click("reload")
         page.row("ECHO")
+
+    def test_another_host(self) -> None:
+        """The browser does not get the page's scripts: it says so, and the log why."""
+        gateway = World.get().gateway
+        proxy = self.proxy(host=f"127.0.0.1:{gateway.control}")
+        page = Page(f"http://localhost:{proxy.port}/")
+        said = page.wait_text("banner-text", "The scripts of this page were not loaded.")
+        self.assertIn("pass on the header Host", said)
+        gateway.wait_for(
+            f"page 'http://localhost:{proxy.port}' is refused, since it asks for the host "
+            f"'127.0.0.1:{gateway.control}'"
+        )
+        self.assertEqual(gateway.output.count("is refused, since it asks for the host"), 1)
+        # Nobody sees that where they are.
+        proxy.change(host="")
+        page.driver.refresh()
+        page.row("ECHO")
+        self.assertEqual(page.text("banner"), "")

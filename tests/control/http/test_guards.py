@@ -10,9 +10,10 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.control.http.support import SiteTestCase, method_call, parse_response, request
-from tests.support import connect
+from tests.support import connect, record_log
 from zbtwist.control.http.channel import LINGER
 from zbtwist.control.http.guards import Hosts
+from zbtwist.control.http.site import SAID_AGAIN
 
 
 class HostTests(SynchronousTestCase):
@@ -109,6 +110,21 @@ class Refused(SiteTestCase):
         self.assertEqual(self.operations.searches, [])
         own = "Origin: http://gateway:27000\r\n"
         self.assertEqual(self.post(method_call("list"), headers=own)[0], 200)
+
+    def test_the_log_says_which_names_differ(self) -> None:
+        """Once in a while, however long the names are; who made a proxy finds out what is wrong."""
+        log = record_log(self)
+        self.post(method_call("list"), headers="Origin: http://gw.example\r\n")
+        for origin in ("http://evil.example", "null"):
+            self.post(method_call("list"), headers=f"Origin: {origin}\r\n")
+        (said,) = log.lines("warn")
+        self.assertIn("the page 'http://gw.example' is refused, since it asks for the host", said)
+        self.assertIn("'gateway:27000'", said)
+        self.clock.advance(SAID_AGAIN)
+        self.post(method_call("list"), headers=f"Origin: http://\x1b{'x' * 5000}\r\n")
+        _, said = log.lines("warn")
+        self.assertIn(r"'http://\x1bxxx", said)
+        self.assertLess(len(said), 600)
 
     def test_what_browsers_say_of_the_site(self) -> None:
         """Also of other ports of this computer. A link may lead here, and a frame may not."""

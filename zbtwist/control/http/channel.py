@@ -238,6 +238,7 @@ class ControlChannel(http.HTTPChannel):
         if not self.factory.hosts.may_ask(request):
             self._refuse_by_head(OTHER_NAME)
         elif is_cross_site(request, self._command):
+            self.factory.tell_other_site(request)
             self._refuse_by_head(OTHER_SITE)
         else:
             super().allHeadersReceived()

@@ -34,7 +34,10 @@ _HOST = re.compile(r"(?:\[(?P<address>[^]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?"
 #: or from the user. "same-site" are other ports of this host.
 _OWN = (b"same-origin", b"none")
 
-OTHER_SITE = "Requests of other sites' pages are refused."
+OTHER_SITE = (
+    "Requests of other sites' pages are refused. If this page is the gateway's own, behind a "
+    "proxy, the proxy must pass on the header Host as the browser sends it."
+)
 OTHER_NAME = (
     "The gateway is asked for under a name that may be anybody's: use localhost, an address, or "
     "the name of this computer, or start it with --control-host and that name."
@@ -116,8 +119,7 @@ def is_cross_site(request: Request, method: bytes) -> bool:
 
     It may bring its user here, to see the page of the gateway as a whole: by a link, say.
     """
-    origin = request.getHeader(b"origin")
-    if origin is not None and _host_of(origin) != (request.getHeader(b"host") or b"?"):
+    if has_other_origin(request):
         return True
     if (request.getHeader(b"sec-fetch-site") or b"none") in _OWN:
         return False
@@ -127,6 +129,12 @@ def is_cross_site(request: Request, method: bytes) -> bool:
         and request.getHeader(b"sec-fetch-dest") == b"document"
     )
     return not is_visit
+
+
+def has_other_origin(request: Request) -> bool:
+    """Whether a browser names a page of another host, or one that was called otherwise."""
+    origin = request.getHeader(b"origin")
+    return origin is not None and _host_of(origin) != (request.getHeader(b"host") or b"?")
 
 
 def _host_of(url: bytes) -> bytes:

@@ -24,7 +24,7 @@ from zbtwist.control.http.channel import (
     ControlChannel,
 )
 from zbtwist.control.http.door import Door
-from zbtwist.control.http.guards import HEADERS, Hosts
+from zbtwist.control.http.guards import HEADERS, Hosts, has_other_origin
 from zbtwist.control.http.unsent import UnsentAnswers
 from zbtwist.control.http.xmlrpc_resource import XMLRPCResource
 from zbtwist.runtime.allowed import Network, Refusal, lets_in
@@ -33,6 +33,10 @@ from zbtwist.runtime.work_turns import WorkTurns
 
 #: How long a connection may be silent between requests, or within one, in seconds.
 IDLE_TIMEOUT = 60.0
+
+#: Seconds between two lines of the log on pages of other origins, and what of a name they have.
+SAID_AGAIN = 600.0
+LONGEST_NAME = 100
 
 
 class _ControlRequest(Request):
@@ -85,6 +89,7 @@ class ControlSite(Site):
         self.door.mount(root)
         self.allow: Sequence[Network] = ()
         self._interval = Interval()
+        self._other_sites = Interval(SAID_AGAIN)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         if not lets_in(self.allow, addr):
@@ -99,6 +104,23 @@ class ControlSite(Site):
                 "A control connection from {peer} is turned away: control-allow, or allow, has no "
                 "network that it is of. Others may follow that are not said.",
                 peer=getattr(addr, "host", addr),
+            )
+
+    def tell_other_site(self, request: Request) -> None:
+        """Say in the log that a page is refused, and not as often as anybody can ask: a proxy that
+        asks by another name makes the gateway's own page such a one.
+        """
+        if has_other_origin(request) and self._other_sites.is_over(self.reactor.seconds()):
+            origin, host = (
+                (request.getHeader(name) or b"")[:LONGEST_NAME] for name in (b"origin", b"host")
+            )
+            self.log_of_site.warn(
+                "A request of the page {origin} is refused, since it asks for the host {host}. If "
+                "that page is the console behind a proxy, let the proxy pass on the header Host as "
+                'the browser sends it (nginx: proxy_set_header Host $http_host;), see "Behind a '
+                'proxy" in docs/console.rst. Others may follow that are not said.',
+                origin=repr(origin)[1:],
+                host=repr(host)[1:],
             )
 
     def end_streams(self) -> None:
