@@ -122,3 +122,11 @@ class ProxyTests(SynchronousTestCase):
         page.driver.refresh()
         page.row("ECHO")
         self.assertEqual(page.text("banner"), "")
+
+    def test_no_websockets(self) -> None:
+        proxy = self.proxy(passes_websockets=False)
+        page = Page(f"http://localhost:{proxy.port}/")
+        page.wait_text("banner-text", "no WebSocket to it opens. A proxy between may not pass them")
+        proxy.change(passes_websockets=True)
+        page.row("ECHO")
+        self.assertEqual(page.text("banner"), "")

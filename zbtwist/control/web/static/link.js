@@ -19,6 +19,11 @@ const PATIENCE = 10000;
 const SILENCE = 3000;
 const LAST_SILENCE = 4000;
 
+/** Why a socket does not open where all else is answered: browsers do not tell. */
+const UNOPENED =
+  "The gateway answers, but no WebSocket to it opens. A proxy between may not pass them on (see " +
+  '"Behind a proxy" in docs/console.rst), or too many consoles are open.';
+
 /** What the gateway could not do, in its own words. */
 export class Fault extends Error {
   constructor(text, code = 0) {
@@ -37,6 +42,8 @@ export class Link extends EventTarget {
     this.session = session;
     this.up = false;
     this.delay = FIRST_DELAY;
+    /** How many sockets in a row did not open, though there was a ticket for each. */
+    this.unopened = 0;
     this.lastId = 0;
     this.calls = new Map();
     // A page that comes back to the front does not wait for its turn.
@@ -55,6 +62,7 @@ export class Link extends EventTarget {
     try {
       url = await this.session.address(this.path);
     } catch (failure) {
+      this.unopened = 0;
       // A browser's own words say nothing to a reader.
       this.lost(begun, failure.isAnswer ? failure.message : "", failure.isAsked);
       return;
@@ -63,7 +71,13 @@ export class Link extends EventTarget {
     url.protocol = url.protocol.replace("http", "ws");
     const socket = new WebSocket(url);
     this.socket = socket;
-    const attempt = setTimeout(() => this.lost(socket), PATIENCE);
+    this.unopened += 1;
+    socket.addEventListener("open", () => {
+      this.unopened = 0;
+    });
+    // Once may be a gateway that stops just then.
+    const lost = () => this.lost(socket, this.unopened > 1 ? UNOPENED : "");
+    const attempt = setTimeout(lost, PATIENCE);
     socket.addEventListener("message", (event) => {
       if (socket !== this.socket) return;
       clearTimeout(attempt);
@@ -72,7 +86,7 @@ export class Link extends EventTarget {
     });
     socket.addEventListener("close", () => {
       clearTimeout(attempt);
-      this.lost(socket);
+      lost();
     });
   }
 
