@@ -51,6 +51,22 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(links, [f"http://{place}/?view={v}" for v in ("nodes", "network", "log")])
 
 
+class BrowserTests(SynchronousTestCase):
+    if missing():
+        skip = missing()
+
+    def test_no_signals_with_a_timeout(self) -> None:
+        """As in Safari before 16, Chrome before 103 and Firefox before 100."""
+        page = Page(f"http://127.0.0.1:{World.get().gateway.control}/")
+        command = page.driver.execute_cdp_cmd
+        script = {"source": "delete AbortSignal.timeout"}
+        added = command("Page.addScriptToEvaluateOnNewDocument", script)
+        self.addCleanup(command, "Page.removeScriptToEvaluateOnNewDocument", added)
+        page.driver.refresh()
+        self.assertEqual(page.script("return typeof AbortSignal.timeout"), "undefined")
+        page.row("ECHO")
+
+
 class ProxyTests(SynchronousTestCase):
     if missing():
         skip = missing()

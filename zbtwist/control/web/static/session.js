@@ -26,6 +26,14 @@ function urlOf(path) {
   return new URL(path, location.origin + location.pathname);
 }
 
+/** A signal that ends something after a time. AbortSignal.timeout does as much, in browsers that are
+ * newer than the rest of the page needs. */
+function after(milliseconds) {
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), milliseconds);
+  return controller.signal;
+}
+
 /** Why an answer is of no use. The gateway's own are known by their form: they are sentences in
  * plain text, and a question for a password has a name. */
 async function failureOf(answer) {
@@ -58,7 +66,7 @@ async function post(path, authorization) {
     credentials: "same-origin",
     redirect: "manual",
     cache: "no-store",
-    signal: AbortSignal.timeout(PATIENCE),
+    signal: after(PATIENCE),
   });
   const isJson = answer.headers.get("content-type")?.startsWith("application/json");
   if (answer.ok && isJson) return answer.json();
