@@ -18,6 +18,7 @@ class Rules:
     @ivar passes_websockets: whether it lets a connection be upgraded.
     @ivar wants: ``NAME:PASSWORD`` that it asks for by itself; "" for none.
     @ivar cookie: what it asks for in place of that, and gives to who opens the page.
+    @ivar leads_away: whether who lacks that is sent to another site to get it.
     @ivar folder: where in its own addresses those of the gateway begin.
     """
 
@@ -25,6 +26,7 @@ class Rules:
     passes_websockets: bool = True
     wants: str = ""
     cookie: str = ""
+    leads_away: bool = False
     folder: str = "/"
 
 
@@ -107,8 +109,11 @@ class Proxy:
             _copy(gateway, client)
 
     def _refuse(self, client: socket.socket, header: str) -> None:
+        status = "401 Unauthorized"
+        if self.rules.leads_away:
+            status, header = "302 Found", "Location: http://login.example/\r\n"
         client.sendall(
-            f"HTTP/1.1 401 Unauthorized\r\n{header}Content-Type: text/html\r\n"
+            f"HTTP/1.1 {status}\r\n{header}Content-Type: text/html\r\n"
             "Content-Length: 20\r\nConnection: close\r\n\r\n<h1>Who is it?</h1>\n".encode()
         )
 

@@ -111,15 +111,16 @@ class ProxyTests(SynchronousTestCase):
 
     def test_it_asks_again(self) -> None:
         """It is not the gateway that does."""
-        proxy = self.proxy(cookie="sso=1", passes_websockets=False)
-        page = Page(f"http://localhost:{proxy.port}/")
-        page.wait_text("banner-text", "rying again")
-        proxy.change(cookie="sso=2")
-        page.wait_text("banner-text", "such as a proxy, asks who you are. Reload the page")
-        self.assertFalse(self.is_asked(page))
-        proxy.change(passes_websockets=True)
-        page.click("reload")
-        page.row("ECHO")
+        for leads_away in (False, True):
+            proxy = self.proxy(cookie="sso=1", passes_websockets=False)
+            page = Page(f"http://localhost:{proxy.port}/")
+            page.wait_text("banner-text", "rying again")
+            proxy.change(cookie="sso=2", leads_away=leads_away)
+            page.wait_text("banner-text", "such as a proxy, asks who you are. Reload the page")
+            self.assertFalse(self.is_asked(page))
+            proxy.change(passes_websockets=True)
+            page.click("reload")
+            page.row("ECHO")
 
     def test_another_host(self) -> None:
         """The browser does not get the page's scripts: it says so, and the log why."""

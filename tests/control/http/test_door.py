@@ -135,6 +135,12 @@ class Closed(DoorTestCase):
         status, _, body = self.ask(f"/live?ticket={told['ticket']}", basic("bob", "word", origin))
         self.assertEqual((status, body), (200, b"alice True"))
 
+    def test_a_proxy_that_logs_in_by_itself(self) -> None:
+        """For all whom it lets pass."""
+        own = f"Origin: http://gateway:27000\r\nZbtwist-{basic().strip()}\r\n"
+        self.assertEqual(self.told("/ticket", own)["user"], "alice")
+        self.assertEqual(self.ask("/live", own)[2], b"alice True")
+
     def test_other_sites_try_no_password(self) -> None:
         """A page of another site tries passwords in its reader's name in vain."""
         for path in ("/RPC2", "/metrics", "/login", "/ticket", "/logout"):
