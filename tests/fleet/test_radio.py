@@ -18,6 +18,7 @@ from zbtwist.control.faults import ControlFault
 from zbtwist.control.http.fleet_metrics import FleetCollector
 from zbtwist.fleet import radio as radio_module
 from zbtwist.fleet.service import FleetService
+from zbtwist.fleet.site import STRIPPED
 from zbtwist.fleet.way import EXPIRY, TRANSMIT_TIMEOUT
 from zbtwist.health.events import HealthChanged
 from zbtwist.mqtt.interfaces import Message
@@ -29,6 +30,11 @@ from zbtwist.runtime.event_bus import Event
 from zbtwist.xbee.address import Address64
 
 SITE = SiteTopics("zbtwist", "site-1")
+
+
+def stripped(message: Message) -> tuple[Message]:
+    """As what speaks MQTT 3.1.1 hands it on."""
+    return (Message(message.topic, message.payload, message.retained),)
 
 
 class FleetTestCase(SynchronousTestCase):
@@ -649,6 +655,52 @@ class SitesTests(FleetTestCase):
         self.assertEqual(ghost.offline_reason, "Site ghost does not answer.")
         self.assertEqual(self.log.lines().count("Site ghost does not answer."), 1)
 
+    def test_bridge_of_mqtt_3(self) -> None:
+        """It takes the properties of all messages: that is said once, and again when it was right
+        in between.
+        """
+        fleet = self.build(nodes=2)
+        said = STRIPPED.format(site="site-1")
+        self.hub.kill()
+        fleet.broker.passes = stripped
+        self.hub.start()
+        for _ in range(20):
+            self.device.send(b"not heard")
+            fleet.run(10)
+        site = self.hub.radio.sites["site-1"]
+        self.assertEqual(site.offline_reason, said)
+        lines = self.log.lines()
+        self.assertEqual((lines.count(said), "Site site-1 does not answer." in lines), (1, False))
+        rows = self.hub.gateway.api.list_nodes()
+        self.assertEqual({row["health_text"] for row in rows}, {said})
+
+        fleet.broker.passes = lambda message: (message,)
+        self.device.send(b"heard")
+        fleet.run(70)
+        self.assertEqual(site.offline_reason, "")
+
+        # A bridge that was set otherwise shows at the next packet, though nothing is written.
+        fleet.broker.passes = stripped
+        self.device.send(b"not heard")
+        fleet.run(10)
+        self.assertEqual(site.offline_reason, said)
+        self.assertEqual(self.log.lines().count(said), 2)
+
+    def test_site_that_is_silent_by_itself(self) -> None:
+        """What came without properties says nothing of one whose messages have them again."""
+        fleet = self.build()
+        fleet.broker.passes = lambda message: (
+            () if message.topic == SITE.streams else stripped(message)
+        )
+        self.device.send(b"x")
+        fleet.run(10)
+        site = self.hub.radio.sites["site-1"]
+        self.assertEqual(site.offline_reason, STRIPPED.format(site="site-1"))
+        fleet.broker.passes = lambda message: () if message.topic == SITE.streams else (message,)
+        self.device.send(b"x")
+        fleet.run(70)
+        self.assertEqual(site.offline_reason, "Site site-1 does not answer.")
+
     def test_what_was_lost_of_what_is_kept(self) -> None:
         fleet = self.build(sites=1, nodes=3)
         self.hub.kill()
@@ -926,6 +978,22 @@ class StrangersTests(FleetTestCase):
         self.assertEqual((self.got, client.ended), ([b"still here"], ""))
         self.assertEqual(set(radio.sites) - {"site-1", "site-9"}, set())
         self.assertGreater(radio.ignored, 0)
+
+    def test_bytes_without_properties_in_place_of_a_site(self) -> None:
+        """Somebody else speaks: the site is asked now and then, and goes on."""
+        fleet = self.build()
+        client = self.connect()
+        stranger = fleet.broker.joined()
+        before = fleet.broker.payloads(SITE.streams)
+        for _ in range(600):
+            stranger.publish(Message(SITE.rx(self.device.address64), b"lie"))
+            self.device.send(b".")
+            fleet.run(0.1)
+
+        questions = fleet.broker.payloads(SITE.streams)[len(before) :]
+        self.assertLessEqual(len(questions), 2)
+        self.assertEqual((b"".join(client.heard), client.ended), (b"." * 600, ""))
+        self.assertEqual(self.hub.radio.sites["site-1"].offline_reason, "")
 
     def test_sites_and_nodes_are_bounded(self) -> None:
         self.patch(radio_module, "MAX_SITES", 3)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.site.streams_support import ANSWERS, TOPICS, A, StreamsTestCase
+from tests.support import record_log
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.port_values import OFF
 from zbtwist.mqtt.interfaces import Message
@@ -126,6 +127,24 @@ class CountsTests(StreamsTestCase):
     def test_what_is_retained_is_no_question(self) -> None:
         self.assertEqual(self.ask(retained=True)[:0], [])
         self.assertEqual(self.ask(response_topic=""), [])
+
+    def test_question_that_cannot_be_answered(self) -> None:
+        """That is said once, though a hub goes on to ask; and again when one could be answered in
+        between.
+        """
+        log = record_log(self)
+        said = (
+            "What asks at 'zbtwist/house/streams' cannot be answered, since it names no response "
+            "topic. If it is a hub, something between it and this gateway speaks MQTT 3.1.1"
+        )
+        for _ in range(3):
+            self.ask(response_topic="")
+            self.wire.clock.advance(60)
+        self.assertEqual([line.startswith(said) for line in log.lines()], [True])
+        for _ in range(50):
+            self.ask()
+            self.ask(response_topic="")
+        self.assertEqual([line.startswith(said) for line in log.lines()], [True] * 2)
 
     def test_not_answered_where_it_would_be_taken_for_something_else(self) -> None:
         self.assertEqual(self.ask(response_topic=TOPICS.tx(A)), [])

@@ -25,7 +25,7 @@ from zbtwist.fleet.way import NodeWay
 from zbtwist.mqtt.interfaces import IBroker, Message
 from zbtwist.mqtt.settings import HUBS
 from zbtwist.mqtt.site_topics import SiteTopics, node_of, site_of
-from zbtwist.mqtt.stream_messages import Counts, numbered, read_object
+from zbtwist.mqtt.stream_messages import Counts, is_stripped, numbered, read_object
 from zbtwist.radio.errors import RadioOffline
 from zbtwist.radio.events import LinkDown, StreamHole, WaysChanged
 from zbtwist.radio.info import RadioInfo
@@ -310,6 +310,10 @@ class FleetRadio(SiteOperations):
             self.ignored += 1
         else:
             site.speaks()
+            if is_stripped(message):
+                site.comes_stripped()
+            elif payload:
+                site.is_stripped = False
             self.described(site, Address64(found[1]), said)
 
     def _rx(self, message: Message) -> None:
@@ -317,8 +321,11 @@ class FleetRadio(SiteOperations):
         said = numbered(message)
         if known is None or said is None or message.retained or len(message.payload) > MAX_PACKET:
             self.ignored += 1
+            if known is not None and is_stripped(message) and not message.retained:
+                known[1].comes_stripped()
             return
         way, site = known
+        site.is_stripped = False
         if said.run != site.run:
             if site.is_past(said.run):
                 self.doubles += 1

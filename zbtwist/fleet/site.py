@@ -20,8 +20,9 @@ from zbtwist.fleet.answers import Answers
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.site_topics import SiteTopics
 from zbtwist.mqtt.stream_messages import Counts
-from zbtwist.radio.errors import RadioError
+from zbtwist.radio.errors import NoAnswer, RadioError
 from zbtwist.radio.info import DEFAULT_PAYLOAD_LIMIT, RadioInfo
+from zbtwist.runtime.repeats import Interval
 from zbtwist.xbee.address import Address64
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
 
 #: Runs of a site's gateway that are remembered as past: what is still said of them came late.
 PAST_RUNS = 8
+
+#: Why a site does not answer whose messages come without properties.
+STRIPPED = (
+    "Messages of site {site} come without their properties: something between it and this hub "
+    "speaks MQTT 3.1.1, which has none. Let it speak MQTT 5; a bridge of mosquitto needs the line "
+    "bridge_protocol_version mqttv50."
+)
 
 
 class Site:
@@ -47,6 +55,8 @@ class Site:
     @ivar offline_reason: why, a sentence; empty if it is there.
     @ivar heard_at: when something of it came last; seconds of the clock.
     @ivar is_said_away: whether it is news when it is there.
+    @ivar is_stripped: whether what came of it last had lost its properties on the way. Then neither
+        does a question come to it as it was asked, nor an answer back.
     @ivar counted: called with it and its counts when it has answered, before anything is sent.
     @ivar changed: called when it has come, or gone.
     """
@@ -78,8 +88,10 @@ class Site:
         self.offline_reason = f"Site {self.name} has not answered yet."
         # Whether it has said that it is there, or is not.
         self._was_told = False
-        # Whether it was asked in vain since it answered last.
-        self._is_silent = False
+        self.is_stripped = False
+        self._stripped_looks = Interval()
+        # Why it was asked in vain since it answered last, as was said; empty if it was not.
+        self._silence = ""
         self._asking: Deferred[bytes] | None = None
         self._retry: IDelayedCall | None = None
         self._pause = FIRST_PAUSE
@@ -89,7 +101,7 @@ class Site:
         """Whether it is away by what was said of it on this connection to the broker, or since it
         was asked in vain.
         """
-        is_asked = self._asking is not None and not self._is_silent
+        is_asked = self._asking is not None and not self._silence
         return self.is_away and self._was_told and not is_asked
 
     def stop(self) -> None:
@@ -135,6 +147,14 @@ class Site:
             self._retry.cancel()
             self._ask()
 
+    def comes_stripped(self) -> None:
+        """Something of it has come without its properties, and is not taken: see whether it still
+        answers, but not each time: anybody may publish such things.
+        """
+        self.is_stripped = True
+        if not self.is_away and self._stripped_looks.is_over(self._clock.seconds()):
+            self.look()
+
     def look(self) -> None:
         """Something of a site that is there is not known, or whether it still is: ask it, unless
         that is under way.
@@ -178,7 +198,8 @@ class Site:
             is_zigbee=False,
             is_fleet=True,
         )
-        self._is_silent = False
+        self._silence = ""
+        self.is_stripped = False
         self._pause = FIRST_PAUSE
         self.heard_at = self._clock.seconds()
         self.counted(self, counts)
@@ -192,9 +213,12 @@ class Site:
         failure.trap(RadioError, CancelledError)
         if failure.check(CancelledError):
             return
-        was_there, is_news = not self.is_away, not self._is_silent
-        self._is_silent = True
-        self.gone(failure.getErrorMessage())
+        reason = failure.getErrorMessage()
+        if self.is_stripped and failure.check(NoAnswer):
+            reason = STRIPPED.format(site=self.name)
+        was_there, is_news = not self.is_away, reason != self._silence
+        self._silence = reason
+        self.gone(reason)
         if is_news and not was_there:
             # It has said that it is there.
             self.changed(self)

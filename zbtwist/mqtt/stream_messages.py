@@ -164,6 +164,13 @@ class Counts:
         return cls(run, min(max(limit, 0), 0xFFFF), counts)
 
 
+def is_stripped(message: Message) -> bool:
+    """Whether a message with something in it has no property at all: those of gateways have at
+    least a content type. What speaks MQTT 3.1.1 hands it on so.
+    """
+    return bool(message.payload) and not (message.content_type or message.user_properties)
+
+
 def numbered(message: Message) -> Numbered | None:
     """Return what a packet from a node says of itself; None if it is not numbered."""
     run = number = ""

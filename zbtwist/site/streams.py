@@ -79,6 +79,9 @@ class Streams:
         self._to: dict[Address64, Transmissions] = {}
         self._past = PastStreams()
         self._refusals_said = Interval(SAID_EACH)
+        # Of questions that nobody can be answered; a hub goes on to ask.
+        self._is_vain_said = False
+        self._vain_said = Interval(SAID_EACH)
 
     # --- see `zbtwist.site.interfaces.Part` ------------------------------------------------------
 
@@ -208,8 +211,12 @@ class Streams:
 
     def _asked(self, message: Message) -> None:
         """Somebody asks for the counts."""
-        if message.retained or not message.response_topic:
+        if message.retained:
             return
+        if not message.response_topic:
+            self._say_vain(message)
+            return
+        self._is_vain_said = False
         facts = self._radio.facts
         counts = Counts(
             self._run,
@@ -217,6 +224,18 @@ class Streams:
             {address64: heard.count for address64, heard in self._from.items()},
         )
         self._answer(message, counts.to_bytes())
+
+    def _say_vain(self, message: Message) -> None:
+        """Say in the log that nobody can be answered, once until a question can be."""
+        if not self._is_vain_said and self._vain_said.is_over(self._clock.seconds()):
+            self._is_vain_said = True
+            self.log.warn(
+                "What asks at {topic} cannot be answered, since it names no response topic. If it "
+                "is a hub, something between it and this gateway speaks MQTT 3.1.1, which has "
+                "none: let it speak MQTT 5; a bridge of mosquitto needs the line "
+                "bridge_protocol_version mqttv50.",
+                topic=shown(message.topic),
+            )
 
     def _answer(self, message: Message, payload: bytes) -> None:
         """Answer a message where it says."""
