@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import shutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from twisted.trial.unittest import SkipTest
@@ -24,6 +24,9 @@ try:
     from selenium.webdriver.remote.webelement import WebElement
 except ImportError:
     webdriver = Keys = None  # type: ignore[assignment, misc]
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _CHROMIUM = shutil.which("chromium")
 _CHROMEDRIVER = shutil.which("chromedriver")
@@ -40,6 +43,20 @@ _OPTIONS = (
 )
 
 _driver: Any = None
+
+_shared: dict[type, Any] = {}
+
+
+class Shared:
+    """What many tests share: it is made when the first of them asks for it."""
+
+    @classmethod
+    def get(cls) -> Self:
+        """Return the one there is of this class."""
+        if cls not in _shared:
+            _shared[cls] = cls()
+        one: Self = _shared[cls]
+        return one
 
 
 def missing() -> str:
@@ -158,6 +175,21 @@ class Page:
             return ""
         state, body = self.script("return [document.readyState, document.body?.innerText ?? null]")
         return f", and is not to be seen in {self.driver.current_url} ({state}): {body!r:.500}"
+
+    def asks_who(self) -> bool:
+        """Whether the page asks for a user of the gateway; also while it is being loaded."""
+        return bool(self.script("return document.getElementById('login-dialog')?.open"))
+
+    def wait_until_it_asks_who(self) -> None:
+        """Wait until it does."""
+        wait_until(self.asks_who, "the question who it is")
+
+    def log_in(self, name: str, word: str) -> None:
+        """Answer that."""
+        for field, text in (("login-name", name), ("login-password", word)):
+            self.id(field).clear()
+            self.id(field).send_keys(text)
+        self.id("login-send").click()
 
     def find(self, selector: str) -> list[WebElement]:
         """Find elements by a CSS selector."""

@@ -80,6 +80,5 @@ class ListStates(AxeTestCase):
 class Login(AxeTestCase):
     def test_login(self) -> None:
         page = Page(test_login.World.get().url)
-        asks = "return document.getElementById('login-dialog')?.open"
-        wait_until(lambda: page.script(asks), "the question who it is")
+        page.wait_until_it_asks_who()
         self.assertUsable(page, "login")

@@ -8,14 +8,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.proxy import Proxy
-from tests.browser.support import Page, browser, missing, wait_until
+from tests.browser.support import Page, Shared, browser, missing
 from tests.system.support import QUICK, Gateway
 
 
-class World:
+class World(Shared):
     """A gateway without users, and one with them, which all tests share."""
-
-    one: World | None = None
 
     def __init__(self) -> None:
         self.gateway = Gateway(QUICK)
@@ -23,12 +21,6 @@ class World:
         for gateway in (self.gateway, self.closed):
             atexit.register(gateway.stop)
             gateway.wait_for("ECHO is on port")
-
-    @classmethod
-    def get(cls) -> World:
-        if cls.one is None:
-            cls.one = World()
-        return cls.one
 
 
 class AddressTests(SynchronousTestCase):
@@ -78,27 +70,18 @@ class ProxyTests(SynchronousTestCase):
         self.addCleanup(browser().delete_all_cookies)
         return proxy
 
-    def is_asked(self, page: Page) -> bool:
-        """Whether the page asks for a user of the gateway."""
-        return bool(page.script("return document.getElementById('login-dialog')?.open"))
-
-    def log_in(self, page: Page) -> None:
-        wait_until(lambda: self.is_asked(page), "the question who it is")
-        page.id("login-name").send_keys("alice")
-        page.id("login-password").send_keys("secret")
-        page.id("login-send").click()
-
     def test_a_password_of_its_own(self) -> None:
         """Also before a gateway with users, which counts no wrong one for that."""
         for gateway in (World.get().gateway, World.get().closed):
             proxy = self.proxy(gateway, wants="bob:word", folder="/zb/")
             page = Page(f"http://bob:word@localhost:{proxy.port}/zb/")
             if gateway is World.get().closed:
-                self.log_in(page)
+                page.wait_until_it_asks_who()
+                page.log_in("alice", "secret")
             page.row("ECHO")
             page.open_terminal("ECHO")
             page.wait_text("terminal-state", "open")
-            self.assertFalse(self.is_asked(page))
+            self.assertFalse(page.asks_who())
             self.assertNotIn("wrong name or password", gateway.output)
 
     def test_a_cookie_of_its_own(self) -> None:
@@ -106,7 +89,8 @@ class ProxyTests(SynchronousTestCase):
             proxy = self.proxy(gateway, cookie="sso=1")
             page = Page(f"http://localhost:{proxy.port}/")
             if gateway is World.get().closed:
-                self.log_in(page)
+                page.wait_until_it_asks_who()
+                page.log_in("alice", "secret")
             page.row("ECHO")
 
     def test_it_asks_again(self) -> None:
@@ -117,7 +101,7 @@ class ProxyTests(SynchronousTestCase):
             page.wait_text("banner-text", "rying again")
             proxy.change(cookie="sso=2", leads_away=leads_away)
             page.wait_text("banner-text", "such as a proxy, asks who you are. Reload the page")
-            self.assertFalse(self.is_asked(page))
+            self.assertFalse(page.asks_who())
             proxy.change(passes_websockets=True)
             page.click("reload")
             page.row("ECHO")

@@ -12,7 +12,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.radio import LATE_NAME
-from tests.browser.support import Keys, Page, missing, wait_until
+from tests.browser.support import Keys, Page, Shared, missing, wait_until
 from tests.system.support import Gateway, Program, is_listening
 
 #: What a configuration calls a node, and a page must show as it stands.
@@ -21,10 +21,8 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 _SENSOR = "00:13:a2:00:40:0a:3e:02"
 
 
-class World:
+class World(Shared):
     """A radio and a gateway that all tests share; they end with the program."""
-
-    one: World | None = None
 
     def __init__(self) -> None:
         directory = tempfile.mkdtemp(prefix="zbtwist-test-")
@@ -35,12 +33,6 @@ class World:
         atexit.register(self.radio.stop)
         self.radio.wait_for("ready")
         self.gateway = self.start_gateway()
-
-    @classmethod
-    def get(cls) -> World:
-        if cls.one is None:
-            cls.one = World()
-        return cls.one
 
     def start_gateway(self, control: int | None = None) -> Gateway:
         gateway = Gateway(self.link, "--config", str(self.configuration), control=control)

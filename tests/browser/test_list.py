@@ -11,13 +11,13 @@ import signal
 import socket
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.radio import address
-from tests.browser.support import Page, missing, wait_until
+from tests.browser.support import Page, Shared, missing, wait_until
 from tests.system.support import Gateway, Program, is_listening
 
 #: How many nodes there are, and the one that is switched off.
@@ -30,10 +30,8 @@ ARABIC = "عداد الكهرباء"
 FORMULA = '=HYPERLINK("http://evil.example")'
 
 
-class World:
+class World(Shared):
     """A radio with many nodes, and a gateway, which all tests share; they end with the program."""
-
-    one: ClassVar[World | None] = None
 
     def __init__(self) -> None:
         directory = tempfile.mkdtemp(prefix="zbtwist-test-")
@@ -63,12 +61,6 @@ class World:
         self.ports = {row["label"]: row["tcp_port"] for row in rows}
         # One has a socket in place of a port.
         return len(rows) == NODES and sum(map(bool, self.ports.values())) == NODES - 1
-
-    @classmethod
-    def get(cls) -> World:
-        if cls.one is None:
-            cls.one = World()
-        return cls.one
 
     def switch(self) -> None:
         """Switch a node off, or on again."""

@@ -10,16 +10,14 @@ from pathlib import Path
 import trustme
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser.support import Page, missing, wait_until
+from tests.browser.support import Page, Shared, missing, wait_until
 from tests.system.forked import ZBGATE
 from tests.system.support import QUICK, Gateway, free_ports
 from zbtwist.control.passwords import line_of
 
 
-class World:
+class World(Shared):
     """A gateway with users, which all tests share."""
-
-    one: World | None = None
 
     def __init__(self) -> None:
         directory = tempfile.mkdtemp(prefix="zbtwist-test-")
@@ -41,12 +39,6 @@ class World:
         self.gateway.wait_for("ECHO is on port")
         self.url = f"https://localhost:{port}/"
 
-    @classmethod
-    def get(cls) -> World:
-        if cls.one is None:
-            cls.one = World()
-        return cls.one
-
 
 class LoginTestCase(SynchronousTestCase):
     if missing():
@@ -54,28 +46,18 @@ class LoginTestCase(SynchronousTestCase):
 
     def page(self, view: str = "") -> Page:
         page = Page(World.get().url, view)
-        wait_until(lambda: self.is_asked(page), "the question who it is")
+        page.wait_until_it_asks_who()
         return page
-
-    def is_asked(self, page: Page) -> bool:
-        """Whether the page asks who it is; also while it is being loaded."""
-        return bool(page.script("return document.getElementById('login-dialog')?.open"))
-
-    def log_in(self, page: Page, name: str, word: str) -> None:
-        for field, text in (("login-name", name), ("login-password", word)):
-            page.id(field).clear()
-            page.id(field).send_keys(text)
-        page.id("login-send").click()
 
 
 class LoginTests(LoginTestCase):
     def test_login(self) -> None:
         page = self.page()
         self.assertEqual(page.text("nodes-count"), "")
-        self.log_in(page, "alice", "wrong")
+        page.log_in("alice", "wrong")
         page.wait_text("login-error", "There is no such user, or the password is another one.")
-        self.log_in(page, "alice", "sëcret")
-        wait_until(lambda: not self.is_asked(page), "it is let in")
+        page.log_in("alice", "sëcret")
+        wait_until(lambda: not page.asks_who(), "it is let in")
         page.wait_text("user", "alice")
         page.row("ECHO")
         # A terminal and the log have tickets of their own.
@@ -92,13 +74,13 @@ class LoginTests(LoginTestCase):
         self.assertEqual(kept, [0, 0])
         # Not even another load of the page has it.
         page.id("logout").click()
-        wait_until(lambda: self.is_asked(page), "it is out")
+        wait_until(page.asks_who, "it is out")
 
     def test_no_ticket_is_of_use_again(self) -> None:
         """What stands in the addresses that a proxy would log opens nothing more."""
         page = self.page()
         page.requests()
-        self.log_in(page, "alice", "sëcret")
+        page.log_in("alice", "sëcret")
         page.row("ECHO")
         (live,) = [url for url in page.requests() if "/live" in url]
         self.assertIn("ticket=", live)

@@ -21,8 +21,6 @@ METER, ECHO = "00:13:a2:00:40:0a:3e:01", "00:13:a2:00:40:0a:3e:03"
 class PanelWorld(World):
     """A network of its own: what is set here does not disturb other tests."""
 
-    one: World | None = None
-
 
 class PanelTestCase(ConsoleTestCase):
     def setUp(self) -> None:

@@ -39,7 +39,7 @@ class ReadOnlyTests(LoginTestCase):
 
     def test_who_may_only_look(self) -> None:
         page = self.page()
-        self.log_in(page, "viewer", "look")
+        page.log_in("viewer", "look")
         page.wait_text("user", "viewer (may only look)")
         page.row("ECHO")
         offered = usable(page, "#view-nodes")

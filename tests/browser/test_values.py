@@ -6,12 +6,12 @@ import atexit
 import socket
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser import axe
-from tests.browser.support import Page, missing, wait_until
+from tests.browser.support import Page, Shared, missing, wait_until
 from tests.decoding.support import AFTER, BEFORE, KWH, KWH_BEFORE, WATTS
 from tests.system.support import Gateway, is_listening
 from zbtwist.simulator.meter import encode_packet
@@ -32,10 +32,8 @@ decoder = "ecm1220"
 """
 
 
-class World:
+class World(Shared):
     """A gateway that all tests share; it ends with the program."""
-
-    one: ClassVar[World | None] = None
 
     def __init__(self) -> None:
         path = Path(tempfile.mkdtemp(prefix="zbtwist-test-"), "zbtwist.toml")
@@ -46,12 +44,6 @@ class World:
         wait_until(lambda: is_listening(self.gateway.control), "the control port")
         self.ports = {name: row["tcp_port"] for name, row in self.gateway.nodes(4).items()}
         wait_until(lambda: self.told("METER").get("ch1_power"), "the first watts")
-
-    @classmethod
-    def get(cls) -> World:
-        if cls.one is None:
-            cls.one = World()
-        return cls.one
 
     def told(self, name: str) -> dict[str, Any]:
         """What a node has told, by the control API."""
