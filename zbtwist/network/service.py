@@ -244,8 +244,8 @@ class NetworkService(Service):
             # It says nothing new of a node of which all is known, and nobody looks on: who waits
             # for the bytes has them before it is noted when they came.
             node.receiver(frame.data)
-            node.spoke_at = now = self._clock.seconds()
-            self.signals.last_heard = self.nodes.heard(frame.address64, frame.address16, now)
+            self.signals.last_heard = node
+            self.nodes.heard_again(node, self._clock.seconds())
         else:
             node = self._sender(frame)
             if node is None:

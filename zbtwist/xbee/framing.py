@@ -44,7 +44,6 @@ OVERHEAD = 4
 _LENGTH = struct.Struct(">H")
 _START_AND_LENGTH = struct.Struct(">BH")
 _BYTES = [bytes((value,)) for value in range(256)]
-_ESCAPED_13 = b"\x7d\x33"
 _ESCAPED_PAIR = re.compile(rb"\x7d(.?)", re.DOTALL)
 
 #: The most bytes whose sum is certain to stay below the modulus of Adler-32, 65521.
@@ -95,24 +94,19 @@ def escape(data: bytes) -> bytes:
 
 def unescape(data: bytes) -> bytes:
     """Undo `escape`: any ``7D, byte`` is read as ``byte ^ 20``; a 7D at the end is left out."""
-    # Mostly alone, since it is in all of Digi's addresses.
-    plain = data.replace(_ESCAPED_13, b"\x13")
-    return _unescape_rest(data, plain) if ESCAPE in plain else plain
-
-
-def _unescape_rest(data: bytes, plain: bytes) -> bytes:
-    """Undo the other escapes.
-
-    @param plain: `data`, in which 7D, 33 is undone.
-    """
-    # The four pairs that a radio sends are undone in C. Each 7D that begins such a pair shortens
-    # the data by one byte, and only those do, so that the size proves that there was no other pair.
-    size = len(data) - data.count(ESCAPE_BYTE)
-    plain = (
-        plain.replace(b"\x7d\x5e", b"\x7e")
-        .replace(b"\x7d\x31", b"\x11")
-        .replace(b"\x7d\x5d", b"\x7d")
-    )
+    # The four pairs that a radio sends are undone in C, until no 7D is left: each was of a pair
+    # then, and there was no other pair. 13 is the first, since it is in all of Digi's addresses.
+    plain = data.replace(b"\x7d\x33", b"\x13")
+    if ESCAPE not in plain:
+        return plain
+    plain = plain.replace(b"\x7d\x31", b"\x11")
+    if ESCAPE not in plain:
+        return plain
+    plain = plain.replace(b"\x7d\x5e", b"\x7e")
+    if ESCAPE not in plain:
+        return plain
+    size = len(plain) - plain.count(ESCAPE_BYTE)
+    plain = plain.replace(b"\x7d\x5d", b"\x7d")
     if len(plain) == size:
         return plain
     return _ESCAPED_PAIR.sub(lambda pair: bytes([pair[1][0] ^ 0x20]) if pair[1] else b"", data)
@@ -363,10 +357,7 @@ def _frame_in(piece: bytes, maximum: int) -> bytes:
     @param piece: without other start bytes.
     @param maximum: the longest frame data to believe, in bytes.
     """
-    # As `unescape`, with a call less for most.
-    body = piece.replace(_ESCAPED_13, b"\x13")
-    if ESCAPE in body:
-        body = _unescape_rest(piece, body)
+    body = unescape(piece)
     length = len(body) - 3
     if 0 < length <= maximum and body[0] << 8 | body[1] == length:
         frame_data = body[2:-1]
