@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
 import io
 import json
 import re
 import socket
 import socketserver
+import ssl
 import threading
 import time
 import xmlrpc.client
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from xmlrpc.server import SimpleXMLRPCServer
 
+import trustme
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
@@ -1292,6 +1295,69 @@ class Failures(CtlTestCase):
     def test_no_such_host(self) -> None:
         for host in ("no-such-host.invalid", f"{'x' * 70}.invalid"):
             self.assertIn("No gateway answers", self.failed(3, "list", url=host))
+
+    @contextlib.contextmanager
+    def who_hangs_up(self, answer: bytes) -> Iterator[str]:
+        """Give the URL, without its scheme, of somebody who answers so whatever it is asked, and
+        hangs up.
+        """
+
+        def serve() -> None:
+            # Until the listener is shut down.
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection, contextlib.suppress(OSError):
+                        connection.recv(65536)
+                        connection.sendall(answer)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=serve)
+            thread.start()
+            try:
+                yield f"://127.0.0.1:{listener.getsockname()[1]}/RPC2"
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+                thread.join()
+
+    def test_tls_where_there_is_none(self) -> None:
+        """Whether the other end says so in HTTP, or only hangs up."""
+        for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b""):
+            with self.who_hangs_up(answer) as where:
+                url = f"https{where}"
+                self.assertEqual(
+                    self.failed(3, "list", url=url),
+                    f"zbctl: What answers at {url} does not seem to speak TLS. "
+                    "If it is your gateway, use http:// in --url or ZBCTL_URL.\n",
+                )
+
+    def test_no_tls_where_there_is_some(self) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+
+        class Server(HTTPServer):
+            def get_request(self) -> Any:
+                plain, address = self.socket.accept()
+                try:
+                    return context.wrap_socket(plain, server_side=True), address
+                finally:
+                    # It is not in use any more if TLS has begun.
+                    plain.close()
+
+        server = Server(("127.0.0.1", 0), BaseHTTPRequestHandler)
+        self.serve(server)
+        at = f"127.0.0.1:{server.server_address[1]}/RPC2"
+        sentence = self.failed(3, "list", url=f"http://me:secret@{at}")
+        self.assertEqual(
+            sentence,
+            f"zbctl: What answers at http://{at} seems to speak TLS. "
+            "If it is your gateway, use https:// in --url or ZBCTL_URL.\n",
+        )
+
+    def test_who_hangs_up_on_both(self) -> None:
+        with self.who_hangs_up(b"") as where:
+            url = f"http{where}"
+            self.assertIn(f"No gateway answers at {url} (", self.failed(3, "list", url=url))
 
     def test_a_password_is_not_shown(self) -> None:
         sentence = self.failed(3, "list", url="http://me:secret@no-such-host.invalid")

@@ -6,6 +6,7 @@ It trusts no text that comes from there: names are chosen by whoever set up a ra
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 import xmlrpc.client
 from base64 import b64encode
@@ -34,6 +35,9 @@ TEST_TIMEOUT = 300.0
 SHORT_TIMEOUT = 1.0
 PROGRESS_TIMEOUT = 5.0
 
+#: And for an answer to the question whether it is TLS that is spoken there.
+TLS_TIMEOUT = 5.0
+
 Row = dict[str, Any]
 
 #: What it means that a gateway answers with some HTTP statuses.
@@ -42,6 +46,9 @@ _NOT_LET_IN = {
     "ZBCTL_USER and ZBCTL_PASSWORD",
     429: "has had too many wrong passwords from here: try again in a minute",
 }
+
+#: How OpenSSL calls it that what comes is no TLS.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 
 
 def clean(text: str) -> str:
@@ -188,6 +195,7 @@ class Gateway:
                 "with --ca or ZBCTL_CA."
             ) from None
         except (OSError, UnicodeError) as error:
+            self._look_for_tls(error)
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Unreachable(
                 f"No gateway answers at {self._shown} ({reason}). "
@@ -206,6 +214,40 @@ class Gateway:
                 f"What answers at {self._shown} is no gateway: it does not speak XML-RPC. "
                 "Check --url."
             ) from None
+
+    def _look_for_tls(self, error: Exception) -> None:
+        """
+        @param error: what ended a call.
+        @raise Unreachable: the URL says TLS, and the other end does not seem to speak it, or the
+            other way round.
+        """
+        if isinstance(error, ssl.SSLEOFError) or (
+            isinstance(error, ssl.SSLError) and error.reason in _NO_TLS
+        ):
+            raise Unreachable(
+                f"What answers at {self._shown} does not seem to speak TLS. "
+                "If it is your gateway, use http:// in --url or ZBCTL_URL."
+            ) from None
+        if isinstance(error, ConnectionResetError) and not self._is_encrypted and self._wants_tls():
+            raise Unreachable(
+                f"What answers at {self._shown} seems to speak TLS. "
+                "If it is your gateway, use https:// in --url or ZBCTL_URL."
+            ) from None
+
+    def _wants_tls(self) -> bool:
+        """Begin TLS with who has hung up on plain HTTP; say nothing in it."""
+        parts = urlsplit(self._url)
+        timeout = min(self._timeout, TLS_TIMEOUT)
+        try:
+            with (
+                socket.create_connection((parts.hostname, parts.port or 80), timeout) as plain,
+                ssl.create_default_context().wrap_socket(plain, server_hostname=parts.hostname),
+            ):
+                return True
+        except ssl.SSLCertVerificationError:
+            return True
+        except (OSError, ValueError):
+            return False
 
     def rows(self, method: str, *arguments: object) -> list[Row]:
         """Call a method that returns an array of structs."""

@@ -152,6 +152,30 @@ class BadRequests(SiteTestCase):
             self.assertRefused(document, "XML")
         self.assertRefused(b'<?xml version="1.0" encoding="fnord"?><methodCall/>')
 
+    def test_tls(self) -> None:
+        """It is said at once that there is none, though more of its ClientHello would come; nothing
+        of what was asked before is lost.
+        """
+        hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+        for first in (hello, hello[:1]):
+            transport = self.connect()
+            transport.protocol.dataReceived(first)
+            self.clock.advance(0)
+            transport.protocol.dataReceived(hello)
+            self.assertFalse(transport.connected)
+            status, headers, body = parse_response(transport.value())
+            self.assertEqual((status, headers["connection"]), (400, "close"))
+            self.assertIn(b"http://", body)
+
+        transport = self.connect()
+        transport.protocol.dataReceived(request(method_call("list")) + hello)
+        self.clock.advance(0)
+        self.assertFalse(transport.connected)
+        self.assertEqual(transport.value().count(b"HTTP/1.1 200 OK"), 1)
+        self.assertTrue(transport.value().startswith(b"HTTP/1.1 200 OK"))
+        self.assertEqual(transport.value().count(b"400 Bad Request"), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_headers_of_any_bytes(self) -> None:
         for header in (b"Host", b"Origin", b"Accept", b"Content-Type", b"Last-Event-Id", b"Cookie"):
             for path in (b"/", b"/RPC2", b"/nothing"):

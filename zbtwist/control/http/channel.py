@@ -47,6 +47,10 @@ LINGER = 2.0
 #: of a byte each.
 PIECE = 16384
 
+#: The first byte of a ClientHello (RFC 8446, 5.1), which no request begins with: there is nothing
+#: to wait for, and who speaks TLS would wait as long.
+_TLS = b"\x16"
+
 _WHOLE_ADDRESS = re.compile(rb"https?://(?P<host>[^/?]*)(?P<path>.*)", re.IGNORECASE)
 
 
@@ -166,6 +170,9 @@ class ControlChannel(http.HTTPChannel):
         """Look at a piece of what is unread, and not beyond the end of a request."""
         data, self._unread = self._unread[:PIECE], self._unread[PIECE:]
         if self._deadline is None:
+            if data.startswith(_TLS):
+                self._refuse_request("This port speaks HTTP without TLS: ask it with http://.")
+                return
             self._deadline = self.callLater(HEAD_TIMEOUT, self._head_is_late)
         super().dataReceived(data)
 
@@ -217,7 +224,10 @@ class ControlChannel(http.HTTPChannel):
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         # Twisted's has no words.
-        self._refuse(b"400 Bad Request", "This is no request of HTTP, or a part of it is wrong.")
+        self._refuse_request("This is no request of HTTP, or a part of it is wrong.")
+
+    def _refuse_request(self, sentence: str) -> None:
+        self._refuse(b"400 Bad Request", sentence)
         self._look_at_no_more()
         self.loseConnection()
 
