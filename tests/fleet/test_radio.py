@@ -686,6 +686,37 @@ class SitesTests(FleetTestCase):
         self.assertEqual(site.offline_reason, said)
         self.assertEqual(self.log.lines().count(said), 2)
 
+    def test_bridge_that_falls_back_to_mqtt_3(self) -> None:
+        """Without its properties a packet is of no stream, and goes to the node whenever it comes:
+        it is not said again, though it is not answered.
+        """
+        fleet = self.build()
+        client = self.connect()
+        client.write(b"before")
+        fleet.run(1)
+        fleet.broker.passes = stripped
+        client.write(b"once")
+        fleet.run(TRANSMIT_TIMEOUT + 5)
+
+        self.assertEqual((self.got, client.ended), ([b"before", b"once"], RESET))
+        self.assertEqual(self.hub.radio.packets.pending, {})
+
+    def test_broker_that_takes_the_numbers_away(self) -> None:
+        """Nor is it if what it answers to shows that it does not get all of it."""
+        fleet = self.build()
+        client = self.connect()
+        client.write(b"before")
+        fleet.run(1)
+        # The node does not answer: the site tries again and again.
+        self.site.network.nodes.pop(self.device.address64)
+        fleet.broker.passes = lambda message: (replace(message, user_properties=()),)
+        client.write(b"once")
+        fleet.run(TRANSMIT_TIMEOUT + 5)
+
+        said = [m for m in fleet.broker.published if m.topic.endswith("/tx")]
+        self.assertEqual([m.payload for m in said if m.payload], [b"before", b"once"])
+        self.assertEqual(client.ended, RESET)
+
     def test_site_that_is_silent_by_itself(self) -> None:
         """What came without properties says nothing of one whose messages have them again."""
         fleet = self.build()

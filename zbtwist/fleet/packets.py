@@ -121,7 +121,7 @@ class Packets:
             if site is not None and max(pending.sent_at, site.heard_at) <= now - SILENCE:
                 silent[site] = None
         for way in unanswered:
-            way.say_again(now - SAY_AGAIN)
+            way.ask_and_say_again(now - SAY_AGAIN)
         for site in silent:
             site.look()
         if self.pending and self._watch is None:

@@ -3,7 +3,8 @@
 From the node: the numbers of its packets show what was lost and what comes twice. To the node: each
 packet is a message of a stream, which the site sends in order and each once, and answers when it is
 known what became of it. One that is not answered is said again, with the same number, when the site
-is back, or after a while: only the site knows whether it had it. It is not said any more when
+is back, or after a while: only the site knows whether it had it. Before, the site answers a
+question: what stands between may have begun to take the numbers away. It is not said any more when
 nobody wants it, since the stream has broken: the next packet begins a new stream, and the site is
 told to forget the old one.
 
@@ -18,10 +19,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from zbtwist.fleet.packets import Packets, Pending
-from zbtwist.fleet.site import Site
+from zbtwist.fleet.site import ANSWER_TIMEOUT, Site
 from zbtwist.mqtt.interfaces import Message
 from zbtwist.mqtt.stream_messages import (
     BYTES,
@@ -50,6 +52,9 @@ EXPIRY = 10
 #: for that of one to a node that sleeps.
 TRANSMIT_TIMEOUT = 30.0
 EXTENDED_TRANSMIT_TIMEOUT = 330.0
+
+#: A stream that nothing is sent in, of which it is asked what became.
+NO_STREAM = "none"
 
 #: What is said of a node of which no site has said anything, and of one that is not said.
 NOWHERE = "No site hears the node."
@@ -84,6 +89,7 @@ class NodeWay:
     __slots__ = (
         "_broken",
         "_current",
+        "_is_asking",
         "_number",
         "_packets",
         "_pending",
@@ -120,6 +126,8 @@ class NodeWay:
         self._pending: dict[bytes, Pending] = {}
         self._broken: dict[bytes, Pending] = {}
         self._topic = ""
+        # Whether it is asked if messages come to the site with their properties.
+        self._is_asking = False
 
     # --- the site ------------------------------------------------------------------------------
 
@@ -251,9 +259,34 @@ class NodeWay:
         error.sent = True
         pending.settled.errback(error)
 
+    def ask_and_say_again(self, before: float) -> None:
+        """As `say_again`, once the site has answered a question: without its properties a packet is
+        of no stream, and would go to the node each time that it is said.
+        """
+        site = self.site
+        if self._is_asking or site is None or site.is_away:
+            return
+        self._is_asking = True
+        asked = Message(self._topic, b"", user_properties=((STREAM, NO_STREAM), (END, "1")))
+        answered = self._radio.answers.ask(asked, ANSWER_TIMEOUT, f"Site {site.name}")
+        answered.addCallback(self._may_say_again, before)
+        answered.addErrback(self._may_not)
+
+    def _may_say_again(self, answer: bytes, before: float) -> None:
+        self._is_asking = False
+        said = Answer.parse(answer)
+        # Without its properties the question would be an empty packet, which is refused.
+        if said is not None and said.outcome is Outcome.UNKNOWN:
+            self.say_again(before)
+
+    def _may_not(self, failure: Failure) -> None:
+        self._is_asking = False
+        failure.trap(RadioError)
+
     def say_again(self, before: float) -> None:
         """Publish once more what was published before that moment and is not answered; and ask
-        again what became of what is not wanted any more.
+        again what became of what is not wanted any more. The site must have shown that messages
+        come to it with their properties.
         """
         site, packets = self.site, self._packets
         if site is None or site.is_away:
