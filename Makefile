@@ -55,14 +55,15 @@ browser: $(VENV)/installed-test
 axe: $(VENV)/node/installed
 
 # Takes longer than the tests alone. What runs the same lines many thousand times is not counted: it
-# would take four times as long, and show hardly a line that no other test shows.
+# would take four times as long, and show hardly a line that no other test shows. Nor is what a
+# browser asks for, which all other tests together ask for as well.
 coverage: $(VENV)/installed-dev
 	$(BIN)/coverage erase
 	$(BIN)/python $(TRIAL) $(REPEATING)
 	$(BIN)/coverage run $(TRIAL) $(filter-out $(REPEATING),$(TESTS))
-	$(BIN)/coverage run $(BROWSER) tests.browser
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+	$(BIN)/python $(BROWSER) tests.browser
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

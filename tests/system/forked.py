@@ -21,6 +21,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from io import FileIO, TextIOWrapper
 from tempfile import TemporaryFile
 from typing import TextIO
 
@@ -210,10 +211,18 @@ def _become(
     for number, descriptor in enumerate([nothing, *prints]):
         os.dup2(descriptor, number)
         os.close(descriptor)
+    # These were made for another kind of file, perhaps one in which there are places to go back to.
+    sys.stdout, sys.stderr = _stream(1, sys.stdout), _stream(2, sys.stderr)
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)
     return arguments
+
+
+def _stream(descriptor: int, like: TextIO) -> TextIO:
+    """Return a stream to a descriptor that keeps nothing back, as `PYTHONUNBUFFERED` makes it."""
+    raw = FileIO(descriptor, "w", closefd=False)
+    return TextIOWrapper(raw, like.encoding, like.errors, write_through=True)
 
 
 def _run(arguments: list[str]) -> None:
