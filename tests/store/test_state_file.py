@@ -117,6 +117,16 @@ class RemovedTests(OpenFileTestCase):
         os.unlink(self.path)
         self.assertIn("was overwritten", self.change(Mapping(C, 27003)))
 
+    def test_overwritten_by_a_copy_of_this_run(self) -> None:
+        """SQLite itself counts the first change of a run alone."""
+        self.store.change_mappings([Mapping(B, 27002)])
+        copy = Path(self.path).read_bytes()
+        for port in range(27003, 27008):
+            self.store.change_mappings([Mapping(C, port)])
+        Path(self.path).write_bytes(copy)
+        self.assertIn("was overwritten", self.change(Mapping(C, 27009)))
+        self.assertEqual(Path(self.path).read_bytes(), copy)
+
     def test_touched(self) -> None:
         """Who only looks at it, or copies it, changes nothing."""
         os.utime(self.path)
@@ -154,6 +164,8 @@ class BesideTests(StoreTestCase):
         """Leave the file as a gateway does that is killed in the middle of a commit."""
         original = Store(self.path).open()
         original.change_mappings([Mapping(B, 27002)])
+        self.copy_of_the_run = Path(self.path).read_bytes()
+        original.change_mappings([Mapping(C, 27003)])
         original.close()
         connection = sqlite3.connect(self.path, isolation_level=None)
         connection.execute("PRAGMA journal_mode=TRUNCATE")
@@ -176,14 +188,27 @@ class BesideTests(StoreTestCase):
         self.assertGreater(os.path.getsize(f"{crashed}-journal"), 512)
         found = Store(crashed).open()
         self.addCleanup(found.close)
-        self.assertEqual(found.mappings(), [Mapping(A, 27001), Mapping(B, 27002)])
+        kept = [Mapping(A, 27001), Mapping(B, 27002), Mapping(C, 27003)]
+        self.assertEqual(found.mappings(), kept)
 
     def test_unfinished_change_of_another(self) -> None:
         """A copy is put back beside it: SQLite would put pages of the other into it."""
         self.made()
-        copy = Path(self.path).read_bytes()
+        self.put_back(Path(self.path).read_bytes(), [Mapping(A, 27001)])
+
+    def test_unfinished_change_of_the_same_run(self) -> None:
+        self.made()
+        self.put_back(b"", [Mapping(A, 27001), Mapping(B, 27002)])
+
+    def put_back(self, copy: bytes, mappings: list[Mapping]) -> None:
+        """A copy is put beside an unfinished change; see that it stays as it is.
+
+        @param copy: the copy; empty for one of the killed gateway's last run.
+        @param mappings: what is in it.
+        """
         crashed = f"{self.mktemp()}.sqlite3"
         self.killed_in_a_change(crashed)
+        copy = copy or self.copy_of_the_run
         Path(crashed).write_bytes(copy)
         journal = Path(f"{crashed}-journal").read_bytes()
         with self.assertRaises(StoreError) as caught:
@@ -195,7 +220,7 @@ class BesideTests(StoreTestCase):
         os.unlink(f"{crashed}-journal")
         found = Store(crashed).open()
         self.addCleanup(found.close)
-        self.assertEqual(found.mappings(), [Mapping(A, 27001)])
+        self.assertEqual(found.mappings(), mappings)
 
     def test_log_of_another(self) -> None:
         """Earlier versions kept a write-ahead log, which SQLite would put into a copy."""

@@ -21,6 +21,7 @@ from zbtwist.store.state_file import (
     Whereabouts,
     begin_to_make,
     journal_of,
+    moved,
     problem_of,
     put_in_place,
 )
@@ -251,6 +252,8 @@ class Database:
         # write-ahead log beside it, which this makes part of it.
         connection.execute("PRAGMA journal_mode=TRUNCATE")
         connection.execute("PRAGMA synchronous=FULL")
+        # So that the journal of a change that is written has its beginning, see `problem_of`.
+        connection.execute("PRAGMA cache_spill=OFF")
         if version < len(MIGRATIONS):
             with self._change():
                 _migrate(connection, version)
@@ -397,8 +400,12 @@ class Database:
         connection = self.connection
         try:
             connection.execute("BEGIN IMMEDIATE")
+            changes = connection.total_changes
             try:
                 yield
+                if connection.total_changes != changes:
+                    (cookie,) = connection.execute("PRAGMA schema_version").fetchone()
+                    connection.execute(f"PRAGMA schema_version={moved(cookie)}")
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import enum
 import errno
 import os
+import secrets
 import struct
 from contextlib import suppress
 from pathlib import Path
 
 #: The beginning of a database: magic, page size in bytes (1 means 65536), version needed to write
-#: (1: rollback journal, 2: write-ahead log), change counter, pages ("Database File Format" of
-#: SQLite's documentation, section 1.3).
-_HEADER = struct.Struct(">16sHB5xII68x")
+#: (1: rollback journal, 2: write-ahead log), change counter, pages, schema cookie ("Database File
+#: Format" of SQLite's documentation, section 1.3).
+_HEADER = struct.Struct(">16sHB5xII8xI56x")
 _MAGIC = b"SQLite format 3\0"
 _ROLLBACK = 1
 
@@ -25,10 +26,25 @@ _ROLLBACK = 1
 _JOURNAL = struct.Struct(">8sI4xIII")
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 
+#: By how much a change moves the schema cookie, at the most.
+MAX_STEP = 0xFF
+
 #: What `os.link` fails with on a file system that has no hard links, or lets nobody make one.
 _NO_LINKS = frozenset(
     (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 )
+
+
+def moved(cookie: int) -> int:
+    """Return another schema cookie, by which it is seen that the file was changed.
+
+    SQLite's change counter does not tell: while the file is locked for good it counts the first
+    change alone. By a step of chance, files that were the same once are told apart as well.
+
+    @param cookie: as SQLite says it, 32 bits with a sign.
+    """
+    step = secrets.randbelow(MAX_STEP) + 1
+    return (cookie + step + 0x80000000) % 0x100000000 - 0x80000000
 
 
 def journal_of(path: Path) -> Path:
@@ -86,7 +102,7 @@ def problem_of(path: Path) -> str:
         header = file.read(_HEADER.size)
     if len(header) < _HEADER.size:
         return "it is cut short"
-    magic, page_size, version, counter, pages = _HEADER.unpack(header)
+    magic, page_size, version, counter, pages, cookie = _HEADER.unpack(header)
     if magic != _MAGIC:
         # SQLite says what it is.
         return ""
@@ -100,10 +116,13 @@ def problem_of(path: Path) -> str:
             )
         # What is missing at the end may rightly be in it.
         return ""
-    replaced = _counter_in(journal)
+    replaced = _replaced_in(journal)
     if replaced is not None:
-        # A change counts up once, and may have come to the file or not.
-        if counter not in (replaced, (replaced + 1) & 0xFFFFFFFF):
+        # The change may have come to the file or not. What counts it counts up once; the cookie has
+        # moved by a step.
+        old_counter, old_cookie = replaced
+        has_counted = counter in (old_counter, (old_counter + 1) & 0xFFFFFFFF)
+        if not has_counted or (cookie - old_cookie) & 0xFFFFFFFF > MAX_STEP:
             return (
                 f"the unfinished change in {journal} beside it is of another file, probably the "
                 "one before a copy was put back: move that away, if the copy is what you want"
@@ -119,9 +138,9 @@ def _has_bytes(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-def _counter_in(journal: Path) -> int | None:
-    """Return the change counter of the file before a change that was not finished; None if there
-    is no such change.
+def _replaced_in(journal: Path) -> tuple[int, int] | None:
+    """Return change counter and schema cookie of the file before a change that was not finished;
+    None if there is no such change.
     """
     if not _has_bytes(journal):
         return None
@@ -141,7 +160,8 @@ def _counter_in(journal: Path) -> int | None:
                 break
             number, page = record.unpack(content)
             if number == 1 and len(page) >= _HEADER.size:
-                return int(_HEADER.unpack_from(page)[3])
+                _, _, _, counter, _, cookie = _HEADER.unpack_from(page)
+                return counter, cookie
     return None
 
 
@@ -176,7 +196,7 @@ class OpenFile:
         self._header = self._read()
 
     def _read(self) -> bytes:
-        # It has the change counter, which each change moves.
+        # It has the schema cookie, which each change moves.
         return os.pread(self._file, _HEADER.size, 0)
 
     def whereabouts(self) -> Whereabouts:
