@@ -78,6 +78,18 @@ class TwistdTests(SynchronousTestCase):
                 os.kill(os.getpid(), signal.SIGUSR1)
                 self.assertTrue(path.with_name(f"{path.name}.1").exists())
 
+    def test_file_whose_name_cannot_be_had(self) -> None:
+        path = Path(self.mktemp()).absolute()
+        log = Logger("zbtwist.test", observer=self.begin(logfile=str(path)))
+        moved = path.rename(f"{path}-moved")
+        path.mkdir()
+        said = record_log(self)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        [line] = said.lines()
+        self.assertIn(f"The log file {path} cannot be opened anew: Is a directory. ", line)
+        log.info("It goes on")
+        self.assertIn("It goes on", moved.read_text())
+
     def test_file_without_a_name(self) -> None:
         opened = record_calls(self, log_file, "_file_observer")
         # Trial works in a directory of its own.

@@ -148,6 +148,7 @@ class CommandLineTests(ConfigTestCase):
         )
         self.assertFalse(settings.is_local)
         self.assertTrue(self.load(interface="::1").is_local)
+        self.assertFalse(self.load(interface="fe80::1%eth0", no_auth="true").is_local)
         self.assertEqual(self.load(base_port="65535").base_port, 65535)
         self.assertIsNone(self.load(baud="auto").baud_rate)
 
@@ -355,6 +356,7 @@ class CommandLineTests(ConfigTestCase):
             ("last_port", "65536", "--last-port must"),
             ("last_port", "27000", "--last-port leaves no port: none is from base-port, 27001"),
             ("interface", "localhost", "--interface must be an IP address"),
+            ("interface", "fe80::1", "--interface must say behind fe80::1 which link"),
             ("state", "", "--state must be the path of a file"),
             ("state", "/tmp/", "--state must be the path of a file"),
             ("config", "", "--config  cannot be read: No such file or directory"),

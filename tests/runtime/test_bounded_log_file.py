@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -71,6 +73,35 @@ class BoundedLogFileTests(SynchronousTestCase):
             self.assertEqual(self.path.read_text(), "three\n")
             self.path.unlink()
             self.log.reopen_or_rotate()
+
+    def test_moved_and_nothing_can_have_its_name(self) -> None:
+        """It goes on in the file that was moved, until its name can be had."""
+        moved = self.directory / "moved"
+        self.path.rename(moved)
+        self.path.mkdir()
+        self.log.write("one\n")
+        with self.assertRaises(IsADirectoryError):
+            self.log.reopen_or_rotate()
+        self.log.write("two\n")
+        self.assertEqual(moved.read_text(), "one\ntwo\n")
+        self.path.rmdir()
+        self.log.reopen_or_rotate()
+        self.log.write("three\n")
+        self.assertEqual(self.path.read_text(), "three\n")
+
+    def test_rotated_and_not_opened(self) -> None:
+        """It is opened as soon as that can be done."""
+        opened = os.open
+
+        def full(*arguments: Any, **more: Any) -> int:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        self.patch(os, "open", full)
+        with self.assertRaises(OSError):
+            self.log.reopen_or_rotate()
+        self.patch(os, "open", opened)
+        self.log.write("two\n")
+        self.assertEqual(self.path.read_text(), "two\n")
 
     def test_rotated_when_asked(self) -> None:
         """SIGUSR1 is that to twistd."""

@@ -29,6 +29,7 @@ from zbtwist.runtime.open_files import Shortage
 from zbtwist.runtime.tcp import (
     Keepalive,
     QuietEndpoint,
+    QuietTCPPort,
     notice_the_dead,
     socket_of,
     unanswered_for,
@@ -44,6 +45,25 @@ class QuietEndpointTests(unittest.TestCase):
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.endpoint = QuietEndpoint(reactor, self.port, 50, "127.0.0.1")
+
+    def test_address_of_one_link(self) -> None:
+        """The link is a number to the system."""
+        bound: list[Any] = []
+
+        class Listener:
+            def bind(self, address: Any) -> None:
+                bound.append(address)
+
+        def bind(interface: str) -> None:
+            port = QuietTCPPort(27001, quiet_factory(Deferred()), 50, interface, self.reactor)
+            port._bind(Listener())  # type: ignore[arg-type]
+
+        name = socket.if_indextoname(1)
+        bind(f"fe80::1%{name}")
+        self.assertEqual([address[1:] for address in bound], [(27001, 0, 1)])
+        with self.assertRaises(OSError) as caught:
+            bind("fe80::1%none")
+        self.assertEqual(caught.exception.errno, errno.EADDRNOTAVAIL)
 
     async def test_connection(self) -> None:
         """It accepts connections, nothing is logged when it opens or closes, and it can be opened

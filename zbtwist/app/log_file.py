@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -46,6 +47,8 @@ class TwistdLog:
             observer = LegacyLogObserverWrapper(observer)
         return rated(observer, self.reactor)
 
+
+_log = Logger()
 
 #: That of this program.
 twistd_log = TwistdLog()
@@ -96,9 +99,22 @@ def _syslog_observer(prefix: str) -> Any:
 
 def _file_observer(path: str, reactor: Any) -> ILogObserver:
     file = BoundedLogFile.fromFullPath(path)
-    signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(file.reopen_or_rotate))
+    open_anew = partial(_open_anew, file)
+    signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(open_anew))
     observer: ILogObserver = textFileLogObserver(file)
     return observer
+
+
+def _open_anew(file: BoundedLogFile) -> None:
+    try:
+        file.reopen_or_rotate()
+    except OSError as error:
+        _log.warn(
+            "The log file {path} cannot be opened anew: {reason}. The log goes on in the file that "
+            "was moved away; mend that, and send SIGUSR1 again.",
+            path=file.path,
+            reason=error.strerror,
+        )
 
 
 class NoLogFile(Service):

@@ -150,12 +150,21 @@ def _users(description: str, context: Context) -> str:
 
 def interface(text: str, context: Context) -> str:
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError as error:
         raise Mistake(
             "must be an IP address of this computer, such as 127.0.0.1, "
             f"or 0.0.0.0 for all of them, not {text!r}."
         ) from error
+    if (
+        isinstance(address, ipaddress.IPv6Address)
+        and address.is_link_local
+        and not address.scope_id
+    ):
+        raise Mistake(
+            f"must say behind {text} which link it is at, such as {text}%eth0: each link may have "
+            "that address."
+        )
     return text
 
 

@@ -26,7 +26,16 @@ class BoundedLogFile(LogFile):
         self._file: Any = os.fdopen(descriptor, "ab", 0)
         self.size = self._size()
 
+    def _see_that_it_is_open(self) -> None:
+        """Open it again if that could not be done when it was closed for that.
+
+        @raise OSError: it still cannot.
+        """
+        if self._file.closed:
+            self._openFile()
+
     def _size(self) -> int:
+        self._see_that_it_is_open()
         return os.fstat(self._file.fileno()).st_size
 
     def shouldRotate(self) -> bool:
@@ -40,13 +49,24 @@ class BoundedLogFile(LogFile):
         try:
             super().rotate()
         except OSError:
-            if self._file.closed:
-                self._openFile()
+            self._see_that_it_is_open()
         if self.shouldRotate():
             os.ftruncate(self._file.fileno(), 0)
 
+    def reopen(self) -> None:
+        """Go on in a file of its name; if there can be none, in the one that is open.
+
+        @raise OSError: there can be none.
+        """
+        before = self._file
+        self._openFile()
+        before.close()
+
     def reopen_or_rotate(self) -> None:
-        """What SIGUSR1 asks for: if the file was moved, go on in one of its name."""
+        """What SIGUSR1 asks for: if the file was moved, go on in one of its name.
+
+        @raise OSError: there can be none. What was moved goes on.
+        """
         try:
             is_in_place = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path))
         except FileNotFoundError:

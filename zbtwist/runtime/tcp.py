@@ -6,6 +6,8 @@ Connections are read in smaller pieces than Twisted's.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import struct
 import sys
@@ -115,6 +117,21 @@ def reset_if_killed(connection: socket.socket, on: bool) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", on, 0))
 
 
+def _on_its_link(interface: str, port: int) -> tuple[Any, ...]:
+    """Return the address of a socket at an IPv6 address such as ``fe80::1%eth0``.
+
+    @raise OSError: there is no such link.
+    """
+    flags = socket.AI_NUMERICHOST | socket.AI_PASSIVE
+    try:
+        [(*_, found)] = socket.getaddrinfo(
+            interface, port, socket.AF_INET6, socket.SOCK_STREAM, flags=flags
+        )
+    except socket.gaierror:
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from None
+    return found
+
+
 class QuickConnection(ReadToEnd, SocketWriteAtOnce, Server):
     """A connection; see `twisted.internet.tcp.Server`."""
 
@@ -128,7 +145,11 @@ class QuietTCPPort(QuietPort):
     transport = QuickConnection
 
     def _bind(self, listener: socket.socket) -> None:
-        listener.bind((self.interface, self.port))
+        address: tuple[Any, ...] = self.interface, self.port
+        if "%" in self.interface:
+            # That of one link names the link, and to the system that is a number beside it.
+            address = _on_its_link(*address)
+        listener.bind(address)
         # It names itself, and its connections, by this.
         self._realPortNumber = self.port or listener.getsockname()[1]
 
