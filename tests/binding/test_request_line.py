@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.binding.support import A, BindingTestCase
 from zbtwist.binding.port_settings import PortSettings
-from zbtwist.binding.request_line import HOLD_TIME, HTTP, MAX_HELD, opening_of
+from zbtwist.binding.request_line import HOLD_TIME, HTTP, LONG, MAX_HELD, opening_of
 
 FORM = (
     b"POST / HTTP/1.1\r\nHost: localhost:27001\r\nContent-Type: text/plain\r\n"
@@ -81,7 +81,7 @@ class OpeningTests(SynchronousTestCase):
         """Nor of another, from what the first packet of a browser has at the least."""
         for request in REQUESTS:
             for size in range(512, len(request)):
-                self.assertIn(opening_of(request[:size]), (None, HTTP), request[:30])
+                self.assertIn(opening_of(request[:size]), (None, HTTP, LONG), request[:30])
 
     def test_other_than_http(self) -> None:
         framed = len(STUN).to_bytes(2, "big") + STUN
@@ -131,6 +131,21 @@ class ClientTests(BindingTestCase):
         self.client.connectionLost(Failure(ConnectionDone()))
         self.wire.clock.advance(HOLD_TIME)
         self.assertEqual(self.to_node(), b"")
+
+    def test_line_that_is_too_long_to_tell(self) -> None:
+        """What is said of it is true of a test pattern as well."""
+        for data in (b"U" * 10000, b"GET /" + b"x" * MAX_HELD):
+            transport = self.connect(27001)
+            self.log.events.clear()
+            transport.protocol.dataReceived(data)
+            (line,) = self.lines()
+            self.assertIn("more than 8 KiB of one line without a blank, which may begin", line)
+            transport.protocol.connectionLost(Failure(ConnectionDone()))
+        # As much passes if nothing follows.
+        self.client.dataReceived(b"U" * MAX_HELD)
+        self.wire.clock.advance(HOLD_TIME)
+        self.assertTrue(self.to_node().startswith(b"U"))
+        self.assertFalse(self.transport.disconnected)
 
     def test_commands_do_not_wait(self) -> None:
         self.client.dataReceived(b"GET STATUS\r\n")

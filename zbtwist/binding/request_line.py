@@ -60,8 +60,9 @@ _BINARY = {
     "a STUN request of WebRTC": _any_of(range(3), _ANY, [0], [1], _ANY, _ANY, *_MAGIC_COOKIE),
 }
 
-#: How the one that is told of most is called.
+#: How the one that is told of most is called; and what may be one, and is too long to tell.
 HTTP = "an HTTP request"
+LONG = "more than 8 KiB of one line without a blank, which may begin an HTTP request"
 
 
 def opening_of(data: bytes) -> str | None:
@@ -96,7 +97,7 @@ def _of_line(line: re.Match[bytes], size: int) -> str | None:
         if not _VERSION.startswith(version):
             return ""
     if size > MAX_HELD:
-        return HTTP
+        return LONG
     method = line["method"]
     if line["space"] is None:
         is_usual = any(one.startswith(method) for one in _METHODS)
