@@ -18,6 +18,7 @@ from zbtwist.xbee.frames import (
     ATCommand,
     Frame,
     MalformedFrame,
+    ModemStatus,
     ReceivePacket,
     TransmitStatus,
     UnknownFrame,
@@ -113,6 +114,25 @@ class ProtocolTests(SynchronousTestCase):
         self.protocol.dataReceived(encode(b"\xee123", 1) + encode(b"\x8b\x01", 1))
         self.assertEqual([type(frame) for frame in self.frames], [UnknownFrame, MalformedFrame])
         self.assertEqual(self.protocol.malformed_frames, 2)
+
+    def test_taker_is_asked_first(self) -> None:
+        """Of its type alone; and what it does not take goes the way of all frames."""
+        asked: list[tuple[bytes, float]] = []
+
+        def take(frame_data: bytes, now: float) -> bool:
+            asked.append((frame_data, now))
+            return frame_data == PACKET.to_bytes()
+
+        self.owner.hearers.takers[ReceivePacket.frame_type] = take
+        self.clock.advance(5)
+        other = ReceivePacket(REMOTE, REMOTE16, 1, b"not taken")
+        for frame_data in (PACKET.to_bytes(), other.to_bytes(), b"\x90short", b"\x8a\x00"):
+            self.protocol.dataReceived(encode(frame_data, 1))
+        self.assertEqual([when for _, when in asked], [5.0, 5.0, 5.0])
+        kinds = [ReceivePacket, MalformedFrame, ModemStatus]
+        self.assertEqual([type(frame) for frame in self.frames], kinds)
+        self.assertEqual(self.frames[0], other)
+        self.assertEqual(self.protocol.malformed_frames, 1)
 
     def test_silence_ends_a_false_start(self) -> None:
         self.protocol.dataReceived(b"\x7e\x00\x70" + encode(PACKET.to_bytes(), 1))

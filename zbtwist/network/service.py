@@ -95,6 +95,10 @@ class NetworkSettings(Protocol):
     def port_settings(self) -> object: ...
 
 
+#: Reads the fields of a packet.
+_fields_of = ReceivePacket.fields_of
+
+
 class NetworkService(Service):
     """Keeps a `NodeTable` by what the radio says, and hands each node its bytes.
 
@@ -152,6 +156,7 @@ class NetworkService(Service):
         self._bus = bus
         self._observers = bus.subscribers(BytesPassed)
         radio.owner_of = self.nodes.owner_of
+        radio.take(ReceivePacket, self._take)
         radio.subscribe(ReceivePacket, self._data)
         radio.subscribe(ExplicitReceive, self._explicit)
         radio.subscribe(IODataSample, self._sampled)
@@ -227,37 +232,55 @@ class NetworkService(Service):
 
     # --- what the radio says -------------------------------------------------------------------
 
+    def _take(self, frame_data: bytes, now: float) -> bool:
+        """A packet has come. If it says nothing new of a node of which all is known, and nobody
+        looks on, who waits for its bytes has them at once, before it is noted when they came.
+
+        @return: whether it is so; else nothing was done.
+        """
+        try:
+            address64, address16, options, data = _fields_of[len(frame_data)](frame_data)
+        except ValueError:
+            return False
+        node = self.nodes.get(address64)
+        if (
+            node is None
+            or node.receiver is None
+            or node.address16 != address16
+            or node.heard_at == _NEVER
+            or node.label is None
+            or node.device_type_identifier is None
+            or node.role is None
+            or self._observers
+            or options & RECEIVED_FROM_END_DEVICE
+            or data.startswith(MARK)
+        ):
+            return False
+        node.receiver(data)
+        node.heard_at = node.spoke_at = now
+        node.last_seen = self.nodes.wall()
+        if address16 != UNKNOWN16:
+            node.placed_at = now
+        signals = self.signals
+        signals.last_heard = node
+        if signals.wanted:
+            signals.measure(node)
+        return True
+
     def _data(self, frame: ReceivePacket | ExplicitReceive) -> None:
         if frame.data.startswith(MARK) and self._came_back(frame):
             return
-        node = self.nodes.get(frame.address64)
-        if (
-            node is not None
-            and node.receiver is not None
-            and node.address16 == frame.address16
-            and node.heard_at != _NEVER
-            and node.label is not None
-            and node.device_type_identifier is not None
-            and node.role is not None
-            and not (self._observers or frame.options & RECEIVED_FROM_END_DEVICE)
-        ):
-            # It says nothing new of a node of which all is known, and nobody looks on: who waits
-            # for the bytes has them before it is noted when they came.
+        node = self._sender(frame)
+        if node is None:
+            self._not_told(frame, self._data, frame.data, is_stream=True)
+            return
+        if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
+            self._is_end_device(node, frame)
+        if self._observers:
+            now = self.nodes.wall()
+            self._bus.publish(BytesPassed(node, FROM_NODE, frame.data, now))
+        if node.receiver is not None:
             node.receiver(frame.data)
-            self.signals.last_heard = node
-            self.nodes.heard_again(node, self._clock.seconds())
-        else:
-            node = self._sender(frame)
-            if node is None:
-                self._not_told(frame, self._data, frame.data, is_stream=True)
-                return
-            if frame.options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE:
-                self._is_end_device(node, frame)
-            if self._observers:
-                now = self.nodes.wall()
-                self._bus.publish(BytesPassed(node, FROM_NODE, frame.data, now))
-            if node.receiver is not None:
-                node.receiver(frame.data)
         if self.signals.wanted:
             self.signals.measure(node)
 

@@ -142,16 +142,6 @@ class NodeTable:
                 self._move(node, address16)
         return node
 
-    def heard_again(self, node: Node, now: float) -> None:
-        """As `heard`, of one that spoke, was heard before and is where it was.
-
-        @param now: the same.
-        """
-        node.heard_at = node.spoke_at = now
-        node.last_seen = self.wall()
-        if node.address16 != UNKNOWN16:
-            node.placed_at = now
-
     def seen(self, address64: Address64, address16: Address16, now: float) -> Node | None:
         """Note that a node was heard, which is in the table then.
 

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
 from zbtwist.radio.damage import Sender
-from zbtwist.radio.hearers import FrameHearers
+from zbtwist.radio.hearers import FrameHearers, Taker
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.line_health import LineHealth
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
@@ -88,6 +88,9 @@ class IRadio(IWay):
 
         Those who asked are answered first, then come the others in the order of their calls.
         """
+
+    def take(frame_type: type[Frame], taker: Taker) -> None:
+        """Ask `taker` first, for each frame of that type that comes over the line."""
 
     def until_up(seconds: float) -> Awaitable[None]:
         """Wait until the radio is up, if it is being brought up: so long at the most, and only

@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from zbtwist.radio.damage import sender_of_half, senders_of
 from zbtwist.radio.frame_timeout import FrameTimeout
+from zbtwist.radio.hearers import FrameHearers
 from zbtwist.radio.interfaces import IProtocolOwner
 from zbtwist.radio.statistics import Traffic
 from zbtwist.runtime.event_bus import EventBus
@@ -208,18 +209,17 @@ class RadioProtocol(Protocol):
         for frame_data in frames:
             if traffic.watchers:
                 traffic.show(False, frame_data, self._decoder.api_mode)
-            frame = parse_frame(frame_data)
-            if isinstance(frame, UnparsedFrame):
-                self.malformed_frames += 1
+            kind = frame_data[0]
             hearers = self._owner.hearers
             try:
-                for hear in hearers.of(type(frame)) or ():
-                    hear(frame)
+                take = hearers.takers.get(kind)
+                if take is None or not take(frame_data, now):
+                    self._hear(frame_data, hearers)
             except Exception:
                 # A mistake of ours must not cost the link and with it every other node.
+                frame = parse_frame(frame_data)
                 self.log.failure("A frame could not be handled: {frame}", frame=frame)
             # Behind those who wait for it.
-            kind = frame_data[0]
             frames_in[kind] += 1
             bytes_in[kind] += len(frame_data)
             # Not sooner: who hears that the radio was reset asks when it was heard before that.
@@ -232,6 +232,13 @@ class RadioProtocol(Protocol):
         decoder = self._decoder
         if decoder.pending:
             self._patience.fed(decoder)
+
+    def _hear(self, frame_data: bytes, hearers: FrameHearers) -> None:
+        frame = parse_frame(frame_data)
+        if isinstance(frame, UnparsedFrame):
+            self.malformed_frames += 1
+        for hear in hearers.of(type(frame)) or ():
+            hear(frame)
 
     def _silence(self) -> None:
         """What is pending was waited for long enough."""

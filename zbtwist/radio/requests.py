@@ -33,7 +33,7 @@ from zbtwist.radio.errors import (
     RadioOffline,
     TooManyRequests,
 )
-from zbtwist.radio.hearers import FrameHearers
+from zbtwist.radio.hearers import FrameHearers, Taker
 from zbtwist.radio.histogram import Histogram
 from zbtwist.radio.request import (
     EXTENDED_TRANSMIT_TIMEOUT,
@@ -141,6 +141,10 @@ class Requests:
     def subscribe(self, frame_type: type[F], received: Callable[[F], None]) -> None:
         """See `zbtwist.radio.interfaces.IRadio`."""
         self.hearers.subscribe(frame_type, received)
+
+    def take(self, frame_type: type[Frame], taker: Taker) -> None:
+        """See `zbtwist.radio.interfaces.IRadio`."""
+        self.hearers.takers[frame_type.frame_type] = taker
 
     @property
     def last_frame(self) -> float:
