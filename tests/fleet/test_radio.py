@@ -358,6 +358,29 @@ class StreamsTests(FleetTestCase):
         self.assertEqual([m.topic for m in ended], [SITE.tx(self.device.address64)])
         self.assertEqual(client.ended, RESET)
 
+    def test_what_waits_at_the_site_before_a_packet_that_is_lost(self) -> None:
+        """It comes behind nothing that is written later."""
+        fleet = self.build(window=4)
+        client = self.connect()
+        self.site.network.nodes.pop(self.device.address64)
+        passing = [True, True, False]
+
+        def passes(message: Message) -> tuple[Message, ...]:
+            is_lost = message.topic.endswith("/tx") and passing and not passing.pop(0)
+            return () if is_lost else (message,)
+
+        fleet.broker.passes = passes
+        client.write(b"".join(bytes([at]) * 84 for at in range(4)))
+        fleet.run(0.1)
+        self.assertEqual((client.ended, passing), (RESET, []))
+        self.site.network.nodes[self.device.address64] = self.device
+        fresh = self.connect()
+        fresh.write(b"new")
+        fleet.run(TRANSMIT_TIMEOUT)
+
+        self.assertEqual((self.got[-1], fresh.ended), (b"new", ""))
+        self.assertNotIn(bytes([1]) * 84, self.got)
+
     def interrupt(self) -> None:
         """Let the node's stream at the hub break."""
         node = present(self.hub.gateway.network.nodes.get(self.device.address64))

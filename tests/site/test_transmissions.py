@@ -198,6 +198,37 @@ class StreamTests(StreamsTestCase):
             [("2", "refused"), ("1", "refused"), ("0", "delivered"), ("3", "refused")],
         )
 
+    def test_what_is_before_one_that_is_missing_is_sent(self) -> None:
+        for number in (0, 1, 2, 4, 3, 5):
+            self.tell_next(b"%d" % number, number)
+        for _ in range(3):
+            self.status()
+        self.tell_next(b"3", 3)
+
+        self.assertEqual(self.sent, [b"0", b"1", b"2"])
+        refused = [(number, "refused") for number in ("4", "3", "5")]
+        delivered = [(number, "delivered") for number in ("0", "1", "2")]
+        self.assertEqual(self.outcomes, [*refused, *delivered, ("3", "refused")])
+
+    def test_nothing_is_sent_before_one_that_is_missing_behind_one_that_failed(self) -> None:
+        for number in (0, 1, 3):
+            self.tell_next(b"%d" % number, number)
+        self.status(_NO_ROUTE)
+
+        self.assertEqual(self.sent, [b"0"])
+        self.assertEqual(self.outcomes, [("3", "refused"), ("0", "failed"), ("1", "refused")])
+
+    def test_ended_behind_one_that_is_missing(self) -> None:
+        """Whoever begins a new stream then has nothing of the old one come after it."""
+        for number in (0, 1, 3):
+            self.tell_next(b"%d" % number, number)
+        self.tell_next(b"", 4, properties={"end": 1})
+        self.tell_next(b"new", 0, "s-2")
+        self.status()
+        self.status()
+
+        self.assertEqual(self.sent, [b"0", b"new"])
+
     def test_middle_of_a_stream_that_is_not_known(self) -> None:
         self.tell_next(b"1", 1)
         self.assertEqual((self.sent, self.outcomes), ([], [("1", "refused")]))
@@ -299,9 +330,14 @@ class StreamTests(StreamsTestCase):
         for number in range(MAX_WAITING + 2):
             self.tell_next(b"x", number)
 
-        self.assertEqual(self.outcomes[0], (str(MAX_WAITING + 1), "refused"))
+        self.assertEqual(self.outcomes, [(str(MAX_WAITING + 1), "refused")])
         # Nothing is sent behind it, but what came before it.
-        self.assertEqual({outcome for _, outcome in self.outcomes}, {"refused"})
+        self.tell_next(b"x", MAX_WAITING + 2)
+        for _ in range(MAX_WAITING + 1):
+            self.status()
+        self.assertEqual(self.outcomes[1], (str(MAX_WAITING + 2), "refused"))
+        self.assertEqual({outcome for _, outcome in self.outcomes[2:]}, {"delivered"})
+        self.assertEqual(len(self.sent), MAX_WAITING + 1)
 
     def test_too_many_streams(self) -> None:
         for number in range(MAX_STREAMS):

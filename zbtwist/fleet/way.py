@@ -229,7 +229,6 @@ class NodeWay:
 
     def answered(self, name: bytes, pending: Pending, answer: Answer) -> None:
         """It is known what became of a packet."""
-        is_current = name in self._pending
         self._forget(name)
         if self.site is not None:
             self.site.heard_at = self._packets.now()
@@ -238,9 +237,10 @@ class NodeWay:
             self._packets.seconds.observe(now - pending.sent_at)
             pending.settled.callback(TransmitStatus(0, UNKNOWN16, 0, DeliveryStatus.DELIVERED, 0))
             return
-        if is_current:
-            # The site sends nothing more of that stream.
-            self._current = ""
+        if name.rpartition(b".")[0] == self._current.encode():
+            # The site takes nothing more of that stream. What waits there was before a packet that
+            # is missing: it must not come between those of the next stream.
+            self._end_stream()
         error = RadioError(answer.text or f"The site says: {answer.outcome.value}.")
         error.sent = True
         pending.settled.errback(error)

@@ -3,8 +3,9 @@ known what became of it.
 
 To the node's `Outbound` each message is a writer of its own, so that it is known of each when the
 node has it. Of one stream the next goes when the one before it has arrived; when one has not, or is
-missing, all behind it are refused: they would come behind a hole. Whoever wrote them begins a new
-stream. A message that comes twice is sent once; its answer is said again.
+missing, all behind it are refused: they would come behind a hole. Those before it are sent. Whoever
+wrote them begins a new stream, and ends the old one first if nothing of it is to come later. A
+message that comes twice is sent once; its answer is said again.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class _Stream:
     @ivar next: the number of the next message.
     @ivar current: what `Outbound` has; None for nothing.
     @ivar waiting: what waits for that.
-    @ivar problem: a sentence: why nothing more of it is sent; empty if it is.
+    @ivar problem: a sentence: why nothing more of it is taken; empty if it is.
     @ivar answers: what was answered last, by number.
     """
 
@@ -229,7 +230,8 @@ class Transmissions:
         elif stream.problem:
             self._refuse(message, stream.problem)
         elif number > stream.next:
-            self._break(stream, f"Packet {stream.next} of its stream is missing.")
+            # What waits is before it.
+            stream.problem = f"Packet {stream.next} of its stream is missing."
             self._refuse(message, stream.problem)
         else:
             self._take_next(message, stream)
@@ -280,25 +282,27 @@ class Transmissions:
             why = f"{len(stream.waiting)} messages of its stream wait for the node already."
         number = stream.next
         stream.next += 1
-        transmission = Transmission(message, self._end_of(message), stream, number)
         if why:
-            self._settle(transmission, Answer(Outcome.REFUSED, None, why))
-            self._break(stream, why)
+            # What waits is before it.
+            stream.problem = why
+            answer = Answer(Outcome.REFUSED, None, why)
+            stream.remember(number, answer)
+            self._tell(message, answer)
             return
-        stream.waiting.append(transmission)
+        stream.waiting.append(Transmission(message, self._end_of(message), stream, number))
         stream.size += size
         self._go_on(stream)
 
     def _end(self, stream: _Stream) -> None:
         """What was not sent of it is not wanted any more."""
-        current = stream.current
-        self._break(stream, "Its stream was ended.")
+        current, why = stream.current, "Its stream was ended."
+        self._break(stream, why)
         if current is not None:
             # What is in the air is not sent again; whether it arrives is said when it is known.
             self.port.outbound.purge(current)
             if not self.port.outbound.has_bytes_of(current):
                 self._handed.pop(current, None)
-                self._settle(current, Answer(Outcome.REFUSED, None, stream.problem))
+                self._settle(current, Answer(Outcome.REFUSED, None, why))
 
     # --- what becomes of it ----------------------------------------------------------------------
 
@@ -376,7 +380,7 @@ class Transmissions:
                 self._break(stream, "A packet before it in its stream did not arrive.")
 
     def _break(self, stream: _Stream, why: str) -> None:
-        """Send nothing more of a stream: it would come behind a hole.
+        """Send nothing more of a stream, and refuse what waits: it would come behind a hole.
 
         @param why: a sentence.
         """
