@@ -545,6 +545,20 @@ class SitesTests(FleetTestCase):
         fleet.run(3)
         self.assertEqual(self.got, [b"x"])
 
+    def test_several_packets_are_on_their_way_to_a_site_that_was_killed(self) -> None:
+        fleet = self.build(window=4)
+        client = self.connect()
+        self.site.network.nodes.pop(self.device.address64)
+        client.write(bytes(4 * 84))
+        fleet.run(0.1)
+        self.site.kill()
+        fleet.run(0.1)
+        self.site.start()
+        fleet.run(TRANSMIT_TIMEOUT)
+
+        self.assertEqual(client.ended, RESET)
+        self.assertEqual(self.hub.radio.packets.pending, {})
+
     def test_packet_whose_time_is_up_while_its_site_is_away(self) -> None:
         fleet = self.build()
         client = self.connect()

@@ -332,6 +332,9 @@ class NodeWay:
 
     def _lose(self, some: dict[bytes, Pending], why: str) -> None:
         for name, pending in list(some.items()):
+            if pending.settled.called:
+                # The stream broke with one before it.
+                continue
             self._forget(name)
             error = NoAnswer(why)
             error.sent = True
