@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.binding.support import Writer
-from tests.site.streams_support import TOPICS, A, StreamsTestCase
+from tests.site.streams_support import ANSWERS, TOPICS, A, StreamsTestCase
 from tests.support import record_log
 from zbtwist.binding.port_settings import FIRST, PortSettings
 from zbtwist.binding.port_values import OFF
@@ -18,6 +18,7 @@ from zbtwist.site.transmissions import (
     MAX_ANSWERS,
     MAX_LOOSE,
     MAX_MESSAGE,
+    MAX_REPEATS,
     MAX_STREAMS,
     MAX_WAITING,
 )
@@ -159,6 +160,52 @@ class StreamTests(StreamsTestCase):
         self.assertEqual(self.sent, [b"0", b"1"])
         expected = [("0", "delivered")] * 2 + [("1", "delivered")] * 2
         self.assertEqual(self.outcomes, expected)
+
+    def test_doubled_with_another_answer_while_it_waits(self) -> None:
+        """Whoever says it again may be another program, or ask at another topic."""
+        one, other = {"stream": "s-1", "n": 0}, {"stream": "s-1", "n": 1}
+        for name in ("a", "b", "b"):
+            self.tell(b"0", name, properties=one)
+            self.tell(b"1", name.upper(), properties=other)
+        self.hub.subscribe(ANSWERS + "/2", self.answered)
+        self.tell(b"0", "a", properties=one, response_topic=ANSWERS + "/2")
+        self.assertEqual(self.answers, [])
+        self.status()
+        delivered = [("a", "delivered"), ("b", "delivered"), ("a", "delivered")]
+        self.assertEqual(self.outcomes, delivered)
+        self.status()
+
+        self.assertEqual(self.outcomes[3:], [("A", "delivered"), ("B", "delivered")])
+        self.assertEqual(self.sent, [b"0", b"1"])
+
+    def test_doubled_with_another_answer_and_refused(self) -> None:
+        self.tell_next(b"0", 0)
+        self.tell_next(b"1", 1)
+        self.tell(b"1", "again", properties={"stream": "s-1", "n": 1})
+        self.status(_NO_ROUTE)
+
+        expected = [("0", "failed"), ("1", "refused"), ("again", "refused")]
+        self.assertEqual(self.outcomes, expected)
+
+    def test_doubled_by_one_who_wants_an_answer(self) -> None:
+        self.tell_next(b"0", 0, response_topic="")
+        self.tell_next(b"0", 0)
+        self.status()
+        self.assertEqual(self.outcomes, [("0", "delivered")])
+
+    def test_too_many_other_answers(self) -> None:
+        self.tell_next(b"0", 0)
+        for number in range(MAX_REPEATS + 1):
+            self.tell(b"0", f"again {number}", properties={"stream": "s-1", "n": 0})
+
+        self.assertEqual(self.outcomes, [(f"again {MAX_REPEATS}", "unknown")])
+        self.status()
+        self.assertEqual(len(self.answers), MAX_REPEATS + 2)
+        # There is room again.
+        self.tell_next(b"1", 1)
+        self.tell(b"1", "again", properties={"stream": "s-1", "n": 1})
+        self.status()
+        self.assertEqual(self.outcomes[-2:], [("1", "delivered"), ("again", "delivered")])
 
     def test_doubled_long_after(self) -> None:
         for number in range(MAX_ANSWERS + 1):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -41,11 +42,15 @@ MAX_LOOSE = 64
 #: Answers of one stream that are remembered, to be said again.
 MAX_ANSWERS = 64
 
+#: Repeats in one stream that ask for the answer at another topic, or with other correlation data.
+MAX_REPEATS = 64
+
 #: Seconds between two looks whether what waits is too late.
 LOOK = 1.0
 
 TOO_LATE = "It came too late."
 FORGOTTEN = "It is not known any more what became of it."
+TOO_MANY_REPEATS = "It was sent before; too many wait already to hear what becomes of that."
 
 #: Says what became of a message.
 Tell: TypeAlias = Callable[[Message, Answer], None]
@@ -104,9 +109,19 @@ class _Stream:
     @ivar waiting: what waits for that.
     @ivar problem: a sentence: why nothing more of it is taken; empty if it is.
     @ivar answers: what was answered last, by number.
+    @ivar repeats: what else is to be answered then: by number, response topic and correlation data.
     """
 
-    __slots__ = ("answers", "current", "name", "next", "problem", "size", "waiting")
+    __slots__ = (
+        "answers",
+        "current",
+        "name",
+        "next",
+        "problem",
+        "repeats",
+        "size",
+        "waiting",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -116,15 +131,25 @@ class _Stream:
         self.size = 0
         self.problem = ""
         self.answers: OrderedDict[int, Answer] = OrderedDict()
+        self.repeats: dict[tuple[int, str, bytes | None], Message] = {}
 
     @property
     def is_idle(self) -> bool:
         return self.current is None and not self.waiting
 
+    def pending(self, number: int) -> Transmission | None:
+        """Return one of which it is not known yet what became of it."""
+        current = (self.current,) if self.current is not None else ()
+        return next((one for one in (*current, *self.waiting) if one.number == number), None)
+
     def remember(self, number: int, answer: Answer) -> None:
         self.answers[number] = answer
         if len(self.answers) > MAX_ANSWERS:
             self.answers.popitem(last=False)
+
+    def take_repeats(self, number: int) -> list[Message]:
+        """Return what of a number is to be answered besides, which is now."""
+        return [self.repeats.pop(key) for key in list(self.repeats) if key[0] == number]
 
 
 class Transmissions:
@@ -258,14 +283,25 @@ class Transmissions:
         return stream
 
     def _came_again(self, message: Message, stream: _Stream, number: int) -> None:
-        current = stream.current
         if not message.response_topic:
             # It was said when it came first.
             return
         if number in stream.answers:
             self._tell(message, stream.answers[number])
-        elif current is None or number < current.number:
+            return
+        pending = stream.pending(number)
+        if pending is None:
             self._tell(message, Answer(Outcome.UNKNOWN, None, FORGOTTEN))
+            return
+        key = number, message.response_topic, message.correlation_data
+        first = pending.message
+        if key == (number, first.response_topic, first.correlation_data):
+            return
+        if key in stream.repeats or len(stream.repeats) < MAX_REPEATS:
+            # Its bytes are here already.
+            stream.repeats[key] = replace(message, payload=b"")
+        else:
+            self._tell(message, Answer(Outcome.UNKNOWN, None, TOO_MANY_REPEATS))
 
     def _tell_at_end(self, message: Message, stream: _Stream, number: int) -> None:
         """Say what became of a packet of a stream that has ended, if that is asked."""
@@ -372,7 +408,7 @@ class Transmissions:
             stream.remember(transmission.number, answer)
             if stream.current is transmission:
                 stream.current = None
-        self._tell(transmission.message, answer)
+        self._tell_all(transmission, answer)
         if stream is not None:
             if answer.outcome is Outcome.DELIVERED:
                 self._go_on(stream)
@@ -389,4 +425,11 @@ class Transmissions:
         answer = Answer(Outcome.REFUSED, None, why)
         for transmission in waiting:
             stream.remember(transmission.number, answer)
-            self._tell(transmission.message, answer)
+            self._tell_all(transmission, answer)
+
+    def _tell_all(self, transmission: Transmission, answer: Answer) -> None:
+        """Answer a message, and those that were the same."""
+        stream = transmission.stream
+        repeats = [] if stream is None else stream.take_repeats(transmission.number)
+        for message in (transmission.message, *repeats):
+            self._tell(message, answer)
