@@ -408,6 +408,19 @@ class StreamTests(SerialTestCase):
         self.client.say(b"\xc3")
         self.assertEqual(self.client.take(), b"\xc3")
 
+    def test_seven_bits_one_after_the_other(self) -> None:
+        """As pyserial asks when one is set: for all of them. 7N1 must not be on the way."""
+        for asked, answer in (
+            ((7, 1), (8, 1)),
+            ((8, 3), (8, 3)),
+            ((7, 3), (7, 3)),
+            ((8, 3), (8, 3)),
+            ((8, 1), (8, 1)),
+        ):
+            size, parity = asked
+            answers = self.client.ask((SIZE, size), (PARITY, parity), (STOP, 1))
+            self.assertEqual(answers, [(102, answer[0]), (103, answer[1]), (104, 1)], asked)
+
     def test_seven_bits_end_with_the_last_client(self) -> None:
         self.client.ask((SIZE, 7), (PARITY, 3))
         self.client.protocol.connectionLost()
