@@ -139,6 +139,18 @@ class StrangerTests(GatewayTestCase):
         self.assertTrue(self.done(self.api.forget(self.address("ECHO"))))
         self.assertEqual(len(self.api.waiting()), 2)
 
+    def test_seen_before_the_time_of_day_was_set(self) -> None:
+        self.build(Settings(serial="sim:", health="passive"))
+        self.run_for(3)
+        nodes = self.gateway.network.nodes
+        before = {row["label"]: row["last_seen"] for row in self.api.list_nodes()}
+        wall = nodes.wall
+        nodes.wall = lambda: wall() + 60 * 86400.0
+        for rows in (self.api.list_nodes(), self.api.stats()):
+            for row in rows:
+                self.assertAlmostEqual(row["last_seen"], before[row["label"]] + 60 * 86400.0)
+        self.assertEqual(self.gateway.network.silent_for(86400.0), [])
+
     def test_forget_silent(self) -> None:
         # Nobody asks ECHO, which would answer.
         self.build(Settings(serial="sim:", health="passive"))
@@ -147,8 +159,8 @@ class StrangerTests(GatewayTestCase):
         echo = present(nodes.get(parse_address64(self.address("ECHO"))))
         # It was heard before the gateway was started, the others since; and the time was set.
         echo.heard_at = -inf
-        echo.last_seen = nodes.wall() - 31 * 86400.0
-        present(nodes.get(parse_address64(self.address("METER")))).last_seen = 1.0
+        echo.seen_before = nodes.wall() - 31 * 86400.0
+        present(nodes.get(parse_address64(self.address("METER")))).seen_before = 1.0
         self.assertEqual(self.done(self.api.forget_silent(32.0)), [])
         self.assertEqual(self.done(self.api.forget_silent(30)), [f"[{self.address('ECHO')}]!"])
         self.assertEqual(set(self.ports()), {"METER", "SENSOR"})

@@ -187,14 +187,14 @@ class CandidatesTests(AdmissionTestCase):
         self.patch(candidates, "MAX_CANDIDATES", 10)
         table = Candidates(10)
         for number in range(100):
-            table.heard(Address64(number), Address16(1), 0.0, 0.0)
+            table.heard(Address64(number), Address16(1), 0.0)
         self.assertEqual([one.node.address64 for one in table], list(range(90, 100)))
         self.assertEqual(table.dropped, 90)
 
     def test_the_oldest_goes_that_has_not_answered(self) -> None:
         table = Candidates(3)
         for number in (1, 2, 2, 3, 4, 4, 5):
-            candidate = table.heard(Address64(number), Address16(number), 0.0, 0.0)
+            candidate = table.heard(Address64(number), Address16(number), 0.0)
             if number == 1:
                 table.answered_us(candidate)
         self.assertEqual([one.node.address64 for one in table], [1, 4, 5])
@@ -202,7 +202,7 @@ class CandidatesTests(AdmissionTestCase):
     def test_who_is_now_here_and_now_there_is_not_more_credible(self) -> None:
         table = Candidates()
         for number in range(1, 10):
-            candidate = table.heard(REMOTE, Address16(number), 0.0, 0.0)
+            candidate = table.heard(REMOTE, Address16(number), 0.0)
         self.assertIs(candidate.credit, Credit.HEARD)
 
     def test_they_expire(self) -> None:
@@ -374,7 +374,7 @@ class NamedTests(AdmissionTestCase):
         self.assertEqual(
             (node.label, node.address16, node.device_type_identifier), ("E7", Address16(7), 1)
         )
-        self.assertGreater(node.last_seen, 0)
+        self.assertGreater(self.network.nodes.last_seen(node), 0)
         self.assertEqual((self.waiting, self.network.admission.waiting), ([], 0))
         self.assertIs(self.node(Address64(7)), node)
         kinds = [type(event) for event in self.events if not isinstance(event, NodesWaiting)]
@@ -401,7 +401,7 @@ class NamedTests(AdmissionTestCase):
     def test_one_that_is_a_node_is_not_let_in(self) -> None:
         node = present(self.network.nodes.add(REMOTE))
         self.assertRaises(ValueError, self.network.nodes.enter, Node(REMOTE))
-        stale = Candidates().heard(REMOTE, REMOTE16, 0.0, 0.0)
+        stale = Candidates().heard(REMOTE, REMOTE16, 0.0)
         self.assertIs(self.network.admission.accept(stale), node)
 
     def test_what_was_said_when_it_joined_is_told(self) -> None:

@@ -61,7 +61,7 @@ class News(SynchronousTestCase):
         node = self.nodes.add(REMOTE)
         assert node is not None
         node.label = "E2"
-        node.last_seen = 1e9
+        node.seen_before = 1e9
         self.identify(0)
         self.assertEqual(self.lines(), [])
 

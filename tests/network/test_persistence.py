@@ -22,7 +22,10 @@ class NodePersisterTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.bus = EventBus()
-        self.nodes = NodeTable(self.bus)
+        self.set_by = 1e9
+        self.nodes = NodeTable(
+            self.bus, wall=lambda: self.clock.seconds() + self.set_by, steady=self.clock.seconds
+        )
         self.store = Store().open()
         self.addCleanup(self.store.close)
         self.persister = NodePersister(self.clock, self.nodes, self.store, self.bus)
@@ -96,6 +99,21 @@ class NodePersisterTests(SynchronousTestCase):
         self.assertEqual(self.saves, [])
         self.clock.advance(0.1)
         self.assertEqual(self.saves, [1])
+
+    def test_when_a_node_was_seen_after_the_time_of_day_was_set(self) -> None:
+        """A computer without a clock of its own boots in the past: the next start must not take
+        who was heard a moment ago for one that has been silent for months.
+        """
+        self.store.save_nodes([StoredNode(B, "silent", last_seen=5e8)])
+        self.persister.stopService()
+        self.persister.startService()
+        self.learn(A, "one")
+        self.set_by += 60 * 86400
+        self.clock.advance(4)
+        self.persister.stopService()
+        seen = {node.address64: node.last_seen for node in self.store.nodes()}
+        self.assertEqual(seen, {A: 1e9 + 60 * 86400, B: 5e8})
+        self.persister.startService()
 
     def test_a_name_of_an_earlier_version_is_cut(self) -> None:
         """It has bytes, and not characters, and no half of one at its end."""

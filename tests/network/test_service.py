@@ -54,7 +54,8 @@ class Listener:
 class NodeTableTests(SynchronousTestCase):
     def setUp(self) -> None:
         bus = EventBus()
-        self.table = NodeTable(bus, wall=lambda: 1e9)
+        self.wall, self.steady = 1e9, 5.0
+        self.table = NodeTable(bus, wall=lambda: self.wall, steady=lambda: self.steady)
         self.listener = Listener(bus)
 
     def test_seen(self) -> None:
@@ -62,11 +63,34 @@ class NodeTableTests(SynchronousTestCase):
         assert node is not None
         self.assertEqual(self.listener.added, [node])
         self.assertEqual((node.address64, node.address16), (REMOTE, REMOTE16))
-        self.assertEqual((node.heard_at, node.last_seen), (5.0, 1e9))
+        self.assertEqual((node.heard_at, self.table.last_seen(node)), (5.0, 1e9))
         self.assertIs(self.table.seen(REMOTE, REMOTE16, 6.0), node)
         self.assertEqual(self.listener.added, [node])
         self.assertEqual(len(self.table), 1)
         self.assertEqual(str(node), "00:13:a2:00:40:0a:3e:ff")
+
+    def test_last_seen(self) -> None:
+        """Who was heard in this run was so as long ago as the steady clock says."""
+        node = self.table.add(REMOTE)
+        assert node is not None
+        self.assertEqual((self.table.last_seen(node), node.was_heard), (0.0, False))
+        node.seen_before = 1.5e9
+        self.assertEqual((self.table.last_seen(node), node.was_heard), (1.5e9, True))
+        self.table.heard(REMOTE, REMOTE16, 5.0)
+        self.steady += 9
+        # The time of day is set by two months.
+        self.wall += 9 + 60 * 86400
+        self.assertEqual(self.table.last_seen(node), self.wall - 9)
+        self.wall -= 3600
+        self.assertEqual(self.table.last_seen(node), self.wall - 9)
+
+    def test_last_seen_is_the_same_each_time(self) -> None:
+        """Clocks are not read at the same moment: who was not heard since is not another one."""
+        node = self.table.seen(REMOTE, REMOTE16, 5.0)
+        assert node is not None
+        self.wall += 10.0001
+        self.steady += 10
+        self.assertEqual(self.table.last_seen(node), 1e9)
 
     def test_moves(self) -> None:
         node = self.table.seen(REMOTE, REMOTE16, 0.0)

@@ -313,7 +313,7 @@ class PortAssigner:
         if listener is not None:
             await self._pool.close(listener)
         self._bus.publish(MappingChanged(node, None, port.slot, by_hand=True))
-        if not node.last_seen:
+        if not node.was_heard:
             # A mapping that was made for nobody leaves nobody behind. The mapping itself is removed
             # already, whatever comes of this.
             self._mappings.forget(node.address64)

@@ -6,7 +6,7 @@ there. What a person asks for is written, or it is not done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from twisted.internet.interfaces import IReactorTime
@@ -30,8 +30,14 @@ class Mappings:
 
     log = Logger()
 
-    def __init__(self, store: Store, clock: IReactorTime) -> None:
+    def __init__(
+        self, store: Store, clock: IReactorTime, last_seen: Callable[[Node], float]
+    ) -> None:
+        """
+        @param last_seen: tells when a node was heard of, as `NodeTable.last_seen`.
+        """
         self._store = store
+        self._last_seen = last_seen
         self.rest = Rest(clock)
         self._unsaved: dict[Address64, tuple[Mapping, Node]] = {}
         self._unbound: set[Address64] = set()
@@ -73,7 +79,9 @@ class Mappings:
         mappings, nodes = zip(*self._unsaved.values(), strict=True)
         try:
             with self.rest.after():
-                self._store.change_mappings(mappings, nodes=map(remembered, nodes))
+                self._store.change_mappings(
+                    mappings, nodes=[remembered(node, self._last_seen) for node in nodes]
+                )
         except StoreError as error:
             if not self.problem:
                 self.log.error(

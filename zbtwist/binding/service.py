@@ -108,7 +108,7 @@ class BindingService(MultiService):
         self._ports.setServiceParent(self)
         self.turns = self._ports.turns
         self._pool = PortPool(clock, make_endpoint, bus)
-        self._mappings = Mappings(store, clock)
+        self._mappings = Mappings(store, clock, nodes.last_seen)
         self._provider = PortProvider(self._ports, self._pool, self._mappings, bus, clock)
         self._assigner = PortAssigner(nodes, self._ports, self._pool, self._mappings, bus)
         self.labels = Labels(clock, nodes, store, bus)

@@ -83,17 +83,16 @@ class Descriptions:
             node = self._nodes.get(address64)
             if node is None:
                 return
-            node.heard_at, node.last_seen = float("-inf"), 0.0
+            node.heard_at, node.seen_before = float("-inf"), 0.0
         elif node.describe(description):
             self._nodes.changed(node)
         self._note_state(node, said, last_seen)
 
     def _note_state(self, node: Node, said: dict[str, Any], last_seen: float) -> None:
-        now, wall = self._clock.seconds(), self._nodes.wall()
-        if last_seen > node.last_seen:
+        if last_seen > self._nodes.last_seen(node):
             # The site's clock may be another one.
-            node.last_seen = min(last_seen, wall)
-            node.heard_at = max(node.heard_at, now - (wall - node.last_seen))
+            age = max(self._nodes.wall() - last_seen, 0.0)
+            node.heard_at = max(node.heard_at, self._clock.seconds() - age)
         signal, hops = _number(said.get("signal")), _number(said.get("hops"))
         if signal is not None and 0 < -signal <= _MAX_SIGNAL:
             node.signal = int(-signal)

@@ -161,8 +161,7 @@ class Admission:
     def _noted(self, address64: Address64, address16: Address16) -> Candidate:
         if self._expiry is None:
             self._expiry = self._clock.callLater(EXPIRY_INTERVAL, self._expire)
-        now = self._clock.seconds()
-        return self.candidates.heard(address64, address16, now, self._nodes.wall())
+        return self.candidates.heard(address64, address16, self._clock.seconds())
 
     def answered(self, candidate: Candidate) -> None:
         """It has answered something of ours."""

@@ -96,13 +96,10 @@ class Candidates:
         """How many wait to be asked."""
         return sum(map(len, self.to_ask.values()))
 
-    def heard(
-        self, address64: Address64, address16: Address16, now: float, wall: float
-    ) -> Candidate:
+    def heard(self, address64: Address64, address16: Address16, now: float) -> Candidate:
         """Note that somebody was heard.
 
         @param now: seconds of the reactor's clock.
-        @param wall: seconds since 1970.
         """
         candidate = self._all.get(address64)
         if candidate is None:
@@ -116,7 +113,6 @@ class Candidates:
         node = candidate.node
         node.address16 = address16
         node.heard_at = now
-        node.last_seen = wall
         candidate.packets += 1
         return candidate
 

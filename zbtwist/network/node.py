@@ -20,8 +20,8 @@ class Node:
     @ivar role: 0 coordinator, 1 router, 2 end device; None until it is known.
     @ivar device_type_identifier: DD, None until it is known.
     @ivar firmware_version: VR, None until it was asked for in this run of the gateway.
-    @ivar last_seen: when it was last heard of, seconds since 1970; 0 for never. It is for people:
-        that clock may be set.
+    @ivar seen_before: when it was last heard of in the runs of the gateway before this one, seconds
+        since 1970; 0 for never. When that was in all, `NodeTable.last_seen` tells.
     @ivar heard_at: when that was in this run of the gateway, seconds of the reactor's clock.
     @ivar placed_at: when it was heard last in a frame with its 16-bit address, likewise.
     @ivar spoke_at: when it was heard last with something that is no answer to a command, a search
@@ -53,7 +53,7 @@ class Node:
     manufacturer_id: int = 0
     device_type_identifier: int | None = None
     firmware_version: int | None = None
-    last_seen: float = 0.0
+    seen_before: float = 0.0
     heard_at: float = -inf
     placed_at: float = -inf
     spoke_at: float = -inf
@@ -74,6 +74,11 @@ class Node:
     def hops(self) -> int:
         """Radio hops to it, by its last route record; -1 if it has sent none."""
         return -1 if self.route is None else len(self.route) + 1
+
+    @property
+    def was_heard(self) -> bool:
+        """Whether it was heard of at all."""
+        return self.heard_at != -inf or self.seen_before != 0
 
     @property
     def is_described(self) -> bool:

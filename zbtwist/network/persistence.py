@@ -7,6 +7,7 @@ by the binding service, with what is known of their nodes by then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
@@ -28,8 +29,8 @@ SAVE_DELAY = 5.0
 #: Seconds between two writings of when nodes were last seen.
 SEEN_INTERVAL = 600.0
 
-#: What a `Node` and a `StoredNode` both have, in the order of the latter. The 16-bit address is not
-#: remembered: another node may have it by the next start.
+#: What a `Node` and a `StoredNode` both have. The 16-bit address is not remembered: another node
+#: may have it by the next start.
 _REMEMBERED = (
     "label",
     "role",
@@ -37,14 +38,17 @@ _REMEMBERED = (
     "profile_id",
     "manufacturer_id",
     "device_type_identifier",
-    "last_seen",
     "unwritten",
 )
 
 
-def remembered(node: Node) -> StoredNode:
-    """Return what the store is to know of a node."""
-    return StoredNode(node.address64, *(getattr(node, name) for name in _REMEMBERED))
+def remembered(node: Node, last_seen: Callable[[Node], float]) -> StoredNode:
+    """Return what the store is to know of a node.
+
+    @param last_seen: tells when it was heard of, as `NodeTable.last_seen`.
+    """
+    values = {name: getattr(node, name) for name in _REMEMBERED}
+    return StoredNode(node.address64, last_seen=last_seen(node), **values)
 
 
 class NodePersister(Service):
@@ -72,6 +76,7 @@ class NodePersister(Service):
                 break
             for name in _REMEMBERED:
                 setattr(node, name, getattr(stored, name))
+            node.seen_before = stored.last_seen
             if node.label:
                 # Earlier versions kept whatever came.
                 node.label = label_text(node.label.encode(errors="replace"))
@@ -124,7 +129,7 @@ class NodePersister(Service):
     def _save(self, nodes: Any) -> bool:
         try:
             with self._rest.after():
-                self._store.save_nodes(map(remembered, nodes))
+                self._store.save_nodes(remembered(node, self._nodes.last_seen) for node in nodes)
         except StoreError as error:
             if not self._reported:
                 self.log.warn("{problem} Names of nodes are not saved.", problem=str(error))

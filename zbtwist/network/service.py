@@ -134,7 +134,7 @@ class NetworkService(Service):
         """
         self._clock = clock
         self._radio = radio
-        self.nodes = NodeTable(bus, wall=wall)
+        self.nodes = NodeTable(bus, wall=wall, steady=clock.seconds)
         self.pins = Pins(bus, wall)
         self.signals = Signals(clock, radio, self.nodes)
         self.echoes: dict[bytes, Callable[[int], None]] = {}
@@ -258,7 +258,6 @@ class NetworkService(Service):
             return False
         node.receiver(data)
         node.heard_at = node.spoke_at = now
-        node.last_seen = self.nodes.wall()
         if address16 != UNKNOWN16:
             node.placed_at = now
         signals = self.signals
@@ -423,17 +422,11 @@ class NetworkService(Service):
     def silent_for(self, seconds: float) -> list[Node]:
         """Return the nodes that were heard once, and not since so long.
 
-        The time of day may have been set since: of those that were heard in this run of the gateway
-        it is not asked.
+        The time of day may have been set since: see `NodeTable.last_seen`.
         """
-        now = self._clock.seconds()
-        wall = self.nodes.wall()
-        return [
-            node
-            for node in self.nodes
-            if node.last_seen
-            and (now - node.heard_at if node.heard_at != -inf else wall - node.last_seen) > seconds
-        ]
+        before = self.nodes.wall() - seconds
+        last_seen = self.nodes.last_seen
+        return [node for node in self.nodes if node.was_heard and last_seen(node) < before]
 
     def reconfigure(self, old: NetworkSettings, new: NetworkSettings) -> None:
         """Follow new settings, in which other nodes may be listed."""

@@ -25,6 +25,10 @@ from zbtwist.xbee.description import NodeDescription
 #: How many nodes the table holds: as many as 16-bit addresses can tell apart.
 MAX_NODES = 0xFFF7
 
+#: By how many seconds the time of day may drift from the steady clock before it counts as set.
+#: Within them the time at which a node was seen is the same each time somebody asks.
+DRIFT = 1.0
+
 #: 64-bit addresses that are no node's own.
 NO_NODE = frozenset((COORDINATOR64, BROADCAST64, UNKNOWN64))
 
@@ -62,12 +66,16 @@ class NodeTable:
         bus: EventBus,
         maximum: int = MAX_NODES,
         wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         @param bus: is told what is new.
         @param wall: says the seconds since 1970.
+        @param steady: says the seconds of the clock by which it is told when nodes are heard.
         """
         self.wall = wall
+        self._steady = steady
+        self._epoch = wall() - steady()
         self._nodes: dict[Address64, Node] = {}
         # With no step in between: it is asked for each packet.
         self.get: Callable[[Address64], Node | None] = self._nodes.get
@@ -86,6 +94,20 @@ class NodeTable:
 
     def __contains__(self, address64: Address64) -> bool:
         return address64 in self._nodes
+
+    def last_seen(self, node: Node) -> float:
+        """Return when a node was last heard of, seconds since 1970 by the time of day as it is now;
+        0 for never. It need not be in the table.
+
+        The time of day may have been set since: a computer without a clock of its own boots in the
+        past. How long ago it was is what the steady clock knows.
+        """
+        if node.heard_at == -inf:
+            return node.seen_before
+        epoch = self.wall() - self._steady()
+        if abs(epoch - self._epoch) > DRIFT:
+            self._epoch = epoch
+        return self._epoch + node.heard_at
 
     def owner_of(self, address16: Address16) -> Address64 | None:
         """Return the 64-bit address of the node that was known last by a 16-bit one, if any."""
@@ -131,9 +153,8 @@ class NodeTable:
                 node = self._by_address16.get(address16)
             if node is None:
                 return None
-        is_new = not node.last_seen and node.heard_at == -inf
+        is_new = node.heard_at == -inf and not node.seen_before
         node.heard_at = now
-        node.last_seen = self.wall()
         if is_new:
             self.bus.publish(NodeAdded(node))
         if address16 != UNKNOWN16:

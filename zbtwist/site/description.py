@@ -29,10 +29,12 @@ class Descriptions:
         bindings: BindingService,
         health: HealthService,
         readings_of: Callable[[Node], list[Reading]],
+        last_seen: Callable[[Node], float],
     ) -> None:
         self._bindings = bindings
         self._health = health
         self._readings_of = readings_of
+        self._last_seen = last_seen
 
     def of(self, node: Node) -> dict[str, Any]:
         """Return what is said of a node, for JSON."""
@@ -58,7 +60,7 @@ class Descriptions:
             "signal": None if node.signal is None else -node.signal,
             "hops": None if node.route is None else node.hops,
             "lost": port.outbound.failures if port else 0,
-            "last_seen": node.last_seen or None,
+            "last_seen": self._last_seen(node) or None,
             "temperature": _rounded(node.temperature, _DEGREES),
             "supply": _rounded(None if supply is None else supply / 1000, _VOLTS),
             "pins": {} if node.pins is None else pins_of(node.pins),

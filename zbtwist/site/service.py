@@ -95,7 +95,7 @@ class SiteService(Service):
         nodes = network.nodes
         self.retained = Retained(clock, broker)
         self._desk = Desk(clock, broker, settings, api, turns)
-        descriptions = Descriptions(bindings, health, decoding.readings_of)
+        descriptions = Descriptions(bindings, health, decoding.readings_of, nodes.last_seen)
         said = NodesSaid(clock, bus, nodes, self.retained, self.is_said, descriptions.of)
         values = ValuesSaid(
             bus,

@@ -265,7 +265,7 @@ class GatewayCollector(Collector):
             labels=["node"],
         )
         for node in shown:
-            seen.add_metric([format_address64(node.address64)], node.last_seen)
+            seen.add_metric([format_address64(node.address64)], self._network.nodes.last_seen(node))
         yield seen
         health = GaugeMetricFamily(
             "zbtwist_node_health", "1, and how the node is.", labels=["node", "health"]

@@ -49,7 +49,7 @@ class AdmissionOperations(GatewayOperations):
             "answered": candidate.has_answered,
             "packets": float(candidate.packets),
             "bytes_in": float(candidate.bytes_received),
-            "last_seen": node.last_seen,
+            "last_seen": self._network.nodes.last_seen(node),
             "state_text": self._network.admission.why_not(candidate),
         }
 

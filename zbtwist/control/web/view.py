@@ -281,7 +281,7 @@ class View:
             node.role,
             node.device_type_identifier,
             node.device_type_identifier,
-            int(node.last_seen),
+            int(self._network.nodes.last_seen(node)),
             node.signal,
             node.route,
             node.temperature,
