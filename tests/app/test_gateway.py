@@ -186,6 +186,10 @@ class ReconfigureTests(GatewayTestCase):
 
 
 class ReloaderTests(GatewayTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+
     def test_signal(self) -> None:
         self.start()
         self.reactor.callFromThread = lambda call: call()
@@ -200,7 +204,6 @@ class ReloaderTests(GatewayTestCase):
                 raise answer
             return answer
 
-        before = signal.getsignal(signal.SIGHUP)
         reloader = Reloader(self.gateway, load, self.reactor, execute)
         reloader.startService()
         ports = self.ports()
@@ -212,7 +215,22 @@ class ReloaderTests(GatewayTestCase):
         for line in ("first mistake.", "second mistake."):
             self.assertIn(line, self.lines())
         reloader.stopService()
-        self.assertEqual(signal.getsignal(signal.SIGHUP), before)
+        self.assertEqual(signal.getsignal(signal.SIGHUP), signal.SIG_IGN)
+
+    def test_signals_at_the_stop(self) -> None:
+        """The rest still stops, and saves."""
+        self.start()
+        calls: list[Callable[[], None]] = []
+        self.reactor.callFromThread = calls.append
+        reloader = Reloader(self.gateway, lambda: SETTINGS, self.reactor, execute)
+        reloader.startService()
+        os.kill(os.getpid(), signal.SIGHUP)
+        reloader.stopService()
+        os.kill(os.getpid(), signal.SIGHUP)
+        before = self.lines()
+        for call in calls:
+            call()
+        self.assertEqual((len(calls), self.lines()), (1, before))
 
     def test_no_file(self) -> None:
         """The signal would end the program."""

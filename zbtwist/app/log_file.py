@@ -135,7 +135,8 @@ class NoLogFile(Service):
     def stopService(self) -> None:
         super().stopService()
         if self._is_on:
-            signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+            # To the end: by default it would end the program while the rest still stops, and saves.
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
     def _say(self) -> None:
         self.log.info("SIGUSR1 opens a log file anew, and this log is no file: nothing is done.")

@@ -51,20 +51,21 @@ class Reloader(Service):
         self._wanted = False
         self._is_reading = False
         self._has_terminal = False
-        self._previous: Any = signal.SIG_DFL
 
     def startService(self) -> None:
         super().startService()
         self._has_terminal = os.isatty(0)
-        self._previous = signal.signal(
-            signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._signalled)
-        )
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._signalled))
 
     def stopService(self) -> None:
         super().stopService()
-        signal.signal(signal.SIGHUP, self._previous)
+        # To the end: by default it would end the program while the rest still stops, and saves.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def _signalled(self) -> None:
+        if not self.running:
+            # It came a moment before the stop.
+            return
         if self._has_terminal and not os.isatty(0):
             self.log.info("The terminal is gone: the gateway stops.")
             self._reactor.stop()
