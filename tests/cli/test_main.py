@@ -1256,13 +1256,14 @@ class Testing(CtlTestCase):
 class Failures(CtlTestCase):
     """One line on stderr, whatever is at the other end."""
 
-    def answer_with(self, status: int, body: bytes) -> str:
+    def answer_with(self, status: int, body: bytes, content_type: str = "text/html") -> str:
         """Serve `body` to every POST; return the URL."""
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["content-length"]))
                 self.send_response(status)
+                self.send_header("content-type", content_type)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -1371,9 +1372,17 @@ class Failures(CtlTestCase):
         self.assertIn("within 0.05 s", sentence)
         self.assertIn("--timeout", sentence)
 
+    def test_what_the_gateway_says_of_a_fault_of_its_own(self) -> None:
+        url = self.answer_with(500, b"The file is\x1b gone.\n", "text/plain; charset=utf-8")
+        self.assertEqual(
+            self.failed(1, "list", url=url),
+            f"zbctl: The gateway at {url} says: The file is? gone.\n",
+        )
+
     def test_http_errors(self) -> None:
         sentence = self.failed(3, "list", url=self.answer_with(503, b"Too many."))
         self.assertIn("HTTP 503 (Service Unavailable)", sentence)
+        self.assertIn("check --url", self.failed(3, "list", url=self.answer_with(500, b"Ha.")))
         url = f"http://127.0.0.1:{self.port}/elsewhere"
         self.assertIn("HTTP 404", self.failed(3, "list", url=url))
 

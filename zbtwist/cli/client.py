@@ -11,7 +11,7 @@ import ssl
 import xmlrpc.client
 from base64 import b64encode
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import INTERNAL_SERVER_ERROR, OK, HTTPConnection, HTTPSConnection
 from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -34,6 +34,9 @@ TEST_TIMEOUT = 300.0
 #: Seconds to wait while somebody waits for a completion, and for a number beside a progress bar.
 SHORT_TIMEOUT = 1.0
 PROGRESS_TIMEOUT = 5.0
+
+#: Bytes that are read of what is said with an HTTP status.
+MAX_SAID = 1000
 
 #: And for an answer to the question whether it is TLS that is spoken there.
 TLS_TIMEOUT = 5.0
@@ -121,13 +124,37 @@ class Identity:
 
 
 class _Transport(xmlrpc.client.Transport):
-    """Python's own transport, but it does not wait for ever, and says who asks."""
+    """Python's own transport, but it does not wait for ever, says who asks, and keeps what is said
+    with an HTTP status.
+
+    @ivar said: that, if it is a text; empty if it is none.
+    """
 
     def __init__(self, is_encrypted: bool, timeout: float, identity: Identity) -> None:
         super().__init__(use_builtin_types=True)
         self._is_encrypted = is_encrypted
         self._timeout = timeout
         self._identity = identity
+        self.said = ""
+
+    def single_request(
+        self, host: Any, handler: str, request_body: Any, verbose: bool = False
+    ) -> Any:
+        try:
+            response = self.send_request(host, handler, request_body, verbose).getresponse()
+            if response.status == OK:
+                self.verbose = verbose
+                return self.parse_response(response)
+            if response.getheader("content-type", "").startswith("text/plain"):
+                self.said = response.read(MAX_SAID).decode(errors="replace").strip()
+        except xmlrpc.client.Fault:
+            raise
+        except Exception:
+            self.close()
+            raise
+        self.close()
+        headers = dict(response.getheaders())
+        raise xmlrpc.client.ProtocolError(host + handler, response.status, response.reason, headers)
 
     def make_connection(self, host: Any) -> HTTPConnection:
         name, of_url, _ = self.get_host_info(host)
@@ -204,6 +231,8 @@ class Gateway:
         except xmlrpc.client.ProtocolError as error:
             if error.errcode in _NOT_LET_IN:
                 raise Refused(f"{self._shown} {_NOT_LET_IN[error.errcode]}.") from None
+            if error.errcode == INTERNAL_SERVER_ERROR and transport.said:
+                raise Refused(f"The gateway at {self._shown} says: {transport.said}") from None
             raise Unreachable(
                 f"{self._shown} answers with HTTP {error.errcode} ({error.errmsg}). "
                 "A gateway's control interface is at /RPC2; check --url."

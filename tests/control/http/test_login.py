@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
@@ -289,6 +290,42 @@ class Kinds(SynchronousTestCase):
             self.assertIsNone(self.user(logins, name, b"s"))
             self.assertEqual(len(compared), 1, name)
             self.assertEqual({len(each) for each in compared.pop()}, {32})
+
+    def test_a_file_that_is_gone_for_a_moment(self) -> None:
+        """The log names it, and not as often as anybody can try; who is in another may come in."""
+        log = record_log(self)
+        clock, path = Clock(), self.mktemp()
+        Path(path).write_text("alice:secret\n")
+        logins = Login(clock, [f"file:{path}", "memory:bob:word"])
+        os.unlink(path)
+        for make in (lambda: None, lambda: os.mkdir(path)):
+            make()
+            for _ in range(2):
+                check = Deferred.fromCoroutine(logins.check(b"alice", b"secret", HERE))
+                refused = self.failureResultOf(check, Refused).value
+                self.assertEqual(refused.code, 500)
+                self.assertIn("a file of users cannot be read", refused.sentence)
+            clock.advance(login.SAID_AGAIN)
+        self.assertEqual(self.user(logins, b"bob", b"word"), User("bob", True))
+        self.assertEqual(
+            log.lines(),
+            [
+                f"The file of users {path} cannot be read ({reason}): put it back, or name another "
+                "with --auth. Nobody who is named in it can log in until then."
+                for reason in ("No such file or directory", "Is a directory")
+            ],
+        )
+
+    def test_nobody_waits_for_a_file_that_is_gone(self) -> None:
+        path = self.mktemp()
+        Path(path).write_text("alice:secret\n")
+        logins = Login(Clock(), [f"file:{path}"])
+        os.rename(path, f"{path}.old")
+        for _ in range(3 * delays.FREE):
+            check = Deferred.fromCoroutine(logins.check(b"alice", b"secret", HERE))
+            self.assertEqual(self.failureResultOf(check, Refused).value.code, 500)
+        os.rename(f"{path}.old", path)
+        self.assertEqual(self.user(logins, b"alice", b"secret"), User("alice", True))
 
     def test_what_is_no_kind(self) -> None:
         for text, words in (

@@ -47,6 +47,19 @@ TOO_MANY_REQUESTS = 429
 FILE_KINDS = ("argon2", "file")
 
 
+class _Unreadable(Exception):
+    """Files of users cannot be read.
+
+    @ivar reasons: why, by their paths.
+    @ivar is_unchecked: nothing else has seen the password.
+    """
+
+    def __init__(self, reasons: dict[str, str], is_unchecked: bool) -> None:
+        super().__init__(reasons)
+        self.reasons = reasons
+        self.is_unchecked = is_unchecked
+
+
 class Refused(Exception):
     """Somebody is not let in.
 
@@ -87,10 +100,16 @@ def _bytes(text: Any) -> bytes:
     return text.encode() if isinstance(text, str) else bytes(text)
 
 
+def _file_of(description: str) -> str:
+    """Return the path of the file of a description; empty if there is none in it."""
+    kind, _, path = description.partition(":")
+    return path if kind in FILE_KINDS else ""
+
+
 def _state_of(description: str) -> tuple[Any, ...]:
     """Return what is another when the users of a description may be others."""
-    kind, _, path = description.partition(":")
-    if kind not in FILE_KINDS:
+    path = _file_of(description)
+    if not path:
         return (description,)
     try:
         found = os.stat(path)
@@ -133,6 +152,7 @@ class Login:
         self._running: dict[bytes, list[Deferred[User]]] = {}
         self._wrong = 0
         self._interval = Interval(SAID_AGAIN)
+        self._unreadable_interval = Interval(SAID_AGAIN)
         self._state: object = None
         self.use(full, readers)
 
@@ -154,8 +174,8 @@ class Login:
         if state == self._state:
             return False
         self._state = state
-        self._checkers: list[tuple[Any, bool]] = [
-            (checker_of(description), may_change)
+        self._checkers: list[tuple[Any, bool, str]] = [
+            (checker_of(description), may_change, _file_of(description))
             for descriptions, may_change in ((full, True), (readers, False))
             for description in descriptions
         ]
@@ -203,6 +223,17 @@ class Login:
             result = refused
             self._tell_wrong(place)
             raise
+        except _Unreadable as unreadable:
+            if unreadable.is_unchecked:
+                # Whoever knows the right one need not wait when the file is back.
+                self.delays.right(place)
+            self._tell_unreadable(unreadable.reasons)
+            result = Refused(
+                http.INTERNAL_SERVER_ERROR,
+                "The password could not be checked, since a file of users cannot be read: the "
+                "gateway's log says which.",
+            )
+            raise result from None
         except Exception:
             self.log.failure("A password could not be checked")
             result = Refused(
@@ -223,19 +254,30 @@ class Login:
     async def _ask(self, name: bytes, password: bytes) -> User:
         credentials = _Credentials(name, password)
         checkers = list(self._checkers)
+        unreadable: dict[str, str] = {}
         if 0 < len(name) <= MAX_LENGTH and 0 < len(password) <= MAX_LENGTH:
-            for checker, may_change in checkers:
+            for checker, may_change, path in checkers:
                 try:
+                    if path:
+                        # Twisted's own checker takes one that cannot be read for one without users.
+                        open(path, "rb").close()
                     found = await maybeDeferred(checker.requestAvatarId, credentials)
                 except Busy:
                     raise
                 except LoginFailed:
+                    continue
+                except OSError as error:
+                    if not path:
+                        raise
+                    unreadable[path] = error.strerror or str(error)
                     continue
                 # An empty tuple is twisted.cred's word for nobody in particular.
                 if found and checkers == self._checkers:
                     return User(name.decode("utf-8", "replace"), may_change)
         if not credentials.was_compared:
             credentials.checkPassword(password)
+        if unreadable:
+            raise _Unreadable(unreadable, is_unchecked=len(unreadable) == len(checkers))
         raise Refused(
             http.UNAUTHORIZED,
             "There is no such user, or the password is another one."
@@ -251,6 +293,17 @@ class Login:
         self._right.move_to_end(key)
         while len(self._right) > MAX_REMEMBERED:
             self._right.popitem(last=False)
+
+    def _tell_unreadable(self, reasons: dict[str, str]) -> None:
+        """As `_tell_wrong`."""
+        if self._unreadable_interval.is_over(self._clock.seconds()):
+            for path, reason in reasons.items():
+                self.log.error(
+                    "The file of users {path} cannot be read ({reason}): put it back, or name "
+                    "another with --auth. Nobody who is named in it can log in until then.",
+                    path=path,
+                    reason=reason,
+                )
 
     def _tell_wrong(self, place: str) -> None:
         """Say it in the log, and not as often as anybody can try it."""
