@@ -66,6 +66,14 @@ class CheckTestCase(SynchronousTestCase):
         }
 
 
+class UsersTests(CheckTestCase):
+    def test_nobody_can_log_in(self) -> None:
+        path = self.directory / "users"
+        path.write_text("bob:plain\n")
+        self.assertEqual(self.check(replace(SETTINGS, auth=(f"argon2:{path}",))), 1)
+        self.assertIn("is NAME:HASH, as zbpasswd NAME makes it", self.line("Users: "))
+
+
 class RadioTests(CheckTestCase):
     def test_found(self) -> None:
         settings = replace(

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.pages import ROOT
 from zbtwist.control import passwords
 from zbtwist.control.http.login import checker_of
-from zbtwist.control.passwords import Argon2Checker, Busy, line_of, read_users, verify
+from zbtwist.control.passwords import Argon2Checker, Busy, has_users, line_of, read_users, verify
 
 
 class Credentials:
@@ -47,6 +47,18 @@ class FileTests(SynchronousTestCase):
         self.assertTrue(verify(self.path, b"bob", b"x"))
         for name, word in ((b"bob", b"other"), (b"bob", b""), (b"carol", b"x"), (b"", b"")):
             self.assertFalse(verify(self.path, name, word), name)
+
+    def test_a_byte_order_mark(self) -> None:
+        """Some editors begin a file with it; it is no part of the first name."""
+        self.write(f"\ufeff{line_of('bob', 'x')}\n")
+        self.assertTrue(verify(self.path, b"bob", b"x"))
+
+    def test_whether_anybody_can_log_in(self) -> None:
+        for text in ("", "# nobody\n", "bob:plain\n", f":{line_of('bob', 'x')[4:]}\n", "\0\x80:\n"):
+            self.write(text)
+            self.assertFalse(has_users(self.path), text)
+        self.write(f"bob:plain\n{line_of('eve', 'x')}\n")
+        self.assertTrue(has_users(self.path))
 
     def test_a_hash_that_is_none(self) -> None:
         self.write("bob:x\ncarol:\n")

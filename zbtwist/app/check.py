@@ -32,6 +32,7 @@ from twisted.python.failure import Failure
 
 from zbtwist.config.settings import Settings
 from zbtwist.config.values import IN_MEMORY
+from zbtwist.control.http.login import problem_of
 from zbtwist.mqtt.settings import MQTTSettings
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.errors import RadioError
@@ -153,13 +154,16 @@ async def check(settings: Settings, reactor: Any, say: Say) -> int:
     where = settings.config or "the command line"
     say(f"Configuration: in order ({where}; tables of nodes: {len(settings.nodes)}).")
     status = 0
+    for problem in filter(None, map(problem_of, (*settings.auth, *settings.auth_read_only))):
+        say(f"Users: {problem}")
+        status = FAILED
     ports: Ports = {}
     try:
         ports = _look_at_state(settings.state, say)
     except InUse:
         say(f"State: {settings.state} is in use: a gateway runs with it.")
         say("Radio: not looked for, since that gateway has it; zbctl status tells how it is.")
-        return 0
+        return status
     except Problem as problem:
         say(f"State: {problem}")
         status = FAILED

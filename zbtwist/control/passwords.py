@@ -9,6 +9,7 @@ threads, few at once, and few more may wait.
 from __future__ import annotations
 
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from functools import cache, lru_cache
 from getpass import getpass
@@ -77,7 +78,8 @@ def read_users(path: str) -> dict[bytes, str]:
     @raise OSError: it cannot be read.
     """
     with open(path, "rb") as file:
-        lines = file.read(MAX_FILE).splitlines()
+        # Some editors begin a file with a byte order mark.
+        lines = file.read(MAX_FILE).removeprefix(BOM_UTF8).splitlines()
     users: dict[bytes, str] = {}
     for line in lines:
         name, colon, hashed = line.strip().partition(b":")
@@ -85,6 +87,22 @@ def read_users(path: str) -> dict[bytes, str]:
             # The first of a name counts, as in Twisted's own files.
             users.setdefault(name.strip(), hashed.strip().decode("latin-1"))
     return users
+
+
+def has_users(path: str) -> bool:
+    """Whether anybody can log in by a file: a line of it has a hash that is one.
+
+    @raise OSError: it cannot be read.
+    """
+    return any(name and _is_hash(hashed) for name, hashed in read_users(path).items())
+
+
+def _is_hash(text: str) -> bool:
+    try:
+        _argon2().extract_parameters(text)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(8)

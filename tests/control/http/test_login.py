@@ -291,6 +291,22 @@ class Kinds(SynchronousTestCase):
             self.assertEqual(len(compared), 1, name)
             self.assertEqual({len(each) for each in compared.pop()}, {32})
 
+    def test_a_file_without_users(self) -> None:
+        """It is said at the start, and when it comes to that."""
+        log = record_log(self)
+        path = self.users("# nobody yet\n")
+        logins = Login(Clock(), [f"file:{path}"], [f"argon2:{path}"])
+        said = [
+            f"No line of the file of users {path} is {form}: nobody can log in by it."
+            for form in ("NAME:PASSWORD", "NAME:HASH, as zbpasswd NAME makes it")
+        ]
+        self.assertEqual(log.lines(), said)
+        logins.look()
+        self.assertEqual(log.lines(), said)
+        Path(path).write_text("bob:plain\n")
+        logins.look()
+        self.assertEqual(log.lines(), [*said, said[1]])
+
     def test_a_file_that_is_gone_for_a_moment(self) -> None:
         """The log names it, and not as often as anybody can try; who is in another may come in."""
         log = record_log(self)

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import sha256
 from hmac import compare_digest, digest
+from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
@@ -27,7 +28,7 @@ from zope.interface import implementer
 
 from zbtwist.control.http.delays import Delays, place_of
 from zbtwist.control.http.users import User
-from zbtwist.control.passwords import Busy
+from zbtwist.control.passwords import Busy, has_users
 from zbtwist.runtime.repeats import Interval
 
 #: Seconds for which a right password is not checked again, and how many are remembered.
@@ -106,6 +107,21 @@ def _file_of(description: str) -> str:
     return path if kind in FILE_KINDS else ""
 
 
+def problem_of(description: str) -> str:
+    """Return why nobody can log in by a description, a sentence; empty if somebody can, or if its
+    file cannot be read.
+    """
+    kind, path = description.partition(":")[0], _file_of(description)
+    try:
+        if not path or (has_users(path) if kind == "argon2" else b":" in Path(path).read_bytes()):
+            return ""
+    except OSError:
+        # Which is said where it is noticed.
+        return ""
+    form = "NAME:HASH, as zbpasswd NAME makes it" if kind == "argon2" else "NAME:PASSWORD"
+    return f"No line of the file of users {path} is {form}: nobody can log in by it."
+
+
 def _state_of(description: str) -> tuple[Any, ...]:
     """Return what is another when the users of a description may be others."""
     path = _file_of(description)
@@ -180,6 +196,8 @@ class Login:
             for description in descriptions
         ]
         self._right.clear()
+        for problem in filter(None, map(problem_of, (*full, *readers))):
+            self.log.warn("{problem}", problem=problem)
         return True
 
     def known(self, name: bytes, password: bytes) -> User | None:
