@@ -20,6 +20,45 @@ from zbtwist.xbee.address import Address64
 A, B, C = (Address64(0x0013A200_40000000 + n) for n in range(3))
 
 
+def be_full(case: StoreTestCase) -> None:
+    """From here to the end of a test no file can be made that has more than a page."""
+    connect = database._connect
+
+    def cramped(path: str) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.execute("PRAGMA max_page_count=1")
+        return connection
+
+    case.patch(database, "_connect", cramped)
+
+
+class FullDiskTests(StoreTestCase):
+    def test_first_start(self) -> None:
+        """A service is started again and again: nothing stays of what was begun."""
+        be_full(self)
+        self.assertEqual(
+            self.refusal(), f"The disk of the state file {self.path} is full: make room on it."
+        )
+        self.assertEqual(os.listdir(os.path.dirname(self.path)), [])
+
+    def test_first_start_that_is_killed(self) -> None:
+        """What stays is not there before the next."""
+        os.makedirs(os.path.dirname(self.path))
+        making = Path(f"{self.path}.{os.getpid()}.new")
+        for left in (making, Path(f"{making}-journal")):
+            left.write_bytes(b"begun")
+        self.open()
+        self.assertEqual([each for each in os.listdir(making.parent) if ".new" in each], [])
+
+    def test_no_room_for_its_name(self) -> None:
+        def full(*arguments: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        self.patch(os, "link", full)
+        self.assertIn("is full: make room on it", self.refusal())
+        self.assertEqual(os.listdir(os.path.dirname(self.path)), [])
+
+
 class OpenFileTestCase(StoreTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -91,6 +130,16 @@ class RemovedTests(OpenFileTestCase):
         self.patch(os, "link", full)
         self.assertIn("cannot be written anew: No space left", self.change(Mapping(B, 27002)))
         self.patch(os, "link", link)
+        self.store.change_mappings([Mapping(B, 27002)])
+        self.assertEqual(self.kept(), [Mapping(A, 27001), Mapping(B, 27002)])
+
+    def test_removed_and_no_room_for_its_content(self) -> None:
+        os.unlink(self.path)
+        connect = database._connect
+        be_full(self)
+        self.assertIn("database or disk is full. Make that", self.change(Mapping(B, 27002)))
+        self.assertEqual([each for each in os.listdir(Path(self.path).parent) if "new" in each], [])
+        self.patch(database, "_connect", connect)
         self.store.change_mappings([Mapping(B, 27002)])
         self.assertEqual(self.kept(), [Mapping(A, 27001), Mapping(B, 27002)])
 

@@ -6,6 +6,7 @@ A file that cannot be used (of another program, damaged, of a later version, rea
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -19,11 +20,10 @@ from zbtwist.store.errors import StoreError
 from zbtwist.store.state_file import (
     OpenFile,
     Whereabouts,
-    begin_to_make,
+    being_made,
     journal_of,
     moved,
     problem_of,
-    put_in_place,
 )
 
 #: The store that is forgotten at the end.
@@ -107,14 +107,12 @@ def _make_if_missing(path: Path) -> bool:
             "or remove the link."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    making = begin_to_make(path)
-    with closing(_connect(str(making))) as database:
-        database.execute("PRAGMA journal_mode=DELETE")
-        database.execute("BEGIN")
-        _migrate(database, 0)
-        database.execute("COMMIT")
     try:
-        put_in_place(making, path)
+        with being_made(path) as making, closing(_connect(str(making))) as database:
+            database.execute("PRAGMA journal_mode=DELETE")
+            database.execute("BEGIN")
+            _migrate(database, 0)
+            database.execute("COMMIT")
     except FileExistsError:
         return False
     return True
@@ -123,6 +121,13 @@ def _make_if_missing(path: Path) -> bool:
 def _reason_of(error: Exception) -> str:
     """Say why in words, without the numbers of the system."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether it says that the disk is full."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
+    return "is full" in str(error)
 
 
 class Database:
@@ -206,6 +211,8 @@ class Database:
             raise StoreError(self._explain(error)) from error
 
     def _cannot_open(self, error: Exception) -> StoreError:
+        if _is_full(error):
+            return StoreError(self._explain(error))
         return StoreError(
             f"The state file {self.path} cannot be opened: {_reason_of(error)}. "
             "Name another with --state, or mend its directory's permissions."
@@ -306,10 +313,8 @@ class Database:
         """
         path = Path(self.path)
         try:
-            making = begin_to_make(path)
-            with closing(_connect(str(making))) as copy:
+            with being_made(path) as making, closing(_connect(str(making))) as copy:
                 self.connection.backup(copy)
-            put_in_place(making, path)
         except (OSError, *SQLITE_ERRORS) as error:
             raise StoreError(
                 f"The state file {path} was removed while the gateway had it open, and cannot be "
@@ -378,7 +383,7 @@ class Database:
             )
         if "readonly" in text or "read-only" in text:
             return self._read_only()
-        if "full" in text:
+        if _is_full(error):
             return f"The disk of the state file {self.path} is full: make room on it."
         return (
             f"The state file {self.path} cannot be used ({text}): see that this user may write "

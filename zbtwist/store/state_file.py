@@ -11,7 +11,8 @@ import errno
 import os
 import secrets
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 #: The beginning of a database: magic, page size in bytes (1 means 65536), version needed to write
@@ -57,7 +58,7 @@ def log_of(path: Path) -> Path:
     return Path(f"{path}-wal")
 
 
-def put_in_place(making: Path, path: Path) -> None:
+def _put_in_place(making: Path, path: Path) -> None:
     """Give a file that is whole its name, and have that on the disk.
 
     @raise FileExistsError: there is one of that name.
@@ -85,15 +86,32 @@ def put_in_place(making: Path, path: Path) -> None:
             os.close(directory)
 
 
-def begin_to_make(path: Path) -> Path:
-    """Return an empty file, readable for its user alone, in which one can be made."""
+@contextmanager
+def being_made(path: Path) -> Iterator[Path]:
+    """Yield an empty file, readable for its user alone, in which one is made; at the end it gets
+    its name. If that fails, nothing stays of it: it may have been for want of room.
+
+    @raise FileExistsError: there is one of that name.
+    @raise OSError: it cannot be done.
+    """
     # Another gateway may be making it at the same moment: the first to name it has made it.
     making = path.with_name(f"{path.name}.{os.getpid()}.new")
-    for leftover in (making, journal_of(making)):
-        leftover.unlink(missing_ok=True)
+    _remove(making)
     # Which devices there are is nobody else's business. SQLite gives its other files the same mode.
     os.close(os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    return making
+    try:
+        yield making
+        _put_in_place(making, path)
+    except BaseException:
+        # Why it failed is what is to be said.
+        with suppress(OSError):
+            _remove(making)
+        raise
+
+
+def _remove(making: Path) -> None:
+    for each in (making, journal_of(making)):
+        each.unlink(missing_ok=True)
 
 
 def problem_of(path: Path) -> str:
