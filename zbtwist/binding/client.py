@@ -323,6 +323,10 @@ class NodeClient:
         if port is None or self.is_over:
             return
         port.outbound.ended(self)
+        if self.asks:
+            port.asker_ended(self)
+        if self._protocol is not None:
+            self._protocol.writes_no_more()
         if self._arrived_at is None and not self.is_under_way:
             self._arrived_at = port.clock.seconds()
         if self._arrived_at is None or (

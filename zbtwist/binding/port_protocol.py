@@ -61,6 +61,9 @@ class PortProtocol:
         """The node has sent bytes."""
         self.to_client(data)
 
+    def writes_no_more(self) -> None:
+        """The client has ended its side, and may be gone; it may be said more than once."""
+
     def ended(self) -> None:
         """The client is gone."""
 

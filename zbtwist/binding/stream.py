@@ -269,6 +269,10 @@ class NodeStream:
         self._hearers[self.askers] = None
         self.noted.busy[self] = None
 
+    def asker_ended(self, client: Writer) -> None:
+        """A client that asks this node has ended its side; it may be said more than once."""
+        self.askers.ended(client)
+
     def asker_closed(self, client: Writer) -> None:
         """It is gone."""
         askers = self.askers

@@ -218,6 +218,43 @@ class ConversationTests(AskingTestCase):
         self.clock.pump([0.1] * 15)
         self.assertTrue(self.two.disconnecting)
 
+    def test_half_closed_while_another_waits(self) -> None:
+        """It may be gone, and is waited for as one that is."""
+        self.first.dataReceived(b"1?\n")
+        self.arrive()
+        self.first.readConnectionLost()
+        self.clock.advance(LEFT_TIMEOUT)
+        self.second.dataReceived(b"2?\n")
+        self.clock.advance(0)
+        self.assertEqual(self.arrive(), b"2?\n")
+
+    def test_half_closed_in_the_middle_of_its_answer(self) -> None:
+        """That is waited for all the same."""
+        self.first.dataReceived(b"1?\n")
+        self.arrive()
+        self.first.readConnectionLost()
+        self.second.dataReceived(b"2?\n")
+        for _ in range(5):
+            self.clock.advance(0.4)
+            self.port.deliver(b"one\n")
+        self.clock.advance(0.4)
+        self.assertEqual((self.one.value(), self.two.value()), (5 * b"one\n", b""))
+        self.clock.advance(0.2)
+        self.assertEqual(self.arrive(), b"2?\n")
+
+    def test_half_closed_ones_are_behind_the_others(self) -> None:
+        third, _ = self.connect()
+        self.first.dataReceived(b"1?\n")
+        self.second.dataReceived(b"2?\n")
+        self.second.readConnectionLost()
+        third.dataReceived(b"3?\n")
+        asked = []
+        for _ in range(3):
+            asked.append(self.arrive())
+            self.port.deliver(b"yes\n")
+            self.clock.advance(PortSettings.reply_silence)
+        self.assertEqual(asked, [b"1?\n", b"3?\n", b"2?\n"])
+
     def test_lost_question(self) -> None:
         """Whoever asked is reset, and nobody else."""
         self.first.dataReceived(b"1?\n")

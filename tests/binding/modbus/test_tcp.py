@@ -12,8 +12,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.binding.asking.support import AskingTestCase, Transport
-from tests.binding.modbus.support import answer, read
-from zbtwist.binding.asking.askers import LATE_TIME, MAX_QUESTIONS, REPLY_TIMEOUT
+from tests.binding.modbus.support import answer, read, write
+from zbtwist.binding.asking.askers import (
+    LATE_TIME,
+    LEFT_TIMEOUT,
+    MAX_QUESTIONS,
+    REPLY_TIMEOUT,
+)
 from zbtwist.binding.connected_client import ConnectedClient
 from zbtwist.binding.endpoint_wish import EndpointWish
 from zbtwist.binding.modbus.frames import with_crc
@@ -92,6 +97,49 @@ class MessageTests(TCPTestCase):
         self.master.dataReceived(request(4, read(1, 0, 2)))
         self.port.deliver(answer(1, 2))
         self.assertEqual(self.arrive(), read(1, 0, 2))
+
+    def test_same_number_again(self) -> None:
+        """A master that tries again with the same number has one answer, and the slave one
+        question: a coil is not toggled twice.
+        """
+        for asked, answered in (
+            (write(1, 0, 1), with_crc(write(1, 0, 1)[:6])),
+            (read(1, 0, 2), answer(1, 2)),
+        ):
+            for _ in range(4):
+                self.master.dataReceived(request(7, asked))
+            self.assertEqual(self.arrive(), asked)
+            self.port.deliver(answered)
+            self.assertEqual(self.transport.take(), request(7, answered))
+            self.clock.advance(REPLY_TIMEOUT)
+            self.assertEqual(self.arrive(), b"")
+            self.master.dataReceived(request(7, asked))
+            self.assertEqual(self.arrive(), asked)
+            self.port.deliver(answered)
+            self.assertEqual(self.transport.take(), request(7, answered))
+
+    def test_same_number_again_and_no_answer(self) -> None:
+        for _ in range(2):
+            self.master.dataReceived(request(7, write(1, 0, 1)))
+        self.arrive()
+        self.clock.advance(REPLY_TIMEOUT)
+        self.assertEqual(self.transport.value(), exception(7, 1, 16, 0x0B))
+        self.assertFalse(self.master.is_under_way)
+
+    def test_same_number_again_when_there_are_too_many(self) -> None:
+        """It is none more."""
+        count = MAX_QUESTIONS + 1
+        self.master.dataReceived(b"".join(request(n, write(1, n, 1)) for n in range(count)))
+        self.master.dataReceived(request(0, write(1, 0, 1)))
+        self.assertEqual(self.transport.value(), b"")
+
+    def test_same_write_by_another_number(self) -> None:
+        """It is a new one; and so is another by the same number."""
+        again = request(2, write(1, 0, 1)), request(1, write(1, 5, 1)), request(1, write(2, 0, 1))
+        self.master.dataReceived(request(1, write(1, 0, 1)) + b"".join(again))
+        for asked in (write(1, 0, 1), write(1, 0, 1), write(1, 5, 1), write(2, 0, 1)):
+            self.assertEqual(self.arrive(), asked)
+            self.port.deliver(with_crc(asked[:6]))
 
     def test_too_many_at_once(self) -> None:
         count = MAX_QUESTIONS + 3
@@ -190,6 +238,76 @@ class MessageTests(TCPTestCase):
         self.port.deliver(answer(1, 2, b"\x09"))
         self.assertEqual(self.arrive(), b"")
         self.assertEqual(two.value(), request(0, answer(1, 2, b"\x09")))
+
+    def test_masters_that_have_given_up(self) -> None:
+        """They end their side, as programs do that close, and a dead slave holds up the living one
+        no longer than they would have waited.
+        """
+        for _ in range(4):
+            self.master.dataReceived(request(1, read(9, 0, 2)))
+            self.assertEqual(self.arrive(), read(9, 0, 2))
+            self.clock.advance(LEFT_TIMEOUT)
+            self.master.readConnectionLost()
+            living, transport = self.connect()
+            living.dataReceived(request(1, read(1, 0, 2)))
+            self.clock.advance(0)
+            self.assertEqual(self.arrive(), read(1, 0, 2))
+            self.port.deliver(answer(1, 2))
+            self.assertEqual(transport.value(), request(1, answer(1, 2)))
+            living.readConnectionLost()
+            self.master, _ = self.connect()
+
+    def test_master_that_gives_up_while_another_waits(self) -> None:
+        other, _ = self.connect()
+        self.master.dataReceived(request(1, read(9, 0, 2)))
+        self.arrive()
+        self.clock.advance(0.4)
+        other.dataReceived(request(1, read(1, 0, 2)))
+        self.clock.advance(0.1)
+        self.master.readConnectionLost()
+        self.clock.advance(LEFT_TIMEOUT - 0.6)
+        self.assertEqual(self.arrive(), b"")
+        self.clock.advance(0.1)
+        self.assertEqual(self.arrive(), read(1, 0, 2))
+
+    def test_masters_that_have_given_up_are_behind_the_others(self) -> None:
+        """What they asked is asked when nobody else wants to, one for each address in turn."""
+        gone = [self.connect()[0] for _ in range(5)]
+        for number, master in enumerate(gone):
+            master.share = "10.0.0.2" if number == 4 else "10.0.0.1"
+            master.dataReceived(request(1, read(1, number, 2)))
+            master.readConnectionLost()
+        for number in (100, 101):
+            self.master.dataReceived(request(number, read(1, number, 2)))
+        asked = []
+        for _ in range(7):
+            asked.append(self.arrive()[3])
+            self.port.deliver(answer(1, 2))
+        # The first had its turn when nobody else was there.
+        self.assertEqual(asked, [0, 100, 101, 1, 4, 2, 3])
+
+    def test_half_closed(self) -> None:
+        """It has its answer, if that is late, too, while nobody else wants the line."""
+        self.master.dataReceived(request(1, read(1, 0, 2)))
+        self.master.readConnectionLost()
+        self.arrive()
+        self.clock.advance(REPLY_TIMEOUT - 0.1)
+        self.port.deliver(answer(1, 2))
+        self.assertEqual(self.transport.value(), request(1, answer(1, 2)))
+
+    def test_half_closed_beside_another(self) -> None:
+        """It has its answer as well, if that comes soon."""
+        other, two = self.connect()
+        self.master.dataReceived(request(1, read(1, 0, 2)))
+        self.master.readConnectionLost()
+        other.dataReceived(request(1, read(1, 9, 2)))
+        self.arrive()
+        self.clock.advance(LEFT_TIMEOUT - 0.1)
+        self.port.deliver(answer(1, 2, b"\1"))
+        self.assertEqual(self.transport.value(), request(1, answer(1, 2, b"\1")))
+        self.assertEqual(self.arrive(), read(1, 9, 2))
+        self.port.deliver(answer(1, 2, b"\2"))
+        self.assertEqual(two.value(), request(1, answer(1, 2, b"\2")))
 
     def test_port_that_is_closed(self) -> None:
         self.master.dataReceived(request(1, read(1, 0, 2)) + request(2, read(1, 2, 2)))
@@ -316,6 +434,20 @@ class UnitTests(TCPTestCase):
         self.assertFalse(self.other.askers.clients)
         self.other.deliver(answer(2, 2))
         self.assertEqual(self.other.bytes_unread, 9)
+
+    def test_master_that_has_given_up(self) -> None:
+        """Nor does it keep the other node's own masters waiting."""
+        self.other.outbound.settings = PortSettings(protocol="modbus-tcp", pace=OFF)
+        assert self.other.listener is not None
+        master: Any = self.other.listener.buildProtocol(None)
+        master.makeConnection(type(self.transport)())
+        self.master.dataReceived(request(1, read(2, 0, 2)))
+        master.dataReceived(request(1, read(3, 0, 2)))
+        self.arrive()
+        self.clock.advance(LEFT_TIMEOUT)
+        self.master.readConnectionLost()
+        self.clock.advance(0)
+        self.assertEqual(self.arrive(), read(3, 0, 2))
 
     def test_other_port_that_is_closed(self) -> None:
         self.master.dataReceived(request(1, read(2, 0, 2)))

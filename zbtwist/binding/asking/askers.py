@@ -6,6 +6,11 @@ question is settled. Clients take turns, a question each. What comes while nobod
 answer to what is asked, is thrown away and counted: a late answer must not be taken for that to the
 next question.
 
+A client that has ended its side may wait for its answer, or be gone: most programs that close say
+no more than that. So it asks when nobody wants to who writes still, and keeps none of them waiting
+for long; and those of one address that have ended, of which there may be many, take one turn
+together.
+
 Where it can be told which questions an answer may belong to, one that was not answered in time
 holds up those that its late answer could be mistaken for, and no others; see
 `zbtwist.binding.asking.question.Question.is_confused_with`.
@@ -41,8 +46,10 @@ END_DEVICE_TIMEOUT = 5.0
 #: Bytes of the longest question and its answer, for the time that they take on the node's line.
 LINE_BYTES = 512
 
-#: Seconds that the answer to a client that has left is still waited for: two that talk at the same
-#: time on one line would spoil both.
+#: Seconds that a node has for the answer to a client that has left, or that has ended its side
+#: while others wait, since it has the question or has last said something: two that talk at the
+#: same time on one line would spoil both. Many masters wait as long themselves, so that whoever
+#: asks after one of them has given up need not wait.
 LEFT_TIMEOUT = 1.0
 
 #: Seconds for which an answer may still come that did not come in time; or as long as it had, where
@@ -89,6 +96,8 @@ class Askers:
         self._waiting: dict[Writer, deque[Question]] = {}
         self._current: Question | None = None
         self._has_arrived = False
+        # When the node got the current question, or has last said something since.
+        self._active_at = 0.0
         # When the current question has no more time; or, while there is none, when one of those
         # that wait may be asked.
         self._timer: IDelayedCall | None = None
@@ -117,8 +126,16 @@ class Askers:
         if not (self._has_arrived or self._outbound.has_bytes_of(client)):
             self._end()
             self._go_on()
+        elif self._has_arrived:
+            self._hurry()
         elif self._timer is None or self._timer.getTime() > self._clock.seconds() + LEFT_TIMEOUT:
             self._wait(LEFT_TIMEOUT)
+
+    def ended(self, client: Writer) -> None:
+        """It has ended its side, and may be gone; it may be said more than once."""
+        current = self._current
+        if current is not None and current.client is client:
+            self._hurry()
 
     def ask(self, question: Question) -> bool:
         """Have a question asked when its turn comes, which may be at once.
@@ -131,6 +148,7 @@ class Askers:
         question.asked_at = self._clock.seconds()
         questions.append(question)
         self._go_on()
+        self._hurry()
         return True
 
     def withdraw(self, question: Question) -> bool:
@@ -215,6 +233,7 @@ class Askers:
         if self._current is None:
             self.drop(data)
         else:
+            self._active_at = self._clock.seconds()
             self._current.heard(data)
 
     def drop(self, data: bytes) -> None:
@@ -243,8 +262,9 @@ class Askers:
             and not (self._has_arrived or self._outbound.has_bytes_of(current.client))
         ):
             self._has_arrived = True
-            has_left = current.client not in self.clients
-            self._wait(LEFT_TIMEOUT if has_left else current.patience(self.reply_timeout))
+            self._active_at = self._clock.seconds()
+            self._wait(current.patience(self.reply_timeout))
+            self._hurry()
 
     def broken(self, why: str) -> None:
         """The way to the node has lost something: what is asked, or its answer.
@@ -300,19 +320,47 @@ class Askers:
         """Take the question whose turn it is; None if all that wait have to go on waiting."""
         now = self._clock.seconds()
         soonest = inf
-        for client, questions in self._waiting.items():
-            for question in questions:
+        # Those that have ended their side are behind the others; the sort keeps the order of each.
+        for client in sorted(self._waiting, key=self._has_ended):
+            for question in self._waiting[client]:
                 until = self._free_at(question, now)
                 if until <= now:
-                    del self._waiting[client]
-                    questions.remove(question)
-                    if questions:
-                        # Behind the others.
-                        self._waiting[client] = questions
+                    self._take(question)
                     return question
                 soonest = min(soonest, until)
         self._timer = self._clock.callLater(soonest - now, self._awake)
         return None
+
+    def _take(self, question: Question) -> None:
+        """Take a question out of those that wait. Whoever asks it is behind the others now, with
+        all of its address that have ended their side if it has.
+        """
+        client = question.client
+        behind = [client]
+        if self._has_ended(client):
+            share = client.share
+            behind += [
+                one
+                for one in self._waiting
+                if one is not client and one.share == share and self._has_ended(one)
+            ]
+        for one in behind:
+            self._waiting[one] = self._waiting.pop(one)
+        self.withdraw(question)
+
+    def _has_ended(self, client: Writer) -> bool:
+        """Whether a client has ended its side, or has left."""
+        return client.writes_no_more or client not in self.clients
+
+    def _hurry(self) -> None:
+        """Have nobody wait for long behind what a client asks that has left, or may have."""
+        current = self._current
+        if current is None or not self._has_arrived or not self._has_ended(current.client):
+            return
+        if current.client not in self.clients or not all(map(self._has_ended, self._waiting)):
+            seconds = max(0.0, self._active_at + LEFT_TIMEOUT - self._clock.seconds())
+            if self._timer is None or self._timer.getTime() > self._clock.seconds() + seconds:
+                self._wait(seconds)
 
     def _free_at(self, question: Question, now: float) -> float:
         """Return when no late answer can be mistaken for that to a question any more."""
@@ -360,7 +408,7 @@ class Askers:
                 del self._owed[next(iter(self._owed))]
             timeout = self.reply_timeout
             late = max(LATE_TIME, timeout)
-            if question.client not in self.clients:
-                # It was not waited for as long as others are.
+            if self._has_ended(question.client):
+                # It may not have been waited for as long as others are.
                 late += timeout
             self._owed[question] = self._clock.seconds() + late

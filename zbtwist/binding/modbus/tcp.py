@@ -47,6 +47,10 @@ def _is_of_rtu(data: bytes) -> bool:
 #: Says an answer, or a code in its place.
 _Answer = Callable[[bytes, int], None]
 
+#: What one request is told from others by: whose node it is for, the frame, and, unless it only
+#: reads, its number, by which a write is a new one.
+_Key = tuple["NodePort", bytes, bytes]
+
 
 class ModbusTCP(ModbusMaster):
     """One master."""
@@ -57,8 +61,8 @@ class ModbusTCP(ModbusMaster):
         self._is_first = True
         # The ports of other nodes that it has asked.
         self._others: dict[NodePort, None] = {}
-        # Reads that are not answered, and who is to have the answers.
-        self._reads: dict[tuple[NodePort, bytes], list[_Answer]] = {}
+        # Requests that are not answered, and who is to have the answers, by number and unit.
+        self._unanswered: dict[_Key, dict[bytes, _Answer]] = {}
 
     def from_client(self, data: bytes) -> None:
         if self._is_first:
@@ -87,6 +91,10 @@ class ModbusTCP(ModbusMaster):
             "over TCP, say protocol = modbus-rtu"
         )
 
+    def writes_no_more(self) -> None:
+        for port in self._others:
+            port.asker_ended(self._client)
+
     def ended(self) -> None:
         for port in self._others:
             port.asker_closed(self._client)
@@ -107,21 +115,26 @@ class ModbusTCP(ModbusMaster):
             self._others[found] = None
             found.asker_opened(self._client)
         request = Request(with_crc(bytes([slave]) + message[1:]))
+        name = number + message[:1]
+        key = found, request.frame, b"" if request.function in READS else name
+        answers = self._unanswered.get(key, {})
+        if name in answers:
+            # Its master tries again, and takes one answer by that number: it would take a second
+            # one for that to something else.
+            return
         if self._open > MAX_QUESTIONS:
             answer(b"", BUSY)
             return
         self._open += 1
-        answers: list[_Answer] = [answer]
-        if request.function in READS:
-            answers = self._reads.setdefault((found, request.frame), [])
-            answers.append(answer)
-            if len(answers) > 1:
-                # A master that has given up asks once more: one answer is for both.
-                return
-        done = partial(self._done, found, answers)
+        answers[name] = answer
+        if len(answers) > 1:
+            # A master that has given up asks once more: one answer of the slave is for both.
+            return
+        self._unanswered[key] = answers
+        done = partial(self._done, key)
         exchange = Exchange(self._client, found.askers, found.outbound, request, done)
         if not found.askers.ask(exchange):
-            self._reads.pop((found, request.frame), None)
+            del self._unanswered[key]
             self._open -= 1
             answer(b"", BUSY)
 
@@ -135,13 +148,11 @@ class ModbusTCP(ModbusMaster):
                 return slave, self._port.find(row.node)
         return unit, self._port
 
-    def _done(
-        self, port: NodePort, answers: list[_Answer], exchange: Exchange, frame: bytes, why: str
-    ) -> None:
-        self._reads.pop((port, exchange.request.frame), None)
+    def _done(self, key: _Key, exchange: Exchange, frame: bytes, why: str) -> None:
+        answers, port = self._unanswered.pop(key), key[0]
         self._open -= len(answers)
         is_path = not (exchange.is_refused or port.outbound.is_radio_away)
-        for answer in answers:
+        for answer in answers.values():
             if frame:
                 answer(frame[1:-2], 0)
             elif exchange.request.has_answer:
