@@ -326,7 +326,7 @@ class NodeClient:
         if self.asks:
             port.asker_ended(self)
         if self._protocol is not None:
-            self._protocol.writes_no_more()
+            self._protocol.client_ended()
         if self._arrived_at is None and not self.is_under_way:
             self._arrived_at = port.clock.seconds()
         if self._arrived_at is None or (

@@ -61,7 +61,7 @@ class PortProtocol:
         """The node has sent bytes."""
         self.to_client(data)
 
-    def writes_no_more(self) -> None:
+    def client_ended(self) -> None:
         """The client has ended its side, and may be gone; it may be said more than once."""
 
     def ended(self) -> None:

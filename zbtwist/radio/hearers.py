@@ -47,9 +47,13 @@ class FrameHearers:
         frame_data, now = frame.to_bytes(), self._clock.seconds()
         take = self.takers.get(frame_data[0]) if frame_data else None
         if take is None or not take(frame_data, now):
-            for hear in self.of(type(frame)) or ():
-                hear(frame)
+            self.tell(frame)
         self.last_frame = now
+
+    def tell(self, frame: Frame) -> None:
+        """Give a frame to all who want its type."""
+        for hear in self.of(type(frame)) or ():
+            hear(frame)
 
 
 def only(clock: IReactorTime, hear: Callable[[Frame], None]) -> FrameHearers:

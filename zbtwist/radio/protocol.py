@@ -237,8 +237,7 @@ class RadioProtocol(Protocol):
         frame = parse_frame(frame_data)
         if isinstance(frame, UnparsedFrame):
             self.malformed_frames += 1
-        for hear in hearers.of(type(frame)) or ():
-            hear(frame)
+        hearers.tell(frame)
 
     def _silence(self) -> None:
         """What is pending was waited for long enough."""

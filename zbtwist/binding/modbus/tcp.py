@@ -91,7 +91,7 @@ class ModbusTCP(ModbusMaster):
             "over TCP, say protocol = modbus-rtu"
         )
 
-    def writes_no_more(self) -> None:
+    def client_ended(self) -> None:
         for port in self._others:
             port.asker_ended(self._client)
 
