@@ -589,7 +589,7 @@ FAULTS = (
         seen=((modem_status(ModemStatusCode.LEFT), 1),),
     ),
     _bad_line("bit errors, 1 in 10000 bytes", "bit_errors", 1e-4, 200, 2, None),
-    _bad_line("bit errors, 1 in 1000 bytes", "bit_errors", 1e-3, 120, 3, None),
+    _bad_line("bit errors, 1 in 1000 bytes", "bit_errors", 1e-3, 120, 4, None),
     _bad_line("bit errors, 1 in 2000, long reads", "", 0, 120, 4, partial(spoil_long_reads, 5e-4)),
     _bad_line("bytes lost on the line, 1 in 1000", "lost_bytes", 1e-3, 120, 5, None),
     _bad_line("garbage on the line, 1 in 1000", "garbage", 1e-3, 120, 7, None),

@@ -56,7 +56,7 @@ class RandomRunTests(SynchronousTestCase):
 
     def test_hole_from_a_node_is_seen(self) -> None:
         self.patch(NodePort, "interrupted", lambda port, reason: None)
-        self.assertIn("hole from the node", self.kinds(1))
+        self.assertIn("hole from the node", self.kinds(2))
 
     def test_packet_that_is_forgotten_is_seen(self) -> None:
         self.patch(Retransmits, "add", lambda again, *packets: None)

@@ -23,6 +23,7 @@ ARGUMENTS: dict[str, Any] = {
     "ready_alone": FACTS,
     "failed": "It does not answer.",
     "given_up": "It does not answer.",
+    "in_other_mode": 1,
     "left": 0x22,
 }
 

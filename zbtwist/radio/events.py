@@ -190,6 +190,27 @@ class RadioSilent(Repeatable):
 
 
 @dataclass(frozen=True)
+class RadioModeChanged(Repeatable):
+    """The radio was up, and is in another API mode, which nobody has told; `LinkDown` follows.
+
+    @ivar api_mode, before: 1 or 2; what it is now, and what it was.
+    """
+
+    name: ClassVar = "radio_other_mode"
+    severity: ClassVar = LogLevel.warn
+    line: str
+    api_mode: int
+    before: int
+
+    def __str__(self) -> str:
+        return (
+            f"The radio on {self.line} is in API mode {self.api_mode} now, and was in "
+            f"{self.before}: somebody has set it (AP), or it has restarted with what is in its "
+            "flash memory. The gateway sets the link up anew."
+        )
+
+
+@dataclass(frozen=True)
 class RadioUnsteady(Event):
     """The radio is reset or lost so often that what becomes of it is no line of the log any more,
     until `RadioSteady`.

@@ -199,6 +199,9 @@ class ILinkOwner(Interface):
     def begin_again(reason: str) -> None:
         """What is known of the radio is out of date, as the sentence says: look for it anew."""
 
+    def say_other_mode(api_mode: int) -> None:
+        """Say that the radio is in that API mode, and was in another one."""
+
     def say_silent() -> None:
         """Say that the radio has fallen silent. One more failure shall be enough on this line."""
 

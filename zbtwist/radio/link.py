@@ -69,6 +69,9 @@ class Link(Protocol):
     def reset(self) -> None:
         """The radio was reset, and has forgotten what was set on it."""
 
+    def in_other_mode(self, api_mode: int) -> None:
+        """The radio, which was up, is in another API mode, this one."""
+
     def joined(self) -> None:
         """The radio has come into a network."""
 
@@ -206,6 +209,15 @@ def _give_up_line(link: Link, owner: ILinkOwner, sentence: str) -> None:
 @alone.upon(Link.reset).to(probing)
 def _begin_after_reset(link: Link, owner: ILinkOwner) -> None:
     owner.begin_again("The radio was reset; the gateway sets it up again.")
+
+
+@up.upon(Link.in_other_mode).to(probing)
+@alone.upon(Link.in_other_mode).to(probing)
+def _begin_in_other_mode(link: Link, owner: ILinkOwner, api_mode: int) -> None:
+    # What it was told since then it has not understood, or some of it; and if it has restarted,
+    # what was set on it is gone.
+    owner.say_other_mode(api_mode)
+    owner.begin_again("The radio is in another API mode; the gateway sets the link up anew.")
 
 
 @probing.upon(Link.joined).loop()

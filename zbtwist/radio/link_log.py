@@ -15,6 +15,7 @@ from zbtwist.radio.events import (
     LinkLost,
     ModemStatusCame,
     NetworkLeft,
+    RadioModeChanged,
     RadioReplaced,
     RadioSilent,
 )
@@ -143,6 +144,11 @@ class LinkLog:
                 pan=facts.operating_pan_id,
                 channel=facts.channel,
             )
+
+    def in_other_mode(self, api_mode: int, before: int) -> None:
+        """The radio was up, and is in another API mode."""
+        self._steadiness.down(is_reset=False)
+        self._bus.publish(RadioModeChanged(self.name, api_mode, before, is_news=self.is_news))
 
     def silent(self, says_something: bool) -> None:
         """The radio was up, and answers no more.

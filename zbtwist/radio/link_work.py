@@ -35,6 +35,7 @@ from zbtwist.radio.last_radio import LastRadio
 from zbtwist.radio.line_health import hang_up, is_telnet
 from zbtwist.radio.link import make_link
 from zbtwist.radio.link_log import RESETS, LinkLog
+from zbtwist.radio.mode_watch import ModeWatch
 from zbtwist.radio.network_place import MOVES, NetworkPlace
 from zbtwist.radio.probe import Probe, ProbeResult
 from zbtwist.radio.protocol import RadioProtocol
@@ -122,6 +123,8 @@ class LinkWork:
         self._under_way: Deferred[Any] | None = None
         self._standstill = standstill
         self._place = NetworkPlace(coordinator)
+        self._mode_watch = ModeWatch(clock, coordinator, self.link.in_other_mode)
+        coordinator.unanswered = self._doubt_mode
         self.begin_with(log, last)
         coordinator.subscribe(ModemStatus, self._modem_status)
         bus.subscribe(StoodStill, self._stood_still)
@@ -171,6 +174,7 @@ class LinkWork:
             problem = self._coordinator.line.damaged()
             if problem:
                 self.log.damages(problem)
+            self._doubt_mode()
         self._coordinator.frames_damaged(senders)
 
     def congestion_changed(self, congested: bool) -> None:
@@ -216,6 +220,7 @@ class LinkWork:
 
     def _end_work(self) -> None:
         self.heartbeat.stop()
+        self._mode_watch.stop()
         if self._under_way is not None:
             work, self._under_way = self._under_way, None
             work.cancel()
@@ -396,6 +401,14 @@ class LinkWork:
         """The line may have lost what came, or the radio may have been away and be back."""
         self._coordinator.stood_still(event.since)
         self.heartbeat.ask_now()
+
+    def _doubt_mode(self) -> None:
+        """There is a sign that the radio may be in another API mode."""
+        if self._coordinator.facts is not None and self.protocol is not None:
+            self._mode_watch.look(self.protocol)
+
+    def say_other_mode(self, api_mode: int) -> None:
+        self.log.in_other_mode(api_mode, self.last.api_mode)
 
     def say_silent(self) -> None:
         says_something = self._clock.seconds() - self._coordinator.last_frame < TRY_TIMEOUT

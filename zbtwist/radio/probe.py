@@ -41,7 +41,7 @@ _BITS = 200
 #: answer, nor in the command that sets the mode.
 QUESTION_ID = 1
 _COMMAND = "AP"
-_QUESTION = ATCommand(QUESTION_ID, _COMMAND)
+MODE_QUESTION = ATCommand(QUESTION_ID, _COMMAND)
 #: Seconds for the answer to a new mode.
 _SET_TIMEOUT = 4.0
 
@@ -67,6 +67,21 @@ class ProbePlan:
     wanted_mode: int | None = None
     configure: bool = False
     write_flash: bool = False
+
+
+def mode_in(frame: Frame) -> int | None:
+    """Read the answer to `MODE_QUESTION`.
+
+    @return: the API mode, 1 or 2; None if the frame is something else, or does not tell.
+    """
+    if (
+        isinstance(frame, ATCommandResponse)
+        and (frame.frame_id, frame.command) == (QUESTION_ID, _COMMAND)
+        and frame.outcome == ATStatus.OK
+        and frame.value[-1:] in (b"\x01", b"\x02")
+    ):
+        return frame.value[-1]
+    return None
 
 
 #: For `ProbePlan.transparent_rates`: no rate is set.
@@ -153,7 +168,7 @@ class Probe:
     async def _ask(self, waits: Sequence[float], more: float = 0.0) -> int | None:
         """Return the API mode, None if nobody answered."""
         for wait in waits:
-            value = await self._say(_QUESTION, wait + more)
+            value = await self._say(MODE_QUESTION, wait + more)
             if value:
                 return 2 if value == b"\x02" else 1
         return None

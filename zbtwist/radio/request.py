@@ -53,6 +53,11 @@ class Request:
     found: list[NodeDescription] | None = None
     is_patient: bool = False
 
+    @property
+    def is_for_node(self) -> bool:
+        """Whether it goes over the air, and so has the address of a node."""
+        return self.is_packet or self.is_remote_command
+
     def matches(self, frame: Frame) -> bool:
         if type(frame) is not self.answer:
             return False

@@ -19,6 +19,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail
@@ -73,6 +74,9 @@ F = TypeVar("F", bound=Frame)
 QUARANTINE = 60.0
 #: Seconds after which the answer to a patient request is late, whatever else was answered.
 MAX_PATIENCE = 120.0
+#: Seconds after which it is said that a packet or a command for a node has no answer yet: a sign
+#: that the radio may not understand what it is told, and no more than that.
+OVERDUE = 2.0
 #: Frame ids are 1 to this; a request with 0 has no answer.
 LAST_ID = 255
 #: Frame ids that remote AT commands leave for packets and the local radio.
@@ -83,6 +87,10 @@ MAX_WAITING = 4096
 
 def _nobody(address16: Address16) -> None:
     """Nobody is known by that address."""
+
+
+def _nobody_asks() -> None:
+    """Nobody wants to hear it."""
 
 
 class Requests:
@@ -100,6 +108,8 @@ class Requests:
         same, and a packet with one goes there, whatever its 64-bit address.
     @ivar owner_of: see `zbtwist.radio.interfaces.IRadio`.
     @ivar offline_reason: a sentence: why nothing can be sent; empty when it can.
+    @ivar unanswered: set by who watches the radio: called when a packet or a command for a node has
+        had no answer for `OVERDUE` seconds, once for all that were sent until then.
     """
 
     log = Logger()
@@ -119,8 +129,9 @@ class Requests:
         self._waiting: deque[Request] = deque()
         # In the order in which they came in: the first has rested longest.
         self._quarantined: dict[int, IDelayedCall] = {}
-        # One call for the packets that were sent at once, at the first of their deadlines: nearly
-        # all are done long before, and making and cancelling one for each takes its time.
+        # One call for all: when the first of them is overdue, or at the first deadline of the
+        # packets that were sent at once. Nearly all are done long before, and making and cancelling
+        # one for each takes its time.
         self._packet_call: IDelayedCall | None = None
         self._packet_call_at = 0.0
         self._is_closed = False
@@ -137,6 +148,9 @@ class Requests:
         self.last_answer = clock.seconds()
         self.address16_counts = True
         self.owner_of: Callable[[Address16], Address64 | None] = _nobody
+        self.unanswered: Callable[[], None] = _nobody_asks
+        # Of what was sent until then it was said that it has no answer, if it has none.
+        self._overdue_until = -inf
 
     def subscribe(self, frame_type: type[F], received: Callable[[F], None]) -> None:
         """See `zbtwist.radio.interfaces.IRadio`."""
@@ -235,9 +249,9 @@ class Requests:
             return self._request(request)
         self._pending[frame_id] = request
         request.finished = Deferred(lambda _: self._give_up(request))
-        request.deadline = deadline = sent_at + timeout
-        if self._packet_call is None or deadline < self._packet_call_at:
-            self._watch_packets(deadline)
+        request.deadline = sent_at + timeout
+        if self._packet_call is None or sent_at + OVERDUE < self._packet_call_at:
+            self._watch_packets(sent_at + OVERDUE)
         return request.finished
 
     def transmit_loopback(
@@ -320,6 +334,9 @@ class Requests:
         except Exception:
             self._give_up(request)
             self._finish(request, Failure())
+        overdue = request.sent_at + OVERDUE
+        if request.is_for_node and (self._packet_call is None or overdue < self._packet_call_at):
+            self._watch_packets(overdue)
         return True
 
     def _id_for(self, request: Request) -> int:
@@ -373,6 +390,14 @@ class Requests:
             max(0.0, deadline - self._clock.seconds()), self._look_at_packets
         )
 
+    def _watch_no_more(self) -> None:
+        """Leave nothing in the clock for a command that was the last. After a packet there is
+        mostly another soon.
+        """
+        if self._packet_call is not None and not self._pending:
+            self._packet_call.cancel()
+            self._packet_call = None
+
     def _look_at_packets(self) -> None:
         """The time of a packet may be up."""
         self._packet_call = None
@@ -382,10 +407,24 @@ class Requests:
                 self._timed_out(request)
         if self._is_closed:
             return
+        if self._first_overdue <= now:
+            self._overdue_until = self._clock.seconds()
+            self.unanswered()
         deadlines = [request.deadline for request in self._pending.values() if request.deadline]
-        first = min(deadlines, default=0.0)
-        if first and (self._packet_call is None or first < self._packet_call_at):
+        first = min(*deadlines, inf, self._first_overdue)
+        if first < inf and (self._packet_call is None or first < self._packet_call_at):
             self._watch_packets(first)
+
+    @property
+    def _first_overdue(self) -> float:
+        """When the next packet or command for a node is overdue, if it has no answer until then;
+        seconds of the clock.
+        """
+        # They are in the order in which they were sent.
+        for request in self._pending.values():
+            if request.sent_at >= self._overdue_until and request.is_for_node:
+                return request.sent_at + OVERDUE
+        return inf
 
     def _give_up(self, request: Request) -> None:
         """A request ends without an answer: its time is up, or nobody wants it any more."""
@@ -394,6 +433,7 @@ class Requests:
         if self._pending.pop(request.frame_id, None) is not None:
             self._retire(request)
             self._start_waiting()
+            self._watch_no_more()
         elif request in self._waiting:
             self._waiting.remove(request)
 
@@ -426,6 +466,11 @@ class Requests:
             if not self._start(request):
                 self._waiting.append(request)
         self._waiting.extend(waiting)
+
+    def awaits(self, frame: ATCommandResponse) -> bool:
+        """Whether a request waits for an answer."""
+        request = self._pending.get(frame.frame_id)
+        return request is not None and request.matches(frame)
 
     # --- answers -------------------------------------------------------------------------------
 
@@ -484,3 +529,4 @@ class Requests:
         self._finish(request, result)
         if self._waiting:
             self._start_waiting()
+        self._watch_no_more()
