@@ -941,7 +941,7 @@ class NetworkOfTheRadioTests(LinkCase):
             )
             radio.execute("ID", b"\x33\x32")
             self.service.startService()
-            self.run_for(0.5)
+            self.run_for(2)
             self.assertEqual(self.where()[0], 0x3332)
             self.assertEqual(len(self.lines("warn")), 1)
             self.assertIn("not Zigbee's: it refuses OP", self.lines("warn")[0])
@@ -1530,7 +1530,7 @@ class ConfigureTests(PortCase):
             self.network.radio, "execute", lambda c, p: (1, b"") if c == "WR" else execute(c, p)
         )
         self.service.startService()
-        self.run_for(1)
+        self.run_for(2)
         self.assertEqual(len(self.ups()), 1)
         self.assertEqual(
             self.lines("warn"),

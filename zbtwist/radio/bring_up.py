@@ -4,6 +4,7 @@ Nothing is written to its flash: what is set here is gone when the radio restart
 then. A quick radio is asked all questions at once, so that a slow line costs no round trip for
 each. One that is slow itself is asked one after the other: it may have no room for more. The time
 for an answer runs from the last one on, so that nothing is asked again that is still waited for.
+What it answers with an error it is asked again: see `zbtwist.radio.busy_radio`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from zbtwist.radio.busy_radio import when_ready
 from zbtwist.radio.coordinator import AT_TIMEOUT, Coordinator
-from zbtwist.radio.errors import ATRefused
+from zbtwist.radio.errors import ATRefused, NoAddress
 from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME, DEFAULT_PAYLOAD_LIMIT, RadioInfo
 from zbtwist.xbee.address import Address64
-from zbtwist.xbee.status import ASSOCIATED
+from zbtwist.xbee.status import ASSOCIATED, ATStatus
 
 #: The longest payload that a radio can have, in bytes: FF, with fragmentation (90001539, "NP").
 MAX_PAYLOAD = 255
@@ -39,7 +41,10 @@ async def bring_up(
     @param clock: times its answers.
     @param api_mode: the mode that it is in.
     @param waited: seconds that its first answer took, or more if the line was dead for a while.
+    @return: what it says of itself; what holds without an answer where its firmware does not have
+        the command.
     @raise NoAnswer: the radio does not answer any more.
+    @raise NoAddress: it does not say who it is.
     """
     questions = _Questions(coordinator, clock, waited)
     answers = await questions.ask(_QUESTIONS)
@@ -47,7 +52,7 @@ async def bring_up(
         # With AO=0 data comes as frames 90 and joins as frames 95; other values turn both into
         # frames 91, and some of them send joins to no one.
         try:
-            await coordinator.at("AO", b"\0", timeout=questions.timeout, is_patient=True)
+            await questions.at("AO", b"\0")
         except ATRefused as error:
             log.warn("{error}; nodes that join may go unnoticed.", error=error)
     payload_limit = answers["NP"]
@@ -71,6 +76,9 @@ async def bring_up(
         answer_time=questions.answer_time,
     )
 
+
+#: Commands that every XBee has: its address.
+_ADDRESS = ("SH", "SL")
 
 #: What is asked, and what holds if the firmware does not have the command.
 _QUESTIONS = {
@@ -130,25 +138,43 @@ class _Questions:
         times: list[float] = []
 
         async def ask_one(command: str, default: int) -> None:
-            asked = self._clock.seconds()
             answers[command] = await self._number(command, default)
             times.append(self._clock.seconds())
-            self.answer_time = times[-1] - asked
 
+        asking = [Deferred.fromCoroutine(ask_one(*question)) for question in questions]
         try:
-            await gatherResults(
-                [Deferred.fromCoroutine(ask_one(*question)) for question in questions],
-                consumeErrors=True,
-            )
+            await gatherResults(asking, consumeErrors=True)
         except FirstError as error:
+            for one in asking:
+                one.cancel()
             error.subFailure.raiseException()
             raise
         return times[-1] - times[0] if times else 0.0
 
+    async def at(self, command: str, parameter: bytes = b"") -> bytes:
+        """Read or set something, some times if the answer is an error.
+
+        @raise RadioError: see `zbtwist.radio.coordinator.Coordinator.at`.
+        """
+
+        async def ask() -> bytes:
+            asked = self._clock.seconds()
+            try:
+                return await self._coordinator.at(
+                    command, parameter, timeout=self.timeout, is_patient=True
+                )
+            finally:
+                # Of the last one alone: the pauses before it are not the line's.
+                self.answer_time = self._clock.seconds() - asked
+
+        return await when_ready(self._clock, ask)
+
     async def _number(self, command: str, default: int) -> int:
         try:
-            value = await self._coordinator.at(command, timeout=self.timeout, is_patient=True)
-        except ATRefused:
+            value = await self.at(command)
+        except ATRefused as error:
+            if command in _ADDRESS and error.status == ATStatus.ERROR:
+                raise NoAddress(command) from None
             self.refused.add(command)
             return default
         return int.from_bytes(value, "big") if value else default

@@ -49,6 +49,18 @@ class ATRefused(RadioError):
         self.status = status
 
 
+class NoAddress(RadioError):
+    """The radio answers the question for its own address with an error, however often it is asked.
+    Each radio has one, so that this is no fact about it.
+    """
+
+    def __init__(self, command: str) -> None:
+        super().__init__(
+            f"The radio answers {command}, its own address, with an error, again and again: switch "
+            "it off and on; if that does not help, load its firmware anew with XCTU."
+        )
+
+
 class SerialOpenError(ConnectError):
     """A serial port could not be opened. `str()` of it is just the sentence."""
 

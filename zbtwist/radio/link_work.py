@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.bring_up import bring_up
+from zbtwist.radio.busy_radio import when_ready
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.damage import Sender
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
@@ -122,7 +123,7 @@ class LinkWork:
         # What the link's state is for, where that takes time.
         self._under_way: Deferred[Any] | None = None
         self._standstill = standstill
-        self._place = NetworkPlace(coordinator)
+        self._place = NetworkPlace(clock, coordinator)
         self._mode_watch = ModeWatch(clock, coordinator, self.link.in_other_mode)
         coordinator.unanswered = self._doubt_mode
         self.begin_with(log, last)
@@ -221,6 +222,7 @@ class LinkWork:
     def _end_work(self) -> None:
         self.heartbeat.stop()
         self._mode_watch.stop()
+        self._place.stop()
         if self._under_way is not None:
             work, self._under_way = self._under_way, None
             work.cancel()
@@ -282,7 +284,9 @@ class LinkWork:
     async def _bring_up(self, found: ProbeResult, waited: float) -> RadioInfo:
         if found.to_be_written:
             try:
-                await self._coordinator.at("WR", timeout=FLASH_TIMEOUT)
+                await when_ready(
+                    self._clock, lambda: self._coordinator.at("WR", timeout=FLASH_TIMEOUT)
+                )
             except ATRefused as error:
                 self.log.keeps_no_mode(error)
         return await bring_up(self._coordinator, self._clock, found.api_mode, waited)
