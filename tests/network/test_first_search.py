@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from tests.network.support import SEARCH, NetworkTestCase
 from tests.radio.support import FACTS
 from tests.support import mistake, record_log
-from zbtwist.network.first_search import FIRST_RETRY, LAST_RETRY
+from zbtwist.network.first_search import FIRST_RETRY, LAST_RETRY, UNSTEADY_WAIT
 from zbtwist.xbee.frames import ATCommandResponse
 
 
@@ -50,6 +50,26 @@ class FirstSearchTests(NetworkTestCase):
         self.successResultOf(search)
         self.wire.clock.advance(10 * LAST_RETRY)
         self.assertEqual(len(self.wire.sent), 2)
+
+    def test_a_radio_that_is_upset_again_and_again(self) -> None:
+        """Its network is searched when it has been up for a while; nothing is said of that."""
+        log = record_log(self)
+        self.wire.coordinator.link_down("It is gone.")
+        for _ in range(10):
+            self.wire.coordinator.link_up(self.wire.sent.append)
+            self.wire.sent.clear()
+            self.wire.coordinator.ready(FACTS, is_news=False)
+            self.wire.clock.advance(UNSTEADY_WAIT - 0.1)
+            self.assertEqual(self.wire.sent, [])
+            self.wire.coordinator.link_down("It is gone.")
+        self.wire.coordinator.link_up(self.wire.sent.append)
+        self.wire.coordinator.ready(FACTS, is_news=False)
+        self.wire.clock.advance(UNSTEADY_WAIT)
+        self.assertEqual(self.asked(), ["ND"])
+        self.refuse()
+        self.assertEqual(log.lines("info", "zbtwist.network"), [])
+        self.wire.clock.advance(FIRST_RETRY)
+        self.assertEqual(self.asked(), ["ND"] * 2)
 
     def test_the_link_goes_down(self) -> None:
         """The next one begins with a search of its own."""

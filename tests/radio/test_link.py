@@ -66,7 +66,7 @@ class Owner:
     def __getattr__(self, name: str) -> Any:
         if name not in ILinkOwner:
             raise AttributeError(name)
-        return lambda *arguments: self.asked.append((name, *arguments))
+        return lambda *arguments, **options: self.asked.append((name, *arguments))
 
 
 class PictureTests(SynchronousTestCase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clock import Clock
-from zbtwist.runtime.repeats import INTERVAL, Interval, Repeats
+from zbtwist.runtime.repeats import FREELY, INTERVAL, THINNED, Interval, Repeats, Thinned
 
 
 class IntervalTests(SynchronousTestCase):
@@ -20,6 +20,29 @@ class IntervalTests(SynchronousTestCase):
         self.assertTrue(interval.is_over(1e9))
         self.assertTrue(interval.is_over(5.0))
         self.assertFalse(interval.is_over(6.0))
+
+
+class ThinnedTests(SynchronousTestCase):
+    def said(self, times: int, pause: float, begins: float = 0.0) -> list[int]:
+        """Let it happen so often; return how often it was unsaid, each time that it is said."""
+        said = (self.thinned.happened(begins + number * pause) for number in range(times))
+        return [unsaid for unsaid in said if unsaid is not None]
+
+    def setUp(self) -> None:
+        self.thinned = Thinned()
+
+    def test_seldom(self) -> None:
+        self.assertEqual(self.said(100, 21.0), [0] * 100)
+
+    def test_often(self) -> None:
+        """With how often it was not said; and what is not often any more is said at once."""
+        self.assertEqual(self.said(1800, 1.0), [0] * FREELY + [599] * 2)
+        self.assertEqual(self.said(1, 1.0, 2000.0), [596])
+
+    def test_a_clock_that_is_set_back(self) -> None:
+        self.assertEqual(self.said(10, 1.0, 1e9), [0] * FREELY)
+        self.assertEqual(self.said(1, 1.0), [6])
+        self.assertGreater(THINNED, 60)
 
 
 class RepeatsTests(SynchronousTestCase):

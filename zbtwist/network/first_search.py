@@ -19,6 +19,9 @@ from zbtwist.radio.events import LinkDown, LinkUp
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
 
+#: Seconds that a radio must be up before a search, if it is reset, or leaves its network, again and
+#: again: each is a broadcast, and none comes to its end that is shorter.
+UNSTEADY_WAIT = 10.0
 #: Seconds before a search is tried again for the first time and at last, and what they grow by.
 FIRST_RETRY = 2.0
 LAST_RETRY = 120.0
@@ -45,6 +48,8 @@ class FirstSearch:
         self._radio = radio
         self._search = search
         self._tries = 0
+        # Whether what becomes of the radio is a line of the log.
+        self._is_news = True
         self._retry: IDelayedCall | None = None
         bus.subscribe(LinkUp, self._up)
         bus.subscribe(LinkDown, self._down)
@@ -62,8 +67,13 @@ class FirstSearch:
     def _up(self, event: LinkUp) -> None:
         self.stop()
         self._tries = 0
-        if not event.info.is_fleet:
+        self._is_news = event.is_news
+        if event.info.is_fleet:
+            return
+        if event.is_news:
             self._begin()
+        else:
+            self._retry = self._clock.callLater(UNSTEADY_WAIT, self._begin)
 
     def _down(self, event: LinkDown) -> None:
         self.stop()
@@ -84,7 +94,7 @@ class FirstSearch:
         self.stop()
         delay = _retry_delay(self._tries)
         # Once is enough for a person.
-        say = self.log.debug if self._tries else self.log.info
+        say = self.log.debug if self._tries or not self._is_news else self.log.info
         self._tries += 1
         say(
             "The search for nodes came to nothing: {reason}. It is tried again in {delay} s.",

@@ -212,29 +212,43 @@ class RadioModeChanged(Repeatable):
 
 @dataclass(frozen=True)
 class RadioUnsteady(Event):
-    """The radio is reset or lost so often that what becomes of it is no line of the log any more,
-    until `RadioSteady`.
+    """The radio is reset or lost, or leaves its network and joins it, so often that what becomes of
+    it is no line of the log any more, until `RadioSteady`.
 
     @ivar line: the endpoint of the radio.
+    @ivar is_leaving: whether it is its network that it leaves and joins.
     """
 
     name: ClassVar = "radio_unsteady"
     severity: ClassVar = LogLevel.warn
     line: str
+    is_leaving: bool = False
 
-    def __str__(self) -> str:
+    @property
+    def reason(self) -> str:
+        """What is wrong, in a sentence."""
+        if self.is_leaving:
+            return (
+                f"The radio on {self.line} leaves its network and joins it again and again: mostly "
+                "it is at the edge of its network's reach, its coordinator or parent restarts, or "
+                "another network has the same PAN ID."
+            )
         return (
             f"The radio on {self.line} is reset or lost again and again: mostly it is its supply, "
-            "the cable or the hub. How often is said when that has stopped for a minute."
+            "the cable or the hub."
         )
+
+    def __str__(self) -> str:
+        return f"{self.reason} How often is said when that has stopped for a minute."
 
 
 @dataclass(frozen=True)
 class RadioSteady(Event):
     """After `RadioUnsteady` nothing has happened to the radio for a while.
 
-    @ivar times: how often it was reset or lost.
+    @ivar times: how often something happened.
     @ivar seconds: from the first time to the last.
+    @ivar is_leaving: see `RadioUnsteady`.
     """
 
     name: ClassVar = "radio_steady"
@@ -242,10 +256,14 @@ class RadioSteady(Event):
     line: str
     times: int
     seconds: float
+    is_leaving: bool = False
 
     def __str__(self) -> str:
+        happened = (
+            "has left its network or joined it anew" if self.is_leaving else "was reset or lost"
+        )
         return (
-            f"The radio on {self.line} was reset or lost {self.times} times within "
+            f"The radio on {self.line} {happened} {self.times} times within "
             f"{self.seconds:.0f} s, and not any more for a minute."
         )
 
@@ -302,13 +320,18 @@ class ModemStatusCame(Repeatable):
     """The radio says what has become of it.
 
     @ivar status: see `zbtwist.xbee.status.modem_status_text`.
+    @ivar unsaid: how often it has said the same since that was a line of the log.
     """
 
     name: ClassVar = "modem_status"
     status: int
+    unsaid: int = 0
 
     def __str__(self) -> str:
-        return f"The radio says: {modem_status_text(self.status)}."
+        said = f"The radio says: {modem_status_text(self.status)}."
+        if self.unsaid:
+            said += f" {self.unsaid} times more since that was said last."
+        return said
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,11 @@ class Heartbeat:
         @param association: AI as the radio told it last.
         @param asks_now: see `ask_now`.
         """
+        is_out = association == self._association != ASSOCIATED
+        if self._watching is not None and is_out and not asks_now:
+            # It says once more that it is in no network. When it is asked is not put off by that:
+            # it may say so without end.
+            return
         self.stop()
         self._started = self._clock.seconds()
         self._association = association

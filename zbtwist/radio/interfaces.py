@@ -196,8 +196,12 @@ class ILinkOwner(Interface):
     def watch_alone(association: int) -> None:
         """The radio is still in no network, for the reason that AI says now."""
 
-    def begin_again(reason: str) -> None:
-        """What is known of the radio is out of date, as the sentence says: look for it anew."""
+    def begin_again(reason: str, is_reset: bool = False) -> None:
+        """What is known of the radio is out of date, as the sentence says: look for it anew, at
+        once, or after a while if that is so again and again.
+
+        @param is_reset: whether the radio was reset, which may be so while it is set up.
+        """
 
     def say_other_mode(api_mode: int) -> None:
         """Say that the radio is in that API mode, and was in another one."""

@@ -29,12 +29,15 @@ class LineHealth:
 
     @ivar is_server: whether the line ends at a serial server and not at a port of this computer.
     @ivar speaks_telnet: whether it has shown that it is no raw one.
+    @ivar unsteady: what is wrong with a radio that does not stay as it is, a sentence; empty for
+        nothing. Set by who knows.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._damages: deque[float] = deque(maxlen=MANY)
         self._problem = ""
+        self.unsteady = ""
         self.is_server = False
         self.speaks_telnet = False
 
@@ -43,7 +46,7 @@ class LineHealth:
 
         @return: what is wrong with the line, if that is news; else nothing.
         """
-        is_known = bool(self.problem)
+        is_known = bool(self._damage)
         now = self._clock.seconds()
         self._damages.append(now)
         if is_known or len(self._damages) < MANY or now - self._damages[0] > WITHIN:
@@ -62,7 +65,11 @@ class LineHealth:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the line, in a sentence; empty for nothing."""
+        """What is wrong with the line, or with the radio, in a sentence; empty for nothing."""
+        return self._damage or self.unsteady
+
+    @property
+    def _damage(self) -> str:
         if self._problem and self._clock.seconds() - self._damages[-1] > WELL_AFTER:
             self._problem = ""
             self._damages.clear()
@@ -70,7 +77,7 @@ class LineHealth:
 
     def forget(self) -> None:
         """It is another line from now on."""
-        self._problem = ""
+        self._problem = self.unsteady = ""
         self._damages.clear()
 
 

@@ -208,7 +208,7 @@ def _give_up_line(link: Link, owner: ILinkOwner, sentence: str) -> None:
 @up.upon(Link.reset).to(probing)
 @alone.upon(Link.reset).to(probing)
 def _begin_after_reset(link: Link, owner: ILinkOwner) -> None:
-    owner.begin_again("The radio was reset; the gateway sets it up again.")
+    owner.begin_again("The radio was reset; the gateway sets it up again.", is_reset=True)
 
 
 @up.upon(Link.in_other_mode).to(probing)

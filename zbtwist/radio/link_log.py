@@ -21,8 +21,9 @@ from zbtwist.radio.events import (
 )
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.last_radio import LastRadio
-from zbtwist.radio.steadiness import Steadiness
+from zbtwist.radio.steadiness import Steadiness, Upset
 from zbtwist.runtime.event_bus import EventBus
+from zbtwist.runtime.repeats import Thinned
 from zbtwist.xbee.status import ModemStatusCode
 
 #: What a radio says when it begins anew.
@@ -43,12 +44,16 @@ class LinkLog:
     def __init__(self, name: str, bus: EventBus, clock: IReactorTime) -> None:
         self.name = name
         self._bus = bus
+        self._clock = clock
         self._steadiness = Steadiness(clock, name, bus)
         self._said: set[str] = set()
         # The rate of the line of which it was said whether it is slow.
         self._rate: int | None = None
         # The firmware of which it was said that it is another one's than Zigbee's.
         self._firmware: int | None = None
+        # By the status, which is a byte, and of moves.
+        self._statuses: dict[int, Thinned] = {}
+        self._moves = Thinned()
 
     def no_radio(self, sentence: str, reason: str = "") -> None:
         """The radio cannot be had, and the sentence says why: each is said once until it is up.
@@ -73,6 +78,18 @@ class LinkLog:
     def is_news(self) -> bool:
         """Whether what becomes of the radio is to be said: not if it is so again and again."""
         return self._steadiness.is_steady
+
+    @property
+    def pause(self) -> float:
+        """Seconds that the radio is to be left alone before it is set up again."""
+        return self._steadiness.pause
+
+    @property
+    def unsteady(self) -> str:
+        """What is wrong with a radio to which the same happens again and again, a sentence; empty
+        if that is not so.
+        """
+        return self._steadiness.problem
 
     def stop(self) -> None:
         """The link is wanted no more."""
@@ -119,8 +136,21 @@ class LinkLog:
     def says(self, status: int) -> None:
         """A modem status came."""
         if status in RESETS:
-            self._steadiness.down(is_reset=True)
-        self._bus.publish(ModemStatusCame(status, is_news=self.is_news))
+            self._steadiness.happened(Upset.RESET)
+        elif status == ModemStatusCode.LEFT:
+            self._steadiness.happened(Upset.LEFT)
+        unsaid = None
+        if self.is_news:
+            # Its network may have it say the same for ever, and nothing is wrong with it.
+            said = self._statuses.setdefault(status, Thinned())
+            unsaid = said.happened(self._clock.seconds())
+        self._bus.publish(ModemStatusCame(status, unsaid or 0, is_news=unsaid is not None))
+
+    def network_upset(self) -> None:
+        """The radio has left its network and did not say so, or joins it and did not say before
+        that it was away.
+        """
+        self._steadiness.happened(Upset.LEFT)
 
     def left(self, association: int) -> None:
         """The radio was in its network, and is no more."""
@@ -138,7 +168,7 @@ class LinkLog:
         if (before.operating_pan_id, before.channel) != (
             facts.operating_pan_id,
             facts.channel,
-        ):
+        ) and self._moves.happened(self._clock.seconds()) is not None:
             self.log.info(
                 "The network has PAN {pan:016x} and channel {channel} now.",
                 pan=facts.operating_pan_id,
@@ -147,7 +177,7 @@ class LinkLog:
 
     def in_other_mode(self, api_mode: int, before: int) -> None:
         """The radio was up, and is in another API mode."""
-        self._steadiness.down(is_reset=False)
+        self._steadiness.happened(Upset.LOST)
         self._bus.publish(RadioModeChanged(self.name, api_mode, before, is_news=self.is_news))
 
     def silent(self, says_something: bool) -> None:
@@ -155,10 +185,10 @@ class LinkLog:
 
         @param says_something: whether frames of it still come.
         """
-        self._steadiness.down(is_reset=False)
+        self._steadiness.happened(Upset.LOST)
         self._bus.publish(RadioSilent(self.name, says_something, is_news=self.is_news))
 
     def lost(self) -> None:
         """The line of a radio that was up is gone."""
-        self._steadiness.down(is_reset=False)
+        self._steadiness.happened(Upset.LOST)
         self._bus.publish(LinkLost(self.name, is_news=self.is_news))

@@ -28,6 +28,7 @@ from zbtwist.radio.busy_radio import when_ready
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.damage import Sender
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
+from zbtwist.radio.events import RadioSteady, RadioUnsteady
 from zbtwist.radio.hearers import only
 from zbtwist.radio.heartbeat import TRY_TIMEOUT, Heartbeat
 from zbtwist.radio.info import RadioInfo
@@ -41,6 +42,7 @@ from zbtwist.radio.network_place import MOVES, NetworkPlace
 from zbtwist.radio.probe import Probe, ProbeResult
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.retrying_endpoint import OPEN_RETRY
+from zbtwist.radio.steadiness import LAST_PAUSE
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.standstill import Standstill, StoodStill
 from zbtwist.xbee.frames import Frame, ModemStatus
@@ -129,6 +131,8 @@ class LinkWork:
         self.begin_with(log, last)
         coordinator.subscribe(ModemStatus, self._modem_status)
         bus.subscribe(StoodStill, self._stood_still)
+        bus.subscribe(RadioUnsteady, self._note_steadiness)
+        bus.subscribe(RadioSteady, self._note_steadiness)
 
     def begin_with(self, log: LinkLog, last: LastRadio) -> None:
         """It is about this radio from now on, of which nothing is known yet but what `last` says.
@@ -152,6 +156,8 @@ class LinkWork:
         self._is_mute = False
         self._coordinator.line.forget()
         self._up_since = 0.0
+        # When a radio that is unsteady, and left alone, is set up again.
+        self._begins_at: float | None = None
         # Since when the radio is looked for without an answer.
         self._asked_since: float | None = None
 
@@ -247,6 +253,7 @@ class LinkWork:
 
     def probe(self) -> None:
         self._end_work()
+        self._begins_at = None
         self._is_setting_up = False
         if self.protocol is None:
             # That it is lost is said next.
@@ -350,11 +357,31 @@ class LinkWork:
         self.heartbeat.start(facts.association)
         self._coordinator.ready(facts, self.log.is_news)
 
-    def begin_again(self, reason: str) -> None:
+    def begin_again(self, reason: str, is_reset: bool = False) -> None:
         self._end_work()
         self._asked_since = None
-        self._gone_since_last_frame(reason)
-        self.probe()
+        now = self._clock.seconds()
+        # One that is left alone already is not so for longer by what happens meanwhile.
+        begins_at = self._begins_at
+        if (
+            begins_at is None
+            and (is_reset or self._coordinator.facts is not None)
+            and self.log.pause
+        ):
+            begins_at = now + self.log.pause
+        # What else comes while it is set up is part of the same.
+        if begins_at is None:
+            self._gone_since_last_frame(reason)
+            self.probe()
+            return
+        self._gone_since_last_frame(
+            f"{self.log.unsteady} The gateway sets it up again within {LAST_PAUSE:g} s."
+        )
+        self._begins_at = begins_at
+        self._coordinator.expect(True)
+        self._let_hear(self._pass_on)
+        pause: Deferred[None] = deferLater(self._clock, max(begins_at - now, 0.0))
+        self._begin(pause, lambda _: self.probe())
 
     def _gone_since_last_frame(self, reason: str) -> None:
         """A radio that was reset, is silent, or does not answer while it is set up may have been
@@ -393,6 +420,9 @@ class LinkWork:
             # Not since now: the line may have been lost while the gateway stood still.
             self._deaf_since(self._standstill.ran_until),
         )
+
+    def _note_steadiness(self, event: RadioUnsteady | RadioSteady) -> None:
+        self._coordinator.line.unsteady = self.log.unsteady
 
     def _deaf_since(self, moment: float) -> float:
         """Since when no node could be heard: that moment, or when the radio left its network."""
@@ -438,6 +468,9 @@ class LinkWork:
         if association == ASSOCIATED:
             self.link.joined()
         else:
+            facts = self._coordinator.facts
+            if facts is not None and facts.joined:
+                self.log.network_upset()
             self.link.left(association)
 
     def _modem_status(self, frame: ModemStatus) -> None:
@@ -448,11 +481,17 @@ class LinkWork:
         elif frame.status in _JOINS:
             facts = self._coordinator.facts
             seconds = self._clock.seconds() - self._up_since
-            if facts is not None and facts.joined and seconds < SETTLING_TIME:
+            is_up = facts is not None and facts.joined
+            if is_up and seconds < SETTLING_TIME:
                 self._place.moved(self.log)
             else:
+                if is_up:
+                    self.log.network_upset()
                 self.link.joined()
         elif frame.status in MOVES:
             self._place.moved(self.log)
         elif frame.status == ModemStatusCode.LEFT:
-            self.link.left(_LEFT)
+            facts = self._coordinator.facts
+            # One that is out already stays out for the reason that was read.
+            is_out = facts is not None and not facts.joined
+            self.link.left(facts.association if facts is not None and is_out else _LEFT)

@@ -1,11 +1,12 @@
 """What happens again and again: it is said at once, and then once an interval.
 
-`Repeats` has a timer, so that the last of it is said as well; `Interval` needs none, and leaves to
-the next time what came after it was said.
+`Repeats` has a timer, so that the last of it is said as well; `Interval` and `Thinned` need none,
+and leave to the next time what came after it was said.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from math import inf
 
@@ -31,6 +32,49 @@ class Interval:
         if is_over:
             self._said_at = now
         return is_over
+
+    def begin(self, now: float) -> None:
+        """It was said without being asked for: the next interval begins.
+
+        @param now: seconds of the clock.
+        """
+        self._said_at = now
+
+
+#: What happens more often than so many times within so many seconds is thinned: it is said once in
+#: so many seconds then.
+FREELY = 4
+FREELY_WITHIN = 60.0
+THINNED = 600.0
+
+
+class Thinned:
+    """What is said each time while it is seldom, and now and then while it is not."""
+
+    __slots__ = ("_interval", "_said", "_unsaid")
+
+    def __init__(self) -> None:
+        self._said: deque[float] = deque(maxlen=FREELY)
+        self._interval = Interval(THINNED)
+        self._unsaid = 0
+
+    def happened(self, now: float) -> int | None:
+        """It has happened.
+
+        @param now: seconds of the clock.
+        @return: how often it has happened since it was said last and was not said, if it is to be
+            said; else None.
+        """
+        times = self._said
+        is_seldom = len(times) < FREELY or not 0 <= now - times[0] <= FREELY_WITHIN
+        times.append(now)
+        if not is_seldom and not self._interval.is_over(now):
+            self._unsaid += 1
+            return None
+        if is_seldom:
+            self._interval.begin(now)
+        unsaid, self._unsaid = self._unsaid, 0
+        return unsaid
 
 
 class Repeats:

@@ -17,7 +17,7 @@ class Status(TypedDict):
     uptime: Annotated[float, "seconds since it started"]
     link: Annotated[str, "``up``; ``joining``: the radio answers, but is in no network; ``down``"]
     link_text: Annotated[
-        str, "why it is not up, or what is wrong with its line, in a sentence; else empty"
+        str, "why it is not up, or what is wrong with it or its line, in a sentence; else empty"
     ]
     address: Annotated[str, "64-bit address of the radio; empty while it is down"]
     firmware: Annotated[str, "VR, four hexadecimal digits"]
