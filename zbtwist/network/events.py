@@ -105,15 +105,19 @@ class SearchEnded(Event):
     @ivar answered: how many nodes answered.
     @ivar missing: the nodes that were known and did not, which are no end devices: those may have
         slept.
+    @ivar unreadable: how many others answered, and what they said makes no sense.
     """
 
     name: ClassVar = "search_ended"
     answered: int
     missing: tuple[Node, ...]
+    unreadable: int = 0
 
     def __str__(self) -> str:
         who = "1 node" if self.answered == 1 else f"{self.answered} nodes"
         sentence = f"The search for nodes has ended: {who} answered"
+        if self.unreadable:
+            sentence += f", {self.unreadable} more in a way that makes no sense"
         if not self.missing:
             return f"{sentence}."
         named = [str(node) for node in self.missing[:MAX_NAMED]]
@@ -127,7 +131,60 @@ class SearchEnded(Event):
         return {
             "answered": self.answered,
             "missing": len(self.missing),
+            "unreadable": self.unreadable,
             "nodes": [format_address64(node.address64) for node in self.missing[:MAX_NAMED]],
+        }
+
+
+@dataclass(frozen=True)
+class DescriptionRefused(Event):
+    """What a node says of itself makes no sense; told once of each.
+
+    @ivar address64: who; None if that cannot be told.
+    @ivar reason: a clause.
+    """
+
+    name: ClassVar = "bad_description"
+    severity: ClassVar = LogLevel.warn
+    address64: Address64 | None
+    reason: str
+
+    def __str__(self) -> str:
+        who = "a node" if self.address64 is None else format_address64(self.address64)
+        return f"What {who} says of itself makes no sense: {self.reason}."
+
+    def values(self) -> dict[str, Plain]:
+        address64 = self.address64
+        return {
+            "address": "" if address64 is None else format_address64(address64),
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class NameOdd(Event):
+    """A node's name cannot be shown as it is; told once of each.
+
+    @ivar reason: a clause.
+    @ivar label: as what it is shown.
+    """
+
+    name: ClassVar = "name_odd"
+    address64: Address64
+    reason: str
+    label: str
+
+    def __str__(self) -> str:
+        return (
+            f"The name (NI) of {format_address64(self.address64)} {self.reason}: it is shown as "
+            f'"{self.label}". zbctl at NODE NI sets another one.'
+        )
+
+    def values(self) -> dict[str, Plain]:
+        return {
+            "address": format_address64(self.address64),
+            "label": self.label,
+            "reason": self.reason,
         }
 
 

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from zbtwist.network.admission import DEFAULT_MAX_NODES, Admit
 from zbtwist.network.announcements import Announcements
+from zbtwist.network.descriptions import Descriptions
 from zbtwist.network.events import FROM_NODE, BytesPassed, SearchEnded
 from zbtwist.network.first_search import FirstSearch
 from zbtwist.network.flash import Flash, may_have_been_done
@@ -139,6 +140,7 @@ class NetworkService(Service):
         self.signals = Signals(clock, radio, self.nodes)
         self.echoes: dict[bytes, Callable[[int], None]] = {}
         self._announcements = Announcements(clock, bus)
+        self._descriptions = Descriptions(bus)
         self._strangers = strangers = Strangers(
             clock, radio, self.nodes, self._announcements, self.discover, admit, max_nodes
         )
@@ -196,6 +198,7 @@ class NetworkService(Service):
     async def _run_search(self) -> list[Node]:
         # The nodes come through `_found` while the search goes on.
         known = list(self.nodes)
+        self._descriptions.begin()
         try:
             # With NO=2 the radio answers, too. Dicts keep the order.
             answers = {
@@ -206,12 +209,15 @@ class NetworkService(Service):
         finally:
             if self.running:
                 self._inquiries.go_on()
-        missing = self._who_is_missing(known, answers)
-        self._bus.publish(SearchEnded(len(answers), tuple(missing)))
+        unreadable = self._descriptions.unreadable - answers.keys()
+        missing = self._who_is_missing(known, unreadable | answers.keys())
+        self._bus.publish(SearchEnded(len(answers), tuple(missing), len(unreadable)))
         found = map(self.nodes.get, answers)
         return [node for node in found if node is not None]
 
-    def _who_is_missing(self, known: list[Node], answers: Container[Address64]) -> list[Node]:
+    def _who_is_missing(
+        self, known: list[Node], answers: Container[Address64 | None]
+    ) -> list[Node]:
         """Note and return who was to answer a search and did not.
 
         @param known: the nodes before the search.
@@ -373,17 +379,14 @@ class NetworkService(Service):
         self.signals.last_heard = None
 
     def _describe(self, data: bytes, is_unasked: bool = False) -> bool:
-        try:
-            description = NodeDescription.parse(data)
-        except ValueError as error:
-            self.log.warn("A node's description of itself makes no sense: {error}", error=error)
-            return False
-        return self._note(description, is_unasked)
+        description = self._descriptions.read(data)
+        return description is not None and self._note(description, is_unasked)
 
     def _note(self, description: NodeDescription, is_unasked: bool) -> bool:
         """Take what a node says of itself. Return whether it is another one than our radio."""
         if self._is_local(description.address64):
             return False
+        self._descriptions.look_at_name(description)
         self.signals.last_heard = node = self.nodes.described(description, self._clock.seconds())
         if node is not None:
             if is_unasked:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from typing import Any, TypeVar
 
@@ -514,10 +515,9 @@ class Requests:
         elif not frame.value:
             self._answer(request, request.found)
         else:
-            try:
-                request.found.append(NodeDescription.parse(frame.value))
-            except ValueError as error:
-                self.log.warn("An answer to ND makes no sense: {error}", error=error)
+            # Who keeps the nodes hears the answer, too, and says what makes no sense in it.
+            with suppress(ValueError):
+                request.found.append(NodeDescription.parse_plausible(frame.value))
 
     def _answer(self, request: Request, result: object) -> None:
         """A request has its answer."""

@@ -11,6 +11,7 @@ import struct
 import unicodedata
 from dataclasses import dataclass
 
+from zbtwist.xbee import devices
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 
 #: Bits of NO: what is added to answers, and whether the searching radio answers itself, too. The
@@ -65,14 +66,17 @@ class NodeDescription:
     @classmethod
     def parse(cls, data: bytes) -> NodeDescription:
         """
-        @raise ValueError: `data` is not of the layout above.
+        @raise ValueError: `data` is not of the layout above. The message is a clause.
         """
+        size = "1 byte" if len(data) == 1 else f"{len(data)} bytes"
+        if len(data) < _BEFORE.size:
+            raise ValueError(f"it has {size}, and its addresses need {_BEFORE.size}")
         end = data.find(0, _BEFORE.size)
         if end < 0:
-            raise ValueError("a node description has no end of the node identifier")
+            raise ValueError("its name (NI) has no end, which is a byte 00")
         optional = data[end + 1 + _AFTER.size :]
         if len(data) < end + 1 + _AFTER.size or len(optional) not in (0, 1, 4, 5):
-            raise ValueError(f"a node description ends after {len(data)} bytes, where none ends")
+            raise ValueError(f"it ends after {size}, where none ends")
         address16, address64 = _BEFORE.unpack_from(data)
         parent16, role, event, profile_id, manufacturer_id = _AFTER.unpack_from(data, end + 1)
         return cls(
@@ -89,6 +93,21 @@ class NodeDescription:
             ),
             rssi=optional[-1] if len(optional) % _DD.size else None,
         )
+
+    @classmethod
+    def parse_plausible(cls, data: bytes) -> NodeDescription:
+        """The same as `parse`, without what no module says. Without the end of the name its layout
+        may fit by chance: then the type is what stands in another place.
+
+        @raise ValueError: as `parse`, or there is no such type (90000976, "ND", device type).
+        """
+        description = cls.parse(data)
+        if description.role not in devices.ROLES:
+            raise ValueError(
+                f"its device type is {description.role}, and there are 0, 1 and 2: mostly its name "
+                "(NI) has no end, which is a byte 00"
+            )
+        return description
 
     def to_bytes(self) -> bytes:
         """The inverse of `parse`."""
@@ -110,6 +129,27 @@ class NodeDescription:
     def label(self) -> str:
         """The node identifier as text that is fit to show."""
         return label_text(self.node_identifier)
+
+
+def address_in(data: bytes) -> Address64 | None:
+    """Return whose a description is, however bad the rest of it; None if it is too short."""
+    return None if len(data) < _BEFORE.size else Address64(_BEFORE.unpack_from(data)[1])
+
+
+def name_problem(node_identifier: bytes) -> str:
+    """Say why a node identifier cannot be shown as it is, as a clause with "it" left out; empty if
+    it can (90001539, "NI": 20 bytes of printable ASCII; others take any bytes).
+    """
+    size = len(node_identifier)
+    if size > MAX_NODE_IDENTIFIER:
+        return f"has {size} bytes, and no name has more than {MAX_NODE_IDENTIFIER}"
+    try:
+        text = node_identifier.decode("utf-8")
+    except UnicodeDecodeError:
+        return "is not UTF-8"
+    if any(unicodedata.category(character) in _NOT_SHOWN for character in text):
+        return "has characters that are not shown"
+    return ""
 
 
 def label_text(node_identifier: bytes) -> str:
