@@ -27,6 +27,10 @@ class NoAnswer(RadioError):
     """The time for an answer is up."""
 
 
+class InBootloader(NoAnswer):
+    """The radio is in its bootloader, and says so in text."""
+
+
 class TooManyRequests(RadioError):
     """More requests wait for a frame id than the coordinator is willing to hold."""
 

@@ -22,6 +22,8 @@ class LastRadio:
     @ivar api_mode: the one that it was in, 1 or 2; at first where to begin.
     @ivar baud_rate: of its serial line, where there is one.
     @ivar address64: its address when it was up; None if none was yet.
+    @ivar bootloader: what was said of its bootloader, in which it was on this line when it was
+        looked for; empty if it was not.
     @ivar forgets: whether it was moved to its mode and did not write that to its flash.
     """
 
@@ -31,10 +33,12 @@ class LastRadio:
     baud_rate: int | None = None
     address64: Address64 | None = None
     forgets: bool = False
+    bootloader: str = ""
 
     def found(self, found: ProbeResult, baud_rate: int | None) -> None:
         """It was found, at that rate."""
         self.api_mode, self.baud_rate = found.api_mode, baud_rate
+        self.bootloader = ""
         self.forgets |= found.forgets
 
     def was_at(self, baud_rate: int | None) -> bool:

@@ -27,7 +27,7 @@ from zbtwist.radio.bring_up import bring_up
 from zbtwist.radio.busy_radio import when_ready
 from zbtwist.radio.coordinator import Coordinator
 from zbtwist.radio.damage import Sender
-from zbtwist.radio.errors import ATRefused, NoAnswer, RadioError
+from zbtwist.radio.errors import ATRefused, InBootloader, NoAnswer, RadioError
 from zbtwist.radio.events import RadioSteady, RadioUnsteady
 from zbtwist.radio.hearers import only
 from zbtwist.radio.heartbeat import TRY_TIMEOUT, Heartbeat
@@ -200,6 +200,7 @@ class LinkWork:
     def not_opened(self, sentence: str) -> None:
         """The line cannot be opened, as the sentence says: when it can, it is another one."""
         self._failures_here = 0
+        self.last.bootloader = ""
         self.link.not_opened(sentence)
 
     def reopen_delay(self) -> float:
@@ -240,6 +241,12 @@ class LinkWork:
         if not failure.check(RadioError):
             self.log.broke(failure)
             sentence = "The radio could not be set up; see the log."
+        elif failure.check(InBootloader):
+            self.last.bootloader = sentence
+        elif self.last.bootloader and not self._is_setting_up:
+            # A bootloader has a rate of its own, and this time the radio may have been looked for
+            # at that of its firmware alone.
+            sentence = self.last.bootloader
         elif self._is_setting_up and self._damages and failure.check(NoAnswer):
             causes = self._coordinator.line.causes
             sentence = f"The radio answers, and its frames come damaged: {causes}."
@@ -397,6 +404,7 @@ class LinkWork:
 
     def line_closed(self) -> None:
         self._failures_here = 0
+        self.last.bootloader = ""
         if not self._coordinator.line.is_server:
             # It is said once more: frames of nodes may have come since it was said.
             self.link_down(None)

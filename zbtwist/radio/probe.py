@@ -23,9 +23,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from zbtwist.radio.baud_rates import ISerialLine
+from zbtwist.radio.bootloader import bootloader_in
 from zbtwist.radio.busy_radio import PAUSES
 from zbtwist.radio.command_mode import CommandMode
-from zbtwist.radio.errors import NoAnswer
+from zbtwist.radio.errors import InBootloader, NoAnswer
 from zbtwist.radio.line_health import causes, is_telnet
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.xbee.frames import ATCommand, ATCommandResponse, Frame
@@ -117,6 +118,8 @@ class Probe:
         self._search = search
         self._answered: Deferred[bytes] | None = None
         self._is_setting = False
+        # What a bootloader has said, at one of the rates.
+        self._bootloader = ""
 
     async def find(self) -> ProbeResult:
         """
@@ -207,8 +210,12 @@ class Probe:
             if self._answered is answered:
                 self._answered = None
 
+    def _look_for_bootloader(self) -> None:
+        self._bootloader = bootloader_in(self._protocol.not_frames) or self._bootloader
+
     def _set_rate(self, rate: int) -> bool:
         """Change the line's rate. Return whether the port can do that one."""
+        self._look_for_bootloader()
         line = ISerialLine(self._protocol.transport)
         if line.baud_rate != rate:
             try:
@@ -235,6 +242,7 @@ class Probe:
         for rate in self._search.transparent_rates:
             if rate and not self._set_rate(rate):
                 continue
+            self._look_for_bootloader()
             if await dialogue.move_to_api(mode, write_flash):
                 self.log.info(
                     "The radio was in transparent mode and is in API mode {mode} now{kept}.",
@@ -244,6 +252,9 @@ class Probe:
                 if await self._ask(WAITS) == mode:
                     return ProbeResult(mode, forgets=not write_flash)
                 raise NoAnswer("The radio does not answer in API mode, which it was set to.")
+        self._look_for_bootloader()
+        if self._bootloader:
+            raise InBootloader(self._bootloader)
         raise NoAnswer(self._reason())
 
     def _reason(self) -> str:

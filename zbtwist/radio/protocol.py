@@ -73,6 +73,9 @@ class RadioProtocol(Protocol):
         self._raw: Callable[[bytes], None] | None = None
         self.gone: Deferred[None] = Deferred()
         self.overheard = b""
+        self._heard_last = b""
+        # How many good frames there were then.
+        self._heard_after = 0
         self.malformed_frames = 0
         self.is_congested = False
 
@@ -97,6 +100,7 @@ class RadioProtocol(Protocol):
 
     def _renew_decoder(self, api_mode: int) -> None:
         self._give_up_half()
+        self._heard_last = b""
         old = self._decoder
         self._decoder = self._new_decoder(api_mode)
         self._decoder.good_frames = old.good_frames
@@ -196,8 +200,8 @@ class RadioProtocol(Protocol):
         decoder = self._decoder
         frames = decoder.feed(data) if data else decoder.give_up()
         is_damaged = decoder.discarded_bytes != self._discarded
-        if is_damaged and not decoder.good_frames and len(self.overheard) < MAX_OVERHEARD:
-            self.overheard = (self.overheard + data)[:MAX_OVERHEARD]
+        if is_damaged:
+            self._overhear(data)
         batch = self._batch
         # One frame is no batch. If others were lost, whose they were is said before anything is
         # written: nobody may read what was behind the hole as if it followed.
@@ -232,6 +236,21 @@ class RadioProtocol(Protocol):
         decoder = self._decoder
         if decoder.pending:
             self._patience.fed(decoder)
+
+    def _overhear(self, data: bytes) -> None:
+        """Remember what came and is no frame, or not only."""
+        good_frames = self._decoder.good_frames
+        if not good_frames and len(self.overheard) < MAX_OVERHEARD:
+            self.overheard = (self.overheard + data)[:MAX_OVERHEARD]
+        self._heard_last = (self.not_frames + data)[-MAX_OVERHEARD:]
+        self._heard_after = good_frames
+
+    @property
+    def not_frames(self) -> bytes:
+        """The last bytes since the last good frame, at the rate that the line has now; at most
+        `MAX_OVERHEARD`, and none if all that came were frames.
+        """
+        return self._heard_last if self._heard_after == self._decoder.good_frames else b""
 
     def _hear(self, frame_data: bytes, hearers: FrameHearers) -> None:
         frame = parse_frame(frame_data)
