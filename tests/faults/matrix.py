@@ -123,6 +123,14 @@ def reset_radio(watchdog: bool, scene: Scene) -> Undo:
     return None
 
 
+def other_mode(api_mode: int, scene: Scene) -> Undo:
+    """Somebody sets another API mode, and the line hears nothing of it."""
+    radio = scene.world.network.radio
+    radio.execute("AP", bytes([api_mode]))
+    radio.apply()
+    return None
+
+
 def hang(scene: Scene) -> Undo:
     """The radio is dumb and deaf, until its watchdog resets it."""
     radio = scene.world.network.radio
@@ -542,6 +550,23 @@ FAULTS = (
     ),
     Fault(
         "watchdog reset", partial(reset_radio, True), RESET, RESET, seen=((modem_status(0x01), 1),)
+    ),
+    Fault(
+        "API mode 2 becomes 1, and nobody says so",
+        partial(other_mode, 1),
+        RESET,
+        RESET,
+        api_mode=2,
+        lasts=5,
+        seen=((signs.OUTAGE, 1),),
+    ),
+    Fault(
+        "API mode 1 becomes 2, and nobody says so",
+        partial(other_mode, 2),
+        RESET,
+        RESET,
+        lasts=5,
+        seen=((signs.OUTAGE, 1),),
     ),
     Fault("radio hangs 5 s", hang, RESET, RESET, lasts=5, seen=((modem_status(0x01), 1),)),
     Fault("radio hangs 60 s", hang, RESET, RESET, lasts=60, seen=((signs.OUTAGE, 1),)),
