@@ -103,7 +103,7 @@ class BroadcastTests(SynchronousTestCase):
 
     def test_they_have_turns_with_those_of_nodes(self) -> None:
         for number in range(self.turns.limit):
-            self.turns.sent(number)
+            self.turns.sent(number, self.clock.seconds())
         self.client.protocol.dataReceived(b"hello")
         self.assertEqual(self.sent(), [])
         self.turns.done(0)

@@ -20,10 +20,13 @@ from zbtwist.binding.node_line import (
     SLOWEST,
     TRIES,
     TRY_PAUSE,
+    NodeLine,
 )
 from zbtwist.binding.outbound import Outbound
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.port_values import OFF
+from zbtwist.binding.retransmits import Packet
+from zbtwist.binding.scheduler import TransmitScheduler
 from zbtwist.network.events import NodeIdentified
 from zbtwist.network.table import NodeTable
 from zbtwist.radio.coordinator import REMOTE_AT_TIMEOUT
@@ -48,6 +51,7 @@ class LineTests(SynchronousTestCase):
         nodes = NodeTable(self.wire.bus)
         node = nodes.seen(REMOTE, REMOTE16, 0.0)
         assert node is not None
+        self.node = node
         self.outbound = Outbound(self.clock, self.wire.coordinator, nodes, node)
         self.writer = Writer()
 
@@ -379,12 +383,15 @@ class LineTests(SynchronousTestCase):
 
     def test_large_packets(self) -> None:
         """One that is larger than the buffer goes when that is empty."""
-        line = self.outbound.line
-        self.learn()
+        turns = TransmitScheduler(self.clock)
+        under_way: list[Packet] = []
+        line = NodeLine(self.clock, self.wire.coordinator, self.node, turns, list, under_way)
+        line.follow(9600)
         now = self.clock.seconds()
         self.assertEqual(line.room_at(255, now), now)
-        line.sent(255)
+        under_way.append(Packet(0, bytes(255), self.writer))
         self.assertEqual(line.room_at(255, now), inf)
+        under_way.clear()
         line.settled(255, True, now)
         self.assertAlmostEqual(line.room_at(255, now) - now, 127.5 / (960 * SHARE))
 

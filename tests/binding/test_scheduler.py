@@ -11,8 +11,9 @@ from zbtwist.binding.scheduler import MAX_IN_FLIGHT, SLOW, TransmitScheduler
 class Sender:
     """Has so many packets to send, and asks for a turn for each."""
 
-    def __init__(self, turns: TransmitScheduler, name: str, packets: int) -> None:
+    def __init__(self, turns: TransmitScheduler, clock: Clock, name: str, packets: int) -> None:
         self.turns = turns
+        self.clock = clock
         self.name = name
         self.packets = packets
 
@@ -21,7 +22,7 @@ class Sender:
             return
         self.packets -= 1
         packet = (self.name, self.packets)
-        self.turns.sent(packet)
+        self.turns.sent(packet, self.clock.seconds())
         SENT.append(packet)
         if self.packets:
             self.turns.ask(self)
@@ -37,7 +38,7 @@ class TurnsTests(SynchronousTestCase):
         SENT.clear()
 
     def start(self, name: str, packets: int) -> Sender:
-        sender = Sender(self.turns, name, packets)
+        sender = Sender(self.turns, self.clock, name, packets)
         self.turns.ask(sender)
         return sender
 

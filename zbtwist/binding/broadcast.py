@@ -114,7 +114,7 @@ class BroadcastRadio:
             return
         began = self._clock.seconds()
         sent = self._sent = self._radio.transmit(BROADCAST64, self._data)
-        self._turns.sent(self)
+        self._turns.sent(self, began)
         sent.addBoth(self._settled, began)
 
     def _settled(self, status: TransmitStatus | Failure, began: float) -> None:

@@ -309,13 +309,13 @@ class _Run:
             return
         test, node = self._test, self._test.node
         packet = loopback_packet(node.address64, self._name, self._number, test.size)
-        self._missing[self._number] = self._clock.seconds()
+        self._missing[self._number] = now = self._clock.seconds()
         sent = self._sent = self._radio.transmit_loopback(
             node.address64, packet, node.address16, node.role == devices.END_DEVICE
         )
         test.sent += 1
         token = object()
-        self._turns.sent(token)
+        self._turns.sent(token, now)
         sent.addBoth(self._done, reported, token)
 
     def _done(

@@ -15,7 +15,7 @@ the answer whose bytes fit into the buffer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 
 from twisted.internet.defer import Deferred
@@ -24,6 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from zbtwist.binding.port_values import AUTO
+from zbtwist.binding.retransmits import Packet
 from zbtwist.binding.scheduler import TransmitScheduler
 from zbtwist.binding.serial_format import SerialFormat
 from zbtwist.network.node import Node
@@ -100,6 +101,8 @@ class NodeLine:
     as they are: see `zbtwist.binding.scheduler.Sender`.
 
     @ivar pace: what the settings say of it; see `follow`.
+    @ivar seconds_per_byte: how long the line is given for a byte; 0 if none have to be counted, and
+        the buffer has room for whatever comes.
     """
 
     log = Logger()
@@ -108,7 +111,6 @@ class NodeLine:
         "_ask_at",
         "_asked_at",
         "_asking",
-        "_bytes",
         "_clock",
         "_empty_at",
         "_format",
@@ -119,14 +121,14 @@ class NodeLine:
         "_next",
         "_node",
         "_overhead",
-        "_packets",
         "_radio",
-        "_seconds",
         "_stopped",
         "_tries",
         "_turns",
+        "_under_way",
         "_values",
         "pace",
+        "seconds_per_byte",
     )
 
     def __init__(
@@ -136,9 +138,13 @@ class NodeLine:
         node: Node,
         turns: TransmitScheduler,
         has_room: Callable[[], object],
+        under_way: Collection[Packet],
     ) -> None:
         """
         @param has_room: called when there may be room sooner than was said.
+        @param under_way: the packets on their way, now and later. They may come at any moment, and
+            the buffer is full of them until then: of the rest it is known when the line will have
+            sent it.
         """
         self._clock = clock
         self._radio = radio
@@ -146,13 +152,10 @@ class NodeLine:
         self._turns = turns
         self._has_room = has_room
         self.pace: int | None = 0
-        # Seconds for each byte; 0 if bytes are not counted.
-        self._seconds = 0.0
+        self._under_way = under_way
+        self.seconds_per_byte = 0.0
         # Bytes that each packet has on the line beside its own.
         self._overhead = 0
-        # Packets on their way, and their bytes. They may come at any moment, and are full until
-        # then: of the rest it is known when the line will have sent it.
-        self._packets = self._bytes = 0
         self._empty_at = -inf
         # What the node said the last time, of both of these; as many as the air carries at first.
         self._known = (0.0, 0)
@@ -172,14 +175,14 @@ class NodeLine:
     @property
     def rate(self) -> float:
         """Bytes per second that are sent at the most; infinite for as many as the air carries."""
-        return 1 / self._seconds if self._seconds else inf
+        return 1 / self.seconds_per_byte if self.seconds_per_byte else inf
 
     @property
     def empty_at(self) -> float:
         """When all that has arrived is with the device, as far as is known; seconds of the clock,
         in the past if that is so.
         """
-        return self._empty_at if self._seconds else -inf
+        return self._empty_at if self.seconds_per_byte else -inf
 
     @property
     def format(self) -> str:
@@ -206,7 +209,7 @@ class NodeLine:
         @param size: its bytes.
         @param now: seconds of the clock, here and below.
         """
-        if not self._seconds or (self._empty_at <= now and not self._packets):
+        if not self.seconds_per_byte or (self._empty_at <= now and not self._under_way):
             return now
         when = self._room_at(size)
         if when > now and not self._is_known:
@@ -216,9 +219,11 @@ class NodeLine:
     def _room_at(self, size: int) -> float:
         size += self._overhead
         buffer = max(BUFFER, BUFFER_PACKETS * size)
-        room = buffer - size - self._bytes - self._packets * self._overhead
+        room = buffer - size
+        for packet in self._under_way:
+            room -= len(packet.data) + self._overhead
         # The others have to arrive before anything leaves the buffer that they need.
-        return self._empty_at - room * self._seconds if room >= 0 else inf
+        return self._empty_at - room * self.seconds_per_byte if room >= 0 else inf
 
     def _want_to_know(self, now: float) -> None:
         """Ask the node how fast its line is, unless it was asked. Until it has answered, or was
@@ -228,27 +233,20 @@ class NodeLine:
             self._asked_at = now
             self._ask()
 
-    def sent(self, size: int) -> None:
-        """A packet is on its way."""
-        self._packets += 1
-        self._bytes += size
-
     def settled(self, size: int, may_have_arrived: bool, now: float) -> None:
-        """It is known what became of a packet, or nobody knows."""
-        self._packets -= 1
-        self._bytes -= size
-        if self._seconds and may_have_arrived:
+        """It is known what became of a packet, or nobody knows; it is not under way any more."""
+        if self.seconds_per_byte and may_have_arrived:
             size += self._overhead
-            self._empty_at = max(self._empty_at, now) + size * self._seconds
+            self._empty_at = max(self._empty_at, now) + size * self.seconds_per_byte
         if now >= self._ask_at:
             self._ask()
 
     def _use(self, seconds: float, overhead: int = 0) -> None:
         """Let the line be as fast as that from now on; what is in the buffer stays there."""
         now = self._clock.seconds()
-        if self._seconds and self._empty_at > now:
-            self._empty_at = now + (self._empty_at - now) / self._seconds * seconds
-        self._seconds = seconds
+        if self.seconds_per_byte and self._empty_at > now:
+            self._empty_at = now + (self._empty_at - now) / self.seconds_per_byte * seconds
+        self.seconds_per_byte = seconds
         self._overhead = overhead
 
     # --- how fast the line is ------------------------------------------------------------------
@@ -322,7 +320,7 @@ class NodeLine:
             )
         )
         self._asking = asking
-        self._turns.sent(self)
+        self._turns.sent(self, self._clock.seconds())
         asking.addBoth(self._answered)
 
     def _answered(self, result: bytes | Failure) -> None:

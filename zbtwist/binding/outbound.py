@@ -24,7 +24,7 @@ from zbtwist.binding.quiet import Quiet
 from zbtwist.binding.retransmits import Packet
 from zbtwist.binding.scheduler import TransmitScheduler
 from zbtwist.binding.send_buffer import LoneWriter, Writer
-from zbtwist.binding.unsent import ANY_SIZE, TOO_OLD, Unsent
+from zbtwist.binding.unsent import TOO_OLD, Unsent
 from zbtwist.binding.verdict import Verdict, verdict_of
 from zbtwist.network.events import TO_NODE, BytesPassed
 from zbtwist.network.node import Node
@@ -91,7 +91,7 @@ class Outbound(Unsent):
         self._nodes = nodes
         self._observers = nodes.bus.subscribers(BytesPassed)
         self._turns = turns or TransmitScheduler(clock)
-        self.line = NodeLine(clock, radio, node, self._turns, self._advance)
+        self.line = NodeLine(clock, radio, node, self._turns, self._advance, self._in_flight)
         self.arrived: Callable[[Writer], None] | None = None
         self._arrivals: tuple[Callable[[Writer], None], ...] = ()
         self._stopped = False
@@ -178,6 +178,7 @@ class Outbound(Unsent):
             later.add(writer, data, now, self._settings.delimiter, is_whole)
             return
         waiting, again, settings = self._waiting.now, self._retransmits, self._settings
+        line = self.line
         if not (self._in_flight or waiting.parts or again.packets):
             if (
                 (is_whole or not settings.gather)
@@ -185,10 +186,9 @@ class Outbound(Unsent):
                 and not radio.is_away
                 and now >= again.not_before
                 and self._turns.are_free
-                and now >= self.line.room_at(len(data), now)
+                and not (line.seconds_per_byte and now < line.room_at(len(data), now))
             ):
-                self.line.sent(len(data))
-                self._launch(self._packet(writer, data))
+                self._launch(self._packet(writer, data), now)
                 return
             waiting.is_urgent = not settings.gather
         waiting.add(writer, data, now, settings.delimiter, is_whole)
@@ -300,16 +300,22 @@ class Outbound(Unsent):
         return self.line.room_at(size, now)
 
     def _limit(self) -> int:
+        # Asked for each packet, and to ask `min` would take three times as long.
         facts = self._radio.facts
         if facts is None:
             return 0
-        return min(self._payload_limit, facts.payload_limit, self._settings.packet_size or ANY_SIZE)
+        limit = facts.payload_limit
+        if self._payload_limit < limit:
+            limit = self._payload_limit
+        size = self._settings.packet_size
+        return size if 0 < size < limit else limit
 
     def send_next(self) -> None:
         """It is this node's turn: see `zbtwist.binding.scheduler.Sender`."""
         if self._stopped or self._radio.is_away or len(self._in_flight) >= self._settings.window:
             return
-        now = self._clock.seconds() + EARLY
+        moment = self._clock.seconds()
+        now = moment + EARLY
         waiting, again = self._waiting.now, self._retransmits
         packet = None
         if now >= again.not_before and now >= self._room_at(now):
@@ -320,17 +326,16 @@ class Outbound(Unsent):
                 taken = waiting.take(now, self._limit(), settings.coalesce, settings.gather)
                 packet = self._packet(*taken) if taken is not None else None
         if packet is not None:
-            self.line.sent(len(packet.data))
-            self._launch(packet)
+            self._launch(packet, moment)
             waiting.release_backpressure()
         self._advance()
 
-    def _launch(self, packet: Packet) -> None:
+    def _launch(self, packet: Packet, now: float) -> None:
         node = self._node
         sent = self._radio.transmit(
             node.address64, packet.data, node.address16, node.role == devices.END_DEVICE
         )
-        self._turns.sent(packet)
+        self._turns.sent(packet, now)
         self._in_flight[packet] = sent
         sent.addBoth(self._done, packet)
 

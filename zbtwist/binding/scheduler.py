@@ -117,10 +117,15 @@ class TransmitScheduler:
         if self._queue and self._timer is None and self._quick:
             self._watch()
 
-    def sent(self, packet: object) -> None:
-        """A sender has just given the radio a packet, and does not know yet what becomes of it."""
-        self._quick[packet] = self._clock.seconds()
-        self._look()
+    def sent(self, packet: object, now: float) -> None:
+        """A sender has just given the radio a packet, and does not know yet what becomes of it.
+
+        @param now: seconds of the clock.
+        """
+        quick = self._quick
+        quick[packet] = now
+        if len(quick) >= self._limit or len(quick) + len(self._slow) >= self.most:
+            self.are_free = False
 
     def stop(self) -> None:
         """Give no more turns."""
