@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -87,6 +88,13 @@ class Writer:
 
     def resume(self) -> None:
         self.calls.append("resume")
+
+
+def say(node: Node, data: bytes, clock: IReactorTime) -> None:
+    """A node's device says something, and the network hands it on."""
+    assert node.receiver is not None
+    node.receiver(data)
+    node.data_at = clock.seconds()
 
 
 def full_disk(*arguments: object, **keywords: object) -> NoReturn:

@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.binding.support import Computer
+from tests.binding.support import Computer, say
 from tests.radio.support import REMOTE, REMOTE16, Wire
 from tests.support import record_log
 from zbtwist.binding.connected_client import ConnectedClient
@@ -249,7 +249,7 @@ class PresenceTests(ClientsTestCase):
         self.clock.pump([1, 1])
         self.write(client, b"one\n")
         self.clock.pump([1, 1])
-        self.port.deliver(b"two")
+        say(self.port.node, b"two", self.clock)
         self.clock.pump([0.5] * 4)
         self.assertFalse(transport.disconnecting)
         self.clock.pump([0.25] * 2)

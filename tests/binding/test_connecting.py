@@ -9,7 +9,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRef
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from tests.binding.support import A, B, BindingTestCase
+from tests.binding.support import A, B, BindingTestCase, say
 from tests.radio.support import FACTS
 from zbtwist.binding import endpoint_wish
 from zbtwist.binding.connecting import HANDSHAKE_TIMEOUT, MAX_DELAY, MAX_KEPT
@@ -82,9 +82,7 @@ class ConnectingTests(BindingTestCase):
         self.wire.clock.advance(0)
 
     def hear(self, data: bytes) -> None:
-        receiver = self.node(A).receiver
-        assert receiver is not None
-        receiver(data)
+        say(self.node(A), data, self.wire.clock)
 
     def after(self, seconds: float) -> int:
         """Wait; return how often it was tried then."""

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.testing import StringTransport
 
-from tests.binding.support import A, B, BindingTestCase
+from tests.binding.support import A, B, BindingTestCase, say
 from tests.clock import MemoryReactorClock
 from tests.support import connect
 from zbtwist.binding import endpoint_wish, protocols
@@ -62,9 +62,7 @@ class NodeEndpointsTests(EndpointTestCase):
             client.protocol.connectionLost()
 
     def hear(self, address64: Address64, data: bytes) -> None:
-        receiver = self.node(address64).receiver
-        assert receiver is not None
-        receiver(data)
+        say(self.node(address64), data, self.wire.clock)
 
     def test_protocol_belongs_to_the_endpoint(self) -> None:
         """That of the node is what those have that say none."""

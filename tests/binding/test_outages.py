@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.binding.support import A, B, BindingTestCase, C, D
+from tests.binding.support import A, B, BindingTestCase, C, D, say
 from tests.radio.support import FACTS
 from zbtwist.binding.port import NodePort
 from zbtwist.binding.port_settings import PortSettings
@@ -40,9 +40,7 @@ class InterruptionTests(BindingTestCase):
         self.clients = {A: self.connect(27001), B: self.connect(27002)}
 
     def hear(self, address64: Address64) -> None:
-        receiver = self.node(address64).receiver
-        assert receiver is not None
-        receiver(b"something")
+        say(self.node(address64), b"something", self.wire.clock)
 
     def outage(self, seconds: float) -> None:
         self.wire.coordinator.link_down("It is gone.")

@@ -15,7 +15,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.binding.support import Computer
+from tests.binding.support import Computer, say
 from tests.clock import MemoryReactorClock
 from tests.radio.support import REMOTE, REMOTE16, Wire
 from tests.support import record_log
@@ -382,7 +382,7 @@ class NodePortTests(SynchronousTestCase):
             self.status()
             began = self.wire.clock.seconds()
             while not transport.disconnecting:
-                self.port.deliver(b"chat")
+                say(self.node, b"chat", self.wire.clock)
                 self.wire.clock.advance(REPLY_POLL)
             kept = self.wire.clock.seconds() - began
             self.assertLess(abs(kept - settings.reply_time * REPLY_TIMES), 2.1 * REPLY_POLL)
@@ -428,7 +428,7 @@ class NodePortTests(SynchronousTestCase):
     def test_node_that_is_heard_before_the_radio_is_set_up(self) -> None:
         """What comes behind the hole is not given to who read what was before it."""
         client, transport = self.connect()
-        self.port.deliver(b"before")
+        say(self.node, b"before", self.wire.clock)
         self.port.radio_is_deaf(self.wire.clock.seconds())
         self.wire.clock.advance(0.5)
         receiver = self.node.receiver

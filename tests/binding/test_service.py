@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from tests.binding.support import A, B, BindingTestCase
+from tests.binding.support import A, B, BindingTestCase, say
 from tests.radio.support import FACTS
 from zbtwist.binding.retries import MAX_RETRY_DELAY
 from zbtwist.binding.scheduler import DEFAULT_LIMIT
@@ -34,9 +34,7 @@ class ServiceTests(BindingTestCase):
     def test_node_reaches_its_port(self) -> None:
         self.see(A)
         transport = self.connect(27001)
-        receiver = self.node(A).receiver
-        assert receiver is not None
-        receiver(b"data")
+        say(self.node(A), b"data", self.wire.clock)
         self.assertEqual(transport.value(), b"data")
         self.assertEqual(self.bindings.clients, 1)
         transport.protocol.connectionLost()

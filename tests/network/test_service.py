@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -364,6 +365,7 @@ class NetworkServiceTests(SynchronousTestCase):
     def test_who_waits_has_the_bytes_first(self) -> None:
         """Before it is noted when they came, which matters to nobody yet."""
         self.up_with_a_router()
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"0"))
         found, before = self.when_received(), self.node().heard_at
         self.wire.clock.advance(1)
         self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"1"))
@@ -372,8 +374,38 @@ class NetworkServiceTests(SynchronousTestCase):
         self.assertEqual(self.node().spoke_at, before + 1)
         self.assertIs(self.network.signals.last_heard, self.node())
 
+    def test_who_waits_for_an_end_device_has_the_bytes_first_too(self) -> None:
+        """Once it is known to be one."""
+        self.up_with_a_router()
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 0x41, b"0"))
+        found, before = self.when_received(), self.node().heard_at
+        self.wire.clock.advance(1)
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 0x41, b"1"))
+        self.assertEqual(found, [(b"1", REMOTE16, before, END_DEVICE)])
+
+    def test_when_the_device_spoke(self) -> None:
+        """What its module says by itself is nothing of its device; and bytes are handed on before
+        it is noted when they came: who gets them may ask when the last ones did.
+        """
+        self.up_with_a_router()
+        node, clock = self.node(), self.wire.clock
+        found: list[float] = []
+        node.receiver = lambda data: found.append(node.data_at)
+        began = clock.seconds()
+        for frame in (
+            ReceivePacket(REMOTE, REMOTE16, 1, b"0"),
+            ReceivePacket(REMOTE, REMOTE16, 1, b"1"),
+            IODataSample(REMOTE, REMOTE16, 1, IOSample(1, 1)),
+            self.explicit(0x0011, b"2"),
+        ):
+            clock.advance(1)
+            self.wire.receive(frame)
+        self.assertEqual(found, [-inf, began + 1, began + 2])
+        self.assertEqual(node.data_at, began + 4)
+
     def test_what_is_new_of_a_node_is_noted_first(self) -> None:
         self.up_with_a_router()
+        self.wire.receive(ReceivePacket(REMOTE, REMOTE16, 1, b"0"))
         found, before = self.when_received(), self.node().heard_at
         self.wire.clock.advance(1)
         moved = Address16(0x7777)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.binding.support import BindingTestCase
+from tests.binding.support import BindingTestCase, say
 from tests.mqtt.support import MemoryBroker
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.port_values import OFF
@@ -81,7 +81,7 @@ class StreamsTestCase(BindingTestCase):
 
     def says(self, data: bytes) -> None:
         """The node says something."""
-        self.device.receiver(data)
+        say(self.device, data, self.wire.clock)
 
     def tell(self, data: bytes, name: str = "", **more: Any) -> None:
         """Somebody at the broker has bytes for the node."""

@@ -59,7 +59,7 @@ class NodeStream:
         "_backlog",
         "_clients",
         "_deaf_since",
-        "_heard",
+        "_hearer",
         "_hearers",
         "_writer",
         "bus",
@@ -88,6 +88,8 @@ class NodeStream:
         # Who is told what the node says: clients, and in place of those that ask, who knows which
         # of them it is for.
         self._hearers: dict[Hearer, None] = {}
+        # The only one; None if there are more, or none.
+        self._hearer: Hearer | None = None
         self._askers: Askers | None = None
         self.node = node
         self.outbound = outbound
@@ -99,7 +101,6 @@ class NodeStream:
         self.drops_again = False
         # Who alone may write, if only the first one may.
         self._writer: NodeClient | None = None
-        self._heard = float("-inf")
         # Since when the radio may have missed what the node said; None if it does not.
         self._deaf_since: float | None = None
         node.receiver = self.deliver
@@ -121,18 +122,17 @@ class NodeStream:
     def join(self, client: NodeClient) -> None:
         """A client hears the node, and may write to `outbound`, from now on."""
         self._clients[client] = None
-        self.noted.busy[self] = None
         if client.asks:
             self.asker_opened(client)
         else:
-            self._hearers[client] = None
+            self.hear(client)
 
     def part(self, client: NodeClient) -> None:
         """It is gone. What it wrote before is sent all the same."""
         self._clients.pop(client, None)
         if self._writer is client:
             self._writer = None
-        self._hearers.pop(client, None)
+        self.hear_no_more(client)
         if client.asks:
             self.asker_closed(client)
         else:
@@ -140,21 +140,18 @@ class NodeStream:
 
     def deliver(self, data: bytes) -> None:
         """Send bytes of the node to every client."""
-        hearers = self._hearers
+        hearer = self._hearer
         # Who waits for the bytes has them before they are counted.
-        if len(hearers) == 1:
-            for hearer in hearers:
-                hearer.deliver(data)
-                break
-        elif hearers:
+        if hearer is not None:
+            hearer.deliver(data)
+        elif self._hearers:
             # A client may be dropped on the way.
-            for hearer in list(hearers):
+            for hearer in list(self._hearers):
                 hearer.deliver(data)
         else:
             self._keep(data)
         self.bytes_received += len(data)
         self.packets_received += 1
-        self._heard = self.clock.seconds()
 
     def _keep(self, data: bytes) -> None:
         """Keep the last bytes for the next client, as many as the settings allow."""
@@ -173,18 +170,23 @@ class NodeStream:
         return len(self._backlog)
 
     def hear(self, hearer: Hearer) -> None:
-        """Have somebody hear the node who is no client."""
+        """Have somebody hear the node: a client, or who is none."""
         self._hearers[hearer] = None
+        self._hearers_changed()
         self.noted.busy[self] = None
 
     def hear_no_more(self, hearer: Hearer) -> None:
         """End that."""
         self._hearers.pop(hearer, None)
+        self._hearers_changed()
+
+    def _hearers_changed(self) -> None:
+        self._hearer = next(iter(self._hearers)) if len(self._hearers) == 1 else None
 
     @property
     def heard_at(self) -> float:
         """When the node said something last, seconds of the clock."""
-        return self._heard
+        return self.node.data_at
 
     def may_still_answer(self, since: float) -> bool:
         """Whether the answer to what a client said may still come.
@@ -195,7 +197,7 @@ class NodeStream:
         return (
             # What is kept for the next client must not be given to one that is gone.
             not settings.backlog
-            and now - max(self._heard, since) < settings.reply_time
+            and now - max(self.node.data_at, since) < settings.reply_time
             and now - since < settings.reply_time * REPLY_TIMES
         )
 
@@ -203,7 +205,7 @@ class NodeStream:
         """Whether bytes came from the node at that moment of the clock or later; or, if it is one
         that says something at all, went to it: they may have been a question.
         """
-        heard = self._heard
+        heard = self.node.data_at
         return heard >= moment or (heard > float("-inf") and self.outbound.last_delivery >= moment)
 
     def give_kept(self, client: NodeClient) -> None:
@@ -266,8 +268,7 @@ class NodeStream:
         itself.
         """
         self.askers.joined(client)
-        self._hearers[self.askers] = None
-        self.noted.busy[self] = None
+        self.hear(self.askers)
 
     def asker_ended(self, client: Writer) -> None:
         """A client that asks this node has ended its side; it may be said more than once."""
@@ -279,7 +280,7 @@ class NodeStream:
         askers.left(client)
         self.outbound.closed(client)
         if not askers.clients:
-            self._hearers.pop(askers, None)
+            self.hear_no_more(askers)
 
     def _count_dropped(self, size: int) -> None:
         self.bytes_unread += size

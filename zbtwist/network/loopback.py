@@ -19,6 +19,8 @@ from zbtwist.xbee.address import UNKNOWN64, Address64
 
 #: What every packet begins with.
 MARK = b"\xc1zb\x12"
+#: Its first byte, by which nearly all other packets are told from them in a tenth of the time.
+MARK_START = MARK[0]
 
 _HEAD = struct.Struct(">4sQ4sH")
 _CHECK_SIZE = 6

@@ -26,6 +26,9 @@ class Node:
     @ivar placed_at: when it was heard last in a frame with its 16-bit address, likewise.
     @ivar spoke_at: when it was heard last with something that is no answer to a command, a search
         or a test of ours.
+    @ivar data_at: when the last bytes of its serial line came; they are with whoever gets them.
+    @ivar is_settled: it was heard in this run of the gateway, and all is known for which it is
+        asked when it is heard, so that hearing it again at the same address is nothing new.
     @ivar told_to_restart_at: when it has said that it restarts, or leaves the network, as it was
         told.
     @ivar receiver: takes the bytes of its serial line.
@@ -57,12 +60,14 @@ class Node:
     heard_at: float = -inf
     placed_at: float = -inf
     spoke_at: float = -inf
+    data_at: float = -inf
     told_to_restart_at: float = -inf
     receiver: Callable[[bytes], None] | None = None
     has_temperature_command: bool | None = None
     next_inquiry: float = 0.0
     unanswered: int = 0
     missed_search: bool = False
+    is_settled: bool = False
     route: tuple[Address16, ...] | None = None
     signal: int | None = None
     signal_at: float = -inf

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container
-from math import inf
 from typing import Any, Protocol, TypeAlias
 
 from twisted.application.service import Service
@@ -21,7 +20,7 @@ from zbtwist.network.descriptions import Descriptions
 from zbtwist.network.events import FROM_NODE, BytesPassed, SearchEnded
 from zbtwist.network.first_search import FirstSearch
 from zbtwist.network.flash import Flash, may_have_been_done
-from zbtwist.network.loopback import MARK, echo_of
+from zbtwist.network.loopback import MARK, MARK_START, echo_of
 from zbtwist.network.neighbours import Neighbours
 from zbtwist.network.node import Node
 from zbtwist.network.pins import Pins
@@ -77,9 +76,6 @@ _Sent: TypeAlias = (
 
 #: Those that say by their options whether an end device sent them.
 _WITH_OPTIONS = (ReceivePacket, ExplicitReceive, IODataSample, SensorRead)
-
-#: When a node was heard that was not yet in this run of the gateway.
-_NEVER = -inf
 
 
 class NetworkSettings(Protocol):
@@ -239,8 +235,8 @@ class NetworkService(Service):
     # --- what the radio says -------------------------------------------------------------------
 
     def _take(self, frame_data: bytes, now: float) -> bool:
-        """A packet has come. If it says nothing new of a node of which all is known, and nobody
-        looks on, who waits for its bytes has them at once, before it is noted when they came.
+        """A packet has come. If it says nothing new of its node, and nobody looks on, who waits for
+        its bytes has them at once, before it is noted when they came.
 
         @return: whether it is so; else nothing was done.
         """
@@ -253,17 +249,14 @@ class NetworkService(Service):
             node is None
             or node.receiver is None
             or node.address16 != address16
-            or node.heard_at == _NEVER
-            or node.label is None
-            or node.device_type_identifier is None
-            or node.role is None
+            or not node.is_settled
             or self._observers
-            or options & RECEIVED_FROM_END_DEVICE
-            or data.startswith(MARK)
+            or (options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE)
+            or (data and data[0] == MARK_START and data.startswith(MARK))
         ):
             return False
         node.receiver(data)
-        node.heard_at = node.spoke_at = now
+        node.heard_at = node.spoke_at = node.data_at = now
         if address16 != UNKNOWN16:
             node.placed_at = now
         signals = self.signals
@@ -286,6 +279,7 @@ class NetworkService(Service):
             self._bus.publish(BytesPassed(node, FROM_NODE, frame.data, now))
         if node.receiver is not None:
             node.receiver(frame.data)
+        node.data_at = node.heard_at
         if self.signals.wanted:
             self.signals.measure(node)
 
@@ -418,6 +412,8 @@ class NetworkService(Service):
             node.spoke_at = node.heard_at
         if node.label is None or node.device_type_identifier is None or node.role is None:
             self._inquiries.inquire(node)
+        else:
+            node.is_settled = True
         return node
 
     # --- who becomes a node --------------------------------------------------------------------

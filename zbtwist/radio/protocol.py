@@ -210,14 +210,17 @@ class RadioProtocol(Protocol):
             batch.begin()
         traffic = self._traffic
         frames_in, bytes_in = traffic.frames_in, traffic.bytes_in
+        hearers = self._owner.hearers
+        take_of = hearers.takers.get
         for frame_data in frames:
             if traffic.watchers:
                 traffic.show(False, frame_data, self._decoder.api_mode)
             kind = frame_data[0]
-            hearers = self._owner.hearers
+            is_taken = False
             try:
-                take = hearers.takers.get(kind)
-                if take is None or not take(frame_data, now):
+                take = take_of(kind)
+                is_taken = take is not None and take(frame_data, now)
+                if not is_taken:
                     self._hear(frame_data, hearers)
             except Exception:
                 # A mistake of ours must not cost the link and with it every other node.
@@ -228,6 +231,10 @@ class RadioProtocol(Protocol):
             bytes_in[kind] += len(frame_data)
             # Not sooner: who hears that the radio was reset asks when it was heard before that.
             hearers.last_frame = now
+            if not is_taken:
+                # Whoever has heard it may have others hear what follows.
+                hearers = self._owner.hearers
+                take_of = hearers.takers.get
         if is_damaged:
             self._look_at_damage()
         if is_batch:
