@@ -24,6 +24,7 @@ from zbtwist.app.demo import DemoGuide
 from zbtwist.app.gateway import Gateway, warn_if_open
 from zbtwist.app.log_file import NoLogFile, take_log
 from zbtwist.app.reload import Reloader
+from zbtwist.app.stopping import Stopping
 from zbtwist.app.supervised import Supervised
 from zbtwist.config.gateway_options import OPTIONS
 from zbtwist.config.load import load
@@ -218,6 +219,7 @@ def makeService(options: Options) -> IService:
     for service in (
         Reloader(gateway, read, reactor, manager=manager),
         NoLogFile(reactor),
+        Stopping(reactor),
         Supervised(gateway, reactor, manager),
     ):
         service.setServiceParent(gateway)
