@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.clock import Clock
 from tests.faults.world import Device, World
 from tests.pages import DOCS
-from tests.radio.support import Wire
+from tests.radio.support import FACTS, Wire
 from tests.support import without_log_of_the_runner
 from zbtwist.health.events import HealthChanged
 from zbtwist.health.questions import COMMAND, PAUSE, QUIET, Questions
@@ -221,3 +221,38 @@ class CostTests(SynchronousTestCase):
         self.addCleanup(service.stopService)
         clock.pump([1.0] * seconds)
         return [looks.count(second) for second in range(1, seconds + 1)], len(asked)
+
+
+class TimeTests(SynchronousTestCase):
+    """The time of day is set: since when a node is as it is was said by the old one."""
+
+    def setUp(self) -> None:
+        self.clock, bus = Clock(), EventBus()
+        self.set_by = 0.0
+        self.clock.advance(1000.0)
+        steady = self.clock.seconds
+        nodes = NodeTable(bus, wall=lambda: self.set_by + steady(), steady=steady)
+        node = nodes.seen(Address64(0x0013A200_40000001), UNKNOWN16, self.clock.seconds())
+        assert node is not None
+        self.node = node
+        wire = Wire()
+        wire.coordinator.ready(FACTS)
+        self.service = HealthService(self.clock, wire.coordinator, nodes, lambda node: None, bus)
+        self.service.startService()
+        self.addCleanup(self.service.stopService)
+        self.clock.pump([1.0] * 10)
+
+    def test_it_is_set(self) -> None:
+        before = self.service.condition_of(self.node)
+        self.assertTrue(1000 < before.since < 1010)
+        self.set_by = 1e9
+        self.clock.pump([1.0] * 10)
+        after = self.service.condition_of(self.node)
+        self.assertEqual((after.health, after.since), (Health.OK, before.since + 1e9))
+
+    def test_it_drifts(self) -> None:
+        """What is said does not, each time somebody asks."""
+        before = self.service.condition_of(self.node)
+        self.set_by = 0.5
+        self.clock.pump([1.0] * 10)
+        self.assertEqual(self.service.condition_of(self.node), before)

@@ -189,6 +189,16 @@ class Record:
             self._doubt(now)
             self._given_up += sent
 
+    def time_was_set(self, seconds: float) -> None:
+        """The time of day was set, by so many seconds: what has begun did so by the new one."""
+        condition = self.condition
+        if condition.since:
+            since = condition.since + seconds
+            self.condition = Condition(condition.health, since, condition.why)
+        if self._doubted is not None:
+            moment, wall = self._doubted
+            self._doubted = moment, wall + seconds
+
     def _is_there(self) -> None:
         self.unanswered = 0
         self._given_up = 0
