@@ -4,7 +4,7 @@ import zbtwist
 from tests.site.support import TOPICS, SiteTestCase
 from zbtwist.radio.events import LinkDown
 from zbtwist.runtime.event_bus import EventBus
-from zbtwist.site.info import InfoSaid
+from zbtwist.site.info import LOOK, InfoSaid
 
 
 class InfoTests(SiteTestCase):
@@ -44,6 +44,14 @@ class InfoTests(SiteTestCase):
         self.assertNotEqual(said["link"], "")
         self.assertFalse(said["up"])
         self.assertEqual(said["radio"], before["radio"])
+
+    def test_time_of_day_that_is_set(self) -> None:
+        """When the gateway started follows it."""
+        nodes = self.gateway.network.nodes
+        wall = nodes.wall
+        self.patch(nodes, "wall", lambda: wall() + 1e6)
+        self.run_for(LOOK + 1)
+        self.assertEqual(self.kept(TOPICS.info)["started"], 1e6)
 
     def test_as_many_nodes_as_there_are(self) -> None:
         self.gateway.network.nodes.remove(self.node("METER"))

@@ -23,7 +23,7 @@ from zbtwist.health.record import Deliveries, Record, first_condition
 from zbtwist.health.state import PROBLEMS, Condition, Health, Moment
 from zbtwist.network.events import NodeForgotten
 from zbtwist.network.node import Node
-from zbtwist.network.table import DRIFT, NodeTable
+from zbtwist.network.table import NodeTable
 from zbtwist.radio.events import LinkUp
 from zbtwist.radio.interfaces import IRadio
 from zbtwist.runtime.event_bus import EventBus
@@ -76,7 +76,7 @@ class HealthService(Service):
         self._part = 0
         # What was heard before the radio came up says nothing of who is silent.
         self._up_at = clock.seconds()
-        self._epoch = nodes.wall() - self._up_at
+        self._epoch = nodes.epoch
         self._looking = LoopingCall(self._tick)
         self._looking.clock = clock
         bus.subscribe(LinkUp, self._radio_up)
@@ -141,12 +141,12 @@ class HealthService(Service):
 
     def _now(self) -> Moment:
         now, wall = self._clock.seconds(), self._nodes.wall()
-        # A computer without a clock of its own boots in the past.
-        drift = wall - now - self._epoch
-        if abs(drift) > DRIFT:
-            self._epoch += drift
+        epoch = self._nodes.epoch
+        if epoch != self._epoch:
+            # A computer without a clock of its own boots in the past.
             for record in self._records.values():
-                record.time_was_set(drift)
+                record.time_was_set(epoch - self._epoch)
+            self._epoch = epoch
         return now, wall
 
     def _tick(self) -> None:

@@ -104,10 +104,17 @@ class NodeTable:
         """
         if node.heard_at == -inf:
             return node.seen_before
+        return self.epoch + node.heard_at
+
+    @property
+    def epoch(self) -> float:
+        """When the steady clock was at 0, seconds since 1970 by the time of day as it is now. It
+        stays as it is until that is set, or has drifted away by `DRIFT`.
+        """
         epoch = self.wall() - self._steady()
         if abs(epoch - self._epoch) > DRIFT:
             self._epoch = epoch
-        return self._epoch + node.heard_at
+        return self._epoch
 
     def owner_of(self, address16: Address16) -> Address64 | None:
         """Return the 64-bit address of the node that was known last by a 16-bit one, if any."""

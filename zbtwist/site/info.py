@@ -43,7 +43,8 @@ class InfoSaid:
         self._radio = radio
         self._nodes = nodes
         self._retained = retained
-        self._started = nodes.wall()
+        # By the steady clock, since the time of day may be set.
+        self._started = nodes.wall() - nodes.epoch
         self._facts: RadioInfo | None = radio.facts
         self._topics: SiteTopics | None = None
         self._looking = LoopingCall(self.changed)
@@ -90,7 +91,7 @@ class InfoSaid:
                 "link": (facts.problem if facts else self._radio.offline_reason)
                 or self._radio.line.problem,
                 "nodes": len(self._nodes),
-                "started": self._started,
+                "started": self._nodes.epoch + self._started,
             }
         )
 

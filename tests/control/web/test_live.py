@@ -257,6 +257,16 @@ class Telling(LiveTestCase):
         self.assertIn("58 packets got no acknowledgement", told["health_text"])
         self.assertGreater(told["health_since"], 0)
 
+    def test_time_of_day_that_is_set(self) -> None:
+        """When the gateway started follows it."""
+        page, snapshot = self.opened()
+        nodes = self.gateway.network.nodes
+        wall = nodes.wall
+        self.patch(nodes, "wall", lambda: wall() + 1e6)
+        self.assertEqual(
+            self.changes(page)["gateway"], {"started": snapshot["gateway"]["started"] + 1_000_000}
+        )
+
     def test_warnings_are_counted(self) -> None:
         page, snapshot = self.opened()
         self.assertEqual(snapshot["gateway"]["warnings"], 0)

@@ -180,7 +180,8 @@ class View:
         self._place = place
         self._warnings = warnings
         self._decoding = decoding
-        self._started = int(network.nodes.wall())
+        # By the steady clock, since the time of day may be set.
+        self._started = network.nodes.wall() - network.nodes.epoch
         self._gateway: Values = {}
         self._radio_values: Values = {}
         self._nodes: dict[Address64, tuple[str, tuple[Any, ...]]] = {}
@@ -217,7 +218,7 @@ class View:
         place, walk = self._place(), self._network.walk
         return {
             "version": zbtwist.__version__,
-            "started": self._started,
+            "started": int(self._network.nodes.epoch + self._started),
             "nodes": len(self._network.nodes),
             "clients": self._bindings.clients,
             "control": place.control,
