@@ -10,7 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import left_out
-from tests.system.support import Gateway
+from tests.system.support import Gateway, wait_until
 
 # It is the same with every Python.
 skip = left_out() or None
@@ -72,5 +72,7 @@ class MemoryTests(SynchronousTestCase):
         self.assertLess(written, MUCH // 2)
         grown = self.resident() - before
         self.assertLess(grown, GROWTH, f"{written} bytes were taken")
-        (row,) = self.gateway.api.stats()
-        self.assertGreater(row["bytes_out"], 1000)
+        # On a busy computer the air is no faster than its processor.
+        wait_until(
+            lambda: self.gateway.api.stats()[0]["bytes_out"] > 1000, "more is sent than at first"
+        )
