@@ -87,6 +87,7 @@ class SocketWriteAtOnce(WriteAtOnce):
 
     socket: Any
 
-    def write_some(self, data: bytes) -> int:
-        sent: int = self.socket.send(data)
-        return sent
+    def __init__(self, *arguments: Any, **others: Any) -> None:
+        super().__init__(*arguments, **others)
+        # With no step in between.
+        self.write_some = self.socket.send  # type: ignore[method-assign]
