@@ -27,14 +27,7 @@ class OtherModeCase(LinkCase):
         self.service.startService()
         self.run_for(QUICK)
         self.assertEqual(present(self.coordinator.facts).api_mode, api_mode)
-        self.written: list[bytes] = []
-        receive = self.network.radio.receive_bytes
-
-        def watch(data: bytes) -> None:
-            self.written.append(data)
-            receive(data)
-
-        self.patch(self.network.radio, "receive_bytes", watch)
+        self.written = self.watch_line()
 
     def change_mode(self, api_mode: int) -> None:
         """As from the other interface: the line hears nothing of it."""

@@ -31,14 +31,7 @@ class LoopCase(LinkCase):
         self.nodes.startService()
         self.service.startService()
         self.run_for(10, 0.05)
-        self.asked: list[bytes] = []
-        receive = self.network.radio.receive_bytes
-
-        def watch(data: bytes) -> None:
-            self.asked.append(data)
-            receive(data)
-
-        self.patch(self.network.radio, "receive_bytes", watch)
+        self.asked = self.watch_line()
 
     def loop(self, *what: str | int, seconds: float = LONG, pause: float = 1.0) -> None:
         """Let these things happen one after the other, over and over."""

@@ -65,6 +65,18 @@ class LinkCase(SynchronousTestCase):
         self.switch = Switch(SimulatorEndpoint(self.clock, self.network))
         self.start_with(self.switch, wanted, **settings)
 
+    def watch_line(self) -> list[bytes]:
+        """Return what is written to the radio from now on, as it comes."""
+        written: list[bytes] = []
+        receive = self.network.radio.receive_bytes
+
+        def watch(data: bytes) -> None:
+            written.append(data)
+            receive(data)
+
+        self.patch(self.network.radio, "receive_bytes", watch)
+        return written
+
     def start_with(self, endpoint: Any, wanted: int | None = None, **settings: Any) -> None:
         bus = self.bus = EventBus()
         self.coordinator = Coordinator(self.clock, bus, first_id=1)

@@ -178,8 +178,8 @@ class Outbound(Unsent):
             later.add(writer, data, now, self._settings.delimiter, is_whole)
             return
         waiting, again, settings = self._waiting.now, self._retransmits, self._settings
-        line = self.line
         if not (self._in_flight or waiting.parts or again.packets):
+            line = self.line
             if (
                 (is_whole or not settings.gather)
                 and len(data) <= self._limit()

@@ -8,6 +8,7 @@ that the firmware does not have is answered in another way (02), at once and for
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from twisted.application.internet import backoffPolicy
 from twisted.internet.interfaces import IReactorTime
@@ -16,6 +17,8 @@ from twisted.internet.task import deferLater
 from zbtwist.radio.errors import ATRefused
 from zbtwist.xbee.status import ATStatus
 
+T = TypeVar("T")
+
 #: So many errors, one after the other, are believed.
 ERRORS = 5
 _pause = backoffPolicy(0.1, 0.8, 2.0, jitter=lambda: 0.0)
@@ -23,12 +26,12 @@ _pause = backoffPolicy(0.1, 0.8, 2.0, jitter=lambda: 0.0)
 PAUSES = tuple(map(_pause, range(ERRORS - 1)))
 
 
-async def when_ready(clock: IReactorTime, ask: Callable[[], Awaitable[bytes]]) -> bytes:
+async def when_ready(clock: IReactorTime, ask: Callable[[], Awaitable[T]]) -> T:
     """Ask a radio something, some times if it answers with an error.
 
     @param clock: times the pauses.
-    @param ask: asks, see `zbtwist.radio.coordinator.Coordinator.at`.
-    @return: the value of the answer.
+    @param ask: asks, as `zbtwist.radio.coordinator.Coordinator.at` does.
+    @return: what `ask` returned.
     @raise RadioError: what `ask` raised the last time.
     """
     for pause in PAUSES:

@@ -16,17 +16,17 @@ from __future__ import annotations
 import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from zbtwist.radio.baud_rates import ISerialLine
 from zbtwist.radio.bootloader import bootloader_in
-from zbtwist.radio.busy_radio import PAUSES
+from zbtwist.radio.busy_radio import when_ready
 from zbtwist.radio.command_mode import CommandMode
-from zbtwist.radio.errors import InBootloader, NoAnswer
+from zbtwist.radio.errors import ATRefused, InBootloader, NoAnswer
 from zbtwist.radio.line_health import causes, is_telnet
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.xbee.frames import ATCommand, ATCommandResponse, Frame
@@ -86,9 +86,6 @@ def mode_in(frame: Frame) -> int | None:
         return frame.value[-1]
     return None
 
-
-#: What stands for an answer that is no OK.
-_ERROR, _REFUSED = b"error", b"refused"
 
 #: For `ProbePlan.transparent_rates`: no rate is set.
 AS_IT_IS = (0,)
@@ -154,8 +151,10 @@ class Probe:
             # A slow radio's answer to what was asked before.
             return True
         answered, self._answered = self._answered, None
-        refusal = _ERROR if frame.outcome == ATStatus.ERROR else _REFUSED
-        answered.callback(frame.value if is_ok else refusal)
+        if is_ok:
+            answered.callback(frame.value)
+        else:
+            answered.errback(ATRefused(_COMMAND, frame.outcome, "The radio"))
         return True
 
     # --- asking --------------------------------------------------------------------------------
@@ -177,27 +176,21 @@ class Probe:
     async def _ask(self, waits: Sequence[float], more: float = 0.0) -> int | None:
         """Return the API mode, None if nobody answered."""
         for wait in waits:
-            value = await self._say_when_ready(MODE_QUESTION, wait + more)
-            if value in (_ERROR, _REFUSED):
+            question = partial(self._say, MODE_QUESTION, wait + more)
+            try:
+                value = await when_ready(self._clock, question)
+            except ATRefused:
                 # It is there, and does not tell: as it was named, or found last.
                 return self._protocol.api_mode
             if value:
                 return 2 if value == b"\x02" else 1
         return None
 
-    async def _say_when_ready(self, frame: ATCommand, seconds: float) -> bytes | None:
-        """The same as `_say`, some times if the answer is an error; see
-        `zbtwist.radio.busy_radio`.
-        """
-        for pause in PAUSES:
-            value = await self._say(frame, seconds)
-            if value != _ERROR:
-                return value
-            await deferLater(self._clock, pause)
-        return await self._say(frame, seconds)
-
     async def _say(self, frame: ATCommand, seconds: float) -> bytes | None:
-        """Return the value of the answer, None if there was none."""
+        """Return the value of the answer, None if there was none.
+
+        @raise ATRefused: the answer is no OK.
+        """
         answered: Deferred[bytes] = Deferred()
         self._answered = answered
         self._is_setting = bool(frame.parameter)
@@ -231,7 +224,10 @@ class Probe:
 
     async def _set(self, api_mode: int) -> bool:
         command = ATCommand(QUESTION_ID, _COMMAND, bytes([api_mode]))
-        value = await self._say_when_ready(command, _SET_TIMEOUT)
+        try:
+            value = await when_ready(self._clock, partial(self._say, command, _SET_TIMEOUT))
+        except ATRefused:
+            return False
         # A radio answers in order: what comes from now on was asked after the change.
         return value == b"" and await self._ask(WAITS) == api_mode
 

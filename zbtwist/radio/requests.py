@@ -197,9 +197,7 @@ class Requests:
     def close(self) -> None:
         """Let go of the clock, after `link_down`: nothing more will be asked."""
         self._is_closed = True
-        if self._packet_call is not None:
-            self._packet_call.cancel()
-            self._packet_call = None
+        self._watch_no_more()
         self.forget_packets()
 
     def forget_packets(self) -> None:
@@ -251,6 +249,7 @@ class Requests:
         self._pending[frame_id] = request
         request.finished = Deferred(lambda _: self._give_up(request))
         request.deadline = sent_at + timeout
+        # Mostly it is watched for already, and that costs no call.
         if self._packet_call is None or sent_at + OVERDUE < self._packet_call_at:
             self._watch_packets(sent_at + OVERDUE)
         return request.finished
@@ -335,9 +334,8 @@ class Requests:
         except Exception:
             self._give_up(request)
             self._finish(request, Failure())
-        overdue = request.sent_at + OVERDUE
-        if request.is_for_node and (self._packet_call is None or overdue < self._packet_call_at):
-            self._watch_packets(overdue)
+        if request.is_for_node:
+            self._watch_packets(request.sent_at + OVERDUE)
         return True
 
     def _id_for(self, request: Request) -> int:
@@ -384,7 +382,10 @@ class Requests:
         )
 
     def _watch_packets(self, deadline: float) -> None:
+        """Look at what is under way at that moment of the clock, unless that is done sooner."""
         if self._packet_call is not None:
+            if deadline >= self._packet_call_at:
+                return
             self._packet_call.cancel()
         self._packet_call_at = deadline
         self._packet_call = self._clock.callLater(
@@ -392,12 +393,16 @@ class Requests:
         )
 
     def _watch_no_more(self) -> None:
+        if self._packet_call is not None:
+            self._packet_call.cancel()
+            self._packet_call = None
+
+    def _command_done(self) -> None:
         """Leave nothing in the clock for a command that was the last. After a packet there is
         mostly another soon.
         """
-        if self._packet_call is not None and not self._pending:
-            self._packet_call.cancel()
-            self._packet_call = None
+        if not self._pending:
+            self._watch_no_more()
 
     def _look_at_packets(self) -> None:
         """The time of a packet may be up."""
@@ -412,8 +417,8 @@ class Requests:
             self._overdue_until = self._clock.seconds()
             self.unanswered()
         deadlines = [request.deadline for request in self._pending.values() if request.deadline]
-        first = min(*deadlines, inf, self._first_overdue)
-        if first < inf and (self._packet_call is None or first < self._packet_call_at):
+        first = min([*deadlines, self._first_overdue])
+        if first < inf:
             self._watch_packets(first)
 
     @property
@@ -434,7 +439,7 @@ class Requests:
         if self._pending.pop(request.frame_id, None) is not None:
             self._retire(request)
             self._start_waiting()
-            self._watch_no_more()
+            self._command_done()
         elif request in self._waiting:
             self._waiting.remove(request)
 
@@ -529,4 +534,4 @@ class Requests:
         self._finish(request, result)
         if self._waiting:
             self._start_waiting()
-        self._watch_no_more()
+        self._command_done()
