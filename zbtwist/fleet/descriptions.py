@@ -83,7 +83,7 @@ class Descriptions:
             node = self._nodes.get(address64)
             if node is None:
                 return
-            node.heard_at, node.seen_before, node.is_settled = float("-inf"), 0.0, False
+            node.heard_at, node.seen_before = float("-inf"), 0.0
         elif node.describe(description):
             self._nodes.changed(node)
         self._note_state(node, said, last_seen)

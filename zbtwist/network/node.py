@@ -27,8 +27,8 @@ class Node:
     @ivar spoke_at: when it was heard last with something that is no answer to a command, a search
         or a test of ours.
     @ivar data_at: when the last bytes of its serial line came; they are with whoever gets them.
-    @ivar is_settled: it was heard in this run of the gateway, and all is known for which it is
-        asked when it is heard, so that hearing it again at the same address is nothing new.
+    @ivar head: what its packets begin with while nothing new is expected of it; see
+        `zbtwist.network.settled`.
     @ivar told_to_restart_at: when it has said that it restarts, or leaves the network, as it was
         told.
     @ivar receiver: takes the bytes of its serial line.
@@ -67,13 +67,13 @@ class Node:
     next_inquiry: float = 0.0
     unanswered: int = 0
     missed_search: bool = False
-    is_settled: bool = False
     route: tuple[Address16, ...] | None = None
     signal: int | None = None
     signal_at: float = -inf
     temperature: float | None = None
     unwritten: frozenset[str] = frozenset()
     pins: NodePins | None = None
+    head: bytes = b""
 
     @property
     def hops(self) -> int:

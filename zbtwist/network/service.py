@@ -27,6 +27,7 @@ from zbtwist.network.pins import Pins
 from zbtwist.network.restoring import Restorer
 from zbtwist.network.samples import SAMPLE_CLUSTERS, sample_in, temperature_in
 from zbtwist.network.settings import SettingsReader
+from zbtwist.network.settled import HEAD_SIZE
 from zbtwist.network.signals import Signals
 from zbtwist.network.strangers import Strangers
 from zbtwist.network.table import NO_NODE, NodeTable
@@ -92,8 +93,9 @@ class NetworkSettings(Protocol):
     def port_settings(self) -> object: ...
 
 
-#: Reads the fields of a packet.
-_fields_of = ReceivePacket.fields_of
+def _is_in_question(node: Node) -> bool:
+    """Whether it is to be asked who it is when it is heard."""
+    return node.label is None or node.device_type_identifier is None or node.role is None
 
 
 class NetworkService(Service):
@@ -240,24 +242,15 @@ class NetworkService(Service):
 
         @return: whether it is so; else nothing was done.
         """
-        try:
-            address64, address16, options, data = _fields_of[len(frame_data)](frame_data)
-        except ValueError:
+        node = self.nodes.settled.of(frame_data[:HEAD_SIZE])
+        if node is None or self._observers:
             return False
-        node = self.nodes.get(address64)
-        if (
-            node is None
-            or node.receiver is None
-            or node.address16 != address16
-            or not node.is_settled
-            or self._observers
-            or (options & RECEIVED_FROM_END_DEVICE and node.role != devices.END_DEVICE)
-            or (data and data[0] == MARK_START and data.startswith(MARK))
-        ):
+        receiver, data = node.receiver, frame_data[HEAD_SIZE:]
+        if receiver is None or (data and data[0] == MARK_START and data.startswith(MARK)):
             return False
-        node.receiver(data)
+        receiver(data)
         node.heard_at = node.spoke_at = node.data_at = now
-        if address16 != UNKNOWN16:
+        if node.address16 != UNKNOWN16:
             node.placed_at = now
         signals = self.signals
         signals.last_heard = node
@@ -282,6 +275,15 @@ class NetworkService(Service):
         node.data_at = node.heard_at
         if self.signals.wanted:
             self.signals.measure(node)
+        if isinstance(frame, ReceivePacket) and not self._observers:
+            self._settle(node, frame)
+
+    def _settle(self, node: Node, packet: ReceivePacket) -> None:
+        """A packet was heard: see whether the next one like it will say nothing new of its node."""
+        # Whoever got it may have forgotten the node.
+        is_known = self.nodes.get(packet.address64) is node and not _is_in_question(node)
+        if is_known and node.address16 == packet.address16:
+            self.nodes.settled.add(node, packet)
 
     def _came_back(self, frame: ReceivePacket | ExplicitReceive) -> bool:
         """A packet has come that may be one of a link test: whether it is, and so of no stream."""
@@ -410,10 +412,8 @@ class NetworkService(Service):
             return self.nodes.get(address64)
         if not is_answer:
             node.spoke_at = node.heard_at
-        if node.label is None or node.device_type_identifier is None or node.role is None:
+        if _is_in_question(node):
             self._inquiries.inquire(node)
-        else:
-            node.is_settled = True
         return node
 
     # --- who becomes a node --------------------------------------------------------------------

@@ -11,6 +11,7 @@ from math import inf
 
 from zbtwist.network.events import NodeAdded, NodeChanged, NodeForgotten
 from zbtwist.network.node import Node
+from zbtwist.network.settled import SettledNodes
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import (
     BROADCAST64,
@@ -53,6 +54,7 @@ class NodeTable:
 
     @ivar bus: where.
     @ivar get: returns the node with an address, None if there is none.
+    @ivar settled: those of which nothing new is expected.
     @ivar moved: called with a node whose 16-bit address is another one, before the frame that told
         so is heard by anybody else.
     @ivar let_in: called with an address that is to be in the table, and is not; lets in who was
@@ -80,6 +82,7 @@ class NodeTable:
         # With no step in between: it is asked for each packet.
         self.get: Callable[[Address64], Node | None] = self._nodes.get
         self._by_address16: dict[Address16, Node] = {}
+        self.settled = SettledNodes()
         self.bus = bus
         self.moved: Callable[[Node], None] = _nobody
         self.let_in: Callable[[Address64], object] = _is_unheard
@@ -137,6 +140,7 @@ class NodeTable:
 
     def remove(self, node: Node) -> None:
         """Forget a node."""
+        self.settled.discard(node)
         known = self._nodes.pop(node.address64, None)
         if self._by_address16.get(node.address16) is node:
             del self._by_address16[node.address16]
@@ -215,6 +219,7 @@ class NodeTable:
 
     def changed(self, node: Node) -> None:
         """Say that a node is not as it was; one that is not in the table concerns nobody."""
+        self.settled.discard(node)
         if self._nodes.get(node.address64) is node:
             self.bus.publish(NodeChanged(node))
 
@@ -226,6 +231,7 @@ class NodeTable:
             previous = self._by_address16.get(address16)
             if previous is not None:
                 previous.address16 = UNKNOWN16
+                self.settled.discard(previous)
             self._by_address16[address16] = node
         self.moved(node)
         self.changed(node)

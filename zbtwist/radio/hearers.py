@@ -28,6 +28,7 @@ class FrameHearers:
     @ivar of: returns those who want frames of a type, in the order in which they are called; None
         if nobody does.
     @ivar takers: who is asked first, by the type byte.
+    @ivar taker_of: returns who that is, None if nobody is.
     @ivar last_frame: when the last frame came, seconds of the clock.
     """
 
@@ -36,6 +37,7 @@ class FrameHearers:
         self._by_type: dict[type[Frame], list[_Hear]] = {}
         self.of: Callable[[type[Frame]], Sequence[_Hear] | None] = self._by_type.get
         self.takers: dict[int, Taker] = {}
+        self.taker_of: Callable[[int], Taker | None] = self.takers.get
         self.last_frame = clock.seconds()
 
     def subscribe(self, frame_type: type[F], received: Callable[[F], None]) -> None:
@@ -45,7 +47,7 @@ class FrameHearers:
     def hear(self, frame: Frame) -> None:
         """Take a frame that came by another way than the line's."""
         frame_data, now = frame.to_bytes(), self._clock.seconds()
-        take = self.takers.get(frame_data[0]) if frame_data else None
+        take = self.taker_of(frame_data[0]) if frame_data else None
         if take is None or not take(frame_data, now):
             self.tell(frame)
         self.last_frame = now

@@ -208,33 +208,28 @@ class RadioProtocol(Protocol):
         is_batch = len(frames) > 1 or is_damaged
         if is_batch:
             batch.begin()
-        traffic = self._traffic
-        frames_in, bytes_in = traffic.frames_in, traffic.bytes_in
-        hearers = self._owner.hearers
-        take_of = hearers.takers.get
+        traffic, hearers = self._traffic, self._owner.hearers
+        watchers, frames_in, bytes_in = traffic.watchers, traffic.frames_in, traffic.bytes_in
         for frame_data in frames:
-            if traffic.watchers:
+            if watchers:
                 traffic.show(False, frame_data, self._decoder.api_mode)
             kind = frame_data[0]
-            is_taken = False
             try:
-                take = take_of(kind)
-                is_taken = take is not None and take(frame_data, now)
-                if not is_taken:
+                take = hearers.taker_of(kind)
+                if take is None or not take(frame_data, now):
                     self._hear(frame_data, hearers)
+                    # Whoever has heard it may have others hear what follows.
+                    hearers = self._owner.hearers
             except Exception:
                 # A mistake of ours must not cost the link and with it every other node.
                 frame = parse_frame(frame_data)
                 self.log.failure("A frame could not be handled: {frame}", frame=frame)
+                hearers = self._owner.hearers
             # Behind those who wait for it.
             frames_in[kind] += 1
             bytes_in[kind] += len(frame_data)
             # Not sooner: who hears that the radio was reset asks when it was heard before that.
             hearers.last_frame = now
-            if not is_taken:
-                # Whoever has heard it may have others hear what follows.
-                hearers = self._owner.hearers
-                take_of = hearers.takers.get
         if is_damaged:
             self._look_at_damage()
         if is_batch:

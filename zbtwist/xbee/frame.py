@@ -63,14 +63,11 @@ class LaidOut(Frame):
 
     @cvar layout: the layout of the fixed fields.
     @cvar tail: how to read the rest; None if there is none.
-    @cvar fields_of: reads the fields of frame data whose rest is taken as it is, without making a
-        frame.
     """
 
     __slots__ = ()
     layout: ClassVar[struct.Struct]
     tail: ClassVar[Tail | None] = DATA
-    fields_of: ClassVar[UnpackOf]
     _values: ClassVar[Callable[[Any], Any]]
     _read: ClassVar[Reader]
 
@@ -146,7 +143,7 @@ def register(frame_class: type[F]) -> type[F]:
 _MAX_SIZES = 1024
 
 
-class UnpackOf(dict[int, Callable[[bytes], tuple[Any, ...]]]):
+class _UnpackOf(dict[int, Callable[[bytes], tuple[Any, ...]]]):
     """What reads a layout and the bytes behind it, by the size of the whole: fixed fields and data
     at once, which is the quickest way to have them. For fewer bytes than those of the layout it is
     a `ValueError`.
@@ -172,7 +169,7 @@ def _reader_of(frame_class: type[LaidOut]) -> Reader:
     # The type byte is skipped.
     layout = struct.Struct(f">x{frame_class.layout.format.lstrip('>')}")
     size, tail = layout.size, frame_class.tail
-    unpack_of = frame_class.fields_of = UnpackOf(layout)
+    unpack_of = _UnpackOf(layout)
 
     def read_data(frame_data: bytes) -> Frame:
         frame: Frame = make(*unpack_of[len(frame_data)](frame_data))

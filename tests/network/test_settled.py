@@ -1,0 +1,116 @@
+"""Packets of which it is known whose they are by what they begin with."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
+from zbtwist.network.admission import Admit
+from zbtwist.network.node import Node
+from zbtwist.network.service import NetworkService
+from zbtwist.network.settled import HEAD_SIZE, SettledNodes
+from zbtwist.radio.coordinator import DISCOVERY_MARGIN
+from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
+from zbtwist.xbee.description import NodeDescription
+from zbtwist.xbee.devices import ROUTER
+from zbtwist.xbee.frames import NodeIdentification, ReceivePacket
+
+SEARCH = FACTS.discovery_time + DISCOVERY_MARGIN
+OTHER = Address64(0x0013A200400A0B0B)
+
+
+def packet(options: int, data: bytes = b"bytes") -> ReceivePacket:
+    return ReceivePacket(REMOTE, REMOTE16, options, data)
+
+
+class SettledNodesTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.settled = SettledNodes()
+        self.node = Node(REMOTE, REMOTE16)
+
+    def of(self, options: int) -> Node | None:
+        return self.settled.of(packet(options, b"others").to_bytes()[:HEAD_SIZE])
+
+    def test_packets_of_it(self) -> None:
+        self.settled.add(self.node, packet(1))
+        self.assertEqual((self.of(1), self.of(2)), (self.node, None))
+
+    def test_one_beginning_of_each(self) -> None:
+        """Options are a stranger's byte: the last is kept, and not all that ever were."""
+        for options in (1, 2, 2):
+            self.settled.add(self.node, packet(options))
+        self.assertEqual((self.of(1), self.of(2)), (None, self.node))
+
+    def test_no_more(self) -> None:
+        self.settled.add(self.node, packet(1))
+        self.settled.discard(self.node)
+        self.settled.discard(self.node)
+        self.assertIsNone(self.of(1))
+
+
+class ChangesTests(SynchronousTestCase):
+    """What is to be looked at closely again."""
+
+    def setUp(self) -> None:
+        self.wire = Wire(ready=False)
+        self.network = NetworkService(
+            self.wire.clock, self.wire.coordinator, self.wire.bus, admit=Admit.ALL
+        )
+        self.network.startService()
+        self.wire.coordinator.ready(FACTS)
+        self.wire.clock.advance(SEARCH)
+        self.identify(REMOTE)
+        self.got: list[bytes] = []
+        self.node.receiver = self.got.append
+        self.wire.receive(packet(1, b"1"))
+
+    def identify(self, address64: Address64) -> None:
+        description = NodeDescription(
+            REMOTE16, address64, b"E1", Address16(0), ROUTER, device_type_identifier=0x30005
+        )
+        self.wire.receive(NodeIdentification(address64, REMOTE16, 2, description))
+
+    @property
+    def node(self) -> Node:
+        node = self.network.nodes.get(REMOTE)
+        assert node is not None
+        return node
+
+    def test_forgotten(self) -> None:
+        self.network.nodes.remove(self.node)
+        self.wire.receive(packet(1, b"2"))
+        self.assertEqual(self.got, [b"1"])
+
+    def test_forgotten_by_who_gets_its_bytes(self) -> None:
+        node = self.node
+
+        def receive(data: bytes) -> None:
+            self.got.append(data)
+            self.network.nodes.remove(node)
+
+        node.receiver = receive
+        # It is looked at closely, for its options, and not the next time.
+        for _ in range(2):
+            self.wire.receive(packet(2, b"2"))
+        self.assertEqual(self.got, [b"1", b"2"])
+
+    def test_its_address_was_anothers(self) -> None:
+        self.identify(OTHER)
+        self.assertEqual(self.node.address16, UNKNOWN16)
+        self.wire.receive(packet(1, b"2"))
+        self.assertEqual(self.node.address16, REMOTE16)
+        self.assertEqual(self.got, [b"1", b"2"])
+
+    def test_it_leads_nowhere(self) -> None:
+        """A packet to its address did not arrive, and then it is heard with that."""
+        self.network.nodes.located(self.node, UNKNOWN16)
+        self.wire.receive(packet(1, b"2"))
+        self.assertEqual(self.node.address16, REMOTE16)
+
+    def test_known_no_more(self) -> None:
+        """Such as when a module is another one in the place of the old: it is asked."""
+        self.node.label = None
+        self.network.nodes.changed(self.node)
+        self.wire.sent.clear()
+        self.wire.receive(packet(1, b"2"))
+        self.assertTrue(self.wire.sent)
