@@ -3,7 +3,7 @@
 When which of it is done is for the machine of `zbtwist.radio.link`. The radio is found (see
 `zbtwist.radio.probe`) and brought up (`zbtwist.radio.bring_up`); again and again while it does not
 answer; and again when it says that it was reset or has joined, since what bring-up sets and reads
-does not outlive that. A radio that is up is watched (`zbtwist.radio.heartbeat`).
+does not outlive that. A radio that is up is watched (`zbtwist.radio.link_watch`).
 
 A line that is open to a radio that does not answer is closed now and then, to be opened anew: what
 hangs may be the connection to a serial server, or the USB adapter.
@@ -30,15 +30,14 @@ from zbtwist.radio.damage import Sender
 from zbtwist.radio.errors import ATRefused, InBootloader, NoAnswer, RadioError
 from zbtwist.radio.events import RadioSteady, RadioUnsteady
 from zbtwist.radio.hearers import only
-from zbtwist.radio.heartbeat import TRY_TIMEOUT, Heartbeat
+from zbtwist.radio.heartbeat import TRY_TIMEOUT
 from zbtwist.radio.info import RadioInfo
 from zbtwist.radio.interfaces import ILinkOwner, IProtocolOwner
 from zbtwist.radio.last_radio import LastRadio
 from zbtwist.radio.line_health import hang_up, is_telnet
 from zbtwist.radio.link import make_link
-from zbtwist.radio.link_log import RESETS, LinkLog
-from zbtwist.radio.mode_watch import ModeWatch
-from zbtwist.radio.network_place import MOVES, NetworkPlace
+from zbtwist.radio.link_log import LinkLog
+from zbtwist.radio.link_watch import LinkWatch
 from zbtwist.radio.probe import Probe, ProbeResult
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.retrying_endpoint import OPEN_RETRY
@@ -46,7 +45,6 @@ from zbtwist.radio.steadiness import LAST_PAUSE
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.runtime.standstill import Standstill, StoodStill
 from zbtwist.xbee.frames import Frame, ModemStatus
-from zbtwist.xbee.status import ASSOCIATED, ModemStatusCode
 
 T = TypeVar("T")
 
@@ -73,12 +71,6 @@ FLASH_TIMEOUT = 5.0
 #: Seconds at most that the first answer of a radio is taken to have needed: if the line was silent
 #: for longer, it was dead.
 MAX_ANSWER_TIME = 5.0
-#: AI of a radio that left its network and was not asked yet; any but `ASSOCIATED` would do.
-_LEFT = 0xFF
-
-_JOINS = (ModemStatusCode.JOINED, ModemStatusCode.COORDINATOR_STARTED)
-#: Seconds after a bring-up in which the news that the radio has joined may be what was read then.
-SETTLING_TIME = 3.0
 
 
 @implementer(IProtocolOwner, ILinkOwner)
@@ -92,7 +84,7 @@ class LinkWork:
     @ivar log: says what becomes of the link.
     @ivar configure: see `zbtwist.radio.probe.ProbePlan`, as for `write_flash`. Both count from the
         next time on that the radio is looked for.
-    @ivar heartbeat: watches the radio while it is up.
+    @ivar watch: watches the radio while it is up.
     """
 
     def __init__(
@@ -117,19 +109,14 @@ class LinkWork:
         self.hearers = coordinator.hearers
         self.protocol: RadioProtocol | None = None
         self.link = make_link(self)
-        self.heartbeat = Heartbeat(
-            clock, coordinator, self.link.silent, self._association_changed, heartbeat
-        )
+        self.watch = LinkWatch(clock, coordinator, self.link, lambda: self.log, heartbeat)
         self._clock = clock
         self._coordinator = coordinator
         # What the link's state is for, where that takes time.
         self._under_way: Deferred[Any] | None = None
         self._standstill = standstill
-        self._place = NetworkPlace(clock, coordinator)
-        self._mode_watch = ModeWatch(clock, coordinator, self.link.in_other_mode)
         coordinator.unanswered = self._doubt_mode
         self.begin_with(log, last)
-        coordinator.subscribe(ModemStatus, self._modem_status)
         bus.subscribe(StoodStill, self._stood_still)
         bus.subscribe(RadioUnsteady, self._note_steadiness)
         bus.subscribe(RadioSteady, self._note_steadiness)
@@ -155,7 +142,6 @@ class LinkWork:
         # Whether nothing came on the line since it was opened.
         self._is_mute = False
         self._coordinator.line.forget()
-        self._up_since = 0.0
         # When a radio that is unsteady, and left alone, is set up again.
         self._begins_at: float | None = None
         # Since when the radio is looked for without an answer.
@@ -227,9 +213,7 @@ class LinkWork:
         work.addCallback(done).addErrback(self._work_failed)
 
     def _end_work(self) -> None:
-        self.heartbeat.stop()
-        self._mode_watch.stop()
-        self._place.stop()
+        self.watch.end()
         if self._under_way is not None:
             work, self._under_way = self._under_way, None
             work.cancel()
@@ -348,7 +332,7 @@ class LinkWork:
         if self.last.was_at(self.baud_rate):
             self._coordinator.hearers.hear(frame)
         elif isinstance(frame, ModemStatus):
-            self._modem_status(frame)
+            self.watch.modem_status(frame)
 
     # --- what becomes of the link --------------------------------------------------------------
 
@@ -358,10 +342,9 @@ class LinkWork:
         facts = replace(facts, line=self.log.name, baud_rate=self.baud_rate)
         self.log.up(facts, self.last)
         self.last.address64 = facts.address64
-        self._up_since = self._clock.seconds()
         if not facts.joined:
             self._left_at = self._coordinator.down_since
-        self.heartbeat.start(facts.association)
+        self.watch.begin(facts.association)
         self._coordinator.ready(facts, self.log.is_news)
 
     def begin_again(self, reason: str, is_reset: bool = False) -> None:
@@ -442,12 +425,10 @@ class LinkWork:
     def _stood_still(self, event: StoodStill) -> None:
         """The line may have lost what came, or the radio may have been away and be back."""
         self._coordinator.stood_still(event.since)
-        self.heartbeat.ask_now()
+        self.watch.heartbeat.ask_now()
 
     def _doubt_mode(self) -> None:
-        """There is a sign that the radio may be in another API mode."""
-        if self._coordinator.facts is not None and self.protocol is not None:
-            self._mode_watch.look(self.protocol)
+        self.watch.doubt_mode(self.protocol)
 
     def say_other_mode(self, api_mode: int) -> None:
         self.log.in_other_mode(api_mode, self.last.api_mode)
@@ -470,36 +451,4 @@ class LinkWork:
         # It is there and answers, but reaches nobody.
         if self._coordinator.facts is not None:
             self._coordinator.left(replace(self._coordinator.facts, association=association))
-        self.heartbeat.start(association)
-
-    def _association_changed(self, association: int) -> None:
-        if association == ASSOCIATED:
-            self.link.joined()
-        else:
-            facts = self._coordinator.facts
-            if facts is not None and facts.joined:
-                self.log.network_upset()
-            self.link.left(association)
-
-    def _modem_status(self, frame: ModemStatus) -> None:
-        self.log.says(frame.status)
-        if frame.status in RESETS:
-            self.link.reset()
-            self._coordinator.forget_packets()
-        elif frame.status in _JOINS:
-            facts = self._coordinator.facts
-            seconds = self._clock.seconds() - self._up_since
-            is_up = facts is not None and facts.joined
-            if is_up and seconds < SETTLING_TIME:
-                self._place.moved(self.log)
-            else:
-                if is_up:
-                    self.log.network_upset()
-                self.link.joined()
-        elif frame.status in MOVES:
-            self._place.moved(self.log)
-        elif frame.status == ModemStatusCode.LEFT:
-            facts = self._coordinator.facts
-            # One that is out already stays out for the reason that was read.
-            is_out = facts is not None and not facts.joined
-            self.link.left(facts.association if facts is not None and is_out else _LEFT)
+        self.watch.heartbeat.start(association)

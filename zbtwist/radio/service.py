@@ -200,11 +200,11 @@ class RadioService(MultiService):
     @property
     def heartbeat(self) -> float:
         """Seconds without an answer after which the radio is asked if it is there; 0 for never."""
-        return self._work.heartbeat.seconds
+        return self._work.watch.heartbeat.seconds
 
     @heartbeat.setter
     def heartbeat(self, seconds: float) -> None:
-        self._work.heartbeat.seconds = seconds
+        self._work.watch.heartbeat.seconds = seconds
         facts = self.coordinator.facts
         if facts is not None:
-            self._work.heartbeat.start(facts.association)
+            self._work.watch.heartbeat.start(facts.association)
