@@ -14,8 +14,9 @@ from tests.support import mistake
 from zbtwist.radio import coordinator
 from zbtwist.radio.coordinator import AT_TIMEOUT, DISCOVERY_MARGIN, REMOTE_AT_TIMEOUT
 from zbtwist.radio.errors import ATRefused, NoAnswer, RadioOffline, TooManyRequests
+from zbtwist.radio.frame_ids import QUARANTINE
 from zbtwist.radio.request import EXTENDED_TRANSMIT_TIMEOUT, TRANSMIT_TIMEOUT
-from zbtwist.radio.requests import IDS_FOR_DATA, MAX_WAITING, QUARANTINE
+from zbtwist.radio.requests import IDS_FOR_DATA, MAX_WAITING
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import (

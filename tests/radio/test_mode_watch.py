@@ -249,8 +249,8 @@ class FalseAlarmTests(OtherModeCase):
     def test_somebody_else_asks_for_the_mode(self) -> None:
         """With the same frame id: each has the answer."""
         self.begin(api_mode=1)
-        while self.coordinator._free[0] != 1:
-            self.coordinator._free.rotate()
+        while self.coordinator._ids.free[0] != 1:
+            self.coordinator._ids.free.rotate()
         asked = start(self.coordinator.at("AP"))
         self.network.radio.write(b"~\x00\x02\x8a\x00\x00")
         self.run_for(1)

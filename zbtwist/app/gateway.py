@@ -147,7 +147,7 @@ class Gateway(MultiService):
         """
         @param endpoint: the radio, if it is another than the settings say.
         @param wall: says the seconds since 1970, for people; all else goes by the reactor's clock.
-        @param first_id: the first frame id, any if None; see `zbtwist.radio.requests.Requests`.
+        @param first_id: the first frame id, any if None; see `zbtwist.radio.frame_ids.FrameIds`.
         """
         super().__init__()
         self._settings = settings

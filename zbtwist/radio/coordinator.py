@@ -1,7 +1,8 @@
 """The local radio, as the rest of the program sees it: its link, and who wants its frames.
 
-Each request is one awaitable; `zbtwist.radio.requests` has how they are sent and answered. The
-coordinator outlives links. `link_up` and `link_down` are for `zbtwist.radio.link_work`.
+Each request is one awaitable; `zbtwist.radio.requests` has how they are sent and answered, and
+`zbtwist.radio.transmissions` how packets are. The coordinator outlives links. `link_up` and
+`link_down` are for `zbtwist.radio.link_work`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from zbtwist.radio.info import DEFAULT_DISCOVERY_TIME
 from zbtwist.radio.interfaces import IRadio, IWay
 from zbtwist.radio.line_health import LineHealth
 from zbtwist.radio.request import RemoteCommand, Request
-from zbtwist.radio.requests import Requests
+from zbtwist.radio.transmissions import Transmissions
 from zbtwist.runtime.event_bus import EventBus
 from zbtwist.xbee.address import UNKNOWN16, UNKNOWN64, Address16, Address64, format_address64
 from zbtwist.xbee.description import NodeDescription
@@ -56,7 +57,7 @@ F = TypeVar("F", bound=Frame)
 
 
 @implementer(IRadio)
-class Coordinator(Requests):
+class Coordinator(Transmissions):
     """The local XBee, as the rest of the program sees it.
 
     @ivar line: how the line to it is.
@@ -68,7 +69,7 @@ class Coordinator(Requests):
         """
         @param clock: times the requests.
         @param bus: is told what becomes of the link.
-        @param first_id: see `Requests`.
+        @param first_id: see `zbtwist.radio.frame_ids.FrameIds`.
         """
         super().__init__(clock, first_id)
         self._bus = bus

@@ -1,14 +1,8 @@
-"""Frame ids, and the requests that have one or wait for one.
+"""What is asked of the radio: each request has a frame id, or waits for one.
 
-A request takes a frame id from the pool of 255 and gives it back when its answer is in; the pool
-gives out the id that has rested longest. An answer is matched by id, frame type, and where it has
-them command and address; one that matches nothing is counted and ignored.
-
-A Transmit Status has the id, and at best a 16-bit address, and a late one must not speak for
-another packet. So the id of a packet without a status is kept from other packets for as long as the
-status may still come in time, and `QUARANTINE` seconds more; AT commands may use it. The radio may
-still have packets of a former run of the gateway, of which nobody knows: so the ids begin anywhere,
-and a status with the address of a node that the packet was not for is not the packet's.
+A request takes a frame id from the pool (`zbtwist.radio.frame_ids`) and gives it back when its
+answer is in. An answer is matched by id, frame type, and where it has them command and address; one
+that matches nothing is counted and ignored.
 
 Requests that find no free id wait, and their time runs. Remote AT commands, of which many may be
 under way to nodes that sleep, leave `IDS_FOR_DATA` ids to the rest.
@@ -16,7 +10,6 @@ under way to nodes that sleep, leave `IDS_FOR_DATA` ids to the rest.
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,59 +28,31 @@ from zbtwist.radio.errors import (
     RadioOffline,
     TooManyRequests,
 )
+from zbtwist.radio.frame_ids import LAST_ID, FrameIds
 from zbtwist.radio.hearers import FrameHearers, Taker
-from zbtwist.radio.histogram import Histogram
 from zbtwist.radio.request import (
-    EXTENDED_TRANSMIT_TIMEOUT,
-    TRANSMIT_TIMEOUT,
-    Packet,
     Request,
 )
 from zbtwist.runtime.early import EARLY
 from zbtwist.xbee.address import (
-    UNKNOWN16,
     UNKNOWN64,
-    Address16,
-    Address64,
     format_address64,
-    is_of_one_node,
 )
 from zbtwist.xbee.description import NodeDescription
-from zbtwist.xbee.frames import (
-    DIGI_PROFILE,
-    LOOPBACK_CLUSTER,
-    OPTION_EXTENDED_TIMEOUT,
-    SERIAL_ENDPOINT,
-    ATCommandResponse,
-    ExplicitTransmitRequest,
-    Frame,
-    RemoteATCommandResponse,
-    TransmitRequest,
-    TransmitStatus,
-)
+from zbtwist.xbee.frames import ATCommandResponse, Frame, RemoteATCommandResponse
 from zbtwist.xbee.status import ATStatus
-from zbtwist.xbee.zdo import ZDO_ENDPOINT, ZDO_PROFILE
 
 F = TypeVar("F", bound=Frame)
 
-#: Seconds that the id of a packet without a status is kept from other packets when that cannot come
-#: in time any more.
-QUARANTINE = 60.0
 #: Seconds after which the answer to a patient request is late, whatever else was answered.
 MAX_PATIENCE = 120.0
 #: Seconds after which it is said that a packet or a command for a node has no answer yet: a sign
 #: that the radio may not understand what it is told, and no more than that.
 OVERDUE = 2.0
-#: Frame ids are 1 to this; a request with 0 has no answer.
-LAST_ID = 255
 #: Frame ids that remote AT commands leave for packets and the local radio.
 IDS_FOR_DATA = 63
 #: Requests that may wait for a frame id.
 MAX_WAITING = 4096
-
-
-def _nobody(address16: Address16) -> None:
-    """Nobody is known by that address."""
 
 
 def _nobody_asks() -> None:
@@ -95,19 +60,15 @@ def _nobody_asks() -> None:
 
 
 class Requests:
-    """What is asked of the radio: packets, and commands.
+    """What is asked of the radio.
 
     It is the base of the coordinator and not a part of it, since each packet would pay for the call
     from one to the other.
 
-    @ivar transmit_seconds: how long packets took, from the request to its status.
     @ivar late_answers: answers that no request waited for: late, doubled, or to someone else.
     @ivar hearers: who hears the frames of the radio, the requests among them.
     @ivar last_answer: when the last answer to a request came, in time or not; what the radio says
         by itself is no sign that it takes what it is told.
-    @ivar address16_counts: whether a node is its 16-bit address. With 802.15.4 several may have the
-        same, and a packet with one goes there, whatever its 64-bit address.
-    @ivar owner_of: see `zbtwist.radio.interfaces.IRadio`.
     @ivar offline_reason: a sentence: why nothing can be sent; empty when it can.
     @ivar unanswered: set by who watches the radio: called when a packet or a command for a node has
         had no answer for `OVERDUE` seconds, once for all that were sent until then.
@@ -118,18 +79,13 @@ class Requests:
     def __init__(self, clock: IReactorTime, first_id: int | None = None) -> None:
         """
         @param clock: times the requests.
-        @param first_id: the frame id to begin with, any if None: the radio may still have packets
-            of a former run.
+        @param first_id: see `FrameIds`.
         """
         self._clock = clock
         self._send: Callable[[Frame], None] | None = None
-        # No secret: the radio repeats it to anybody who has the line.
-        first_id = first_id or random.randint(1, LAST_ID)  # noqa: S311
-        self._free: deque[int] = deque((*range(first_id, LAST_ID + 1), *range(1, first_id)))
         self._pending: dict[int, Request] = {}
         self._waiting: deque[Request] = deque()
-        # In the order in which they came in: the first has rested longest.
-        self._quarantined: dict[int, IDelayedCall] = {}
+        self._ids = FrameIds(clock, self._pending, self._start_waiting, first_id)
         # One call for all: when the first of them is overdue, or at the first deadline of the
         # packets that were sent at once. Nearly all are done long before, and making and cancelling
         # one for each takes its time.
@@ -139,16 +95,12 @@ class Requests:
         self._remote_commands = 0
         self._congested = False
         self.late_answers = 0
-        self.transmit_seconds = Histogram()
         self.offline_reason = "The gateway has not opened the radio yet."
         # Who asked is answered first. What is news of a node is news even if it is an answer.
         self.hearers = FrameHearers(clock)
-        self.hearers.subscribe(TransmitStatus, self._transmit_status)
         self.hearers.subscribe(ATCommandResponse, self._command_answered)
         self.hearers.subscribe(RemoteATCommandResponse, self._command_answered)
         self.last_answer = clock.seconds()
-        self.address16_counts = True
-        self.owner_of: Callable[[Address16], Address64 | None] = _nobody
         self.unanswered: Callable[[], None] = _nobody_asks
         # Of what was sent until then it was said that it has no answer, if it has none.
         self._overdue_until = -inf
@@ -187,11 +139,12 @@ class Requests:
         self._send = None
         self._congested = False
         self.offline_reason = reason
-        pending, self._pending = self._pending, {}
-        waiting, self._waiting = self._waiting, deque()
-        for request in pending.values():
+        pending, waiting = list(self._pending.values()), self._waiting
+        self._pending.clear()
+        self._waiting = deque()
+        for request in pending:
             self._retire(request)
-        for request in [*pending.values(), *waiting]:
+        for request in [*pending, *waiting]:
             self._finish(request, RadioOffline(reason))
 
     def close(self) -> None:
@@ -204,104 +157,10 @@ class Requests:
         """The radio has restarted: of what it had before it reports nothing more, so that the ids
         of packets need no rest.
         """
-        for call in self._quarantined.values():
-            call.cancel()
-        # A command that uses one gives it back.
-        self._free.extend(one for one in self._quarantined if one not in self._pending)
-        self._quarantined.clear()
+        self._ids.keep_no_more()
         self._start_waiting()
 
     # --- requests ------------------------------------------------------------------------------
-
-    def transmit(
-        self,
-        address64: Address64,
-        data: bytes,
-        address16: Address16 = UNKNOWN16,
-        sleeps: bool = False,
-    ) -> Deferred[TransmitStatus]:
-        """Send bytes to a node's serial line.
-
-        @param data: at most `RadioInfo.payload_limit` bytes.
-        @param sleeps: the node may be asleep, and is waited for longer.
-        @return: fires with the status, whatever it says; fails with `NoAnswer`, `RadioOffline` or
-            `TooManyRequests`.
-        """
-        if not self.address16_counts:
-            address16 = UNKNOWN16
-        options = OPTION_EXTENDED_TIMEOUT if sleeps else 0
-        frame = TransmitRequest(0, address64, address16, 0, options, data)
-        frame_id, sent_at = 0, 0.0
-        if self._free and self._send is not None and not (self._waiting or self._congested):
-            # As nearly always. The packet goes on the line first, and into the books after that;
-            # its status comes in a later turn of the reactor.
-            frame_id = frame.frame_id = self._free.popleft()
-            sent_at = self._clock.seconds()
-            try:
-                self._send(frame)
-            except Exception:
-                self._free.append(frame_id)
-                return fail()
-        timeout = EXTENDED_TRANSMIT_TIMEOUT if sleeps else TRANSMIT_TIMEOUT
-        request = Packet(frame, TransmitStatus, "", address64, timeout, frame_id, sent_at)
-        if not frame_id:
-            return self._request(request)
-        self._pending[frame_id] = request
-        request.finished = Deferred(lambda _: self._give_up(request))
-        request.deadline = sent_at + timeout
-        # Mostly it is watched for already, and that costs no call.
-        if self._packet_call is None or sent_at + OVERDUE < self._packet_call_at:
-            self._watch_packets(sent_at + OVERDUE)
-        return request.finished
-
-    def transmit_loopback(
-        self,
-        address64: Address64,
-        data: bytes,
-        address16: Address16 = UNKNOWN16,
-        sleeps: bool = False,
-    ) -> Deferred[TransmitStatus]:
-        """Send bytes to a node's radio, which sends them back; none comes to its serial line. See
-        `transmit`; what comes back is not waited for.
-        """
-        where = (SERIAL_ENDPOINT, SERIAL_ENDPOINT, LOOPBACK_CLUSTER, DIGI_PROFILE)
-        return self._transmit_explicit(address64, data, address16, where, sleeps)
-
-    def transmit_zdo(
-        self,
-        address64: Address64,
-        cluster_id: int,
-        data: bytes,
-        address16: Address16 = UNKNOWN16,
-    ) -> Deferred[TransmitStatus]:
-        """Ask a module's ZDO something; the radio's own, if it is that one's address. See
-        `transmit`; the answer is not waited for.
-        """
-        where = (ZDO_ENDPOINT, ZDO_ENDPOINT, cluster_id, ZDO_PROFILE)
-        return self._transmit_explicit(address64, data, address16, where)
-
-    def _transmit_explicit(
-        self,
-        address64: Address64,
-        data: bytes,
-        address16: Address16,
-        where: tuple[int, int, int, int],
-        sleeps: bool = False,
-    ) -> Deferred[TransmitStatus]:
-        """
-        @param where: source and destination endpoint, cluster, profile.
-        """
-        frame = ExplicitTransmitRequest(
-            0,
-            address64,
-            address16 if self.address16_counts else UNKNOWN16,
-            *where,
-            0,
-            OPTION_EXTENDED_TIMEOUT if sleeps else 0,
-            data,
-        )
-        timeout = EXTENDED_TRANSMIT_TIMEOUT if sleeps else TRANSMIT_TIMEOUT
-        return self._request(Packet(frame, TransmitStatus, "", address64, timeout))
 
     def _request(self, request: Request) -> Deferred[Any]:
         if self._send is None:
@@ -341,15 +200,11 @@ class Requests:
     def _id_for(self, request: Request) -> int:
         """Take a frame id out of the pool, 0 if there is none for this request."""
         if request.is_packet:
-            if self._congested:
-                return 0
-        elif request.is_remote_command and self._remote_commands >= 255 - IDS_FOR_DATA:
+            free = self._ids.free
+            return free.popleft() if free and not self._congested else 0
+        if request.is_remote_command and self._remote_commands >= LAST_ID - IDS_FOR_DATA:
             return 0
-        if self._free:
-            return self._free.popleft()
-        if request.is_packet:
-            return 0
-        return next((one for one in self._quarantined if one not in self._pending), 0)
+        return self._ids.for_command()
 
     def _finish(self, request: Request, result: object) -> None:
         if request.timer is not None and request.timer.active():
@@ -446,28 +301,18 @@ class Requests:
     def _retire(self, request: Request) -> None:
         """Take back the id of a request that had no answer, which may still come."""
         self._remote_commands -= request.is_remote_command
-        frame_id = request.frame_id
         if request.is_packet:
             in_time = max(0.0, request.sent_at + request.timeout - self._clock.seconds())
-            self._quarantined[frame_id] = self._clock.callLater(
-                in_time + QUARANTINE, self._release, frame_id
-            )
-        elif frame_id not in self._quarantined:
-            self._free.append(frame_id)
-
-    def _release(self, frame_id: int) -> None:
-        del self._quarantined[frame_id]
-        # A command that uses it gives it back.
-        if frame_id not in self._pending:
-            self._free.append(frame_id)
-            self._start_waiting()
+            self._ids.keep_back(request.frame_id, in_time)
+        else:
+            self._ids.give_back(request.frame_id)
 
     def _start_waiting(self) -> None:
         """Start what waits and may start now, in its order."""
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, deque()
-        while waiting and (self._free or self._quarantined):
+        while waiting and self._ids.are_left:
             request = waiting.popleft()
             if not self._start(request):
                 self._waiting.append(request)
@@ -479,33 +324,6 @@ class Requests:
         return request is not None and request.matches(frame)
 
     # --- answers -------------------------------------------------------------------------------
-
-    def _transmit_status(self, frame: TransmitStatus) -> None:
-        request = self._pending.get(frame.frame_id)
-        if not isinstance(request, Packet) or (
-            frame.address16 != request.frame.address16
-            and self._is_of_another(request, frame.address16)
-        ):
-            self.late_answers += 1
-            return
-        self.last_answer = now = self._clock.seconds()
-        self.transmit_seconds.observe(now - request.sent_at)
-        del self._pending[frame.frame_id]
-        self._free.append(frame.frame_id)
-        if request.timer is not None:
-            request.timer.cancel()
-        request.finished.callback(frame)
-        if self._waiting:
-            self._start_waiting()
-
-    def _is_of_another(self, request: Request, address16: Address16) -> bool:
-        """Whether a status with that address is about another node than a request is for. A node
-        may have a new address that nobody knows yet.
-        """
-        if not is_of_one_node(address16):
-            return False
-        owner = self.owner_of(address16)
-        return owner is not None and owner != request.address64
 
     def _command_answered(self, frame: ATCommandResponse | RemoteATCommandResponse) -> None:
         # Who asked whether the radio is there looks at it at once.
@@ -526,11 +344,9 @@ class Requests:
 
     def _answer(self, request: Request, result: object) -> None:
         """A request has its answer."""
-        frame_id = request.frame_id
-        del self._pending[frame_id]
+        del self._pending[request.frame_id]
         self._remote_commands -= request.is_remote_command
-        if frame_id not in self._quarantined:
-            self._free.append(frame_id)
+        self._ids.give_back(request.frame_id)
         self._finish(request, result)
         if self._waiting:
             self._start_waiting()
