@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 BENCH ?= .venv-bench
 # More at a time than there are cores: many tests wait for a program that starts.
 TRIAL := -m twisted.trial -j5
+# For those that wait for nothing.
+BUSY_TRIAL := -m twisted.trial -j3
 # Each has a browser, which keeps a core busy.
 BROWSER := -m twisted.trial -j2
 # Without --quiet: it may take a while, and who waits wants to know for what.
@@ -40,11 +42,16 @@ demo: $(VENV)/installed
 # All but the console's page in a browser, which takes as long as everything else, and is the same
 # with every Python.
 # Those that take long begin first, so that at the end no test keeps the others waiting.
-REPEATING := tests.test_benchmarks tests.faults
-LONG := tests.system $(REPEATING)
+LONG := tests.system tests.test_benchmarks tests.faults
 TESTS := $(LONG) $(filter-out tests.browser $(LONG), \
     $(patsubst tests/%/__init__.py,tests.%,$(wildcard tests/*/__init__.py)) \
     $(patsubst tests/%.py,tests.%,$(wildcard tests/test_*.py)))
+
+# What these run is not counted: they start programs, or run the same lines many thousand times. It
+# would take up to four times as long, and show hardly a line that no other test shows.
+UNCOUNTED := $(LONG) tests.health.test_network_of_60 tests.radio.test_fuzz tests.fleet.test_random_run
+COUNTED := $(filter-out tests.browser.% $(UNCOUNTED) $(addsuffix .%,$(UNCOUNTED)), \
+    $(subst /,.,$(basename $(wildcard tests/test_*.py tests/*/test_*.py tests/*/*/test_*.py))))
 
 test: $(VENV)/installed-test
 	$(BIN)/python $(TRIAL) $(TESTS)
@@ -54,13 +61,11 @@ browser: $(VENV)/installed-test
 
 axe: $(VENV)/node/installed
 
-# Takes longer than the tests alone. What runs the same lines many thousand times is not counted: it
-# would take four times as long, and show hardly a line that no other test shows. Nor is what a
-# browser asks for, which all other tests together ask for as well.
+# Nor is what a browser asks for counted, which all other tests together ask for as well.
 coverage: $(VENV)/installed-dev
 	$(BIN)/coverage erase
-	$(BIN)/python $(TRIAL) $(REPEATING)
-	$(BIN)/coverage run $(TRIAL) $(filter-out $(REPEATING),$(TESTS))
+	$(BIN)/python $(TRIAL) $(UNCOUNTED)
+	@$(BIN)/coverage run $(BUSY_TRIAL) $(COUNTED)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/python $(BROWSER) tests.browser
