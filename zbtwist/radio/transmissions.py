@@ -80,12 +80,12 @@ class Transmissions(Requests):
             # As nearly always. The packet goes on the line first, and into the books after that;
             # its status comes in a later turn of the reactor.
             frame_id = frame.frame_id = free.popleft()
-            sent_at = self._clock.seconds()
             try:
                 self._send(frame)
             except Exception:
                 free.append(frame_id)
                 return fail()
+            sent_at = self._clock.seconds()
         timeout = EXTENDED_TRANSMIT_TIMEOUT if sleeps else TRANSMIT_TIMEOUT
         request = Packet(frame, TransmitStatus, "", address64, timeout, frame_id, sent_at)
         if not frame_id:
