@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 BENCH ?= .venv-bench
 # More at a time than there are cores: many tests wait for a program that starts.
 TRIAL := -m twisted.trial -j5
-# For those that wait for nothing.
+# For tests of which nearly all wait for nothing.
 BUSY_TRIAL := -m twisted.trial -j3
 # Each has a browser, which keeps a core busy.
 BROWSER := -m twisted.trial -j2
@@ -24,7 +24,7 @@ help:
 	@echo "make test      run all tests but those of the console in a browser"
 	@echo "make browser   run those, in Chromium"
 	@echo "make axe       get axe-core from npm, with which the tests look who can use the console"
-	@echo "make coverage  run all of them, and check how much of the gateway they run"
+	@echo "make coverage  run all of them, and check how much of the gateway the quick ones run"
 	@echo "make lint      check format and style, also that of the documentation"
 	@echo "make types     check types"
 	@echo "make imports   check which room imports which"
@@ -47,11 +47,11 @@ TESTS := $(LONG) $(filter-out tests.browser $(LONG), \
     $(patsubst tests/%/__init__.py,tests.%,$(wildcard tests/*/__init__.py)) \
     $(patsubst tests/%.py,tests.%,$(wildcard tests/test_*.py)))
 
-# What these run is not counted: they start programs, or run the same lines many thousand times. It
-# would take up to four times as long, and show hardly a line that no other test shows.
+# What these run is not counted: most of them start programs, or run the same lines many thousand
+# times. It would take up to four times as long, and shows little that no other test shows.
 UNCOUNTED := $(LONG) tests.health.test_network_of_60 tests.radio.test_fuzz tests.fleet.test_random_run
 COUNTED := $(filter-out tests.browser.% $(UNCOUNTED) $(addsuffix .%,$(UNCOUNTED)), \
-    $(subst /,.,$(basename $(wildcard tests/test_*.py tests/*/test_*.py tests/*/*/test_*.py))))
+    $(subst /,.,$(basename $(shell find tests -name 'test_*.py' | sort))))
 
 test: $(VENV)/installed-test
 	$(BIN)/python $(TRIAL) $(TESTS)

@@ -114,3 +114,20 @@ class ChangesTests(SynchronousTestCase):
         self.wire.sent.clear()
         self.wire.receive(packet(1, b"2"))
         self.assertTrue(self.wire.sent)
+
+    def test_another_object_of_the_same_address(self) -> None:
+        """Who has it forgotten may hold one that was forgotten long before."""
+        node = self.node
+        self.network.nodes.remove(Node(REMOTE, REMOTE16))
+        self.assertEqual(node.head, b"")
+
+    def test_mistake_when_it_moves(self) -> None:
+        """Who is told of it may fail: it is not taken to be where it was."""
+
+        def fail(node: Node) -> None:
+            raise ValueError
+
+        self.network.nodes.moved = fail
+        node = self.node
+        self.assertRaises(ValueError, self.network.nodes.located, node, Address16(0x7777))
+        self.assertEqual((node.head, node.address16), (b"", 0x7777))

@@ -10,6 +10,7 @@ from tests.radio.support import REMOTE, REMOTE16, Owner
 from tests.support import producer_of
 from zbtwist.radio.damage import Sender
 from zbtwist.radio.frame_timeout import MAX_FRAME, SILENCE
+from zbtwist.radio.hearers import only
 from zbtwist.radio.protocol import RadioProtocol
 from zbtwist.radio.statistics import Traffic
 from zbtwist.runtime.event_bus import EventBus
@@ -133,6 +134,26 @@ class ProtocolTests(SynchronousTestCase):
         self.assertEqual([type(frame) for frame in self.frames], kinds)
         self.assertEqual(self.frames[0], other)
         self.assertEqual(self.protocol.malformed_frames, 1)
+
+    def test_who_hears_may_have_others_hear_the_rest(self) -> None:
+        """When a frame came is known to those who heard it, and to the others not by that."""
+        rest: list[Frame] = []
+        others = only(self.clock, rest.append)
+
+        def hear(frame: Frame) -> None:
+            self.frames.append(frame)
+            self.owner.hearers = others
+
+        first = self.owner.hearers = only(self.clock, hear)
+        began = self.clock.seconds()
+        self.clock.advance(2)
+        packet = encode(PACKET.to_bytes(), 1)
+        self.protocol.dataReceived(packet)
+        self.assertEqual((first.last_frame, others.last_frame), (began + 2, began))
+        self.owner.hearers = first
+        self.protocol.dataReceived(packet + encode(b"\x8a\x00", 1))
+        self.assertEqual((self.frames, rest), ([PACKET, PACKET], [ModemStatus(0)]))
+        self.assertEqual(others.last_frame, began + 2)
 
     def test_silence_ends_a_false_start(self) -> None:
         self.protocol.dataReceived(b"\x7e\x00\x70" + encode(PACKET.to_bytes(), 1))

@@ -140,11 +140,12 @@ class NodeTable:
 
     def remove(self, node: Node) -> None:
         """Forget a node."""
-        self.settled.discard(node)
         known = self._nodes.pop(node.address64, None)
         if self._by_address16.get(node.address16) is node:
             del self._by_address16[node.address16]
         if known is not None:
+            # Not that of `node`, which may have been forgotten before.
+            self.settled.discard(known)
             self.bus.publish(NodeForgotten(node))
 
     def has_room_for(self, count: int) -> bool:
@@ -226,6 +227,7 @@ class NodeTable:
     def _move(self, node: Node, address16: Address16) -> None:
         if self._by_address16.get(node.address16) is node:
             del self._by_address16[node.address16]
+        self.settled.discard(node)
         node.address16 = address16
         if address16 != UNKNOWN16:
             previous = self._by_address16.get(address16)

@@ -1,9 +1,9 @@
-"""Watching a radio that is up: whether it answers, is in its network, and is in its API mode.
+"""Watching the radio: whether it answers, is in its network, and is in its API mode.
 
-It is asked now and then (`zbtwist.radio.heartbeat`), and when there is a sign that its mode is
-another (`zbtwist.radio.mode_watch`) or that its network has moved (`zbtwist.radio.network_place`);
-and what it says by itself, in a Modem Status, is heard. What follows from it is for the machine of
-`zbtwist.radio.link`.
+While it is up it is asked now and then (`zbtwist.radio.heartbeat`), and when there is a sign that
+its mode is another (`zbtwist.radio.mode_watch`) or that its network has moved
+(`zbtwist.radio.network_place`); what it says by itself, in a Modem Status, is heard at any time.
+What follows from it is for the machine of `zbtwist.radio.link`.
 """
 
 from __future__ import annotations

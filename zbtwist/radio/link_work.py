@@ -84,7 +84,7 @@ class LinkWork:
     @ivar log: says what becomes of the link.
     @ivar configure: see `zbtwist.radio.probe.ProbePlan`, as for `write_flash`. Both count from the
         next time on that the radio is looked for.
-    @ivar watch: watches the radio while it is up.
+    @ivar watch: watches the radio, and asks it while it is up.
     """
 
     def __init__(

@@ -218,18 +218,17 @@ class RadioProtocol(Protocol):
                 take = hearers.taker_of(kind)
                 if take is None or not take(frame_data, now):
                     self._hear(frame_data, hearers)
-                    # Whoever has heard it may have others hear what follows.
-                    hearers = self._owner.hearers
             except Exception:
                 # A mistake of ours must not cost the link and with it every other node.
                 frame = parse_frame(frame_data)
                 self.log.failure("A frame could not be handled: {frame}", frame=frame)
-                hearers = self._owner.hearers
             # Behind those who wait for it.
             frames_in[kind] += 1
             bytes_in[kind] += len(frame_data)
             # Not sooner: who hears that the radio was reset asks when it was heard before that.
             hearers.last_frame = now
+            # Whoever has heard it may have others hear what follows.
+            hearers = self._owner.hearers
         if is_damaged:
             self._look_at_damage()
         if is_batch:

@@ -39,7 +39,7 @@ def _nobody(address16: Address16) -> None:
 class Transmissions(Requests):
     """Packets, beside what else is asked of the radio.
 
-    @ivar transmit_seconds: how long packets took, from the request to its status.
+    @ivar transmit_seconds: how long packets took, from the line to their status.
     @ivar address16_counts: whether a node is its 16-bit address. With 802.15.4 several may have the
         same, and a packet with one goes there, whatever its 64-bit address.
     @ivar owner_of: see `zbtwist.radio.interfaces.IRadio`.
