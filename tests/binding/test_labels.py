@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from tests.binding.support import A, B, BindingTestCase, C, full_disk
+from zbtwist.binding.errors import NodeGone
 from zbtwist.binding.labels import RETRY_DELAY
 from zbtwist.binding.port_settings import PortSettings
 from zbtwist.binding.requests import PortRequest
@@ -310,6 +311,28 @@ class ReplacedTests(LabelTestCase):
         self.call_it(B, "SPARE")
         self.replace(A, C, "BOILER")
         self.assertEqual(self.pins(), {"BOILER": C, "SPARE": C})
+
+    def test_forgotten_meanwhile(self) -> None:
+        """Its settings were written before, which takes long over the air."""
+        self.call_it(A)
+        self.call_it(C, "SPARE")
+        old, new = self.node(A), self.node(C)
+        self.forget(A)
+        # It is heard again, and is another one.
+        self.call_it(A)
+        slots = self.slots()
+        self.assertIn(A, slots)
+        self.assertIn("no port to hand on", self.refused(old, new))
+        old = self.node(A)
+        self.forget(C)
+        self.assertIn("takes nobody's place", self.refused(old, new))
+        self.wire.clock.advance(1)
+        self.assertEqual(self.slots()[A], slots[A])
+
+    def refused(self, old: Node, new: Node) -> str:
+        """Try it, and return why it cannot be."""
+        replacing = Deferred.fromCoroutine(self.bindings.replace(old, new, "BOILER"))
+        return str(self.failureResultOf(replacing, NodeGone).value)
 
 
 class SeveralTests(LabelTestCase):

@@ -15,5 +15,9 @@ class Configured(BindingError):
     """The configuration file says which port the node has."""
 
 
+class NodeGone(BindingError):
+    """The node was forgotten while something was done with it."""
+
+
 class NoMapping(BindingError):
     """The node has no mapping to remove."""

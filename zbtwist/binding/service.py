@@ -25,6 +25,7 @@ from twisted.logger import Logger
 from zbtwist.binding.allocation import PortPool
 from zbtwist.binding.assignment import PortAssigner
 from zbtwist.binding.configured import ConfiguredPorts
+from zbtwist.binding.errors import NodeGone
 from zbtwist.binding.labels import Labels
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.binding.mappings import Mappings
@@ -374,6 +375,7 @@ class BindingService(MultiService):
 
         @param label: how it calls itself now.
         @raise Configured: the configuration gives one of these addresses its port.
+        @raise NodeGone: one of them was forgotten before it was its turn.
         @raise BindingError: it does not open; nothing was changed.
         @raise StoreError: it could not be saved; nothing was changed.
         """
@@ -381,6 +383,10 @@ class BindingService(MultiService):
         await self._work.run(self._replace(old, new, label))
 
     async def _replace(self, old: Node, new: Node, label: str) -> None:
+        if not self._is_known(old):
+            raise NodeGone(f"{old} was forgotten meanwhile: it has no port to hand on.")
+        if not self._is_known(new):
+            raise NodeGone(f"{new} was forgotten meanwhile: it takes nobody's place.")
         is_the_olds = self.labels.owner_of(label) in (None, old.address64)
         was_relied_on = self.labels.is_relied_on(label)
         await self._assigner.replace(old, new)

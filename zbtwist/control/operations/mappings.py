@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 
-from zbtwist.binding.errors import BindingError, Configured, NoMapping
+from zbtwist.binding.errors import BindingError, Configured, NodeGone, NoMapping
 from zbtwist.binding.listener import ListenAddress
 from zbtwist.control.faults import (
     BAD_PORT,
@@ -149,7 +149,7 @@ def told_of_ports() -> Iterator[None]:
     """Say in a fault why a port or a mapping cannot be changed."""
     try:
         yield
-    except NoMapping as error:
+    except (NoMapping, NodeGone) as error:
         raise ControlFault(UNKNOWN_NODE, str(error)) from None
     except Configured as error:
         raise ControlFault(BAD_VALUE, str(error)) from None
