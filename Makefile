@@ -17,12 +17,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Each of the many programs that the tests start would compile the whole gateway again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test browser axe coverage lint types imports news audit package bench clean
+.PHONY: help demo test long browser axe coverage lint types imports news audit package bench clean
 
 help:
 	@echo "make demo      run the gateway in the foreground on a simulated network"
-	@echo "make test      run all tests but those of the console in a browser"
-	@echo "make browser   run those, in Chromium"
+	@echo "make test      run the tests, but for those that take long, and those in a browser"
+	@echo "make long      run those that take long: attacks, and hours of simulated time"
+	@echo "make browser   run those of the console in Chromium"
 	@echo "make axe       get axe-core from npm, with which the tests look who can use the console"
 	@echo "make coverage  run all of them, and check how much of the gateway the quick ones run"
 	@echo "make lint      check format and style, also that of the documentation"
@@ -39,8 +40,8 @@ help:
 demo: $(VENV)/installed
 	@exec $(BIN)/zbgate --serial sim:
 
-# All but the console's page in a browser, which takes as long as everything else, and is the same
-# with every Python.
+# All but what takes as long as everything else, and is the same with every Python: what asks
+# `left_out` (tests/support.py), and the console's page in a browser.
 # Those that take long begin first, so that at the end no test keeps the others waiting.
 LONG := tests.system tests.test_benchmarks tests.faults
 TESTS := $(LONG) $(filter-out tests.browser $(LONG), \
@@ -54,7 +55,11 @@ COUNTED := $(filter-out tests.browser.% $(UNCOUNTED) $(addsuffix .%,$(UNCOUNTED)
     $(subst /,.,$(basename $(shell find tests -name 'test_*.py' | sort))))
 
 test: $(VENV)/installed-test
-	$(BIN)/python $(TRIAL) $(TESTS)
+	ZBTWIST_SHORT_TESTS=1 $(BIN)/python $(TRIAL) $(TESTS)
+
+# With their neighbours, which is simpler.
+long: $(VENV)/installed-test
+	$(BIN)/python $(TRIAL) $(UNCOUNTED)
 
 browser: $(VENV)/installed-test
 	$(BIN)/python $(BROWSER) tests.browser
@@ -62,9 +67,8 @@ browser: $(VENV)/installed-test
 axe: $(VENV)/node/installed
 
 # Nor is what a browser asks for counted, which all other tests together ask for as well.
-coverage: $(VENV)/installed-dev
+coverage: $(VENV)/installed-dev long
 	$(BIN)/coverage erase
-	$(BIN)/python $(TRIAL) $(UNCOUNTED)
 	@$(BIN)/coverage run $(BUSY_TRIAL) $(COUNTED)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report

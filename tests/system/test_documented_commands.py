@@ -135,7 +135,8 @@ README = Page(
     elsewhere={
         "sudo apt install make python3-venv": "installs packages of the system",
         "make demo": "runs on the ports of the pages; tests.system.test_gateway runs the same",
-        "make test": "this is part of it",
+        "make test": "tests of every room, by themselves",
+        "make long": "this is part of it",
         "make browser": "tests of the page in a browser, by themselves",
         "pipx install .": "installs into the user's home; .ci/packaging.py installs the wheel",
         "python3 -m venv ~/zbtwist-env": "this environment stands for it",
