@@ -188,9 +188,7 @@ class Outbound(Unsent):
                 and self._turns.are_free
                 and not (line.seconds_per_byte and now < line.room_at(len(data), now))
             ):
-                # It is on its way before there is anything to show for it.
-                sent = self._transmit(data)
-                self._note(self._packet(writer, data), sent, now)
+                self._launch(self._packet(writer, data), now)
                 return
             waiting.is_urgent = not settings.gather
         waiting.add(writer, data, now, settings.delimiter, is_whole)
@@ -328,22 +326,15 @@ class Outbound(Unsent):
                 taken = waiting.take(now, self._limit(), settings.coalesce, settings.gather)
                 packet = self._packet(*taken) if taken is not None else None
         if packet is not None:
-            self._note(packet, self._transmit(packet.data), moment)
+            self._launch(packet, moment)
             waiting.release_backpressure()
         self._advance()
 
-    def _transmit(self, data: bytes) -> Deferred[TransmitStatus]:
+    def _launch(self, packet: Packet, now: float) -> None:
         node = self._node
-        return self._radio.transmit(
-            node.address64, data, node.address16, node.role == devices.END_DEVICE
+        sent = self._radio.transmit(
+            node.address64, packet.data, node.address16, node.role == devices.END_DEVICE
         )
-
-    def _note(self, packet: Packet, sent: Deferred[TransmitStatus], now: float) -> None:
-        """The radio has a packet.
-
-        @param sent: fires when it is done with that.
-        @param now: seconds of the clock.
-        """
         self._turns.sent(packet, now)
         self._in_flight[packet] = sent
         sent.addBoth(self._done, packet)
