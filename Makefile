@@ -66,7 +66,7 @@ browser: $(VENV)/installed-test
 
 axe: $(VENV)/node/installed
 
-# Nor is what a browser asks for counted, which all other tests together ask for as well.
+# What a browser asks for is not counted either: all other tests together ask for it as well.
 coverage: $(VENV)/installed-dev long
 	$(BIN)/coverage erase
 	@$(BIN)/coverage run $(BUSY_TRIAL) $(COUNTED)

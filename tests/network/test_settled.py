@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.radio.support import FACTS, REMOTE, REMOTE16, Wire
-from zbtwist.network.admission import Admit
+from tests.network.support import NetworkTestCase
+from tests.radio.support import REMOTE, REMOTE16
 from zbtwist.network.node import Node
-from zbtwist.network.service import NetworkService
 from zbtwist.network.settled import HEAD_SIZE, SettledNodes
-from zbtwist.radio.coordinator import DISCOVERY_MARGIN
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64
-from zbtwist.xbee.description import NodeDescription
-from zbtwist.xbee.devices import ROUTER
-from zbtwist.xbee.frames import NodeIdentification, ReceivePacket
+from zbtwist.xbee.frames import ReceivePacket
 
-SEARCH = FACTS.discovery_time + DISCOVERY_MARGIN
 OTHER = Address64(0x0013A200400A0B0B)
 
 
@@ -48,41 +43,22 @@ class SettledNodesTests(SynchronousTestCase):
         self.assertIsNone(self.of(1))
 
 
-class ChangesTests(SynchronousTestCase):
+class ChangesTests(NetworkTestCase):
     """What is to be looked at closely again."""
 
     def setUp(self) -> None:
-        self.wire = Wire(ready=False)
-        self.network = NetworkService(
-            self.wire.clock, self.wire.coordinator, self.wire.bus, admit=Admit.ALL
-        )
-        self.network.startService()
-        self.wire.coordinator.ready(FACTS)
-        self.wire.clock.advance(SEARCH)
-        self.identify(REMOTE)
-        self.got: list[bytes] = []
-        self.node.receiver = self.got.append
-        self.wire.receive(packet(1, b"1"))
-
-    def identify(self, address64: Address64) -> None:
-        description = NodeDescription(
-            REMOTE16, address64, b"E1", Address16(0), ROUTER, device_type_identifier=0x30005
-        )
-        self.wire.receive(NodeIdentification(address64, REMOTE16, 2, description))
-
-    @property
-    def node(self) -> Node:
-        node = self.network.nodes.get(REMOTE)
-        assert node is not None
-        return node
+        super().setUp()
+        self.up()
+        self.got = self.known()
+        self.hear(b"1")
 
     def test_forgotten(self) -> None:
-        self.network.nodes.remove(self.node)
-        self.wire.receive(packet(1, b"2"))
+        self.network.nodes.remove(self.node())
+        self.hear(b"2")
         self.assertEqual(self.got, [b"1"])
 
     def test_forgotten_by_who_gets_its_bytes(self) -> None:
-        node = self.node
+        node = self.node()
 
         def receive(data: bytes) -> None:
             self.got.append(data)
@@ -91,33 +67,33 @@ class ChangesTests(SynchronousTestCase):
         node.receiver = receive
         # It is looked at closely, for its options, and not the next time.
         for _ in range(2):
-            self.wire.receive(packet(2, b"2"))
+            self.hear(b"2", options=2)
         self.assertEqual(self.got, [b"1", b"2"])
 
     def test_its_address_was_anothers(self) -> None:
-        self.identify(OTHER)
-        self.assertEqual(self.node.address16, UNKNOWN16)
-        self.wire.receive(packet(1, b"2"))
-        self.assertEqual(self.node.address16, REMOTE16)
+        self.hear(b"", OTHER, REMOTE16)
+        self.assertEqual(self.node().address16, UNKNOWN16)
+        self.hear(b"2")
+        self.assertEqual(self.node().address16, REMOTE16)
         self.assertEqual(self.got, [b"1", b"2"])
 
     def test_it_leads_nowhere(self) -> None:
         """A packet to its address did not arrive, and then it is heard with that."""
-        self.network.nodes.located(self.node, UNKNOWN16)
-        self.wire.receive(packet(1, b"2"))
-        self.assertEqual(self.node.address16, REMOTE16)
+        self.network.nodes.located(self.node(), UNKNOWN16)
+        self.hear(b"2")
+        self.assertEqual(self.node().address16, REMOTE16)
 
     def test_known_no_more(self) -> None:
         """Such as when a module is another one in the place of the old: it is asked."""
-        self.node.label = None
-        self.network.nodes.changed(self.node)
+        self.node().label = None
+        self.network.nodes.changed(self.node())
         self.wire.sent.clear()
-        self.wire.receive(packet(1, b"2"))
+        self.hear(b"2")
         self.assertTrue(self.wire.sent)
 
     def test_another_object_of_the_same_address(self) -> None:
         """Who has it forgotten may hold one that was forgotten long before."""
-        node = self.node
+        node = self.node()
         self.network.nodes.remove(Node(REMOTE, REMOTE16))
         self.assertEqual(node.head, b"")
 
@@ -128,6 +104,6 @@ class ChangesTests(SynchronousTestCase):
             raise ValueError
 
         self.network.nodes.moved = fail
-        node = self.node
+        node = self.node()
         self.assertRaises(ValueError, self.network.nodes.located, node, Address16(0x7777))
         self.assertEqual((node.head, node.address16), (b"", 0x7777))

@@ -30,14 +30,9 @@ from zbtwist.radio.errors import (
 )
 from zbtwist.radio.frame_ids import LAST_ID, FrameIds
 from zbtwist.radio.hearers import FrameHearers, Taker
-from zbtwist.radio.request import (
-    Request,
-)
+from zbtwist.radio.request import Request
 from zbtwist.runtime.early import EARLY
-from zbtwist.xbee.address import (
-    UNKNOWN64,
-    format_address64,
-)
+from zbtwist.xbee.address import UNKNOWN64, format_address64
 from zbtwist.xbee.description import NodeDescription
 from zbtwist.xbee.frames import ATCommandResponse, Frame, RemoteATCommandResponse
 from zbtwist.xbee.status import ATStatus

@@ -12,12 +12,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 
 from zbtwist.radio.histogram import Histogram
-from zbtwist.radio.request import (
-    EXTENDED_TRANSMIT_TIMEOUT,
-    TRANSMIT_TIMEOUT,
-    Packet,
-    Request,
-)
+from zbtwist.radio.request import EXTENDED_TRANSMIT_TIMEOUT, TRANSMIT_TIMEOUT, Packet, Request
 from zbtwist.radio.requests import OVERDUE, Requests
 from zbtwist.xbee.address import UNKNOWN16, Address16, Address64, is_of_one_node
 from zbtwist.xbee.frames import (
